@@ -1,0 +1,96 @@
+"""Compare methods that find anomalous frames in surveillance video.
+
+This is the public door: all that a plugin may import. Names are loaded at first use, so that `import bench` is quick
+and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .dataset import Clip as Clip
+    from .dataset import Dataset as Dataset
+    from .dataset import DatasetInfo as DatasetInfo
+    from .dataset import Finding as Finding
+    from .dataset import ImageFiles as ImageFiles
+    from .dataset import Part as Part
+    from .dataset import VideoFile as VideoFile
+    from .dataset import compare_with_expected as compare_with_expected
+    from .errors import BenchError as BenchError
+    from .errors import DataError as DataError
+    from .errors import DidNotLearn as DidNotLearn
+    from .errors import MethodError as MethodError
+    from .errors import RequestError as RequestError
+    from .errors import RunError as RunError
+    from .frames.decode import count_frames as count_frames
+    from .frames.decode import read_frames as read_frames
+    from .method import Context as Context
+    from .method import Frames as Frames
+    from .method import Method as Method
+    from .method import MethodInfo as MethodInfo
+    from .method import OpenClip as OpenClip
+    from .method import PublishedAUC as PublishedAUC
+    from .method import Scores as Scores
+    from .network_method import NetworkMethod as NetworkMethod
+    from .network_method import Window as Window
+    from .objects.detector import Detector as Detector
+    from .objects.tracks import Tracks as Tracks
+    from .plugins.hookspecs import hookimpl as hookimpl
+    from .plugins.parameters import parameter as parameter
+    from .plugins.registry import find_creator as find_creator
+    from .pseudo_anomaly import Creator as Creator
+    from .scoring.metrics import Metric as Metric
+    from .scoring.protocols import Protocol as Protocol
+
+_HOME = {
+    "Clip": "dataset",
+    "Dataset": "dataset",
+    "DatasetInfo": "dataset",
+    "Finding": "dataset",
+    "ImageFiles": "dataset",
+    "Part": "dataset",
+    "VideoFile": "dataset",
+    "compare_with_expected": "dataset",
+    "BenchError": "errors",
+    "DataError": "errors",
+    "DidNotLearn": "errors",
+    "MethodError": "errors",
+    "RequestError": "errors",
+    "RunError": "errors",
+    "count_frames": "frames.decode",
+    "read_frames": "frames.decode",
+    "Context": "method",
+    "Frames": "method",
+    "Method": "method",
+    "MethodInfo": "method",
+    "OpenClip": "method",
+    "PublishedAUC": "method",
+    "Scores": "method",
+    "NetworkMethod": "network_method",
+    "Window": "network_method",
+    "Detector": "objects.detector",
+    "Tracks": "objects.tracks",
+    "hookimpl": "plugins.hookspecs",
+    "parameter": "plugins.parameters",
+    "find_creator": "plugins.registry",
+    "Creator": "pseudo_anomaly",
+    "Metric": "scoring.metrics",
+    "Protocol": "scoring.protocols",
+}
+
+__version__ = "0.1.0"
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,10 @@
+"""The command line: one module a command. Each parses, calls, and prints."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line (the console script `bench`)."""
+    from .main import bench
+
+    bench()

@@ -1,0 +1,1 @@
+"""Decoding, the frame store, and windows of frames."""

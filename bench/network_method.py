@@ -1,0 +1,199 @@
+"""What a method is that is a network: it declares, and the harness supplies the training loop and the inference engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from .errors import MethodError
+from .method import Context, Method, OpenClip, Scores
+
+if TYPE_CHECKING:
+    import torch
+
+ValueRange = Literal["0..1", "-1..1", "mean-subtracted"]
+IMAGE_PARTS = ("map", "reconstruction")
+"""Parts of `error` that are pictures, not scores: (B, targets, H, W), and (B, targets, C, H, W) in the method's value range."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames a network sees at once.
+
+    Parameters
+    ----------
+    length : frames. `step` : frames between two of them.
+    targets : indices inside the window of the frames whose scores come out.
+    value_range : '0..1' = v/255; '-1..1' = v/127.5 - 1; 'mean-subtracted' = (v - mean training frame)/255.
+    """
+
+    length: int
+    step: int = 1
+    targets: tuple[int, ...] = (0,)
+    value_range: ValueRange = "0..1"
+
+    @property
+    def span(self) -> int:
+        """Frames from the first to the last, both included."""
+        return (self.length - 1) * self.step + 1
+
+    def starts(self, clip_length: int, every: int = 1) -> range:
+        """Return the first frames of all windows of a clip; empty if the clip is shorter than the window."""
+        return range(0, clip_length - self.span + 1, every)
+
+
+class NetworkMethod(Method):
+    """A method that is a network. A subclass declares `window` and writes `build`, `loss` and `error`.
+
+    What the harness does with it: the training loop draws samples (`sample`, in loader processes), makes steps
+    (`loss`), writes a checkpoint each epoch; the engine scores each test clip window by window (`error`), or frame by
+    frame where `start` and `next` are written, and joins the parts of a clip (`clip_scores`).
+
+    `Parameters` of a network method must have `epochs` (or `steps`), `batch` and `learning_rate`; `every` (take each
+    n-th window in training) is understood where it is there.
+    """
+
+    needs: frozenset[str] = frozenset({"frames", "train"})
+    drop_last: ClassVar[bool] = False
+    """Leave the last, smaller batch of an epoch out."""
+    why_no_step: ClassVar[str] = "the loss was None for every batch"
+    """What to tell a user when an epoch ends without a single step."""
+
+    stats: Mapping[str, np.ndarray]
+    """What `statistics` returned; kept in the checkpoint."""
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__(parameters)
+        self.stats = {}
+        self.network: torch.nn.Module | None = None
+
+    # -- declared ---------------------------------------------------------------------------------------------------
+
+    @property
+    def window(self) -> Window:
+        """What the network sees when it scores."""
+        raise NotImplementedError
+
+    @property
+    def training_window(self) -> Window:
+        """What it sees in training, where that differs."""
+        return self.window
+
+    def build(self) -> torch.nn.Module:
+        """Return the network with fresh weights, on the CPU. The random generators are seeded before."""
+        raise NotImplementedError
+
+    def sample(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Return one training sample: tensors without a batch axis. Called in loader processes.
+
+        `generator` is seeded by seed, epoch and index: draw everything random from it.
+        """
+        return {"window": self.read_window(clip, start, self.training_window)}
+
+    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor] | None:
+        """Return {'loss': scalar, other scalars to log}, or None for "no step" (counted and logged)."""
+        raise NotImplementedError
+
+    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the parts of the score, each (B, targets), for batch['window'] (B, C, T, H, W).
+
+        'map' and 'reconstruction' (see IMAGE_PARTS) may be among them; they become pictures and are no scores.
+        """
+        raise NotImplementedError
+
+    def clip_scores(self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int) -> Scores:
+        """Join the parts, each (K,) for the K scored `frames` of a clip of `length` frames. Default: the single part."""
+        if len(parts) != 1:
+            raise MethodError(f"{self.name}: error() gives {len(parts)} parts ({', '.join(parts)}); write clip_scores() to join them")
+        (values,) = parts.values()
+        return Scores(values, frames)
+
+    # -- may be overridden ------------------------------------------------------------------------------------------
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs of training; None where `steps` counts."""
+        return getattr(self.parameters, "epochs", None)
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of training, where the method counts steps and not epochs."""
+        return getattr(self.parameters, "steps", None)
+
+    def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """Adam at the method's learning rate."""
+        import torch
+
+        return torch.optim.Adam(network.parameters(), lr=self.parameters.learning_rate)
+
+    def schedule(self, optimiser: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler | None:
+        """Return a scheduler that is stepped once after each of the `steps` training steps, or None."""
+        return None
+
+    def statistics(self, clips: Sequence[OpenClip]) -> dict[str, np.ndarray]:
+        """Return what the network must know of the training frames. Default: 'mean', the mean frame, where the value range needs it."""
+        if self.window.value_range != "mean-subtracted":
+            return {}
+        total, count = 0.0, 0
+        for clip in clips:
+            for frame in clip.frames:
+                total = total + frame.astype(np.float64)
+                count += 1
+        return {"mean": np.asarray(total / count, dtype=np.float32)}
+
+    def convert_weights(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Map the key names of released weights to those of `build()`. Default: unchanged."""
+        return weights
+
+    # -- streaming, where it is exact -------------------------------------------------------------------------------
+
+    def start(self, network: torch.nn.Module) -> Any:
+        """Return the state before the first frame of a clip. Only methods that can stream write `start` and `next`."""
+        raise NotImplementedError
+
+    def next(self, network: torch.nn.Module, state: Any, frames: torch.Tensor) -> tuple[dict[str, torch.Tensor], Any]:
+        """Take the next consecutive frames of a clip, (K, C, H, W), K >= 1.
+
+        Returns the parts (J,) of the next J target frames in order, J from 0 to K, and the new state. Over a clip the
+        target frames are targets[0], targets[0] + 1, ... as with windows.
+        """
+        raise NotImplementedError
+
+    @property
+    def streams(self) -> bool:
+        """Whether `start` and `next` are written."""
+        return type(self).next is not NetworkMethod.next
+
+    # -- what the harness supplies ----------------------------------------------------------------------------------
+
+    def read_window(self, clip: OpenClip, start: int, window: Window) -> torch.Tensor:
+        """Return frames start, start + step, ... of a clip as (C, T, H, W) float32 in the method's value range."""
+        return self.to_range(clip.frames[start : start + window.span : window.step])
+
+    def to_range(self, frames: np.ndarray) -> torch.Tensor:
+        """Return (T, H, W[, 3]) uint8 frames as (C, T, H, W) float32 in the method's value range."""
+        import torch
+
+        array = frames.astype(np.float32)
+        match self.window.value_range:
+            case "0..1":
+                array /= 255
+            case "-1..1":
+                array = array / 127.5 - 1
+            case "mean-subtracted":
+                array = (array - self.stats["mean"]) / 255
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        return tensor.unsqueeze(0) if tensor.ndim == 3 else tensor.permute(3, 0, 1, 2).contiguous()
+
+    def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
+        """Train with the harness's loop; a half-trained cell goes on from its last checkpoint."""
+        assert context.train is not None
+        context.train(self, clips, context)
+
+    def score(self, clip: OpenClip, context: Context) -> Scores:
+        """Score with the harness's engine."""
+        assert context.infer is not None
+        return context.infer(self, clip, context)

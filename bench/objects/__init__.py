@@ -1,0 +1,1 @@
+"""Detectors, tracks and masks of objects."""

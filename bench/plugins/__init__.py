@@ -1,0 +1,1 @@
+"""Hook specifications, the registry of what is installed, the selection syntax, and parameter schemas."""

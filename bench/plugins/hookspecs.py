@@ -1,0 +1,187 @@
+"""Every hook of `bench`. Each is documented in five points: Called, Arguments, Returns, Results, Example.
+
+A plugin is a Python module or file with functions of these names, marked with `bench.hookimpl`. It is found as an
+installed package (entry point group `bench`), or as a file given with `--plugin FILE.py`. Write implementations
+without default arguments.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+    from ..method import Method
+    from ..objects.detector import Detector
+    from ..pseudo_anomaly import Creator
+    from ..scoring.metrics import Metric
+    from ..scoring.protocols import Protocol
+
+PROJECT = "bench"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def bench_methods() -> list[type[Method]]:
+    """Offer methods.
+
+    Called once in the runner and once in each worker's server, when the registry is loaded. No dataset is open, and
+        torch may not be imported yet: import it inside the functions of the class.
+    Arguments: none.
+    Returns: a list of subclasses of Method (not instances), each with a `name` in lower case with hyphens. An empty
+        list or None means "none". An exception, a wrong type or a bad name marks this plugin as broken, with the reason
+        in `bench list plugins` and on stderr; all other plugins go on.
+    Results: all are used. Own plugins are asked first, then installed ones by name, then files in the order given. A name
+        offered twice is refused for the later plugin, with both origins.
+    Example:
+        from bench import Method, hookimpl
+
+        class Brightness(Method):
+            name = "brightness"
+
+            def score(self, clip, context):
+                return [float(frame.mean()) for frame in clip.frames]
+
+        @hookimpl
+        def bench_methods():
+            return [Brightness]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_datasets() -> list[type[Dataset]]:
+    """Offer datasets.
+
+    Called once in the runner and once in each worker's server, when the registry is loaded, before any data folder is
+        looked at.
+    Arguments: none.
+    Returns: a list of subclasses of Dataset (not instances). An empty list or None means "none". An exception, a wrong
+        type or a bad name marks this plugin as broken; all other plugins go on.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin.
+    Example:
+        import numpy as np
+        from bench import Clip, Dataset, hookimpl
+
+        class Empty(Dataset):
+            name = "empty"
+
+            def locate(self, roots):
+                self.root = roots[0]
+
+            def clips(self, part):
+                return [Clip("01", part, length=40)] if part == "test" else []
+
+            def labels(self, clip, label_set=None):
+                return (np.arange(40) >= 20).astype(np.uint8)
+
+        @hookimpl
+        def bench_datasets():
+            return [Empty]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_detectors() -> list[type[Detector]]:
+    """Offer detectors of objects, for methods that need tracks.
+
+    Called once in the runner and once in each worker's server, when the registry is loaded. Weights are not looked for
+        yet: that is `Detector.check`, called when a request needs the detector.
+    Arguments: none.
+    Returns: a list of subclasses of Detector. An empty list or None means "none". An exception, a wrong type or a bad
+        name marks this plugin as broken; all other plugins go on.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin.
+    Example:
+        import numpy as np
+        from bench import Detector, hookimpl
+
+        class Middle(Detector):
+            name = "middle"
+
+            def detect(self, clip, frames):
+                height, width = frames[0].shape[:2]
+                box = [width * 0.4, height * 0.4, width * 0.6, height * 0.6, 1.0]
+                return [np.array([box]) for _ in frames]
+
+        @hookimpl
+        def bench_detectors():
+            return [Middle]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_pseudo_anomalies() -> list[type[Creator]]:
+    """Offer creators of pseudo-anomalies.
+
+    Called once in the runner and once in each worker's server, when the registry is loaded.
+    Arguments: none.
+    Returns: a list of subclasses of Creator. An empty list or None means "none". An exception, a wrong type or a bad name
+        marks this plugin as broken; all other plugins go on.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin. A
+        method chooses one by name (its parameter `pseudo`).
+    Example:
+        import numpy as np
+        from bench import Creator, hookimpl
+
+        class Blackout(Creator):
+            name = "blackout"
+
+            def draw(self, clip, start, generator):
+                frames = clip.frames[start : start + self.window.length]
+                channels = 1 if frames.ndim == 3 else frames.shape[-1]
+                shape = (channels, *frames.shape[:3])
+                return {"content": np.zeros(shape, np.float32), "mask": np.ones((1, *shape[1:]), np.float32)}
+
+        @hookimpl
+        def bench_pseudo_anomalies():
+            return [Blackout]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_protocols() -> list[Protocol]:
+    """Offer protocols: named choices of smoothing, normalisation and pooling.
+
+    Called once in the runner and once for each `bench score`, when the registry is loaded.
+    Arguments: none.
+    Returns: a list of Protocol instances (frozen), each with a `name`. An empty list or None means "none". An exception,
+        a wrong type or a bad name marks this plugin as broken; all other plugins go on.
+    Results: all are used and computed for every cell, in the order of `bench_methods`; a name offered twice is refused for
+        the later plugin.
+    Example:
+        from bench import Protocol, hookimpl
+
+        @hookimpl
+        def bench_protocols():
+            return [Protocol("median9", smooth="median", window=9, normalise="clip", pool="micro")]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_metrics() -> list[Metric]:
+    """Offer metrics: the number itself, from labels and scores of the pooled frames.
+
+    Called once in the runner and once for each `bench score`, when the registry is loaded.
+    Arguments: none.
+    Returns: a list of Metric instances. An empty list or None means "none". An exception, a wrong type or a bad name marks
+        this plugin as broken; all other plugins go on. A metric that raises while it is computed costs its own
+        value, which stays empty with the reason.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin.
+    Example:
+        from bench import Metric, hookimpl
+
+        def difference_of_means(labels, scores):
+            return float(scores[labels == 1].mean() - scores[labels == 0].mean())
+
+        @hookimpl
+        def bench_metrics():
+            return [Metric("mean-difference", difference_of_means)]
+    """
+    raise NotImplementedError

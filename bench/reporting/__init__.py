@@ -1,0 +1,1 @@
+"""Everything made from a run folder alone: results, tables, LaTeX."""

@@ -1,0 +1,1 @@
+"""Plan, worker processes, training loop, inference engine, checkpoints and progress."""

@@ -1,0 +1,1 @@
+"""Protocols and metrics: everything between scores and number."""

@@ -1,0 +1,1 @@
+"""The datasets, registered through the same hooks as anyone else's."""

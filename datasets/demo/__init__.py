@@ -1,0 +1,1 @@
+"""The demo renderer: three tiny datasets in the official layouts, made on first use."""

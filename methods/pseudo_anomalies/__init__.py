@@ -1,0 +1,1 @@
+"""The creators of pseudo-anomalies, and training with them."""
