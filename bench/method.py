@@ -114,6 +114,10 @@ class Context:
     step: Callable[[int, int, str], None]
     train: Callable[[NetworkMethod, Sequence[OpenClip], Context], None] | None = None
     infer: Callable[[NetworkMethod, OpenClip, Context], Scores] | None = None
+    test_lengths: Mapping[str, int] = field(default_factory=dict)
+    """Clip id -> frames of every test clip, in clip order: for methods that check a file of their own against the dataset."""
+    images: Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None] | None = None
+    """Takes the pictures of one scored frame (`IMAGE_PARTS`), where they are kept."""
     epoch: int = 0
     """Of the training loop, from 0."""
 

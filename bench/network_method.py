@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -187,6 +188,39 @@ class NetworkMethod(Method):
                 array = (array - self.stats["mean"]) / 255
         tensor = torch.from_numpy(np.ascontiguousarray(array))
         return tensor.unsqueeze(0) if tensor.ndim == 3 else tensor.permute(3, 0, 1, 2).contiguous()
+
+    def save(self, path: Path) -> None:
+        """Write weights and statistics to `path` (safetensors)."""
+        import safetensors.torch
+        import torch
+
+        if self.network is None:
+            raise MethodError(f"{self.name}: save() before fit() or load()")
+        tensors = {f"network.{key}": value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
+        tensors |= {f"statistics.{key}": torch.from_numpy(np.ascontiguousarray(value)) for key, value in self.stats.items()}
+        safetensors.torch.save_file(tensors, path)
+
+    def load(self, path: Path) -> None:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        MethodError : not a safetensors file, or weights of another network.
+        """
+        import safetensors
+        import safetensors.torch
+
+        try:
+            tensors = safetensors.torch.load_file(path)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise MethodError(f"{self.name}: {path} holds no weights in safetensors form ({error})") from error
+        self.stats = {key.removeprefix("statistics."): value.numpy() for key, value in tensors.items() if key.startswith("statistics.")}
+        network = self.build()
+        try:
+            network.load_state_dict({key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")})
+        except RuntimeError as error:
+            raise MethodError(f"{self.name}: the weights in {path} belong to another network: {error}") from error
+        self.network = network
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Train with the harness's loop; a half-trained cell goes on from its last checkpoint."""

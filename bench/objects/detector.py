@@ -18,6 +18,10 @@ class Detector:
     """Raised whenever the boxes change: kept tracks of another version are made anew."""
     Parameters: ClassVar[type] = NoParameters
     needs_parameters: ClassVar[bool] = False
+    needs_frames: ClassVar[bool] = True
+    """False for a detector that knows its boxes without looking: then `known_boxes` is called, never `detect`."""
+    unkeyed: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that do not enter the key of the tracks: they change no box, or `key` covers what they do (a path)."""
 
     def __init__(self, parameters: Any = None) -> None:
         self.parameters = type(self).Parameters() if parameters is None else parameters
@@ -31,6 +35,13 @@ class Detector:
 
     def begin(self, clip: Clip, dataset: str) -> None:
         """Prepare for the first frame of a clip: load a model, forget the background of the clip before."""
+
+    def known_boxes(self, clip: Clip, length: int) -> tuple[tuple[int, int], list[np.ndarray]]:
+        """Return (height, width) that the boxes refer to, and the boxes of all `length` frames of a clip, as `detect` does.
+
+        Called after `begin`, only where `needs_frames` is False.
+        """
+        raise NotImplementedError
 
     def detect(self, clip: Clip, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the boxes of the next consecutive `frames` of a clip, each (H, W, 3) uint8 RGB.

@@ -1,0 +1,218 @@
+"""`bench list`: what there is to choose from, and the parameters of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import plugin_option
+
+if TYPE_CHECKING:
+    from ..plugins.parameters import ParameterSchema
+    from ..plugins.registry import PluginRecord, Registry
+
+KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators", "plugins")
+
+
+@click.command(
+    "list",
+    short_help="List methods, datasets, detectors, protocols, plugins.",
+    epilog="Examples: bench list methods; bench list methods c3dsu; bench list datasets --json",
+)
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--parameters", is_flag=True, help="Show the parameters of each, as for a NAME.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with all that is known.")
+@plugin_option
+def command(kind: str, names: tuple[str, ...], parameters: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
+    """List what of KIND can be chosen: methods, datasets, detectors, protocols, metrics, creators or plugins.
+
+    With a NAME, tell all about it: parameters with units and sources, profiles, published numbers.
+    """
+    from ..plugins.registry import load
+
+    registry = load(plugin)
+    if kind != "plugins" or as_json:
+        for complaint in registry.complaints():
+            click.echo(f"bench: {complaint}", err=True)
+    chosen = _choose(registry, kind, names)
+    if as_json:
+        known = [_plugin_facts(part) if kind == "plugins" else _facts(registry, kind, name, part) for name, part in chosen]
+        click.echo(json.dumps(known, indent=2))
+    elif kind == "plugins":
+        _print_plugins(part for _, part in chosen)
+    elif names or parameters:
+        click.echo("\n\n".join(_describe(_facts(registry, kind, name, part)) for name, part in chosen))
+    else:
+        _print_kind(registry, kind, chosen)
+
+
+def _choose(registry: Registry, kind: str, names: Sequence[str]) -> list[tuple[str, Any]]:
+    from ..errors import RequestError
+    from ..plugins.checks import ONE
+    from ..plugins.syntax import nearest
+
+    table = [(record.name, record) for record in registry.plugins] if kind == "plugins" else list(registry.table(kind).items())
+    if not names:
+        return table
+    members = {} if kind == "plugins" else registry.groups(kind)
+    known = [name for name, _ in table]
+    mistakes = []
+    wanted: set[str] = set()
+    for name in names:
+        if name not in known and name not in members:
+            near = nearest(name, [*known, *members])
+            mistakes.append(
+                f"no {ONE.get(kind, 'plugin')} {name!r}" + (f" - did you mean {near!r}?" if near else "") + f" (bench list {kind})"
+            )
+        wanted |= {name} if name in known else set(members.get(name, ()))
+    if mistakes:
+        raise RequestError(*mistakes)
+    return [(name, part) for name, part in table if name in wanted]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it."""
+    import dataclasses
+
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(element) for key, element in value.items()}
+    if isinstance(value, tuple | list | set | frozenset):
+        return [_plain(element) for element in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _plugin_facts(record: PluginRecord) -> dict[str, Any]:
+    return _plain(record)
+
+
+def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any]:
+    """Return all that is known about one part, ready for JSON."""
+    from ..plugins.selection import parameters_of
+
+    facts: dict[str, Any] = {"name": name, "kind": kind, "plugin": registry.plugin(kind, name).name, "origin": registry.origins[kind, name]}
+    facts["about"] = _about(part)
+    facts["groups"] = (
+        [group for group, members in registry.groups(kind).items() if name in members] if kind in ("methods", "datasets") else []
+    )
+    info = getattr(part, "info", None)
+    facts["info"] = {key: value for key, value in _plain(info).items() if key != "groups"} if info is not None else {}
+    for key in ("version", "needs_parameters", "uses_seed", "label_sets", "default_profile", "default_detector", "profiles"):
+        if hasattr(part, key):
+            facts[key] = _plain(getattr(part, key))
+    facts["parameters"] = [_parameter_facts(entry) for entry in parameters_of(kind, part)] if kind != "metrics" else []
+    return facts
+
+
+def _parameter_facts(entry: ParameterSchema) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "type": entry.type_text,
+        "required": entry.required,
+        "default": None if entry.required else _plain(entry.default),
+        "unit": entry.unit,
+        "source": entry.source,
+        "doc": entry.doc,
+        "choices": _plain(entry.choices),
+        "minimum": entry.minimum,
+        "maximum": entry.maximum,
+    }
+
+
+def _about(part: Any) -> str:
+    """Return the first sentence of a class's own docstring."""
+    import inspect
+
+    text = vars(part).get("__doc__") if isinstance(part, type) else None
+    return inspect.cleandoc(text).split("\n\n")[0].replace("\n", " ") if text else ""
+
+
+def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]) -> None:
+    rows = []
+    for name, part in chosen:
+        info = getattr(part, "info", None)
+        shown = f"{name}[...]" if getattr(part, "needs_parameters", False) else name
+        if kind == "methods":
+            rows.append((shown, info.family, str(info.year or ""), info.title or _about(part)))
+        elif kind == "datasets":
+            rows.append((shown, ", ".join(part.label_sets), str(info.year or ""), info.title or _about(part)))
+        elif kind == "protocols":
+            rows.append((shown, _protocol_text(part)))
+        else:
+            rows.append((shown, _about(part)))
+    heads = {"methods": ("method", "family", "year", "title"), "datasets": ("dataset", "label sets", "year", "title")}
+    _print_columns(rows, heads.get(kind, ()))
+    groups = registry.groups(kind) if kind in ("methods", "datasets") else {}
+    if groups:
+        click.echo("\nGroups")
+        _print_columns([(f"  {group}", ", ".join(members)) for group, members in groups.items()])
+    if kind in ("methods", "datasets", "detectors", "protocols"):
+        click.echo(f"\nParameters: bench list {kind} NAME")
+
+
+def _protocol_text(protocol: Any) -> str:
+    from ..plugins.parameters import format_value
+    from ..plugins.selection import parameters_of
+
+    return ", ".join(f"{entry.name}={format_value(entry.default)}" for entry in parameters_of("protocols", protocol))
+
+
+def _print_plugins(records: Iterable[PluginRecord]) -> None:
+    for record in records:
+        click.echo(f"{record.name}  ({record.origin})")
+        if record.broken:
+            click.echo(f"  broken: {record.broken}")
+        for kind, names in record.provides.items():
+            click.echo(f"  {kind}: {', '.join(names)}")
+
+
+def _describe(facts: Mapping[str, Any]) -> str:
+    """Return all about one part as text."""
+    info = facts["info"]
+    lines = [facts["name"] + (f": {info['title']}" if info.get("title") else "")]
+    lines += [f"  {facts['about']}"] if facts["about"] else []
+    for key in ("year", "venue", "citation", "family", "inputs", "extra_knowledge", "licence", "obtain", "scenes"):
+        if info.get(key):
+            lines.append(f"  {key.replace('_', ' ')}: {info[key]}")
+    if info.get("resolution"):
+        lines.append(f"  resolution: {info['resolution'][0]} x {info['resolution'][1]} (height x width)")
+    for key in ("groups", "label_sets"):
+        if facts.get(key):
+            lines.append(f"  {key.replace('_', ' ')}: {', '.join(facts[key])}")
+    lines.append(f"  from: {facts['origin']}")
+    lines += [f"  published: {number['auc']} on {number['dataset']} ({number['source']})" for number in info.get("published", ())]
+    lines += [f"  differs from the paper: {text}" for text in info.get("deviations", ())]
+    for profile, values in facts.get("profiles", {}).items():
+        lines.append(f"  profile {profile}: " + ", ".join(f"{key}={_written(value)}" for key, value in values.items()))
+    lines.append("  parameters:" if facts["parameters"] else "  parameters: none")
+    lines += [f"    {line}" for parameter in facts["parameters"] for line in _parameter_lines(parameter)]
+    return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    from ..plugins.parameters import format_value
+
+    return format_value(tuple(value) if isinstance(value, list) else value)
+
+
+def _parameter_lines(parameter: Mapping[str, Any]) -> list[str]:
+    head = parameter["name"] + "=" + ("..." if parameter["required"] else _written(parameter["default"]))
+    head += f" ({parameter['type']}" + (f"; {parameter['unit']})" if parameter["unit"] else ")")
+    texts = [parameter["doc"], f"source: {parameter['source']}" if parameter["source"] else ""]
+    return [head, *(f"  {text}" for text in texts if text)]
+
+
+def _print_columns(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> None:
+    table = [head, *rows] if head else rows
+    if not rows:
+        click.echo("none")
+        return
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())

@@ -1,0 +1,91 @@
+"""The group of commands. Each command is a module of its own, imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from ..errors import BenchError, RequestError
+
+COMMANDS = {
+    "run": "Train, score and tabulate methods on datasets.",
+    "list": "List methods, datasets, detectors, protocols, plugins.",
+    "verify": "Check datasets against what they should be.",
+    "prepare": "Decode frames and find objects, once, before a run.",
+    "status": "Show how far a run is.",
+    "score": "Score a run again under other protocols.",
+    "check": "Check that a method does what every method owes.",
+}
+
+
+class Commands(click.Group):
+    """Finds a command's module by its name, so that `bench --help` loads none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f".{cmd_name}", __package__).command  # type: ignore[no-any-return]
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Refuse an unknown command with the nearest name."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"no command {args[0]!r}" + (f" - did you mean {near[0]!r}?" if near else "") + " (bench --help)")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run; an error meant for the user is one line on stderr a mistake, and an exit code."""
+        try:
+            return super().main(*args, **kwargs)
+        except BenchError as error:
+            if "--traceback" in sys.argv:
+                raise
+            for line in str(error).splitlines():
+                click.echo(f"bench: {line}", err=True)
+            sys.exit(2 if isinstance(error, RequestError) else 1)
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from ..plugins.registry import current
+    from ..running.machine import git_state, versions
+
+    found = versions()
+    click.echo(f"bench {found.pop('vad-bench')}" + (f" ({git_state()[:12]})" if git_state() else ""))
+    for name, version in found.items():
+        click.echo(f"  {name} {version}")
+    for plugin in current().plugins:
+        click.echo(f"  plugin {plugin.name} ({plugin.origin})" + (f": broken: {plugin.broken}" if plugin.broken else ""))
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="'bench COMMAND --help' tells the options of a command. Quote selections that contain [ or |.",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Versions of bench, Python, torch and plugins.")
+@click.option("--traceback", is_flag=True, expose_value=False, help="Show the whole traceback of an error.")
+def bench() -> None:
+    """Compare methods that find anomalous frames in surveillance video.
+
+    \b
+      bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download
+      bench run --methods c3dsu,baseline --datasets all      the real datasets, below ./data or BENCH_DATA
+    """

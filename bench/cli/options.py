@@ -1,0 +1,22 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def plugin_option(command: Command) -> Command:
+    """Add `--plugin FILE.py`, repeatable: the argument `plugin` is a tuple of paths."""
+    return click.option(
+        "--plugin",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE.py",
+        help="A file with methods, datasets or other parts of your own; repeatable.",
+    )(command)

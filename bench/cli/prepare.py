@@ -1,0 +1,81 @@
+"""`bench prepare`: decode frames and find objects, once, before a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import plugin_option
+
+
+@click.command(
+    "prepare",
+    short_help="Decode frames and find objects, once, before a run.",
+    epilog="Example: bench prepare ped2 --methods c3dsu,baseline",
+)
+@click.argument("datasets")
+@click.option("--methods", "-m", default="all", show_default=True, metavar="SELECTION", help="Whose frame formats and tracks are made.")
+@click.option("--profile", help="paper, medium, small or smoke: sizes depend on it. [default: as in bench run]")
+@click.option("--detector", metavar="SELECTION", help="Of objects. [default: as in bench run]")
+@click.option("--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]")
+@click.option("--dry-run", is_flag=True, help="Say what would be written and how many bytes; write nothing.")
+@plugin_option
+def command(**options: Any) -> None:
+    """Make the frame store, and the tracks where methods need them, of DATASETS. What is there already is kept."""
+    sys.exit(prepare(**options))
+
+
+def prepare(datasets: str, methods: str, profile: str | None, detector: str | None, data: tuple[Path, ...], dry_run: bool, plugin: tuple[Path, ...]) -> int:
+    """Do what `bench prepare` does and return the exit code."""
+    from ..frames.cache import cache_folder
+    from ..frames.store import disk_needed
+    from ..plugins.registry import load
+    from ..running.display import make_console
+    from ..running.plan import make_plan
+    from ..running.prepare import prepare_dataset
+    from ..running.request import Request
+    from ..running.worker import make_detector
+    from ..runs.folder import Run
+
+    registry = load(plugin)
+    for complaint in registry.complaints():
+        click.echo(f"bench: {complaint}", err=True)
+    request = Request(methods, datasets, profile=profile, detector=detector, device="cpu", data=data, plugins=plugin)
+    plan = make_plan(request, registry, lambda signature: (Run(Path("results", "none")), False))
+    console = make_console(sys.stdout)
+    problems = 0
+    console.print(f"cache {cache_folder()}", markup=False)
+    for planned in plan.datasets:
+        label = planned.selected.label
+        if planned.dataset is None:
+            console.print(f"{label}: {planned.missing}", markup=False)
+            continue
+        needed = sum(
+            disk_needed(planned.dataset, [clip for clip in planned.dataset.clips(part) if clip.source is not None], formats)
+            for part, formats in (("test", planned.test_formats), ("train", planned.train_formats))
+        )
+        formats = ", ".join(sorted(str(frames) for frames in planned.test_formats | planned.train_formats)) or "no frames"
+        console.print(f"{label}: {formats}; {needed / 2**20:.0f} MB to write" + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""), markup=False)
+        if dry_run:
+            continue
+        with console.status(label) as status:
+            record = prepare_dataset(
+                planned.dataset,
+                planned.name,
+                label,
+                planned.test_formats,
+                planned.train_formats,
+                make_detector(planned.detector if planned.wants_tracks else ""),
+                lambda done, total, what, label=label, status=status: status.update(f"{label}: {what}, {done} of {total}"),  # type: ignore[misc]
+            )
+        for problem in record.problems.values():
+            problems += 1
+            console.print(f"{label}: {problem}", markup=False)
+        if record.tracks:
+            console.print(f"{label}: tracks {record.tracks['train']}", markup=False)
+        if not record.problems:
+            console.print(f"{label}: ready", markup=False)
+    return 1 if problems else 0

@@ -1,0 +1,187 @@
+"""`bench run`: train, score and tabulate."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import plugin_option
+
+if TYPE_CHECKING:
+    from ..running.plan import Plan
+
+UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):
+    """A time span like 90s, 15m, 2h or 1h30m; a bare number means minutes."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        import re
+
+        if isinstance(value, float | int):
+            return float(value)
+        text = str(value).strip().lower()
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            seconds = float(text) * 60
+        elif re.fullmatch(r"(\d+(\.\d+)?(min|[smhd]))+", text):
+            seconds = sum(float(number) * UNITS[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)(min|[smhd])", text))
+        else:
+            self.fail(f"{value!r} is no time span; write 90s, 15m, 2h or 1h30m", param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} must be longer than nothing", param, ctx)
+        return seconds
+
+
+class Workers(click.ParamType):
+    """A number of workers, or 'auto'."""
+
+    name = "number|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number, or None for 'auto'."""
+        if value == "auto" or value is None:
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r}: expected a whole number from 1, or auto", param, ctx)
+        return number
+
+
+KEEP = ("images", "weights")
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    kept = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    for part in kept:
+        if part not in KEEP:
+            raise click.BadParameter(f"{part!r} cannot be kept; there are {', '.join(KEEP)}")
+    return kept
+
+
+@click.command(
+    "run",
+    short_help="Train, score and tabulate methods on datasets.",
+    epilog="""\b
+Examples (quote selections that contain [ or |):
+  bench run --methods c3dsu,baseline --datasets demo
+  bench run --methods all,-trivial --datasets ped2,avenue --seeds 0-2
+  bench run --methods 'c3dsu[anomaly_weight=static|learned]' --datasets ped2 --dry-run""",
+)
+@click.option("--methods", "-m", required=True, metavar="SELECTION", help="Names or groups, e.g. c3dsu,baseline (bench list methods).")
+@click.option("--datasets", "-d", required=True, metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).")
+@click.option("--seeds", default="0", show_default=True, help="0 or 0,1,2 or 0-4.")
+@click.option("--profile", help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]")
+@click.option("--protocol", default="median17", show_default=True, metavar="SELECTION", help="Of the table; all protocols are computed and kept.")
+@click.option("--detector", metavar="SELECTION", help="Of objects. [default: what the dataset names, else fasterrcnn where its weights are, else motion]")
+@click.option("--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder. [default: the run to resume, else results/DATE-TIME]")
+@click.option("--new", is_flag=True, help="Start a new run even where an equal one is not complete.")
+@click.option("--device", help="cpu, cuda or cuda:N. [default: the first GPU, else cpu]")
+@click.option("--workers", type=Workers(), default="1", show_default=True, help="Cells at a time; auto: as memory and cores allow.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of a cell. [default: all cores divided among the workers]")
+@click.option("--keep", default="", callback=_keep, help="images, weights: keep these of each cell.")
+@click.option("--force", default="", metavar="SELECTION", help="Repeat the finished cells of these methods.")
+@click.option("--fail-fast", is_flag=True, help="Begin no further cell after one has failed.")
+@click.option("--stall-limit", type=Duration(), default="15m", show_default=True, help="A cell without a step for so long has failed.")
+@click.option("--time-limit", type=Duration(), help="The longest an attempt at a cell may take. [default: none]")
+@click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, and what is missing; write nothing.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")
+@plugin_option
+def command(**options: Any) -> None:
+    """Train every chosen method on every chosen dataset with every seed, score the test clips, and write the table.
+
+    The same command again goes on where it stopped: finished cells are not repeated.
+    """
+    sys.exit(run(**options))
+
+
+def run(**options: Any) -> int:
+    """Do what `bench run` does and return the exit code."""
+    from ..errors import RequestError, RunError
+    from ..plugins.registry import load
+    from ..running.display import Display, make_console
+    from ..running.plan import make_plan
+    from ..running.request import Request, parse_seeds
+    from ..running.runner import Runner, hold
+    from ..running.session import run_finder, write_run
+
+    console = make_console(sys.stdout, options.pop("color"))
+    dry_run = options.pop("dry_run")
+    plugins = tuple(options.pop("plugin"))
+    registry = load(plugins)
+    for complaint in registry.complaints():
+        click.echo(f"bench: {complaint}", err=True)
+    command_line = "bench " + shlex.join(sys.argv[1:])
+    request = Request(**{**options, "seeds": parse_seeds(options["seeds"]), "plugins": plugins, "command": command_line})
+    plan = make_plan(request, registry, run_finder(request.out, request.new))
+
+    console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
+    console.print(
+        f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
+        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
+        markup=False,
+    )
+    for note in plan.notes:
+        console.print(f"note: {note}", markup=False)
+    if dry_run:
+        show_plan(plan, console)
+        return 0
+    try:
+        lock = hold(plan.run)
+        write_run(plan, registry)
+    except RunError as error:
+        raise RequestError(str(error)) from error
+    with lock:
+        reused = sum(cell.reuse for cell in plan.cells)
+        if reused:
+            console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
+        with Display(plan, console) as display:
+            stopped = Runner(plan, display).execute()
+        if stopped:
+            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {command_line}", markup=False)
+            return 130
+        return _conclude(plan, registry, console)
+
+
+def _conclude(plan: Plan, registry: Any, console: Any) -> int:
+    from ..reporting.tables import comparison_text, write_tables
+
+    written = write_tables(plan.run, registry, table_protocol=plan.protocol.text)
+    console.print()
+    console.print(comparison_text(plan.run, registry, plan.protocol.text), markup=False)
+    console.print()
+    for path in written:
+        console.print(f"wrote {path}", markup=False)
+    console.print(f"next: bench score {shlex.quote(str(plan.run.path))} --protocol minmax,raw   (other protocols, without training)", markup=False)
+    console.print(f"run {plan.run.path}", markup=False)
+    statuses = [cell.record.status for cell in plan.cells]
+    if all(status == "no data" for status in statuses):
+        return 3
+    return 1 if any(status in ("failed", "interrupted") for status in statuses) else 0
+
+
+def show_plan(plan: Plan, console: Any) -> None:
+    """Print what a run would do."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("method", "dataset", "seed", "what would happen"):
+        table.add_column(name, no_wrap=name != "what would happen")
+    for cell in plan.cells:
+        record = cell.record
+        what = "reused: " + cell.why if cell.reuse else "no data: " + cell.why if record.status == "no data" else "run: " + cell.why
+        table.add_row(escape(record.label), escape(record.dataset + (f" {record.scene}" if record.scene else "")), str(record.seed), escape(what))
+    console.print(table)
+    console.print(f"{len(plan.to_run)} of {len(plan.cells)} cells would run; nothing was written", markup=False)

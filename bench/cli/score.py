@@ -1,0 +1,55 @@
+"""`bench score`: other protocols, without training and without the dataset."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from .options import plugin_option
+from .status import newest_run
+
+
+@click.command(
+    "score",
+    short_help="Score a run again under other protocols.",
+    epilog="Example: bench score results/RUN --protocol 'median17,minmax,median17[edge=zero]'",
+)
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option("--protocol", metavar="SELECTION", help="One or several (bench list protocols). [default: that of the run]")
+@click.option("--metric", default="auc", show_default=True, metavar="NAME", help="Metric of the printed tables: auc, ap, eer.")
+@click.option("--json", "as_json", is_flag=True, help="The lines of results.csv under these protocols, as JSON.")
+@plugin_option
+def command(run: Path | None, protocol: str | None, metric: str, as_json: bool, plugin: tuple[Path, ...]) -> None:
+    """Compute the tables of RUN (default: the newest below results/) under other protocols, from its stored scores."""
+    from ..errors import RequestError, RunError
+    from ..plugins.registry import load
+    from ..plugins.selection import select
+    from ..reporting.tables import comparison_text, write_tables
+    from ..runs.folder import Run
+
+    registry = load(plugin)
+    for complaint in registry.complaints():
+        click.echo(f"bench: {complaint}", err=True)
+    try:
+        opened = Run.open(newest_run(run))
+        chosen = select("protocols", protocol or opened.manifest["protocol"], registry)
+        if as_json:
+            from ..reporting.results import results_frame
+
+            frame = results_frame(opened, [selected.parameters for selected in chosen], list(registry.metrics.values()))
+            json.dump(json.loads(frame.to_json(orient="records")), sys.stdout, indent=1)
+            click.echo()
+            return
+        written = write_tables(opened, registry, [selected.parameters for selected in chosen], table_protocol=chosen[0].text)
+        for number, selected in enumerate(chosen):
+            if number:
+                click.echo()
+            click.echo(comparison_text(opened, registry, selected.text, metric=metric))
+    except RunError as error:
+        raise RequestError(str(error)) from error
+    click.echo()
+    for path in written:
+        click.echo(f"wrote {path}")

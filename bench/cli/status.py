@@ -1,0 +1,92 @@
+"""`bench status`: how far a run is."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+def newest_run(path: Path | None) -> Path:
+    """Return the given run folder, or the newest below results/.
+
+    Raises
+    ------
+    RequestError : there is none.
+    """
+    from ..errors import RequestError
+    from ..runs.folder import find_runs
+
+    if path is not None:
+        return path
+    runs = find_runs(Path("results"))
+    if not runs:
+        raise RequestError("there is no run below ./results; name a run's folder")
+    return runs[0].path
+
+
+@click.command("status", short_help="Show how far a run is.")
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Everything about every cell, as JSON.")
+def command(run: Path | None, as_json: bool) -> None:
+    """Show the cells of RUN (default: the newest below results/) that are queued, running, finished or failed."""
+    from tabulate import tabulate
+
+    from ..errors import RequestError, RunError
+    from ..runs.folder import Run
+    from ..running.duration import duration
+    from ..running.reporter import read_progress
+
+    try:
+        opened = Run.open(newest_run(run))
+        manifest, cells = opened.manifest, opened.cells()
+    except RunError as error:
+        raise RequestError(str(error)) from error
+    doing: dict[str, str] = {}
+    for cell in cells:
+        if cell.status != "running":
+            continue
+        progress = read_progress(opened.path / cell.folder / "progress.json")
+        if progress is None or _is_left(opened.path / cell.folder):
+            cell.status, cell.reason = "interrupted", "its worker is gone; the same `bench run` line goes on from the last checkpoint"
+            continue
+        left = progress.seconds_left(time.time())
+        doing[cell.folder] = f"{progress.what}, {progress.done} of {progress.total}" + (f", {duration(left)} left" if left is not None else "")
+    if as_json:
+        json.dump({"run": str(opened.path), "command": manifest["command"], "cells": [asdict(cell) for cell in cells]}, sys.stdout, indent=1)
+        click.echo()
+        return
+    click.echo(f"run {opened.path}: {manifest['command']}")
+    rows = [
+        [
+            cell.label,
+            cell.dataset + (f" {cell.scene}" if cell.scene else ""),
+            cell.seed,
+            cell.status,
+            duration(cell.seconds["total"]) if cell.seconds.get("total") else "",
+            doing.get(cell.folder) or cell.reason,
+        ]
+        for cell in cells
+    ]
+    click.echo(tabulate(rows, ["method", "dataset", "seed", "status", "time", ""], tablefmt="plain", disable_numparse=True, maxcolwidths=[None] * 5 + [70]))
+    counts = {status: sum(cell.status == status for cell in cells) for status in dict.fromkeys(cell.status for cell in cells)}
+    click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+    if any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells) and not doing:
+        click.echo(f"to go on: {manifest['command']}")
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether nobody holds the lock of a cell that says it is running."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return False
+    lock.release()
+    return True

@@ -1,0 +1,159 @@
+"""Detector `boxes`: boxes that somebody else found, read from a JSON file.
+
+    {"size": [360, 240], "clips": {"01": [[[41.1, 179.3, 53.9, 216.7, 0.996], ...], [], ...], ...}}
+
+`size` is [width, height] of the pictures that the boxes refer to; `clips[id][frame]` lists [x1, y1, x2, y2, score] in pixels,
+origin top left. `part`, where present, is "train" or "test". Other fields are for readers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..dataset import PARTS, Clip, Part
+from ..errors import DataError
+from ..frames.decode import LFS_POINTER
+from ..plugins.parameters import parameter
+from .detector import Detector
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    path: Path
+    part: str | None
+    size: tuple[int, int]
+    clips: dict[str, Any]
+
+
+class BoxesDetector(Detector):
+    """Reads boxes from a JSON file; looks at no frame."""
+
+    name = "boxes"
+    needs_parameters = True
+    needs_frames = False
+    unkeyed = frozenset({"path"})
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Where the boxes are."""
+
+        path: str = parameter(doc="JSON file; {dataset} and {part} (train, test) are replaced by their names.")
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__(parameters)
+        self._read: dict[Path, _Boxes] = {}
+        self._dataset = ""
+
+    def check(self, dataset: str) -> None:
+        """Raise DataError if the file for the training part, which masks are drawn from, is not there."""
+        self._content(self._path(dataset, "train"))
+
+    def key(self, dataset: str) -> str:
+        """Return a hash of the files' content."""
+        digest = hashlib.sha256()
+        for path in dict.fromkeys(self._path(dataset, part) for part in PARTS):
+            if path.is_file():
+                digest.update(hashlib.sha256(self._content(path)).digest())
+        return digest.hexdigest()
+
+    def begin(self, clip: Clip, dataset: str) -> None:
+        """Read the file of the clip's part, if it was not read yet."""
+        self._dataset = dataset
+        self._file(clip)
+
+    def known_boxes(self, clip: Clip, length: int) -> tuple[tuple[int, int], list[np.ndarray]]:
+        """Return the size of the pictures and the boxes of a clip, as the file has them.
+
+        Raises
+        ------
+        DataError : the clip is not in the file, has another number of frames, or a box is no box, with its place.
+        """
+        file = self._file(clip)
+        if clip.id not in file.clips:
+            some = ", ".join(sorted(file.clips)[:5]) or "none"
+            raise DataError(f"{file.path} has no boxes of clip {clip.id!r} of {self._dataset}; it has {len(file.clips)} clips: {some}")
+        frames = file.clips[clip.id]
+        where = f"{file.path}: clips[{clip.id!r}]"
+        if not isinstance(frames, list):
+            raise DataError(f"{where} is {_kind(frames)}, expected a list with one list of boxes a frame")
+        if len(frames) != length:
+            raise DataError(f"{where} has boxes of {len(frames)} frames, the clip has {length}: they are of another version of the dataset")
+        width, height = file.size
+        return (height, width), [_frame_boxes(boxes, f"{where}[{index}]") for index, boxes in enumerate(frames)]
+
+    def _path(self, dataset: str, part: Part) -> Path:
+        return Path(str(self.parameters.path).replace("{dataset}", dataset).replace("{part}", part)).expanduser()
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"detector boxes: {path} cannot be read: {error.strerror or error}; give the file with 'boxes[path=FILE.json]', "
+                "{dataset} and {part} in the name stand for the names of the dataset and the part"
+            ) from error
+
+    def _file(self, clip: Clip) -> _Boxes:
+        path = self._path(self._dataset, clip.part)
+        if path not in self._read:
+            self._read[path] = _parse(self._content(path), path)
+        part = self._read[path].part
+        if part not in (None, clip.part):
+            raise DataError(
+                f"{path} has boxes of the part {part!r}, but clip {clip.id} belongs to {clip.part!r}; "
+                "write {part} in the path where the files' names differ"
+            )
+        return self._read[path]
+
+
+def _parse(content: bytes, path: Path) -> _Boxes:
+    if content.startswith(LFS_POINTER):
+        raise DataError(f"{path} is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull` in its repository")
+    if content[:1] == b"\x80" or content.rstrip().endswith(b"."):  # every pickle ends with its STOP code, '.'; no JSON does
+        raise DataError(
+            f"{path} is a Python pickle under another name, not JSON; it is not loaded, since loading one can run any code. "
+            "Write the boxes as JSON: {size, clips[id][frame] = [[x1, y1, x2, y2, score], ...]}"
+        )
+    try:
+        data = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not JSON: byte {error.start} is no UTF-8 text") from error
+    if not isinstance(data, dict):
+        raise DataError(f"{path} is {_kind(data)}, expected an object with the fields 'size' and 'clips'")
+    for field in ("size", "clips"):
+        if field not in data:
+            raise DataError(f"{path} has no field {field!r}; its fields are: {', '.join(sorted(data)) or 'none'}")
+    size, clips = data["size"], data["clips"]
+    if not (isinstance(size, list) and len(size) == 2 and all(type(value) is int and value > 0 for value in size)):
+        raise DataError(f"{path}: 'size' is {size!r}, expected [width, height] in whole pixels")
+    if not isinstance(clips, dict):
+        raise DataError(f"{path}: 'clips' is {_kind(clips)}, expected an object: clip id -> list with one list of boxes a frame")
+    return _Boxes(path, data.get("part"), (size[0], size[1]), clips)
+
+
+def _frame_boxes(boxes: Any, where: str) -> np.ndarray:
+    if not isinstance(boxes, list):
+        raise DataError(f"{where} is {_kind(boxes)}, expected a list of boxes")
+    for index, box in enumerate(boxes):
+        if not (isinstance(box, list) and len(box) == 5 and all(type(value) in (int, float) and math.isfinite(value) for value in box)):
+            raise DataError(f"{where}[{index}] is {json.dumps(box)[:80]}, expected [x1, y1, x2, y2, score], five finite numbers")
+        x1, y1, x2, y2, score = box
+        if x2 < x1 or y2 < y1:
+            raise DataError(f"{where}[{index}] = {box}: x2 and y2 must not lie before x1 and y1 (not [x, y, width, height])")
+        if not 0 <= score <= 1:
+            raise DataError(f"{where}[{index}] = {box}: the score must lie within 0..1")
+    return np.array(boxes, dtype=np.float64).reshape(-1, 5)
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
+    return "null" if value is None else kinds.get(type(value), type(value).__name__)

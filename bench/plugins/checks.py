@@ -1,0 +1,172 @@
+"""What a plugin's hooks may return. Each check raises BrokenPlugin with a reason that its author can act on."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import bench
+
+from ..method import NEEDS
+from .parameters import check_value, schema
+from .plugin_files import BrokenPlugin
+from .syntax import nearest
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+KINDS = ("methods", "datasets", "detectors", "creators", "protocols", "metrics")
+HOOKS = {
+    "bench_methods": "methods",
+    "bench_datasets": "datasets",
+    "bench_detectors": "detectors",
+    "bench_pseudo_anomalies": "creators",
+    "bench_protocols": "protocols",
+    "bench_metrics": "metrics",
+}
+ONE = {
+    "methods": "method",
+    "datasets": "dataset",
+    "detectors": "detector",
+    "creators": "creator",
+    "protocols": "protocol",
+    "metrics": "metric",
+}
+OVERRIDES = ("medium", "small", "smoke")
+"""The profiles that a method may declare; 'paper' is its defaults."""
+_BASES = {kind: one.capitalize() for kind, one in ONE.items()}
+_INSTANCES = ("protocols", "metrics")
+_REQUIRED = {"methods": ("score",), "datasets": ("locate", "clips", "labels"), "detectors": ("detect",), "creators": ("draw",)}
+
+
+def check_offers(hook: str, offered: Any) -> dict[str, Any]:
+    """Return name -> what a hook returned, in its order."""
+    kind = HOOKS[hook]
+    wanted = f"a list of {_BASES[kind]} {'instances' if kind in _INSTANCES else 'classes'}"
+    if not isinstance(offered, list | tuple):
+        hint = f"; return [{offered.__name__}]" if isinstance(offered, type) else ""
+        raise BrokenPlugin(f"{hook}() returned {_shown(offered)}, expected {wanted}{hint}")
+    found: dict[str, Any] = {}
+    for part in offered:
+        base = getattr(bench, _BASES[kind])
+        if kind in _INSTANCES:
+            _check_instance(hook, part, base, wanted)
+        else:
+            _check_class(hook, part, base, wanted)
+        if part.name in found:
+            raise BrokenPlugin(f"{hook}() offers two {kind} of the name {part.name!r}; rename one")
+        found[part.name] = part
+    return found
+
+
+def _shown(thing: Any) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"an object of type {type(thing).__name__}"
+
+
+def _check_name(what: str, name: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise BrokenPlugin(f'{what} has no name; write name = "..." in it')
+    if not NAME.fullmatch(name):
+        raise BrokenPlugin(f"{what}: the name {name!r} must be lower-case letters, digits and hyphens, like 'my-method'")
+    if name == "all":
+        raise BrokenPlugin(f"{what}: 'all' is the name of a group; choose another")
+
+
+def _check_instance(hook: str, part: Any, base: type, wanted: str) -> None:
+    if not isinstance(part, base):
+        raise BrokenPlugin(f"{hook}() offers {_shown(part)}, expected {wanted}")
+    _check_name(f"a {base.__name__} of {hook}()", getattr(part, "name", None))
+
+
+def _check_class(hook: str, cls: Any, base: type, wanted: str) -> None:
+    if not isinstance(cls, type):
+        hint = "; offer the class, not an instance" if isinstance(cls, base) else ""
+        raise BrokenPlugin(f"{hook}() offers {_shown(cls)}, expected {wanted}{hint}")
+    if not issubclass(cls, base):
+        raise BrokenPlugin(f"{hook}() offers the class {cls.__name__}, which is not derived from bench.{base.__name__}")
+    kind = HOOKS[hook]
+    _check_name(cls.__name__, getattr(cls, "name", None))
+    for function in _REQUIRED[kind]:
+        if inspect.getattr_static(cls, function) is inspect.getattr_static(base, function):
+            arguments = ", ".join(inspect.signature(getattr(base, function)).parameters)
+            raise BrokenPlugin(f"{cls.__name__} has no {function}(); write def {function}({arguments})")
+    if kind == "methods":
+        _check_method(cls)
+    _check_info(cls, kind)
+    _check_init(cls, ("window", "parameters=None") if kind == "creators" else ("parameters=None",))
+    _check_parameters(cls)
+
+
+def _check_method(cls: type[bench.Method]) -> None:
+    if issubclass(cls, bench.NetworkMethod):
+        for function in ("window", "build"):
+            if inspect.getattr_static(cls, function) is inspect.getattr_static(bench.NetworkMethod, function):
+                raise BrokenPlugin(f"{cls.__name__} is a NetworkMethod without {function}")
+    needs = inspect.getattr_static(cls, "needs")
+    if isinstance(needs, frozenset | set):
+        for need in sorted(needs - NEEDS):
+            near = nearest(need, NEEDS)
+            raise BrokenPlugin(
+                f"{cls.__name__} needs {need!r}, which is none of {', '.join(sorted(NEEDS))}"
+                + (f" - did you mean {near!r}?" if near else "")
+            )
+
+
+def _check_info(cls: Any, kind: str) -> None:
+    base = {"methods": bench.MethodInfo, "datasets": bench.DatasetInfo}.get(kind)
+    if base is None:
+        return
+    if not isinstance(cls.info, base):
+        raise BrokenPlugin(f"{cls.__name__}.info is {_shown(cls.info)}, expected a {base.__name__}")
+    groups = cls.info.groups
+    if not isinstance(groups, tuple | list) or not all(isinstance(group, str) and NAME.fullmatch(group) for group in groups):
+        raise BrokenPlugin(f"{cls.__name__}.info.groups is {groups!r}, expected a tuple of names, like ('baseline',)")
+
+
+def _check_init(cls: Any, arguments: tuple[str, ...]) -> None:
+    try:
+        inspect.signature(cls.__init__).bind(None, *arguments)
+    except TypeError as error:
+        passed = ", ".join(argument.split("=")[0] for argument in arguments)
+        raise BrokenPlugin(
+            f"{cls.__name__}.__init__ does not take what it is given; write def __init__(self, {', '.join(arguments)}): super().__init__({passed})"
+        ) from error
+
+
+def _check_parameters(cls: Any) -> None:
+    parameters = cls.Parameters
+    settings = getattr(parameters, "__dataclass_params__", None)
+    bare = isinstance(parameters, type) and "__dataclass_params__" not in vars(parameters) and bool(inspect.get_annotations(parameters))
+    if not isinstance(parameters, type) or settings is None or not settings.frozen or bare:
+        raise BrokenPlugin(f"{cls.__name__}.Parameters is not a frozen dataclass; write @dataclass(frozen=True) above it")
+    try:
+        entries = {entry.name: entry for entry in schema(parameters)}
+        for entry in entries.values():
+            if not entry.required:
+                check_value(entry.default, entry)
+    except (TypeError, ValueError, NameError) as error:
+        raise BrokenPlugin(f"{cls.__name__}.Parameters: {error}") from error
+    required = [entry.name for entry in entries.values() if entry.required]
+    if required and not getattr(cls, "needs_parameters", True):
+        raise BrokenPlugin(
+            f"{cls.__name__}.Parameters: {required[0]} has no default; give it one, or write needs_parameters = True in {cls.__name__}"
+        )
+    for profile, values in getattr(cls, "profiles", {}).items():
+        _check_profile(cls, profile, values, entries)
+
+
+def _check_profile(cls: Any, profile: str, values: Any, entries: Mapping[str, Any]) -> None:
+    where = f"{cls.__name__}.profiles[{profile!r}]"
+    if profile not in OVERRIDES:
+        raise BrokenPlugin(f"{where}: profiles are {', '.join(OVERRIDES)} ('paper' is the defaults)")
+    if not isinstance(values, Mapping):
+        raise BrokenPlugin(f"{where} is {_shown(values)}, expected a dict of parameters")
+    for key, value in values.items():
+        if key not in entries:
+            near = nearest(key, entries)
+            hint = f" - did you mean {near!r}?" if near else f"; parameters are {', '.join(entries) or 'none'}"
+            raise BrokenPlugin(f"{where} sets {key!r}, which is no parameter{hint}")
+        try:
+            check_value(value, entries[key])
+        except ValueError as error:
+            raise BrokenPlugin(f"{where}: {error}") from error

@@ -1,0 +1,237 @@
+"""Selections: which methods, datasets, detectors and protocols, with which parameters, are meant by a text."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..errors import BenchError, RequestError
+from .checks import ONE
+from .parameters import ParameterSchema, describe_entries, format_value, parse_value, schema
+from .plugin_files import explain
+from .registry import Registry
+from .syntax import Item, nearest, parse, write
+
+Kind = Literal["methods", "datasets", "detectors", "protocols"]
+PROFILES = ("paper", "medium", "small", "smoke")
+_FALLBACK = {"medium": "small"}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One row of a selection: a registered name with the parameters that the user gave."""
+
+    kind: Kind
+    name: str
+    target: Any
+    """The class; for a protocol, the instance with the values replaced."""
+    parameters: Any
+    """An instance of the class's `Parameters`, profile and values applied; for a protocol, the same as `target`."""
+    values: Mapping[str, Any] = field(hash=False)
+    """What the user gave, in the order of the fields."""
+    text: str
+    """The full selector: `select` reads it back to this row."""
+    label: str
+    """The selector as tables show it, without quotes."""
+
+    def make(self) -> Any:
+        """Return a new instance with the parameters; for a protocol, the protocol."""
+        return self.target if self.kind == "protocols" else self.target(self.parameters)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row whose values are read, but not yet tried on its class."""
+
+    name: str
+    values: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        return write(self.name, self.values)
+
+
+def parameters_of(kind: str, target: Any) -> list[ParameterSchema]:
+    """Return the parameters that a selection may set on a class, or on a protocol."""
+    if kind == "protocols":
+        return [entry for entry in schema(target) if entry.name != "name"]
+    return schema(target.Parameters) if hasattr(target, "Parameters") else []
+
+
+def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
+    """Return what a profile changes in the parameters of a method; `medium` without an entry of its own is `small`, `smoke` is `paper`.
+
+    Raises
+    ------
+    RequestError : there is no such profile.
+    """
+    if profile is not None and profile not in PROFILES:
+        near = nearest(profile, PROFILES)
+        raise RequestError(
+            f"no profile {profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (profiles: {', '.join(PROFILES)})"
+        )
+    profiles = getattr(target, "profiles", {})
+    return profiles.get(profile) or profiles.get(_FALLBACK.get(profile or "", ""), {})
+
+
+def select(kind: Kind, text: str, registry: Registry, profile: str | None = None) -> list[Selected]:
+    """Return the rows that a selection means, in its order, each tried by making one instance.
+
+    Parameters
+    ----------
+    text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row an alternative; `-name` takes away what
+        stands before it.
+    profile : whose overrides apply to methods before the user's values.
+
+    Raises
+    ------
+    RequestError : with every mistake of the selection.
+    """
+    if not text.strip():
+        raise RequestError(f"no {kind} are chosen; name some, or 'all' (bench list {kind})")
+    mistakes: list[str] = []
+    rows: list[_Row] = []
+    for item in parse(text):
+        found, wrong = _read(kind, item, registry)
+        if wrong:
+            mistakes += wrong
+        elif not item.exclude:
+            known = {row.text for row in rows}
+            rows += [row for row in {row.text: row for row in found}.values() if row.text not in known]
+        else:
+            taken = {row.text for row in found} if item.values else {row.text for row in rows if row.name in {one.name for one in found}}
+            left = [row for row in rows if row.text not in taken]
+            if len(left) == len(rows) and not mistakes:
+                near = nearest(item.text[1:], [row.text for row in rows])
+                mistakes.append(
+                    f"{item.text!r} takes nothing away: it is not among what stands before it"
+                    + (f" - did you mean '-{near}'?" if near else "")
+                )
+            rows = left
+    selected: list[Selected] = []
+    cause: Exception | None = None
+    for row in rows:
+        try:
+            selected.append(_try(kind, row, registry, profile))
+        except RequestError as error:
+            mistakes += error.mistakes
+            cause = cause or error.__cause__  # type: ignore[assignment]
+    mistakes += _same_labels(kind, selected)
+    if not rows and not mistakes:
+        mistakes.append(f"{text!r} leaves no {ONE[kind]}: all were taken away")
+    if mistakes:
+        raise RequestError(*dict.fromkeys(mistakes)) from cause
+    return selected
+
+
+def select_one(kind: Kind, text: str, registry: Registry, profile: str | None = None) -> Selected:
+    """Return the row that a selection means, where only one may be chosen.
+
+    Raises
+    ------
+    RequestError : a mistake, or more than one row.
+    """
+    rows = select(kind, text, registry, profile)
+    if len(rows) > 1:
+        raise RequestError(
+            f"{text!r} means {len(rows)} {kind} ({', '.join(row.text for row in rows)}), and only one {ONE[kind]} can be used; choose one"
+        )
+    return rows[0]
+
+
+def _read(kind: Kind, item: Item, registry: Registry) -> tuple[list[_Row], list[str]]:
+    """Return the rows of one item, or its mistakes."""
+    table, groups = registry.table(kind), registry.groups(kind)
+    if item.mistakes:
+        return [], list(item.mistakes)
+    if item.name in table:
+        return _read_values(kind, item, table[item.name])
+    if item.name not in groups:
+        return [], [_unknown(kind, item.name, registry)]
+    if item.values:
+        return [], [
+            f"{item.text!r}: {item.name} is a group, and parameters belong to one {ONE[kind]}; name each ({', '.join(groups[item.name])})"
+        ]
+    if not groups[item.name]:
+        return [], [f"{item.name!r} means no {ONE[kind]}: none is there (bench list plugins)"]
+    return [_Row(name, {}) for name in groups[item.name]], []
+
+
+def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[str]]:
+    entries = {entry.name: entry for entry in parameters_of(kind, target)}
+    takes = f"{item.name} takes " + (describe_entries(entries.values()) or "no parameters")
+    given: dict[str, list[Any]] = {}
+    mistakes = []
+    for key, texts in (item.values or {}).items():
+        if key not in entries:
+            near = nearest(key, entries)
+            mistakes.append(
+                f"{item.text!r}: no parameter {key!r}" + (f" - did you mean {near!r}?" if near else "") + f" {takes}".replace(" ", "; ", 1)
+            )
+            continue
+        given[key] = []
+        for text in texts:
+            try:
+                given[key].append(parse_value(text, entries[key]))
+            except ValueError as error:
+                mistakes.append(f"{item.text!r}: {error}")
+    if not item.exclude and not mistakes:
+        lacking = [name for name, entry in entries.items() if entry.required and name not in given]
+        if lacking:
+            mistakes.append(
+                f"{item.text!r} lacks {' and '.join(lacking)}; write '{item.name}[{','.join(f'{name}=...' for name in lacking)}]'. {takes}"
+            )
+        elif not item.values and getattr(target, "needs_parameters", False):
+            mistakes.append(
+                f"{item.text!r} means nothing without parameters; write '{item.name}[{next(iter(entries), 'key')}=...]'. {takes}"
+            )
+    rows = [dict(zip(given, choice)) for choice in itertools.product(*given.values())]
+    return [_Row(item.name, {name: row[name] for name in entries if name in row}) for row in rows], mistakes
+
+
+def _unknown(kind: Kind, name: str, registry: Registry) -> str:
+    near = nearest(name, [*registry.table(kind), *registry.groups(kind)])
+    text = f"no {ONE[kind]} {name!r}"
+    other = next((one for other, one in ONE.items() if other != kind and name in registry.table(other)), None)
+    if other:
+        text += f" - it is a {other}"
+    elif near:
+        text += f" - did you mean {near!r}?"
+    broken = [record.name for record in registry.plugins if record.broken]
+    return text + f" (bench list {kind}" + (f"; left out as broken: {', '.join(broken)})" if broken else ")")
+
+
+def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Selected:
+    target = registry.table(kind)[row.name]
+    label = row.name + ("[" + ",".join(f"{key}={format_value(value)}" for key, value in row.values.items()) + "]" if row.values else "")
+    overrides = profile_values(target, profile) if kind == "methods" else {}
+    try:
+        if kind == "protocols":
+            target = parameters = dataclasses.replace(target, **row.values)
+        else:
+            parameters = target.Parameters(**{**overrides, **row.values})
+        selected = Selected(kind, row.name, target, parameters, row.values, row.text, label)
+        selected.make()
+    except BenchError as error:
+        raise RequestError(*(f"{row.text!r}: {line}" for line in str(error).splitlines())) from error
+    except ValueError as error:
+        raise RequestError(f"{row.text!r}: {error}") from error
+    except Exception as error:
+        origin = registry.origins[kind, row.name]
+        raise RequestError(
+            f"{row.text!r} cannot be made: {explain(error, getattr(target, '__module__', ''))}; this is a mistake in {origin}"
+        ) from error
+    return selected
+
+
+def _same_labels(kind: Kind, rows: list[Selected]) -> list[str]:
+    first: dict[str, Selected] = {}
+    mistakes = []
+    for row in rows:
+        other = first.setdefault(row.label, row)
+        if other is not row:
+            mistakes.append(f"{other.text!r} and {row.text!r} would both be the row {row.label}; rows of a table need labels of their own")
+    return mistakes

@@ -1,0 +1,142 @@
+"""The text of a selection: names, groups, parameters in brackets, exclusions. Knows no registered name."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .parameters import format_value
+
+QUOTING = "in a shell, quote selections that contain [ or |"
+_SPECIAL = frozenset('[]|,"')
+
+
+@dataclass(frozen=True)
+class Item:
+    """What stands between two commas of a selection."""
+
+    text: str
+    """As it was typed."""
+    exclude: bool = False
+    name: str = ""
+    values: Mapping[str, tuple[str, ...]] | None = None
+    """Parameter -> the alternatives given for it, unquoted."""
+    mistakes: tuple[str, ...] = ()
+
+
+def parse(text: str) -> list[Item]:
+    """Split a selection into its items; mistakes of the syntax are kept with the item that has them."""
+    control = find_control_character(text)
+    if control:
+        return [Item(text, mistakes=(f"{text!r} holds a control character ({control}); names and values are plain text",))]
+    return [_parse_item(part.strip(), text) for part in _split(text, ",")]
+
+
+def write(name: str, values: Mapping[str, object]) -> str:
+    """Write a name and its values as a selector that `parse` reads back."""
+    return name + ("[" + ",".join(f"{key}={quote(format_value(value))}" for key, value in values.items()) + "]" if values else "")
+
+
+def quote(text: str) -> str:
+    """Put a value into double quotes where it would mean something else without them."""
+    if text and text == text.strip() and not _SPECIAL & set(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def find_control_character(text: str) -> str | None:
+    """Return the code point ('U+0007') of the first character that has no place in a name, a label or a file."""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+            return f"U+{ord(character):04X}"
+    return None
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that was probably meant."""
+    found = difflib.get_close_matches(name.lower().replace("_", "-"), {key.lower().replace("_", "-"): key for key in candidates}, n=1)
+    return next((key for key in candidates if key.lower().replace("_", "-") == found[0]), None) if found else None
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at separators that stand outside of quotes and brackets."""
+    parts, depth, quoted = [""], 0, False
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (character == "[") - (character == "]" and depth > 0)
+            if character == separator and depth == 0:
+                parts.append("")
+                continue
+        parts[-1] += character
+    return parts
+
+
+def _bare(text: str) -> str:
+    """Return the text without what stands in quotes."""
+    return "".join(text.split('"')[::2])
+
+
+def _parse_item(text: str, whole: str) -> Item:
+    def mistake(*reasons: str) -> Item:
+        return Item(text, mistakes=reasons)
+
+    exclude = text.startswith("-")
+    body = text[exclude:].strip()
+    if not body and whole.strip():
+        return mistake(f"{whole!r} has a comma or a '-' with no name beside it - in a shell, quote selections that contain spaces")
+    if text.count('"') % 2:
+        return mistake(f"{text!r} lacks a closing '\"'")
+    bare = _bare(body)
+    name, bracket, rest = body.partition("[")
+    if not bracket:
+        if "]" in bare:
+            return mistake(f"{text!r} has a ']' without a '[' - {QUOTING}")
+        if "=" in bare:
+            return mistake(f"{text!r} sets a parameter outside of brackets; write NAME[{body}] - {QUOTING}")
+        if "|" in bare:
+            return mistake(f"{text!r}: names are separated by commas; '|' separates values in brackets, as in NAME[key=a|b]")
+        return Item(text, exclude, name, {})
+    if bare.count("[") > bare.count("]"):
+        return mistake(f"{text!r} lacks a ']' - {QUOTING}")
+    if not name.strip():
+        return mistake(f"{text!r} has no name before the '[' - {QUOTING}")
+    if not rest.endswith("]"):
+        return mistake(f"{text!r} has text after the ']'; separate names by commas")
+    inner = rest[:-1]
+    if "[" in _bare(inner) or "]" in _bare(inner):
+        return mistake(f'{text!r}: put a value that contains brackets into double quotes, as in NAME[key="a[0]"] - {QUOTING}')
+    values: dict[str, tuple[str, ...]] = {}
+    mistakes = []
+    for part in _split(inner, ",") if inner.strip() else []:
+        try:
+            key, alternatives = _parse_pair(part.strip())
+            if key in values:
+                raise ValueError(f"{key} is given twice; {key}=a|b makes one row for a and one for b")
+        except ValueError as error:
+            mistakes.append(f"{text!r}: {error}")
+        else:
+            values[key] = alternatives
+    return Item(text, exclude, name.strip(), values, tuple(mistakes))
+
+
+def _parse_pair(part: str) -> tuple[str, tuple[str, ...]]:
+    key, equals, rest = part.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ValueError(f"{part!r} is not of the form parameter=value")
+    return key, tuple(_unquote(key, alternative.strip()) for alternative in _split(rest, "|"))
+
+
+def _unquote(key: str, text: str) -> str:
+    if not text:
+        raise ValueError(f'{key}= has no value; write {key}="" for an empty text')
+    if '"' not in text:
+        return text
+    inner = text[1:-1].replace('""', "")
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"' or '"' in inner:
+        raise ValueError(f'{key}={text}: put the whole value into double quotes, and a double quote inside of it twice ("")')
+    return text[1:-1].replace('""', '"')

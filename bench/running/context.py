@@ -1,0 +1,47 @@
+"""Makes the context that a method works in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..method import Context, OpenClip, Scores
+from ..network_method import NetworkMethod
+
+
+def make_context(
+    seed: int,
+    device: str,
+    folder: Path,
+    logger: logging.Logger | None = None,
+    step: Callable[[int, int, str], None] | None = None,
+    test_lengths: Mapping[str, int] | None = None,
+    checkpoint: Path | None = None,
+    history: Path | None = None,
+    images: Callable[[NetworkMethod, OpenClip, int, dict[str, Any]], None] | None = None,
+) -> Context:
+    """Return a context with the harness's own training loop and inference engine, which import torch at their first call."""
+
+    def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
+        from .training import train as loop
+
+        loop(method, clips, context, checkpoint, history)
+
+    def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
+        from .inference import infer as engine
+
+        return engine(method, clip, context)
+
+    return Context(
+        seed=seed,
+        device=device,
+        logger=logger or logging.getLogger("bench.cell"),
+        folder=folder,
+        step=step or (lambda done, total, what: None),
+        train=train,
+        infer=infer,
+        test_lengths=dict(test_lengths or {}),
+        images=images,
+    )

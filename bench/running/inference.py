@@ -1,0 +1,93 @@
+"""The inference engine: scores a clip of a network method, window by window or as a stream, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from ..errors import MethodError
+from ..method import Context, OpenClip, Scores
+from ..network_method import IMAGE_PARTS, NetworkMethod
+
+BATCH = 8
+"""Windows, or streamed frames, at once. Chosen here: on two CPU cores larger batches gain nothing and cost memory."""
+
+Parts = dict[str, np.ndarray]
+
+
+def infer(method: NetworkMethod, clip: OpenClip, context: Context, batch: int = BATCH) -> Scores:
+    """Score one clip with the network in eval mode. A clip shorter than the window gets no score."""
+    network = method.network
+    if network is None:
+        raise MethodError(f"{method.name}: score() before fit() or load()")
+    if network.training:
+        network.eval()
+    if clip.length < method.window.span:
+        return Scores(np.zeros(0), np.zeros(0, dtype=int))
+    device = torch.device(context.device)
+    network.to(device)
+    collected: dict[str, list[np.ndarray]] = {}
+    frames: list[np.ndarray] = []
+    with torch.inference_mode():
+        chunks = _streamed(method, clip, device, batch) if method.streams else _windowed(method, clip, device, batch)
+        for scored, parts in chunks:
+            if context.images is not None:
+                _offer_images(method, clip, context, scored, parts)
+            for name, values in parts.items():
+                if name not in IMAGE_PARTS:
+                    collected.setdefault(name, []).append(values.float().cpu().numpy())
+            frames.append(scored)
+            context.step(int(scored[-1]) + 1 if len(scored) else 0, clip.length, f"scoring clip {clip.id}")
+    index = np.concatenate(frames)
+    return method.clip_scores({name: np.concatenate(values) for name, values in collected.items()}, index, clip.length)
+
+
+def _windowed(method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Yield (frames (K,), parts (K, ...)) in frame order, each frame once: the first window that targets it gives its score."""
+    window = method.window
+    targets = np.asarray(window.targets)
+    starts = list(window.starts(clip.length, len(targets)))
+    last = clip.length - window.span
+    if starts[-1] != last:
+        starts.append(last)
+    reached = -1
+    for begin in range(0, len(starts), batch):
+        chosen = starts[begin : begin + batch]
+        inputs = torch.stack([method.read_window(clip, start, window) for start in chosen]).to(device)
+        parts = method.error(method.network, {"window": inputs})  # type: ignore[arg-type]
+        frames = (np.asarray(chosen)[:, None] + targets * window.step).reshape(-1)
+        keep = []
+        for position, frame in enumerate(frames):
+            if frame > reached:
+                reached = int(frame)
+                keep.append(position)
+        yield frames[keep], {name: _flat(method, name, part, len(chosen), len(targets))[keep] for name, part in parts.items()}
+
+
+def _flat(method: NetworkMethod, name: str, part: torch.Tensor, windows: int, targets: int) -> torch.Tensor:
+    if part.shape[:2] != (windows, targets):
+        raise MethodError(f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected ({windows}, {targets}, ...): windows x targets")
+    return part.reshape(windows * targets, *part.shape[2:])
+
+
+def _streamed(method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Yield (frames (K,), parts (K, ...)) as the stream gives them."""
+    state = method.start(method.network)  # type: ignore[arg-type]
+    following = method.window.targets[0] * method.window.step
+    for begin in range(0, clip.length, batch):
+        frames = method.to_range(clip.frames[begin : begin + batch]).transpose(0, 1).to(device)
+        parts, state = method.next(method.network, state, frames)  # type: ignore[arg-type]
+        count = len(next(iter(parts.values()))) if parts else 0
+        if count:
+            yield np.arange(following, following + count), parts
+            following += count
+
+
+def _offer_images(method: NetworkMethod, clip: OpenClip, context: Context, frames: np.ndarray, parts: dict[str, torch.Tensor]) -> None:
+    assert context.images is not None
+    for position, frame in enumerate(frames):
+        found = {name: parts[name][position].float().cpu().numpy() for name in IMAGE_PARTS if name in parts}
+        if found:
+            context.images(method, clip, int(frame), found)

@@ -1,0 +1,372 @@
+"""The plan: which cells a request means, which of them are done already and why, and what stands in the way of others."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from ..dataset import Dataset
+from ..errors import DataError, RequestError
+from ..frames.fingerprint import dataset_fingerprint
+from ..method import Frames, Method
+from ..network_method import NetworkMethod
+from ..objects.detector import Detector
+from ..objects.tracks import tracks_key
+from ..plugins.registry import Registry
+from ..plugins.selection import Selected, select, select_one
+from ..runs.folder import CellRecord, Run
+from .machine import choose_device, cores
+from .request import PROFILES, Request, data_roots
+
+MEMORY_A_WORKER = 4 * 2**30
+"""Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
+
+
+@dataclass
+class PlannedDataset:
+    """A dataset of the request."""
+
+    selected: Selected
+    name: str
+    """Its files are datasets/NAME.* in the run."""
+    dataset: Dataset | None
+    missing: str
+    """Why it is not there; empty where it is."""
+    fingerprint: str
+    detector: str
+    """Selector of the detector for methods that need tracks."""
+    profile: str
+    test_formats: set[Frames] = field(default_factory=set)
+    train_formats: set[Frames] = field(default_factory=set)
+    wants_tracks: bool = False
+    wants_record: bool = False
+
+
+@dataclass
+class PlannedCell:
+    """A cell of the request: its record as it stands, and what is to be done."""
+
+    record: CellRecord
+    dataset: PlannedDataset
+    network: bool
+    reuse: bool
+    why: str
+    """Why it is reused, run again, or cannot run."""
+    fresh: bool = False
+    """What an earlier attempt left behind must not be used: it belongs to another key."""
+
+
+@dataclass
+class Plan:
+    """Everything that is decided before the first cell starts."""
+
+    request: Request
+    device: str
+    workers: int
+    threads: int
+    profiles: tuple[str, ...]
+    protocol: Selected
+    roots: list[Path]
+    run: Run
+    resumed: bool
+    datasets: list[PlannedDataset]
+    cells: list[PlannedCell]
+    notes: list[str]
+    """What the user should know before it starts."""
+
+    @property
+    def to_run(self) -> list[PlannedCell]:
+        """The cells that have to be run."""
+        return [cell for cell in self.cells if not cell.reuse and cell.record.status != "no data"]
+
+    def signature(self) -> dict[str, Any]:
+        """Return what makes two requests equal."""
+        return signature(self.request, self.profiles, self.device)
+
+
+def signature(request: Request, profiles: Sequence[str], device: str) -> dict[str, Any]:
+    """Return what makes two requests equal, for resuming: everything that decides cells or tables."""
+    return {
+        "methods": request.methods,
+        "datasets": request.datasets,
+        "seeds": list(request.seeds),
+        "protocol": request.protocol,
+        "profiles": list(profiles),
+        "detector": request.detector or "",
+        "device": device,
+        "plugins": [str(file.resolve()) for file in request.plugins],
+        "keep": sorted(request.keep),
+    }
+
+
+def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
+    """Decide everything before the first cell starts.
+
+    `find_run(signature)` gives the run folder, and whether it is a run that is gone on with.
+
+    Raises
+    ------
+    RequestError : with every mistake of the request.
+    """
+    mistakes: list[str] = []
+
+    def gather(action: Any) -> Any:
+        try:
+            return action()
+        except RequestError as error:
+            mistakes.extend(error.mistakes)
+            return None
+
+    device = gather(lambda: choose_device(request.device)) or "cpu"
+    if request.profile is not None and request.profile not in PROFILES:
+        import difflib
+
+        near = difflib.get_close_matches(request.profile, PROFILES, 1)
+        mistakes.append(f"no profile {request.profile!r}" + (f" - did you mean {near[0]!r}?" if near else "") + f" (there are {', '.join(PROFILES)})")
+    roots = gather(lambda: data_roots(request.data)) or []
+    chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
+    protocol = gather(lambda: select_one("protocols", request.protocol, registry))
+    if request.detector:
+        gather(lambda: select_one("detectors", request.detector, registry))
+    forced = gather(lambda: {chosen.text for chosen in select("methods", request.force, registry)}) if request.force else set()
+    general = request.profile if request.profile in PROFILES else ("small" if device == "cpu" else "paper")
+    chosen_methods: dict[str, list[Selected]] = {}
+    for profile in dict.fromkeys([general, *filter(None, (chosen.target.default_profile for chosen in chosen_datasets))]):
+        if profile != general and request.profile:
+            continue
+        found = gather(lambda profile=profile: select("methods", request.methods, registry, profile))
+        if found is None:
+            break
+        chosen_methods[profile] = found
+    datasets = []
+    if not mistakes:
+        for chosen in chosen_datasets:
+            datasets.append(_plan_dataset(chosen, request, registry, roots, general, mistakes))
+    if mistakes:
+        raise RequestError(*dict.fromkeys(mistakes))
+
+    profiles = tuple(dict.fromkeys(planned.profile for planned in datasets))
+    run, resumed = find_run(signature(request, profiles, device))
+    workers, threads = _divide(request, device)
+    plan = Plan(request, device, workers, threads, profiles, protocol, roots, run, resumed, datasets, [], [])
+    earlier = {cell.folder: cell for cell in run.cells()} if (run.path / "run.json").exists() else {}
+    for planned in datasets:
+        for chosen in chosen_methods[planned.profile]:
+            plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
+    labels = [(cell.record.label, cell.record.folder) for cell in plan.cells]
+    if len(set(labels)) != len(labels):
+        raise RequestError("two rows would have the same label and folder; take one away")
+    _take_notes(plan, general)
+    return plan
+
+
+def _plan_dataset(
+    chosen: Selected, request: Request, registry: Registry, roots: list[Path], general: str, mistakes: list[str]
+) -> PlannedDataset:
+    dataset: Dataset = chosen.make()
+    missing, fingerprint = "", ""
+    try:
+        dataset.locate(roots)
+        fingerprint = dataset_fingerprint(dataset)
+    except DataError as error:
+        missing = str(error)
+        if _named_singly(chosen, request.datasets):
+            mistakes.append(missing)
+    name = _folder_name(chosen)
+    detector = request.detector or dataset.default_detector or _usual_detector(registry, dataset)
+    profile = request.profile or dataset.default_profile or general
+    return PlannedDataset(chosen, name, None if missing else dataset, missing, fingerprint, detector, profile)
+
+
+def _named_singly(chosen: Selected, text: str) -> bool:
+    """Whether the user typed this dataset itself, not a group that it belongs to."""
+    return chosen.name in {part.split("[")[0].strip() for part in text.replace("]", "],").split(",")}
+
+
+def _usual_detector(registry: Registry, dataset: Dataset) -> str:
+    """Return 'fasterrcnn' where its weights are found, else 'motion'."""
+    try:
+        registry.detectors["fasterrcnn"]().check(dataset.name)
+    except (DataError, KeyError):
+        return "motion"
+    return "fasterrcnn"
+
+
+def _folder_name(chosen: Selected) -> str:
+    """Return the name, with 8 hex digits of the parameters where the user gave some."""
+    if not chosen.values:
+        return chosen.name
+    return f"{chosen.name}-{hashlib.sha256(chosen.text.encode()).hexdigest()[:8]}"
+
+
+def _divide(request: Request, device: str) -> tuple[int, int]:
+    """Return the number of workers and the CPU threads of each."""
+    import psutil
+
+    if request.workers is not None:
+        workers = request.workers
+    elif device.startswith("cuda"):
+        workers = 1
+    else:
+        workers = max(1, min(cores(), psutil.virtual_memory().available // MEMORY_A_WORKER))
+    return workers, request.threads or max(1, cores() // workers)
+
+
+def _plan_cells(
+    chosen: Selected,
+    planned: PlannedDataset,
+    request: Request,
+    registry: Registry,
+    device: str,
+    threads: int,
+    earlier: dict[str, CellRecord],
+    forced: set[str],
+    run: Run,
+) -> list[PlannedCell]:
+    method: Method = chosen.make()
+    dataset = planned.dataset
+    is_network = isinstance(method, NetworkMethod)
+    reason = planned.missing
+    if dataset is not None:
+        reason = next(filter(None, (dataset.lacks(need) for need in ("lengths", *sorted(method.needs & {"frames", "train"})))), "")
+    needs_tracks = "tracks" in method.needs
+    detector_label, tracks = "", ""
+    if dataset is not None and not reason:
+        planned.wants_record = True
+        if needs_tracks:
+            detector: Detector = select_one("detectors", planned.detector, registry).make()
+            try:
+                detector.check(dataset.name)
+                detector_label, tracks = planned.detector, tracks_key(dataset, detector)
+            except DataError as error:
+                raise RequestError(str(error)) from error
+            planned.wants_tracks = True
+        if method.frames is not None:
+            if "frames" in method.needs:
+                planned.test_formats.add(method.frames)
+            if "train" in method.needs:
+                planned.train_formats.add(method.frames)
+    scenes = (dataset.model_scenes() if dataset is not None else ()) or ("",)
+    seeds = request.seeds if method.uses_seed else request.seeds[:1]
+    origin = registry.origins.get(("methods", chosen.name), "")
+    source = _source_hash(type(method))
+    plugin = source if any(str(file) in origin for file in request.plugins) else ""
+    cells = []
+    for seed in seeds:
+        for scene in scenes:
+            folder = Path("cells", _folder_name(chosen), planned.name, str(seed), *([scene] if scene else []))
+            record = CellRecord(
+                folder=folder.as_posix(),
+                method=chosen.name,
+                label=chosen.label,
+                selector=chosen.text,
+                dataset=planned.selected.label,
+                dataset_folder=planned.name,
+                seed=seed,
+                scene=scene,
+                family=method.info.family,
+                citation=method.info.citation,
+                year=method.info.year,
+                profile=planned.profile,
+                detector=detector_label,
+                data_share=1.0 if dataset is None else round(dataset.share(), 6),
+                device=device,
+                threads=threads,
+                needs=sorted(method.needs),
+                uses_seed=method.uses_seed,
+                parameters=_plain(method.parameters),
+                parameters_changed=_plain(chosen.values),
+                key={
+                    "method": chosen.name,
+                    "version": method.version,
+                    "parameters": _plain(method.parameters),
+                    "seed": seed,
+                    "scene": scene,
+                    "dataset": planned.fingerprint,
+                    "tracks": tracks,
+                    "plugin": plugin,
+                },
+                source_sha256=source,
+                deviations=list(method.info.deviations),
+                published=_published(method, planned.selected.name),
+            )
+            cells.append(_compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run))
+    return cells
+
+
+def _compare(
+    record: CellRecord, reason: str, before: CellRecord | None, planned: PlannedDataset, network: bool, forced: bool, run: Run
+) -> PlannedCell:
+    """Decide whether an earlier outcome of the cell stands."""
+    if reason:
+        record.status, record.reason = "no data", reason
+        return PlannedCell(record, planned, network, False, reason)
+    if before is None or before.status == "queued":
+        return PlannedCell(record, planned, network, False, "new")
+    different = [name for name, value in record.key.items() if before.key.get(name) != value]
+    record.attempts = before.attempts
+    if forced:
+        why = "forced"
+    elif different:
+        why = "run again: " + ", ".join(f"another {name}" for name in different)
+    elif before.status != "done":
+        record.seconds = before.seconds
+        return PlannedCell(record, planned, network, False, f"goes on: {before.status} before")
+    elif not (run.path / before.folder / "scores.npz").is_file():
+        why = "run again: its scores.npz is gone"
+    else:
+        why = "done before, same key"
+        if before.source_sha256 != record.source_sha256:
+            why += " (its source has changed since; raise `version` if the scores change, or --force)"
+        before.label, before.selector, before.published = record.label, record.selector, record.published
+        return PlannedCell(before, planned, network, True, why)
+    return PlannedCell(record, planned, network, False, why, fresh=True)
+
+
+def _published(method: Method, dataset: str) -> dict[str, str]:
+    for number in method.info.published:
+        if number.dataset == dataset:
+            return {"auc": number.auc, "source": number.source}
+    return {}
+
+
+def _plain(value: Any) -> Any:
+    """Return parameters as JSON can hold them."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: _plain(item) for key, item in asdict(value).items()}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | type(None)) else str(value)
+
+
+def _source_hash(method: type[Method]) -> str:
+    """Return the SHA-256 of the file that defines the method; empty where there is none."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(method)).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return ""
+
+
+def _take_notes(plan: Plan, general: str) -> None:
+    if plan.request.profile is None and general == "small" and "small" in plan.profiles:
+        plan.notes.append(
+            "no GPU here: profile 'small' (at most 30 minutes a cell on two cores). The published settings are --profile paper: "
+            "on a CPU that is days for a network, so use a GPU, or insist with --profile paper"
+        )
+    for planned in plan.datasets:
+        if planned.wants_tracks and planned.detector == "motion" and not plan.request.detector and planned.dataset is not None:
+            if planned.dataset.default_detector != "motion":
+                plan.notes.append(
+                    f"{planned.selected.label}: objects come from the detector 'motion', since no weights of fasterrcnn were found; "
+                    "published numbers use a trained detector (bench list detectors)"
+                )
+    for planned in plan.datasets:
+        share = 1.0 if planned.dataset is None else planned.dataset.share()
+        if planned.dataset is not None and 0 < share < 1:
+            plan.notes.append(f"{planned.selected.label}: {share:.0%} of its frames are here (bench verify {planned.selected.name}); the rows are marked")

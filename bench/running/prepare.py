@@ -1,0 +1,116 @@
+"""Preparing a dataset once for all cells: lengths, labels, frame store, tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dataset import Clip, Dataset, Part
+from ..errors import DataError
+from ..frames.decode import count_frames
+from ..frames.fingerprint import dataset_fingerprint
+from ..frames.store import prepare_frames
+from ..method import Frames
+from ..objects.detector import Detector
+from ..runs.folder import DatasetRecord
+
+Step = Callable[[int, int, str], None]
+
+
+def clip_length(clip: Clip) -> int:
+    """Return the frames of a clip: counted where it has frames, as its labels know where it has none."""
+    if clip.source is not None:
+        return count_frames(clip)
+    if clip.length is None:
+        raise DataError(f"clip {clip.id}: neither frames nor labels tell its length")
+    return clip.length
+
+
+def prepare_dataset(
+    dataset: Dataset,
+    name: str,
+    label: str,
+    test_formats: Iterable[Frames],
+    train_formats: Iterable[Frames],
+    detector: Detector | None,
+    step: Step,
+) -> DatasetRecord:
+    """Make what the cells of a dataset need, and return what the run keeps of it.
+
+    What cannot be made is no exception: it stands in `problems` of the record ('lengths', 'frames', 'train', 'tracks'),
+    so that it costs only the cells that need it.
+    """
+    problems: dict[str, str] = {}
+    clips, labels = _lengths_and_labels(dataset, problems, step)
+    test = [clip for clip in dataset.clips("test") if clip.source is not None]
+    train: Sequence[Clip] = ()
+    if "lengths" not in problems:
+        for need, part, formats in (("frames", "test", test_formats), ("train", "train", train_formats)):
+            chosen = sorted(set(formats), key=str)
+            if not chosen:
+                continue
+            try:
+                found = _with_frames(dataset, part)  # type: ignore[arg-type]
+                prepare_frames(dataset, found, chosen, step)
+                train = found if part == "train" else train
+            except DataError as error:
+                problems[need] = str(error)
+    tracks: dict[str, Any] = {}
+    if detector is not None and not problems:
+        try:
+            tracks = _tracks(dataset, train, detector, step)
+        except DataError as error:
+            problems["tracks"] = str(error)
+    return DatasetRecord(
+        name=name,
+        label=label,
+        clips=clips,
+        fingerprint=dataset_fingerprint(dataset),
+        label_sets=tuple(labels),
+        labels=labels,
+        share=dataset.share(),
+        lengths_from="frames" if test else "labels",
+        problems=problems,
+        tracks=tracks,
+    )
+
+
+def _with_frames(dataset: Dataset, part: Part) -> list[Clip]:
+    return [clip for clip in dataset.clips(part) if clip.source is not None]
+
+
+def _lengths_and_labels(
+    dataset: Dataset, problems: dict[str, str], step: Step
+) -> tuple[tuple[tuple[str, int, str], ...], dict[str, dict[str, np.ndarray]]]:
+    clips: list[tuple[str, int, str]] = []
+    labels: dict[str, dict[str, np.ndarray]] = {}
+    try:
+        test = dataset.clips("test")
+        for number, clip in enumerate(test, start=1):
+            clips.append((clip.id, clip_length(clip), clip.scene))
+            step(number, len(test), "counting frames")
+        for label_set in dataset.available_label_sets():
+            labels[label_set] = {}
+            for clip, (_, length, _) in zip(test, clips):
+                found = dataset.labels(clip, label_set)
+                if len(found) != length:
+                    raise DataError(
+                        f"{dataset.name}: clip {clip.id} has {length} frames, its labels {label_set!r} have {len(found)}; looked in {dataset.root}. "
+                        f"A frame is missing or the labels are another version (bench verify {dataset.name})"
+                    )
+                labels[label_set][clip.id] = np.asarray(found, dtype=np.uint8)
+    except DataError as error:
+        problems["lengths"] = str(error)
+        return (), {}
+    return tuple(clips), labels
+
+
+def _tracks(dataset: Dataset, train: Sequence[Clip], detector: Detector, step: Step) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from ..objects.tracks import prepare_tracks, summary
+
+    prepare_tracks(dataset, train, detector, step)
+    return {"detector": detector.name, "train": asdict(summary(dataset, train, detector))}

@@ -1,0 +1,413 @@
+"""One worker process: prepares one dataset, or makes one attempt at one cell."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..dataset import Clip, Dataset
+from ..errors import BenchError, DataError, MethodError, RunError
+from ..method import Context, Frames, Method, OpenClip, Scores, as_scores
+from ..network_method import NetworkMethod
+from ..objects.detector import Detector
+from ..plugins.registry import current
+from ..plugins.selection import select_one
+from ..runs.folder import CellRecord, Run, read_scores, write_scores
+from .context import make_context
+from .reporter import Reporter
+from .seeding import seed_everything
+
+Task = Mapping[str, Any]
+KEPT_IMAGES = 200
+"""Frames of a cell whose pictures are kept, spread evenly. Chosen here: three JPEG a frame stay below 25 MB for Ped2."""
+
+
+class Interrupted(BaseException):
+    """The runner asked this worker to stop (SIGTERM)."""
+
+
+def run_task(task: Task, alive: int | None = None) -> int:
+    """Do one task and return the exit code: 0 when its outcome is written, whatever that outcome is.
+
+    `alive` is the reading end of a pipe that only the launcher can write to: when it closes, the launcher is gone and
+    this process ends at once.
+    """
+    if alive is not None:
+        threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    _limit_threads(int(task["threads"]))
+    try:
+        return _prepare(task) if task["kind"] == "prepare" else _attempt(task)
+    except Interrupted:
+        return 0
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise Interrupted
+
+
+def _end_with(alive: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(alive, 1):
+            pass
+    os._exit(3)
+
+
+def _limit_threads(threads: int) -> None:
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(threads)
+    threadpool_limits(threads)
+
+
+def located_dataset(selector: str, roots: list[str]) -> Dataset:
+    """Return a dataset by its selector, found below the data folders."""
+    dataset: Dataset = select_one("datasets", selector, current()).make()
+    dataset.locate([Path(root) for root in roots])
+    return dataset
+
+
+def make_detector(selector: str) -> Detector | None:
+    """Return a detector by its selector; None for an empty text."""
+    if not selector:
+        return None
+    detector: Detector = select_one("detectors", selector, current()).make()
+    return detector
+
+
+# -- a dataset ----------------------------------------------------------------------------------------------------------
+
+
+def _prepare(task: Task) -> int:
+    from .prepare import prepare_dataset
+
+    reporter = Reporter(Path(task["progress"]))
+    reporter.begin("prepare", "reading the dataset")
+    try:
+        dataset = located_dataset(task["dataset"], task["roots"])
+        record = prepare_dataset(
+            dataset,
+            task["name"],
+            task["label"],
+            [Frames(tuple(size), channels) for size, channels in task["test_formats"]],
+            [Frames(tuple(size), channels) for size, channels in task["train_formats"]],
+            make_detector(task["detector"]),
+            reporter.step,
+        )
+        Run(Path(task["run"])).write_dataset(record)
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 4
+    finally:
+        reporter.path.unlink(missing_ok=True)
+    return 0
+
+
+# -- a cell -------------------------------------------------------------------------------------------------------------
+
+
+def _attempt(task: Task) -> int:
+    from filelock import FileLock, Timeout
+
+    run = Run(Path(task["run"]))
+    record = CellRecord(**task["cell"])
+    folder = run.path / record.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    reporter = Reporter(folder / "progress.json")
+    # The lock is held until this process ends, so that an attempt whose runner died is never met by the next one.
+    lock = FileLock(folder / ".lock")
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except Timeout:
+            reporter.begin("fit", "waiting for the worker of an earlier runner to end")
+    logger, warnings = _logger(folder / "log.txt")
+    record.attempts += 1
+    record.status, record.reason, record.started, record.ended = "running", "", _now(), ""
+    run.write_cell(record)
+    # stdin and stdout of the process belong to the launcher; what a method prints goes to its log.
+    began = time.monotonic()
+    try:
+        _run_cell(task, run, record, folder, reporter, logger)
+        record.status = "done"
+    except Interrupted:
+        record.status, record.reason = "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
+    except BenchError as error:
+        logger.error("%s", error)
+        record.status, record.reason = "failed", str(error)
+    except BaseException as error:
+        logger.error("%s", traceback.format_exc())
+        record.status, record.reason = "failed", _reason(error, record, task)
+    # A second SIGTERM must not cut the writing of the outcome.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    record.warnings = list(dict.fromkeys(warnings))
+    record.cost["peak_memory"] = float(_peak_memory())
+    record.seconds["total"] = round(record.seconds.get("total", 0.0) + time.monotonic() - began, 3)
+    record.ended = _now()
+    if record.status == "done":
+        shutil.rmtree(folder / "scratch", ignore_errors=True)
+    reporter.path.unlink(missing_ok=True)
+    run.write_cell(record)
+    return 0
+
+
+def _run_cell(task: Task, run: Run, record: CellRecord, folder: Path, reporter: Reporter, logger: logging.Logger) -> None:
+    logger.info("attempt %d at %s, seed %d, on %s", record.attempts, record.selector, record.seed, record.dataset)
+    kept = run.dataset(record.dataset_folder)
+    for need in ("lengths", *record.needs):
+        if need in kept.problems:
+            raise DataError(kept.problems[need])
+    seed_everything(record.seed, int(task["threads"]))
+    method: Method = select_one("methods", record.selector, current(), record.profile).make()
+    scratch = folder / "scratch"
+    (scratch / "scores").mkdir(parents=True, exist_ok=True)
+    lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
+    dataset = located_dataset(task["dataset"], task["roots"])
+    detector = make_detector(task["detector"]) if "tracks" in method.needs else None
+    images = _ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
+    context = make_context(
+        seed=record.seed,
+        device=record.device,
+        folder=scratch,
+        logger=logger,
+        step=reporter.step,
+        test_lengths=lengths,
+        checkpoint=scratch / "checkpoint.pt",
+        history=folder / "training.csv",
+        images=images,
+    )
+
+    def opened(clip: Clip, length: int) -> OpenClip:
+        return _open(dataset, clip, length, method, detector, reporter.touch)
+
+    reporter.begin("fit", "fitting")
+    began = time.monotonic()
+    _fit(method, context, scratch, record, lambda: _training_clips(dataset, record, method, opened), logger)
+    record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
+    if isinstance(method, NetworkMethod) and method.network is not None:
+        record.cost["parameters"] = float(sum(parameter.numel() for parameter in method.network.parameters()))
+    if "weights" in task["keep"]:
+        method.save(folder / "weights")
+
+    reporter.begin("score", "scoring")
+    began = time.monotonic()
+    # Scoring must not depend on how much randomness fitting used: a resumed cell does not fit again.
+    seed_everything(record.seed, int(task["threads"]))
+    found = {clip.id: clip for clip in dataset.clips("test")}
+    scores: dict[str, Scores] = {}
+    for number, (clip_id, length) in enumerate(lengths.items(), start=1):
+        partial = scratch / "scores" / f"{clip_id}.npz"
+        result = _read_partial(partial, clip_id, logger)
+        if result is None:
+            returned = method.score(opened(found[clip_id], length), context)
+            result = as_scores(returned, length, f"{record.label} on {record.dataset}, clip {clip_id}")
+            write_scores(partial, {clip_id: result})
+        scores[clip_id] = result
+        reporter.step(number, len(lengths), f"scored clip {clip_id}")
+    record.clips_left_out = [clip for clip, result in scores.items() if not len(result.values)]
+    if len(record.clips_left_out) == len(scores):
+        raise MethodError(f"{record.label} on {record.dataset}: no test clip got a score: all {len(scores)} are shorter than the window")
+    record.seconds["score"] = round(record.seconds.get("score", 0.0) + time.monotonic() - began, 3)
+    run.write_scores(record, scores)
+
+
+def _training_clips(dataset: Dataset, record: CellRecord, method: Method, opened: Callable[[Clip, int], OpenClip]) -> list[OpenClip]:
+    if "train" not in method.needs:
+        return []
+    from .prepare import clip_length
+
+    clips = [clip for clip in dataset.clips("train") if clip.source is not None and (not record.scene or clip.scene == record.scene)]
+    return [opened(clip, clip_length(clip)) for clip in clips]
+
+
+def _fit(
+    method: Method, context: Context, scratch: Path, record: CellRecord, clips: Callable[[], list[OpenClip]], logger: logging.Logger
+) -> None:
+    """Fit, or load what an attempt before this one had fitted when it was cut off while scoring."""
+    fitted = scratch / "fitted"
+    if fitted.exists():
+        try:
+            method.load(fitted)
+            logger.info("fitted already: scoring goes on")
+            return
+        except Exception as error:  # a damaged file can raise anything; fitting again repairs it
+            logger.info("what was fitted cannot be read (%s): fitting again", error)
+    method.fit(clips(), context)
+    temporary = scratch / "fitted.new"
+    try:
+        method.save(temporary)
+    except MethodError as error:
+        logger.info("what was fitted is not kept, so that an attempt cut off while scoring fits again: %s", error)
+        temporary.unlink(missing_ok=True)
+        return
+    temporary.replace(fitted)
+    (scratch / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def _read_partial(path: Path, clip_id: str, logger: logging.Logger) -> Scores | None:
+    if not path.exists():
+        return None
+    try:
+        return read_scores(path)[clip_id]
+    except (RunError, KeyError) as error:
+        logger.info("the kept scores of clip %s cannot be read (%s): scoring it again", clip_id, error)
+        return None
+
+
+def _open(
+    dataset: Dataset, clip: Clip, length: int, method: Method, detector: Detector | None, touch: Callable[[], None]
+) -> OpenClip:
+    from ..frames.store import open_frames
+    from ..objects.tracks import open_tracks
+
+    wanted = method.frames if method.needs & {"frames", "train"} else None
+
+    def opener() -> np.ndarray:
+        assert wanted is not None
+        frames = open_frames(dataset, clip, wanted)
+        if len(frames) != length:
+            raise DataError(f"{dataset.name}: the frame store has {len(frames)} frames of clip {clip.id}, the dataset {length}; `bench prepare {dataset.name}` makes it anew")
+        return frames
+
+    tracks = open_tracks(dataset, clip, detector) if detector is not None and clip.part == "train" else None
+    return OpenClip(
+        clip.id,
+        clip.part,
+        length,
+        dataset.name,
+        clip.scene,
+        opener=opener if wanted is not None and clip.source is not None else None,
+        tracks=tracks,
+        touched=touch,
+    )
+
+
+class _ImageKeeper:
+    """Keeps frame, reconstruction and error map of evenly spaced frames: images/CLIP/FRAME-{frame,reconstruction,error}.jpg."""
+
+    def __init__(self, folder: Path, lengths: Mapping[str, int]) -> None:
+        self.folder = folder
+        self.every = max(1, -(-sum(lengths.values()) // KEPT_IMAGES))
+
+    def __call__(self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, Any]) -> None:
+        if frame % self.every:
+            return
+        pictures = {"frame": np.asarray(clip.frames[frame])}
+        if "reconstruction" in found:
+            pictures["reconstruction"] = _as_picture(method, found["reconstruction"])
+        if "map" in found:
+            # One scale for all frames, so that pictures compare: the largest error that a value range allows is white.
+            scale = 2.0 if method.window.value_range == "-1..1" else 1.0
+            pictures["error"] = np.clip(found["map"] / scale * 255, 0, 255).astype(np.uint8)
+        import cv2
+
+        target = self.folder / clip.id
+        target.mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            path = target / f"{frame:05d}-{name}.jpg"
+            if not cv2.imwrite(str(path), coloured):
+                raise RunError(f"cannot write {path}; free space or permission is needed there")
+
+
+def _as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
+    """Return (C, H, W) in the method's value range as (H, W) or (H, W, 3) uint8."""
+    match method.window.value_range:
+        case "0..1":
+            shown = values * 255
+        case "-1..1":
+            shown = (values + 1) * 127.5
+        case "mean-subtracted":
+            mean = method.stats["mean"]
+            shown = values * 255 + (mean if mean.ndim == 2 else mean.transpose(2, 0, 1))
+    picture = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    return picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
+
+
+def _reason(error: BaseException, record: CellRecord, task: Task) -> str:
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "not enough memory" in first or "can't allocate memory" in first:
+        return f"out of memory at {_peak_memory() / 2**30:.1f} GB; try --workers 1, a smaller batch or a smaller size. Log: {record.folder}/log.txt"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {first} ({Path(where.filename).name}, line {where.lineno}). Log: {record.folder}/log.txt"
+
+
+def _peak_memory() -> int:
+    """Return the largest resident size of this process in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class _Collector(logging.Handler):
+    """Collects warnings: they go into the row."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING:
+            self.texts.append(record.getMessage())
+
+
+def _logger(path: Path) -> tuple[logging.Logger, list[str]]:
+    """Return the logger of the cell, and the list its warnings gather in. Everything printed goes to the same file."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    faulthandler.enable()
+    logger = logging.getLogger("bench.cell")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    collector = _Collector()
+    logger.handlers = [stream, collector]
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").handlers = [stream]
+    return logger, collector.texts
+
+
+def main() -> int:
+    """Do the one task that stands on the first line of stdin (where processes cannot be forked)."""
+    from ..plugins.registry import load
+
+    task = json.loads(sys.stdin.readline())
+    load([Path(file) for file in task["plugins"]])
+    if task["torch"]:
+        import torch  # noqa: F401
+    return run_task(task, alive=sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

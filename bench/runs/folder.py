@@ -1,0 +1,295 @@
+"""A run: the cells of one command, and the folder that keeps them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import RunError
+from ..method import Scores
+from .files import read_json, write_bytes, write_json
+
+FORMAT = 1
+"""Version of the files of a run folder; raised when an older reader would misread them."""
+
+Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
+STATUSES: tuple[Status, ...] = ("queued", "running", "done", "failed", "interrupted", "no data", "published only")
+
+
+@dataclass
+class CellRecord:
+    """Everything that is kept about one cell: `cell.json`."""
+
+    folder: str
+    """Below the run folder: cells/METHOD/DATASET/SEED[/SCENE]."""
+    method: str
+    """The registered name."""
+    label: str
+    """The row of the tables: the selector, shortened."""
+    selector: str
+    dataset: str
+    """The label of the dataset, e.g. 'ped2' or 'shanghaitech[models=per-scene]'."""
+    dataset_folder: str
+    """The name of the dataset's files below datasets/."""
+    seed: int
+    scene: str = ""
+    """The scene whose own model this is; empty for one model for all."""
+    family: str = ""
+    citation: str = ""
+    year: int | None = None
+    status: Status = "queued"
+    reason: str = ""
+    profile: str = ""
+    detector: str = ""
+    """Empty where the method needs no tracks."""
+    data_share: float = 1.0
+    device: str = "cpu"
+    threads: int = 1
+    needs: list[str] = field(default_factory=list)
+    uses_seed: bool = True
+    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters_changed: dict[str, Any] = field(default_factory=dict)
+    """Those that the user gave, beside the profile."""
+    key: dict[str, Any] = field(default_factory=dict)
+    """What decides whether a finished cell is used again."""
+    source_sha256: str = ""
+    attempts: int = 0
+    warnings: list[str] = field(default_factory=list)
+    deviations: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By phase: fit, score."""
+    cost: dict[str, float] = field(default_factory=dict)
+    """Measured: parameters (count), peak_memory (bytes)."""
+    published: dict[str, str] = field(default_factory=dict)
+    """'auc' (percent, as printed) and 'source' for this dataset, where the method's paper gives one."""
+    clips_left_out: list[str] = field(default_factory=list)
+    """Test clips without a single score: shorter than the window."""
+    started: str = ""
+    ended: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """What a run keeps of a dataset: enough to score again without it."""
+
+    name: str
+    """The file name below datasets/."""
+    label: str
+    clips: tuple[tuple[str, int, str], ...]
+    """(id, length, scene) of each test clip, in order."""
+    fingerprint: str
+    label_sets: tuple[str, ...]
+    """The default first; empty where there are no labels."""
+    labels: Mapping[str, Mapping[str, np.ndarray]]
+    """For each label set, clip id -> (N,) uint8."""
+    share: float = 1.0
+    lengths_from: str = "frames"
+    """'frames', or 'labels' where no frame is there."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Why 'frames' or 'tracks' could not be prepared."""
+    tracks: Mapping[str, Any] = field(default_factory=dict)
+    """Detector, boxes, kept boxes, tracks, of each part, as counted while preparing."""
+
+    @property
+    def has_scenes(self) -> bool:
+        """Whether the clips belong to more than one scene."""
+        return len({scene for _, _, scene in self.clips}) > 1
+
+
+class Run:
+    """The folder of a run. Every file in it is written whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Open an existing run.
+
+        Raises
+        ------
+        RunError : no run there, or one of a newer version.
+        """
+        run = cls(path)
+        if not (run.path / "run.json").is_file():
+            raise RunError(f"{path} is no run: it has no run.json (runs lie below results/, one folder each)")
+        version = run.manifest.get("format")
+        if version != FORMAT:
+            raise RunError(f"{path}: run.json has format {version!r}, this version of bench reads {FORMAT}; use the version that wrote it ({run.manifest.get('versions')})")
+        return run
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return read_json(self.path / "run.json", "run")
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write run.json."""
+        write_json(self.path / "run.json", {"format": FORMAT, **manifest})
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the tables."""
+        return self.path / "tables"
+
+    # -- cells ------------------------------------------------------------------------------------------------------
+
+    def planned(self) -> list[CellRecord]:
+        """Return the cells of the run as they were planned, in the order of the request."""
+        return [_record(cell, str(self.path / "run.json")) for cell in self.manifest.get("cells", [])]
+
+    def cells(self) -> list[CellRecord]:
+        """Return the cells as they are now. One whose cell.json is damaged is failed, with that reason."""
+        return [self.cell(planned) for planned in self.planned()]
+
+    def cell(self, planned: CellRecord) -> CellRecord:
+        """Return one cell as it is now."""
+        path = self.path / planned.folder / "cell.json"
+        if not path.exists():
+            return planned
+        try:
+            record = _record(read_json(path, "cell"), str(path))
+            if record.folder != planned.folder:
+                raise RunError(f"{path} belongs to {record.folder}")
+        except RunError as error:
+            planned.status = "failed"
+            planned.reason = f"{error}; the same `bench run` line repeats this cell"
+            return planned
+        return record
+
+    def write_cell(self, record: CellRecord) -> None:
+        """Write cell.json."""
+        write_json(self.path / record.folder / "cell.json", asdict(record))
+
+    # -- scores -----------------------------------------------------------------------------------------------------
+
+    def write_scores(self, record: CellRecord, scores: Mapping[str, Scores]) -> None:
+        """Write scores.npz: for each clip `ID` float32 and `ID.frames` int32."""
+        write_scores(self.path / record.folder / "scores.npz", scores)
+
+    def scores(self, record: CellRecord) -> dict[str, Scores]:
+        """Read scores.npz.
+
+        Raises
+        ------
+        RunError : absent or damaged.
+        """
+        return read_scores(self.path / record.folder / "scores.npz")
+
+    # -- datasets ---------------------------------------------------------------------------------------------------
+
+    def write_dataset(self, record: DatasetRecord) -> None:
+        """Write datasets/NAME.json and datasets/NAME.npz."""
+        arrays = {f"{label_set}/{clip}": array for label_set, clips in record.labels.items() for clip, array in clips.items()}
+        write_bytes(self.path / "datasets" / f"{record.name}.npz", _npz(arrays))
+        value = {
+            "name": record.name,
+            "label": record.label,
+            "fingerprint": record.fingerprint,
+            "share": record.share,
+            "label_sets": list(record.label_sets),
+            "lengths_from": record.lengths_from,
+            "problems": dict(record.problems),
+            "tracks": dict(record.tracks),
+            "clips": [{"id": clip, "length": length, "scene": scene} for clip, length, scene in record.clips],
+        }
+        write_json(self.path / "datasets" / f"{record.name}.json", value)
+
+    def dataset(self, name: str) -> DatasetRecord:
+        """Read what is kept of a dataset, by its file name.
+
+        Raises
+        ------
+        RunError : absent or damaged.
+        """
+        path = self.path / "datasets" / f"{name}.json"
+        value = read_json(path, f"dataset {name}")
+        try:
+            clips = tuple((str(clip["id"]), int(clip["length"]), str(clip["scene"])) for clip in value["clips"])
+            label_sets = tuple(value["label_sets"])
+            arrays = _read_npz(path.with_suffix(".npz"))
+            labels = {label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips} for label_set in label_sets}
+            return DatasetRecord(
+                name=value["name"],
+                label=value["label"],
+                clips=clips,
+                fingerprint=value["fingerprint"],
+                label_sets=label_sets,
+                labels=labels,
+                share=float(value["share"]),
+                lengths_from=value["lengths_from"],
+                problems=value["problems"],
+                tracks=value["tracks"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"dataset {name}: {path} or its .npz is incomplete ({error!r}); the same `bench run` line writes it anew") from error
+
+
+def write_scores(path: Path, scores: Mapping[str, Scores]) -> None:
+    """Write scores: for each clip `ID` float32 and `ID.frames` int32."""
+    arrays: dict[str, np.ndarray] = {}
+    for clip, result in scores.items():
+        arrays[clip] = np.asarray(result.values, dtype=np.float32)
+        arrays[f"{clip}.frames"] = np.asarray(result.frames, dtype=np.int32)
+    write_bytes(path, _npz(arrays))
+
+
+def read_scores(path: Path) -> dict[str, Scores]:
+    """Read what `write_scores` wrote.
+
+    Raises
+    ------
+    RunError : absent or damaged.
+    """
+    arrays = _read_npz(path)
+    clips = [key for key in arrays if not key.endswith(".frames")]
+    try:
+        return {clip: Scores(arrays[clip], arrays[f"{clip}.frames"]) for clip in clips}
+    except KeyError as error:
+        raise RunError(f"{path} has no array {error}") from error
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    # numpy gives every member the same date, so equal arrays give equal bytes.
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    import zipfile
+    import zlib
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        raise RunError(f"{path} cannot be read ({error}); the same `bench run` line writes it anew") from error
+
+
+def _record(value: Mapping[str, Any], path: str) -> CellRecord:
+    known = {item.name for item in fields(CellRecord)}
+    try:
+        record = CellRecord(**{key: item for key, item in value.items() if key in known})
+    except TypeError as error:
+        raise RunError(f"{path} is incomplete ({error})") from error
+    parts = Path(record.folder).parts
+    if not isinstance(record.folder, str) or Path(record.folder).is_absolute() or ".." in parts or parts[:1] != ("cells",):
+        raise RunError(f"{path} names a folder outside of the run: {record.folder!r}")
+    if record.status not in STATUSES:
+        raise RunError(f"{path} has the unknown status {record.status!r}")
+    if not isinstance(record.seed, int) or not isinstance(record.warnings, Sequence):
+        raise RunError(f"{path}: seed or warnings have the wrong type")
+    return record
+
+
+def find_runs(results: Path) -> list[Run]:
+    """Return the runs below a results folder, newest first by name (names are dates)."""
+    if not results.is_dir():
+        return []
+    return [Run(path.parent) for path in sorted(results.glob("*/run.json"), key=lambda path: path.parent.name, reverse=True)]

@@ -1,0 +1,221 @@
+"""The training loop: order, resuming, and what it refuses."""
+
+import csv
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench import DidNotLearn, MethodError, NetworkMethod, OpenClip, Window
+from bench.running.context import make_context
+from bench.running.seeding import seed_everything
+
+
+@dataclass(frozen=True)
+class TinyParameters:
+    epochs: int = 3
+    batch: int = 4
+    learning_rate: float = 1e-2
+    every: int = 2
+
+
+class Tiny(NetworkMethod):
+    """Reconstructs the middle of three frames with one convolution."""
+
+    name = "tiny"
+    Parameters = TinyParameters
+    why_no_step = "it never wants one"
+
+    @property
+    def window(self):
+        return Window(3, targets=(1,))
+
+    def build(self):
+        return torch.nn.Conv3d(1, 1, 3, padding=1)
+
+    def sample(self, clip, start, generator):
+        window = super().sample(clip, start, generator)["window"]
+        return {"window": window, "noise": torch.from_numpy(generator.random(window.shape, dtype=np.float32)) * 0.1}
+
+    def loss(self, network, batch, context):
+        difference = network(batch["window"] + batch["noise"]) - batch["window"]
+        return {"loss": difference.square().mean(), "largest": difference.abs().max()}
+
+    def error(self, network, batch):
+        reconstruction = network(batch["window"])[:, :, 1:2]
+        error = (reconstruction - batch["window"][:, :, 1:2]).square().mean((1, 3, 4))
+        return {"error": error, "reconstruction": reconstruction.transpose(1, 2)}
+
+
+def make_clips(count=3, length=20):
+    generator = np.random.default_rng(5)
+    return [OpenClip(f"{number:02d}", "train", length, "made", opener=lambda frames=generator.integers(0, 256, (length, 12, 12), dtype=np.uint8): frames) for number in range(count)]
+
+
+class Stop(Exception):
+    pass
+
+
+def train(method, folder: Path, stop_after: int | None = None, kept: bool = True):
+    seed_everything(7)
+
+    def step(done, total, what):
+        if what.startswith("training") and done == stop_after:
+            raise Stop
+
+    checkpoint, history = (folder / "checkpoint.pt", folder / "training.csv") if kept else (None, None)
+    context = make_context(7, "cpu", folder, step=step, checkpoint=checkpoint, history=history)
+    method.fit(make_clips(), context)
+    return method.score(make_clips()[0], context)
+
+
+@pytest.mark.parametrize("stop_after", [7, 8, 13, 20])
+def test_training_cut_off_ends_bit_identical(tmp_path, stop_after):
+    """A training that was cut off anywhere ends with the same scores and the same history as an undisturbed one."""
+    whole = train(Tiny(), tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(Tiny(), tmp_path / "cut", stop_after)
+    resumed = train(Tiny(), tmp_path / "cut")
+    np.testing.assert_array_equal(resumed.values, whole.values)
+
+    def rows(folder):
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader((tmp_path / folder / "training.csv").open())]
+
+    assert rows("cut") == rows("whole")
+    assert [row["epoch"] for row in rows("whole")] == ["1", "2", "3"]
+
+
+def test_training_lowers_the_loss(tmp_path):
+    """The loss of the last epoch is below that of the first."""
+    train(Tiny(), tmp_path)
+    losses = [float(row["loss"]) for row in csv.DictReader((tmp_path / "training.csv").open())]
+    assert losses[-1] < losses[0]
+
+
+def test_damaged_checkpoint_begins_anew(tmp_path, caplog):
+    """A checkpoint with a flipped byte costs the training so far, not the cell."""
+    whole = train(Tiny(), tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(Tiny(), tmp_path / "cut", 13)
+    checkpoint = tmp_path / "cut" / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-400])
+    with caplog.at_level(logging.INFO):
+        resumed = train(Tiny(), tmp_path / "cut")
+    np.testing.assert_array_equal(resumed.values, whole.values)
+    assert "training begins anew" in caplog.text
+
+
+def test_steps_are_counted_where_there_are_no_epochs(tmp_path):
+    """A method that counts steps makes exactly these."""
+
+    @dataclass(frozen=True)
+    class Steps:
+        steps: int = 11
+        batch: int = 4
+        learning_rate: float = 1e-2
+
+    class Stepped(Tiny):
+        Parameters = Steps
+
+    train(Stepped(), tmp_path)
+    (row,) = csv.DictReader((tmp_path / "training.csv").open())
+    assert (row["step"], row["steps"]) == ("11", "11")
+
+
+def test_each_window_is_drawn_once_an_epoch(tmp_path):
+    """An epoch sees every `every`-th window of every clip once, in an order of its own."""
+    drawn = []
+
+    class Watched(Tiny):
+        def sample(self, clip, start, generator):
+            drawn.append((clip.id, start))
+            return super().sample(clip, start, generator)
+
+    train(Watched(replace(TinyParameters(), epochs=2)), tmp_path)
+    expected = sorted((f"{number:02d}", start) for number in range(3) for start in range(0, 18, 2))
+    assert sorted(drawn[:27]) == expected
+    assert sorted(drawn[27:]) == expected
+    assert drawn[:27] != drawn[27:]
+
+
+def test_no_step_at_all_did_not_learn(tmp_path):
+    """A loss that is always None fails the cell, with the method's own reason."""
+
+    class Never(Tiny):
+        def loss(self, network, batch, context):
+            return None
+
+    with pytest.raises(DidNotLearn, match="no step in 7 batches: it never wants one"):
+        train(Never(), tmp_path)
+
+
+def test_loss_without_gradient_did_not_learn(tmp_path):
+    """A loss that does not depend on the network fails the cell."""
+
+    class Blind(Tiny):
+        def loss(self, network, batch, context):
+            return {"loss": sum(parameter.sum() * 0 for parameter in network.parameters())}
+
+    with pytest.raises(DidNotLearn, match="all gradients are zero"):
+        train(Blind(), tmp_path)
+
+
+def test_nan_loss_did_not_learn(tmp_path):
+    """A loss that is NaN fails the cell and names epoch and step."""
+
+    class Broken(Tiny):
+        def loss(self, network, batch, context):
+            return {"loss": network(batch["window"]).mean() * float("nan")}
+
+    with pytest.raises(DidNotLearn, match=r"the loss is nan in epoch 1, step 1; try a lower learning_rate"):
+        train(Broken(), tmp_path)
+
+
+def test_constant_output_did_not_learn(tmp_path):
+    """A trained network that answers everything alike fails the cell."""
+
+    class Saturated(Tiny):
+        def error(self, network, batch):
+            parts = super().error(network, batch)
+            return {**parts, "reconstruction": torch.zeros_like(parts["reconstruction"])}
+
+    with pytest.raises(DidNotLearn, match="the same for all inputs"):
+        train(Saturated(), tmp_path)
+
+
+def test_clips_shorter_than_the_window_are_refused(tmp_path):
+    """A training part without a single window is an error that tells both lengths."""
+
+    class Long(Tiny):
+        @property
+        def window(self):
+            return Window(30, targets=(1,))
+
+    with pytest.raises(MethodError, match=r"no training clip is as long as a window of 30 frames \(the longest has 20\)"):
+        train(Long(), tmp_path)
+
+
+def test_weights_survive_save_and_load(tmp_path):
+    """A loaded network scores as the saved one did."""
+    method = Tiny()
+    scores = train(method, tmp_path, kept=False)
+    method.save(tmp_path / "weights")
+    again = Tiny()
+    again.load(tmp_path / "weights")
+    context = make_context(0, "cpu", tmp_path)
+    np.testing.assert_array_equal(again.score(make_clips()[0], context).values, scores.values)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    """A pickle, or another network's weights, are refused with the file's name."""
+    method = Tiny()
+    method.network = torch.nn.Conv2d(1, 1, 3)
+    method.save(tmp_path / "weights")
+    with pytest.raises(MethodError, match="belong to another network"):
+        Tiny().load(tmp_path / "weights")
+    torch.save({"network": 1}, tmp_path / "pickle")
+    with pytest.raises(MethodError, match="no weights in safetensors form"):
+        Tiny().load(tmp_path / "pickle")
