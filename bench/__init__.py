@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import MethodError as MethodError
     from .errors import RequestError as RequestError
     from .errors import RunError as RunError
+    from .frames.cache import cache_folder as cache_folder
     from .frames.decode import count_frames as count_frames
     from .frames.decode import read_frames as read_frames
     from .method import Context as Context
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .network_method import NetworkMethod as NetworkMethod
     from .network_method import Window as Window
     from .objects.detector import Detector as Detector
+    from .objects.masks import box_mask as box_mask
     from .objects.tracks import Tracks as Tracks
     from .plugins.hookspecs import hookimpl as hookimpl
     from .plugins.parameters import parameter as parameter
@@ -59,6 +61,7 @@ _HOME = {
     "MethodError": "errors",
     "RequestError": "errors",
     "RunError": "errors",
+    "cache_folder": "frames.cache",
     "count_frames": "frames.decode",
     "read_frames": "frames.decode",
     "Context": "method",
@@ -71,6 +74,7 @@ _HOME = {
     "NetworkMethod": "network_method",
     "Window": "network_method",
     "Detector": "objects.detector",
+    "box_mask": "objects.masks",
     "Tracks": "objects.tracks",
     "hookimpl": "plugins.hookspecs",
     "parameter": "plugins.parameters",

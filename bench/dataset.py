@@ -93,7 +93,11 @@ class Dataset:
     needs_parameters: ClassVar[bool] = False
     """True for a dataset that means nothing without parameters: it is then in no group."""
     expected: ClassVar[Mapping[str, Mapping[str, int]]] = {}
-    """Integrity constants: for each part, clip id -> frames, as far as they are known."""
+    """Integrity constants: for each part, clip id -> frames; 0 where the clip must be there and its length is not known."""
+    expected_totals: ClassVar[Mapping[str, int]] = {}
+    """Integrity constants: for each part, the frames of all its clips."""
+    typical_length: ClassVar[int] = 1
+    """Frames that `share` takes for a clip whose expected length is not known."""
     expected_anomalous: ClassVar[Mapping[str, Mapping[str, int]]] = {}
     """Integrity constants: for each label set, clip id -> anomalous frames."""
 
@@ -111,8 +115,10 @@ class Dataset:
         raise NotImplementedError
 
     def clips(self, part: Part) -> list[Clip]:
-        """Return the clips of one part, sorted by id. Test clips without frames but with labels are included
-        with `source=None`; a part that is absent is an empty list.
+        """Return the clips of one part, sorted by id; a part that is absent is an empty list.
+
+        Where no test clip has frames, those with labels are listed with `source=None`. Where some have frames, only these
+        are listed, so that all rows of a table stand on the same clips, and `share` says how many.
 
         Raises
         ------
@@ -133,6 +139,10 @@ class Dataset:
         """Return the label sets present, the default first."""
         return self.label_sets
 
+    def label_content(self, clip: Clip, label_set: str) -> bytes:
+        """Return what tells these labels from others, for the fingerprint; the labels themselves, unless they cost a decoding."""
+        return np.asarray(self.labels(clip, label_set), dtype=np.uint8).tobytes()
+
     def pixel_masks(self, clip: Clip) -> np.ndarray | None:
         """Return (N, H, W) bool, the anomalous pixels of a test clip, or None where there are no masks."""
         return None
@@ -147,12 +157,15 @@ class Dataset:
 
     def share(self) -> float:
         """Return the share (0..1) of the expected frames that are here; 1.0 where nothing is expected."""
-        wanted = sum(sum(lengths.values()) for lengths in self.expected.values())
+        weights = {
+            part: {clip_id: frames or self.typical_length for clip_id, frames in lengths.items()} for part, lengths in self.expected.items()
+        }
+        wanted = sum(sum(lengths.values()) for lengths in weights.values())
         if not wanted:
             return 1.0
         here = 0
         for part in PARTS:
-            lengths = self.expected.get(part, {})
+            lengths = weights.get(part, {})
             here += sum(lengths.get(clip.id, 0) for clip in self.clips(part) if clip.source is not None)
         return here / wanted
 
@@ -174,10 +187,33 @@ def _some(ids: Sequence[str], most: int = 3) -> str:
     return ", ".join(ids[:most]) + (" ..." if len(ids) > most else "")
 
 
+def checked_labels(dataset: Dataset, clip: Clip, length: int, label_set: str | None = None) -> np.ndarray:
+    """Return the labels of a test clip, (length,) uint8.
+
+    Parameters
+    ----------
+    length : frames of the clip: counted where it has frames.
+
+    Raises
+    ------
+    DataError : labels that cannot be read, or that do not fit, with both lengths. They are never cut.
+    """
+    labels = np.asarray(dataset.labels(clip, label_set), dtype=np.uint8)
+    if len(labels) != length:
+        chosen = label_set or next(iter(dataset.available_label_sets()), "")
+        raise DataError(
+            f"{dataset.name}: clip {clip.id} has {length} frames, its labels {chosen!r} have {len(labels)}; looked in {dataset.root}. "
+            f"A frame is missing or the labels are another version (bench verify {dataset.name})"
+        )
+    return labels
+
+
 def compare_with_expected(dataset: Dataset) -> list[Finding]:
     """List, clip by clip, how a dataset differs from its integrity constants; every clip gets one finding."""
     findings: list[Finding] = []
+    counted: dict[Part, dict[str, int]] = {}
     for part in PARTS:
+        counted[part] = {}
         lengths = dataset.expected.get(part, {})
         try:
             clips = {clip.id: clip for clip in dataset.clips(part)}
@@ -185,42 +221,54 @@ def compare_with_expected(dataset: Dataset) -> list[Finding]:
             findings.append(Finding(f"{part} clips", False, str(error)))
             continue
         for clip_id in sorted(set(lengths) | set(clips)):
-            findings.append(_check_clip(dataset, part, clip_id, clips.get(clip_id), lengths.get(clip_id)))
-    for label_set in dataset.available_label_sets():
-        findings += _check_label_set(dataset, label_set)
+            findings.append(_check_clip(dataset, part, clip_id, clips.get(clip_id), counted[part]))
+        total = dataset.expected_totals.get(part)
+        if total is not None and counted[part].keys() >= lengths.keys():
+            found = sum(counted[part].values())
+            text = f"{found:,} frames" + ("" if found == total else f", {total:,} expected")
+            findings.append(Finding(f"{part} clips together", found == total, text))
+    try:
+        label_sets = dataset.available_label_sets()
+    except DataError as error:
+        if all(finding.text != str(error) for finding in findings):
+            findings.append(Finding("labels", False, str(error)))
+        return findings
+    for label_set in label_sets:
+        findings += _check_label_set(dataset, label_set, counted["test"])
     return findings
 
 
-def _check_clip(dataset: Dataset, part: Part, clip_id: str, clip: Clip | None, wanted: int | None) -> Finding:
+def _check_clip(dataset: Dataset, part: Part, clip_id: str, clip: Clip | None, counted: dict[str, int]) -> Finding:
     from .frames.decode import count_frames  # only verifying counts frames by decoding
 
     subject = f"{part} clip {clip_id}"
     if clip is None or clip.source is None:
-        return Finding(subject, False, "no frames" if wanted is None else f"no frames, {wanted} expected")
+        return Finding(subject, False, "no frames")
     try:
-        found = count_frames(clip)
+        found = counted[clip_id] = count_frames(clip)
     except DataError as error:
         return Finding(subject, False, str(error))
-    if wanted is not None and dataset.expected and found != wanted:
-        return Finding(subject, False, f"{found} frames, {wanted} expected")
-    if wanted is None and dataset.expected.get(part):
+    lengths = dataset.expected.get(part, {})
+    wanted = lengths.get(clip_id, 0)
+    if lengths and clip_id not in lengths:
         return Finding(subject, False, f"{found} frames, but the dataset has no such clip")
+    if wanted and found != wanted:
+        return Finding(subject, False, f"{found} frames, {wanted} expected")
     return Finding(subject, True, f"{found} frames")
 
 
-def _check_label_set(dataset: Dataset, label_set: str) -> list[Finding]:
-    from .frames.decode import count_frames
-
+def _check_label_set(dataset: Dataset, label_set: str, counted: Mapping[str, int]) -> list[Finding]:
+    """Check the labels of every test clip; a clip that is not in `counted` has no frames, or they cannot be counted."""
     findings: list[Finding] = []
     expected = dataset.expected_anomalous.get(label_set, {})
     for clip in dataset.clips("test"):
         subject = f"labels {label_set}, clip {clip.id}"
         try:
             labels = dataset.labels(clip, label_set)
-            length = len(labels) if clip.source is None else count_frames(clip)
         except DataError as error:
             findings.append(Finding(subject, False, str(error)))
             continue
+        length = counted.get(clip.id, clip.length or len(labels))
         anomalous = int(labels.sum())
         if len(labels) != length:
             findings.append(Finding(subject, False, f"{len(labels)} labels for {length} frames"))

@@ -23,7 +23,7 @@ KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators",
     short_help="List methods, datasets, detectors, protocols, plugins.",
     epilog="Examples: bench list methods; bench list methods c3dsu; bench list datasets --json",
 )
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--parameters", is_flag=True, help="Show the parameters of each, as for a NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all that is known.")
@@ -113,7 +113,8 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
 def _parameter_facts(entry: ParameterSchema) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "type": entry.type_text,
+        "example": entry.example,
+        "type": entry.type_text + entry.range_text,
         "required": entry.required,
         "default": None if entry.required else _plain(entry.default),
         "unit": entry.unit,
@@ -126,17 +127,17 @@ def _parameter_facts(entry: ParameterSchema) -> dict[str, Any]:
 
 
 def _about(part: Any) -> str:
-    """Return the first sentence of a class's own docstring."""
+    """Return the first paragraph of what a class, or the function of a metric, says of itself."""
     import inspect
 
-    text = vars(part).get("__doc__") if isinstance(part, type) else None
+    text = vars(part).get("__doc__") if isinstance(part, type) else getattr(getattr(part, "function", None), "__doc__", None)
     return inspect.cleandoc(text).split("\n\n")[0].replace("\n", " ") if text else ""
 
 
 def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]) -> None:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, part in chosen:
-        info = getattr(part, "info", None)
+        info: Any = getattr(part, "info", None)
         shown = f"{name}[...]" if getattr(part, "needs_parameters", False) else name
         if kind == "methods":
             rows.append((shown, info.family, str(info.year or ""), info.title or _about(part)))
@@ -196,15 +197,15 @@ def _describe(facts: Mapping[str, Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    from ..plugins.parameters import format_value
+    from ..plugins.parameters import show_value
 
-    return format_value(tuple(value) if isinstance(value, list) else value)
+    return show_value(tuple(value) if isinstance(value, list) else value)
 
 
 def _parameter_lines(parameter: Mapping[str, Any]) -> list[str]:
-    head = parameter["name"] + "=" + ("..." if parameter["required"] else _written(parameter["default"]))
-    head += f" ({parameter['type']}" + (f"; {parameter['unit']})" if parameter["unit"] else ")")
-    texts = [parameter["doc"], f"source: {parameter['source']}" if parameter["source"] else ""]
+    head = f"{parameter['example']} ({parameter['type']}" + (f"; {parameter['unit']})" if parameter["unit"] else ")")
+    source = parameter["source"]
+    texts = [parameter["doc"], source if source.startswith("no source") else f"source: {source}" if source else ""]
     return [head, *(f"  {text}" for text in texts if text)]
 
 

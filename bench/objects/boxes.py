@@ -52,8 +52,8 @@ class BoxesDetector(Detector):
         self._dataset = ""
 
     def check(self, dataset: str) -> None:
-        """Raise DataError if the file for the training part, which masks are drawn from, is not there."""
-        self._content(self._path(dataset, "train"))
+        """Raise DataError if the file for the training part, which masks are drawn from, is missing or of another form."""
+        self._file(self._path(dataset, "train"))
 
     def key(self, dataset: str) -> str:
         """Return a hash of the files' content."""
@@ -66,7 +66,7 @@ class BoxesDetector(Detector):
     def begin(self, clip: Clip, dataset: str) -> None:
         """Read the file of the clip's part, if it was not read yet."""
         self._dataset = dataset
-        self._file(clip)
+        self._boxes(clip)
 
     def known_boxes(self, clip: Clip, length: int) -> tuple[tuple[int, int], list[np.ndarray]]:
         """Return the size of the pictures and the boxes of a clip, as the file has them.
@@ -75,7 +75,7 @@ class BoxesDetector(Detector):
         ------
         DataError : the clip is not in the file, has another number of frames, or a box is no box, with its place.
         """
-        file = self._file(clip)
+        file = self._boxes(clip)
         if clip.id not in file.clips:
             some = ", ".join(sorted(file.clips)[:5]) or "none"
             raise DataError(f"{file.path} has no boxes of clip {clip.id!r} of {self._dataset}; it has {len(file.clips)} clips: {some}")
@@ -100,17 +100,19 @@ class BoxesDetector(Detector):
                 "{dataset} and {part} in the name stand for the names of the dataset and the part"
             ) from error
 
-    def _file(self, clip: Clip) -> _Boxes:
-        path = self._path(self._dataset, clip.part)
+    def _file(self, path: Path) -> _Boxes:
         if path not in self._read:
             self._read[path] = _parse(self._content(path), path)
-        part = self._read[path].part
-        if part not in (None, clip.part):
+        return self._read[path]
+
+    def _boxes(self, clip: Clip) -> _Boxes:
+        file = self._file(self._path(self._dataset, clip.part))
+        if file.part not in (None, clip.part):
             raise DataError(
-                f"{path} has boxes of the part {part!r}, but clip {clip.id} belongs to {clip.part!r}; "
+                f"{file.path} has boxes of the part {file.part!r}, but clip {clip.id} belongs to {clip.part!r}; "
                 "write {part} in the path where the files' names differ"
             )
-        return self._read[path]
+        return file
 
 
 def _parse(content: bytes, path: Path) -> _Boxes:

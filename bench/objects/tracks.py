@@ -4,7 +4,8 @@
                                                                    <part>/<clip>.npz   the tracks of one clip
 
 The tracker is OC-SORT of the `trackers` library with its defaults but for the frame rate. It has no randomness; it is made anew
-for each clip, so that ids (from 0) and boxes do not depend on the clips before.
+for each clip, so that ids (from 0) and boxes do not depend on the clips before. It gives an object its id from the second frame
+on, in which it is matched: the first frame of a clip has no tracks.
 """
 
 from __future__ import annotations
@@ -143,14 +144,14 @@ class Tracks:
         DataError : absent, damaged, or made from other `sources` than these.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # opened here: np.load leaves damaged files open
                 if sources is not None and str(stored["sources"]) != sources:
                     raise DataError(f"the tracks in {path} were made from other frames")
                 height, width = (int(value) for value in stored["size"])
                 return cls(stored["frames"], stored["ids"], stored["boxes"], int(stored["length"]), (height, width), int(stored["found"]))
         except FileNotFoundError as error:
             raise DataError(f"there are no tracks in {path}") from error
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"the tracks in {path} are damaged: {error}") from error
 
 

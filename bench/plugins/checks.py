@@ -78,7 +78,7 @@ def _check_instance(hook: str, part: Any, base: type, wanted: str) -> None:
     _check_name(f"a {base.__name__} of {hook}()", getattr(part, "name", None))
 
 
-def _check_class(hook: str, cls: Any, base: type, wanted: str) -> None:
+def _check_class(hook: str, cls: Any, base: Any, wanted: str) -> None:
     if not isinstance(cls, type):
         hint = "; offer the class, not an instance" if isinstance(cls, base) else ""
         raise BrokenPlugin(f"{hook}() offers {_shown(cls)}, expected {wanted}{hint}")
@@ -86,7 +86,8 @@ def _check_class(hook: str, cls: Any, base: type, wanted: str) -> None:
         raise BrokenPlugin(f"{hook}() offers the class {cls.__name__}, which is not derived from bench.{base.__name__}")
     kind = HOOKS[hook]
     _check_name(cls.__name__, getattr(cls, "name", None))
-    for function in _REQUIRED[kind]:
+    required = ("known_boxes",) if kind == "detectors" and not getattr(cls, "needs_frames", True) else _REQUIRED[kind]
+    for function in required:
         if inspect.getattr_static(cls, function) is inspect.getattr_static(base, function):
             arguments = ", ".join(inspect.signature(getattr(base, function)).parameters)
             raise BrokenPlugin(f"{cls.__name__} has no {function}(); write def {function}({arguments})")
@@ -97,13 +98,15 @@ def _check_class(hook: str, cls: Any, base: type, wanted: str) -> None:
     _check_parameters(cls)
 
 
-def _check_method(cls: type[bench.Method]) -> None:
+def _check_method(cls: Any) -> None:
     if issubclass(cls, bench.NetworkMethod):
         for function in ("window", "build"):
             if inspect.getattr_static(cls, function) is inspect.getattr_static(bench.NetworkMethod, function):
                 raise BrokenPlugin(f"{cls.__name__} is a NetworkMethod without {function}")
     needs = inspect.getattr_static(cls, "needs")
-    if isinstance(needs, frozenset | set):
+    if not isinstance(needs, property):  # whose value depends on parameters
+        if not isinstance(needs, frozenset | set):
+            raise BrokenPlugin(f"{cls.__name__}.needs is {needs!r}, expected a set, like frozenset({{'frames'}})")
         for need in sorted(needs - NEEDS):
             near = nearest(need, NEEDS)
             raise BrokenPlugin(
@@ -113,9 +116,9 @@ def _check_method(cls: type[bench.Method]) -> None:
 
 
 def _check_info(cls: Any, kind: str) -> None:
-    base = {"methods": bench.MethodInfo, "datasets": bench.DatasetInfo}.get(kind)
-    if base is None:
+    if kind not in ("methods", "datasets"):
         return
+    base = bench.MethodInfo if kind == "methods" else bench.DatasetInfo
     if not isinstance(cls.info, base):
         raise BrokenPlugin(f"{cls.__name__}.info is {_shown(cls.info)}, expected a {base.__name__}")
     groups = cls.info.groups
@@ -128,9 +131,8 @@ def _check_init(cls: Any, arguments: tuple[str, ...]) -> None:
         inspect.signature(cls.__init__).bind(None, *arguments)
     except TypeError as error:
         passed = ", ".join(argument.split("=")[0] for argument in arguments)
-        raise BrokenPlugin(
-            f"{cls.__name__}.__init__ does not take what it is given; write def __init__(self, {', '.join(arguments)}): super().__init__({passed})"
-        ) from error
+        call = f"def __init__(self, {', '.join(arguments)}): super().__init__({passed})"
+        raise BrokenPlugin(f"{cls.__name__}.__init__ does not take what it is given; write {call}") from error
 
 
 def _check_parameters(cls: Any) -> None:

@@ -86,14 +86,22 @@ class ParameterSchema:
         else:
             sizes = get_args(base)
             number = "" if Ellipsis in sizes else f"{len(sizes)} "
-            text = f"{number}whole numbers joined by + (like {'+'.join('357'[: len(sizes) if number else 3]) or '3'})"
+            text = f"{number}whole numbers joined by +"
+        return text + self.range_text + (" or none" if optional else "")
+
+    @property
+    def range_text(self) -> str:
+        """The range after the type: ' from 1 to 64', or nothing."""
         if self.minimum is not None and self.maximum is not None:
-            text += f" from {format_value(self.minimum)} to {format_value(self.maximum)}"
-        elif self.minimum is not None:
-            text += f" of at least {format_value(self.minimum)}"
-        elif self.maximum is not None:
-            text += f" of at most {format_value(self.maximum)}"
-        return text + (" or none" if optional else "")
+            return f" from {format_value(self.minimum)} to {format_value(self.maximum)}"
+        if self.minimum is not None:
+            return f" of at least {format_value(self.minimum)}"
+        return "" if self.maximum is None else f" of at most {format_value(self.maximum)}"
+
+    @property
+    def example(self) -> str:
+        """The parameter as it is typed, with its default: 'length=5'; 'path=...' where there is none."""
+        return f"{self.name}={'...' if self.required else show_value(self.default)}"
 
 
 def schema(parameters: Any) -> list[ParameterSchema]:
@@ -162,6 +170,11 @@ def format_value(value: Any) -> str:
     return str(value)
 
 
+def show_value(value: Any) -> str:
+    """Write a value for people to read: an empty text shows as two quotes."""
+    return format_value(value) or '""'
+
+
 def describe(parameters: Any) -> str:
     """List the parameters of a dataclass on one line, with defaults and types: 'epochs=60 (int), weight=none (none or static)'."""
     return describe_entries(schema(parameters))
@@ -169,7 +182,7 @@ def describe(parameters: Any) -> str:
 
 def describe_entries(entries: Iterable[ParameterSchema]) -> str:
     """List parameters on one line, with defaults and types."""
-    return ", ".join(f"{entry.name}={'...' if entry.required else format_value(entry.default)} ({entry.type_text})" for entry in entries)
+    return ", ".join(f"{entry.example} ({entry.type_text})" for entry in entries)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -188,7 +201,8 @@ def _check_type(name: str, base: Any) -> None:
         return
     shown = base.__name__ if isinstance(base, type) and not arguments else str(base)
     raise TypeError(
-        f"parameter {name!r} is of type {shown}, which no selection can write; use bool, int, float, str, Path, Literal, tuple[int, ...], or one of them | None"
+        f"parameter {name!r} is of type {shown}, which no selection can write; "
+        "use bool, int, float, str, Path, Literal, tuple[int, ...], or one of them | None"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
 import importlib.metadata
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,15 +121,16 @@ def load(files: Sequence[Path] = ()) -> Registry:
     """
     global _current
     registry = Registry()
-    own = importlib.metadata.entry_points(group=GROUP)
-    if not any(_distribution(entry) == DISTRIBUTION for entry in own):
+    installed = importlib.metadata.entry_points(group=GROUP)
+    if not any(_distribution(entry) == DISTRIBUTION for entry in installed):
         reason = f"the installed package {DISTRIBUTION} was not found, so nothing built in is there; install it (pip install -e .)"
         registry.plugins.append(PluginRecord(DISTRIBUTION, DISTRIBUTION, broken=reason))
     taken: dict[str, str] = {}
-    for entry in sorted(own, key=lambda entry: (_distribution(entry) != DISTRIBUTION, entry.name, _distribution(entry))):
-        _load_entry_point(registry, entry, taken)
-    for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
-        _load_plugin_file(registry, file)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for data, whatever a plugin prints
+        for entry in sorted(installed, key=lambda entry: (_distribution(entry) != DISTRIBUTION, entry.name, _distribution(entry))):
+            _load_entry_point(registry, entry, taken)
+        for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
+            _load_plugin_file(registry, file)
     _current = registry
     return registry
 
@@ -220,7 +223,7 @@ def _register(registry: Registry, record: PluginRecord, plugin: Any, module: str
 
 
 def _unmarked(plugin: ModuleType) -> dict[str, str]:
-    """Return the functions of a plugin that are called as hooks are, but lack the mark, each with its place: pluggy passes over them in silence."""
+    """Return the functions that have the name of a hook but not its mark, each with its place: pluggy passes over them in silence."""
     mark = f"{hookspecs.PROJECT}_impl"
     return {
         name: f"{function.__code__.co_filename}, line {function.__code__.co_firstlineno}"

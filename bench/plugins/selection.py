@@ -27,7 +27,7 @@ class Selected:
     kind: Kind
     name: str
     target: Any
-    """The class; for a protocol, the instance with the values replaced."""
+    """The class; for a protocol, the instance with the values replaced, and the label as its name."""
     parameters: Any
     """An instance of the class's `Parameters`, profile and values applied; for a protocol, the same as `target`."""
     values: Mapping[str, Any] = field(hash=False)
@@ -73,8 +73,10 @@ def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
         raise RequestError(
             f"no profile {profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (profiles: {', '.join(PROFILES)})"
         )
-    profiles = getattr(target, "profiles", {})
-    return profiles.get(profile) or profiles.get(_FALLBACK.get(profile or "", ""), {})
+    for wanted in (profile, _FALLBACK.get(profile or "")):
+        if wanted in target.profiles:
+            return target.profiles[wanted]
+    return {}
 
 
 def select(kind: Kind, text: str, registry: Registry, profile: str | None = None) -> list[Selected]:
@@ -112,13 +114,13 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
                 )
             rows = left
     selected: list[Selected] = []
-    cause: Exception | None = None
+    cause: BaseException | None = None
     for row in rows:
         try:
             selected.append(_try(kind, row, registry, profile))
         except RequestError as error:
             mistakes += error.mistakes
-            cause = cause or error.__cause__  # type: ignore[assignment]
+            cause = cause or error.__cause__
     mistakes += _same_labels(kind, selected)
     if not rows and not mistakes:
         mistakes.append(f"{text!r} leaves no {ONE[kind]}: all were taken away")
@@ -168,9 +170,8 @@ def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[
     for key, texts in (item.values or {}).items():
         if key not in entries:
             near = nearest(key, entries)
-            mistakes.append(
-                f"{item.text!r}: no parameter {key!r}" + (f" - did you mean {near!r}?" if near else "") + f" {takes}".replace(" ", "; ", 1)
-            )
+            hint = f" - did you mean {near!r}?" if near else ";"
+            mistakes.append(f"{item.text!r}: no parameter {key!r}{hint} {takes}")
             continue
         given[key] = []
         for text in texts:
@@ -196,12 +197,15 @@ def _unknown(kind: Kind, name: str, registry: Registry) -> str:
     near = nearest(name, [*registry.table(kind), *registry.groups(kind)])
     text = f"no {ONE[kind]} {name!r}"
     other = next((one for other, one in ONE.items() if other != kind and name in registry.table(other)), None)
+    broken = [record.name for record in registry.plugins if record.broken]
+    look = f"bench list {kind}"
     if other:
         text += f" - it is a {other}"
     elif near:
         text += f" - did you mean {near!r}?"
-    broken = [record.name for record in registry.plugins if record.broken]
-    return text + f" (bench list {kind}" + (f"; left out as broken: {', '.join(broken)})" if broken else ")")
+    elif broken:
+        look += f"; left out as broken: {', '.join(broken)}"
+    return f"{text} ({look})"
 
 
 def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Selected:
@@ -210,7 +214,7 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
     overrides = profile_values(target, profile) if kind == "methods" else {}
     try:
         if kind == "protocols":
-            target = parameters = dataclasses.replace(target, **row.values)
+            target = parameters = dataclasses.replace(target, name=label, **row.values)  # no number stands under another's name
         else:
             parameters = target.Parameters(**{**overrides, **row.values})
         selected = Selected(kind, row.name, target, parameters, row.values, row.text, label)
@@ -218,7 +222,7 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
     except BenchError as error:
         raise RequestError(*(f"{row.text!r}: {line}" for line in str(error).splitlines())) from error
     except ValueError as error:
-        raise RequestError(f"{row.text!r}: {error}") from error
+        raise RequestError(f"{row.text!r}: {' '.join(str(error).split())}") from error
     except Exception as error:
         origin = registry.origins[kind, row.name]
         raise RequestError(

@@ -205,7 +205,7 @@ def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
 
 def _refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
     if not torch.isfinite(loss):
-        raise DidNotLearn(f"{method.name}: the loss is {float(loss)} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate")
+        raise DidNotLearn(f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate")
 
 
 def _all_zero(network: torch.nn.Module) -> bool:

@@ -266,7 +266,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     import zlib
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise RunError(f"{path} cannot be read ({error}); the same `bench run` line writes it anew") from error

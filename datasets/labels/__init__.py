@@ -1,1 +1,1 @@
-"""Readers of label files, shared by the datasets."""
+"""Readers of label files, shared by the datasets. Nothing is evaluated, and no pickle is ever loaded."""

@@ -55,6 +55,11 @@ def make_clips(count=3, length=20):
     return [OpenClip(f"{number:02d}", "train", length, "made", opener=lambda frames=generator.integers(0, 256, (length, 12, 12), dtype=np.uint8): frames) for number in range(count)]
 
 
+def read_history(folder):
+    with (folder / "training.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 class Stop(Exception):
     pass
 
@@ -82,7 +87,7 @@ def test_training_cut_off_ends_bit_identical(tmp_path, stop_after):
     np.testing.assert_array_equal(resumed.values, whole.values)
 
     def rows(folder):
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader((tmp_path / folder / "training.csv").open())]
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in read_history(tmp_path / folder)]
 
     assert rows("cut") == rows("whole")
     assert [row["epoch"] for row in rows("whole")] == ["1", "2", "3"]
@@ -91,7 +96,7 @@ def test_training_cut_off_ends_bit_identical(tmp_path, stop_after):
 def test_training_lowers_the_loss(tmp_path):
     """The loss of the last epoch is below that of the first."""
     train(Tiny(), tmp_path)
-    losses = [float(row["loss"]) for row in csv.DictReader((tmp_path / "training.csv").open())]
+    losses = [float(row["loss"]) for row in read_history(tmp_path)]
     assert losses[-1] < losses[0]
 
 
@@ -121,7 +126,7 @@ def test_steps_are_counted_where_there_are_no_epochs(tmp_path):
         Parameters = Steps
 
     train(Stepped(), tmp_path)
-    (row,) = csv.DictReader((tmp_path / "training.csv").open())
+    (row,) = read_history(tmp_path)
     assert (row["step"], row["steps"]) == ("11", "11")
 
 

@@ -1,0 +1,174 @@
+"""What `bench verify` says of a dataset: what is here, what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from ..dataset import PARTS, Dataset, Finding, Part
+from ..errors import DataError
+from .decode import count_frames, read_frames
+from .fingerprint import dataset_fingerprint
+
+MOST = 5
+"""Findings of a kind that are printed one by one."""
+_NUMBER = re.compile(r"\d[\d,]*")
+
+Step = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of checking one dataset."""
+
+    dataset: str
+    """Its selector."""
+    root: str
+    """Empty where it was not found."""
+    summary: tuple[str, ...]
+    """What is here, a line a part and label set."""
+    findings: tuple[Finding, ...]
+    advice: tuple[str, ...] = ()
+    """What cannot be run, and what to do."""
+    fingerprint: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Counts of clips, frames and labels, for JSON."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it should be."""
+        return all(finding.ok for finding in self.findings)
+
+    def wrong(self) -> list[str]:
+        """Return what is not as it should be; findings that differ in the clip only become one line."""
+        lines = []
+        bad = [finding for finding in self.findings if not finding.ok]
+        for (kind, _), found in groupby(bad, key=_kind):
+            group = list(found)
+            if len(group) > 1 and len({finding.text for finding in group}) == 1:
+                ids = [finding.subject.rsplit(" ", 1)[1] for finding in group]
+                lines.append(f"{len(group)} {kind}s ({_some(ids)}): {group[0].text}")
+                continue
+            lines += [f"{finding.subject}: {finding.text}" for finding in group[:MOST]]
+            if len(group) > MOST:
+                lines.append(f"... and {len(group) - MOST} more {kind}s (--json lists all)")
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        findings = [{"subject": finding.subject, "ok": finding.ok, "text": finding.text} for finding in self.findings]
+        whole = {"dataset": self.dataset, "root": self.root, "ok": self.ok, **self.facts, "summary": list(self.summary)}
+        return {**whole, "advice": list(self.advice), "fingerprint": self.fingerprint, "findings": findings}
+
+
+def verify_dataset(dataset: Dataset, selector: str, roots: Sequence[Path], full: bool = False, step: Step | None = None) -> Verification:
+    """Find a dataset and check it against its integrity constants. What is wrong is a finding, never an exception.
+
+    Parameters
+    ----------
+    full : decode every frame and hash every file as well.
+    step : called with what is done, how much there is, and what is being done.
+    """
+    try:
+        dataset.locate(roots)
+    except DataError as error:
+        return Verification(selector, "", (), (Finding("place", False, str(error)),))
+    findings = dataset.verify()
+    if full:
+        findings += _decode_everything(dataset, step)
+    fingerprint = ""
+    try:
+        fingerprint = dataset_fingerprint(dataset, full, step)
+    except DataError as error:
+        if not any(str(error) in finding.text for finding in findings):
+            findings.append(Finding("fingerprint", False, str(error)))
+    summary, facts = _summary(dataset, findings)
+    return Verification(selector, str(dataset.root), summary, tuple(findings), _advice(dataset, findings), fingerprint, facts)
+
+
+def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
+    """Return a finding for each clip of which a frame cannot be decoded."""
+    findings = []
+    for part in PARTS:
+        try:
+            clips = [clip for clip in dataset.clips(part) if clip.source is not None]
+        except DataError:
+            continue  # `verify` has said it
+        for done, clip in enumerate(clips, start=1):
+            if step is not None:
+                step(done, len(clips), f"decoding {part} clip {clip.id}")
+            try:
+                for _ in read_frames(clip):
+                    pass
+            except DataError as error:
+                findings.append(Finding(f"frames of {part} clip {clip.id}", False, str(error)))
+    return findings
+
+
+def _summary(dataset: Dataset, findings: Sequence[Finding]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    lines: list[str] = []
+    facts: dict[str, Any] = {"parts": {}, "label_sets": {}}
+    for part in PARTS:
+        try:
+            line, counts = _count_part(dataset, part)
+        except DataError:
+            line, counts = f"{part}: cannot be listed", {}
+        lines.append(line)
+        facts["parts"][part] = counts
+    try:
+        for number, label_set in enumerate(dataset.available_label_sets()):
+            labels = [dataset.labels(clip, label_set) for clip in dataset.clips("test")]
+            anomalous, frames = sum(int(one.sum()) for one in labels), sum(map(len, labels))
+            lines.append(f"labels {label_set}{'' if number else ' (default)'}: {anomalous:,} of {frames:,} frames anomalous")
+            facts["label_sets"][label_set] = {"frames": frames, "anomalous_frames": anomalous, "clips": len(labels)}
+    except DataError:
+        lines.append("labels: cannot be read")
+    masks = sum(finding.subject.startswith("pixel masks") for finding in findings)
+    if masks:
+        lines.append(f"pixel masks: {masks} test clips")
+    facts["pixel_masks"] = masks
+    return tuple(lines), facts
+
+
+def _count_part(dataset: Dataset, part: Part) -> tuple[str, dict[str, int | None]]:
+    listed = dataset.clips(part)
+    clips = [clip for clip in listed if clip.source is not None]
+    frames = 0
+    for clip in clips:
+        try:
+            frames += count_frames(clip)
+        except DataError:
+            continue  # a finding says why this clip has none
+    lengths = dataset.expected.get(part, {})
+    total = dataset.expected_totals.get(part) or (sum(lengths.values()) if lengths and all(lengths.values()) else None)
+    line = f"{part}: {len(clips)}{f' of {len(lengths)}' if lengths else ''} clips, {frames:,}{f' of {total:,}' if total else ''} frames"
+    if listed and not clips:
+        line += f"; lengths of {len(listed)} clips come from the labels"
+    counts = {"clips": len(clips), "clips_expected": len(lengths) or None, "frames": frames, "frames_expected": total}
+    return line, counts
+
+
+def _advice(dataset: Dataset, findings: Sequence[Finding]) -> tuple[str, ...]:
+    if all(finding.ok for finding in findings):
+        return ()
+    try:
+        lacking = [text for text in (dataset.lacks(need) for need in ("lengths", "frames", "train")) if text]
+        share = dataset.share()
+    except DataError:
+        lacking, share = [], 0.0
+    if not lacking and share < 1:
+        lacking.append(f"runs use the {share:.1%} of the frames that are here, and their rows say so")
+    return (*dict.fromkeys(lacking), *([dataset.info.obtain] if dataset.info.obtain else []))
+
+
+def _kind(finding: Finding) -> tuple[str, str]:
+    """Return what findings of a group share: the subject without its last word, and the text without its numbers."""
+    return finding.subject.rsplit(" ", 1)[0], _NUMBER.sub("#", finding.text)
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids) if len(ids) <= MOST else f"{ids[0]}, {ids[1]} ... {ids[-1]}"

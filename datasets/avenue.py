@@ -1,0 +1,87 @@
+"""CUHK Avenue: one camera, 37 short videos of a campus; runners, thrown objects, wrong directions are abnormal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from bench import DatasetInfo, Part
+
+from .labels.matlab import read_mat_mask_labels
+from .labels.remembered import remembered_labels
+from .layout import Place, find_below
+from .published import LabelSource, PublishedDataset, VideoParameters, numbered
+
+_CLIP = re.compile(r"0*([0-9]{1,2})")
+_MASKS = "ground_truth_demo/testing_label_mask"
+
+
+class Avenue(PublishedDataset):
+    """CUHK Avenue. Label set `mat` is the file of Liu et al. 2018, `pixel` the official masks: frames that have a pixel in them."""
+
+    name = "avenue"
+    info = DatasetInfo(
+        title="CUHK Avenue",
+        citation="C. Lu, J. Shi, J. Jia: Abnormal Event Detection at 150 FPS in MATLAB. ICCV 2013",
+        year=2013,
+        licence="research only (Multimedia Lab, The Chinese University of Hong Kong)",
+        obtain=(
+            "Obtain Avenue_Dataset.zip and ground_truth_demo.zip from "
+            "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html and unpack both into one folder."
+        ),
+        resolution=(360, 640),
+        groups=("all",),
+    )
+    Parameters = VideoParameters
+    folder_names = ("Avenue Dataset", "avenue", "CUHK Avenue")
+    label_sets = ("mat", "pixel")
+    label_files = ("avenue.mat", _MASKS, "testing_label_mask")
+    row_names = ("avenue",)
+    places: ClassVar[tuple[Place, ...]] = (
+        Place("train", "training_videos", "videos"),
+        Place("test", "testing_videos", "videos"),
+        Place("train", "training/videos", "videos"),
+        Place("test", "testing/videos", "videos"),
+        Place("train", "training/frames", "images"),
+        Place("test", "testing/frames", "images"),
+    )
+    mask_places: ClassVar[Mapping[str, str]] = {_MASKS: "_label", "testing_label_mask": "_label"}
+    expected = {
+        "train": numbered("0 " * 16),
+        "test": numbered("1439 1211 923 947 1007 1283 605 36 1175 841 472 1271 549 507 1001 740 426 294 248 273 76"),
+    }
+    expected_totals = {"train": 15_328}
+    typical_length = 958
+    """15,328 / 16."""
+    expected_anomalous = {
+        "pixel": numbered("408 89 87 93 318 429 123 36 289 133 144 190 75 74 90 109 384 294 140 154 53"),
+        "mat": numbered("451 139 87 93 318 433 105 10 333 161 183 249 81 73 90 99 358 265 132 154 53"),
+    }
+
+    @staticmethod
+    def clip_id(name: str, part: Part) -> str | None:
+        """Return '01' for '01' and '1'."""
+        match = _CLIP.fullmatch(name)
+        return f"{int(match[1]):02d}" if match else None
+
+    def mask_folders(self) -> list[tuple[Path, str]]:
+        """Return the folders of the second archive, which unpacks beside the first or is moved into it."""
+        beside = [(folder, "_label") for folder in find_below(self._folder.parent, _MASKS)]
+        return [*super().mask_folders(), *beside]
+
+    def own_label_sources(self) -> list[LabelSource]:
+        """Return `avenue.mat`, and the official masks as 0/1 a frame."""
+        mats = [path for folder in (self._folder, self._folder.parent) for path in find_below(folder, "avenue.mat") if path.is_file()]
+        sources = [self.mat_source("mat", path) for path in mats]
+        masks = self.mask_paths
+        if masks:
+            folder = next(iter(masks.values())).parent
+            sources.append(LabelSource("pixel", folder, frozenset(masks), self._frames_with_a_pixel, False))
+        return sources
+
+    def _frames_with_a_pixel(self, clip_id: str) -> np.ndarray:
+        return remembered_labels(self.mask_paths[clip_id], read_mat_mask_labels)

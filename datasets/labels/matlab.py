@@ -1,0 +1,116 @@
+"""Matlab files: `gt` (ranges of abnormal frames, a cell a clip) and `volLabel` (pixel masks, a cell a frame).
+
+Version 5 is read with scipy, version 7.3, which is HDF5, with h5py: there arrays are transposed and cells are references.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import DataError
+
+from .ranges import check_ranges
+from .stand_ins import refuse_stand_in
+
+
+def read_mat_ranges(path: Path) -> list[np.ndarray]:
+    """Return the ranges of each clip in the cell array `gt`: (k, 2) int64 of first and last frame, from 1, both included.
+
+    Raises
+    ------
+    DataError : not a Matlab file, without `gt`, or a cell that is not (2, k) whole numbers, with the clip.
+    """
+    cells = _read_cells(path, "gt")
+    return [_cell_ranges(cell, f"{path}, gt, cell {number}") for number, cell in enumerate(cells, start=1)]
+
+
+def read_mat_masks(path: Path) -> np.ndarray:
+    """Return the masks in the cell array `volLabel`: (N, H, W) bool, a mask a frame.
+
+    Raises
+    ------
+    DataError : not a Matlab file, without `volLabel`, or masks of different sizes.
+    """
+    return np.stack([cell != 0 for cell in _mask_cells(path)])
+
+
+def read_mat_mask_labels(path: Path) -> np.ndarray:
+    """Return (N,) uint8 of the masks in `volLabel`: 1 where a frame's mask has a pixel.
+
+    Raises
+    ------
+    DataError : as `read_mat_masks`.
+    """
+    return np.array([cell.any() for cell in _mask_cells(path)], dtype=np.uint8)
+
+
+def _mask_cells(path: Path) -> list[np.ndarray]:
+    cells = _read_cells(path, "volLabel")
+    shapes = {cell.shape for cell in cells}
+    if len(shapes) != 1 or cells[0].ndim != 2:
+        raise DataError(f"{path}: the masks of volLabel have the shapes {sorted(shapes)}, expected one height and width for all frames")
+    return cells
+
+
+def _cell_ranges(cell: np.ndarray, where: str) -> np.ndarray:
+    numbers = np.asarray(cell)
+    if numbers.size == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    if numbers.dtype.kind not in "iuf" or numbers.shape[0] != 2 or numbers.ndim > 2:
+        raise DataError(f"{where} is {numbers.dtype} {numbers.shape}, expected (2, k) numbers: first frames, and last frames below them")
+    # As int64 before anything is computed: these files hold uint8, in which 180 + 100 is 24.
+    whole = numbers.astype(np.int64)
+    if not np.array_equal(whole, numbers):
+        raise DataError(f"{where} holds {numbers.ravel().tolist()}, expected whole frame numbers")
+    return check_ranges(whole.reshape(2, -1).T, where)
+
+
+def _read_cells(path: Path, name: str) -> list[np.ndarray]:
+    """Return the cells of a one-dimensional cell array, as Matlab has them."""
+    refuse_stand_in(path)
+    import h5py
+
+    return _cells_of_hdf5(path, name) if h5py.is_hdf5(path) else _cells_of_version_5(path, name)
+
+
+def _cells_of_version_5(path: Path, name: str) -> list[np.ndarray]:
+    import scipy.io
+
+    try:
+        variables = scipy.io.loadmat(str(path), variable_names=[name])
+    except Exception as error:  # scipy raises whatever its parser stumbles over
+        raise DataError(f"{path} cannot be read as a Matlab file: {error}; copy or unpack it again") from error
+    array = variables.get(name)
+    if array is None:
+        raise DataError(f"{path} has no variable {name!r}; is it another file?")
+    if array.dtype == object:
+        return [np.asarray(cell) for cell in array.ravel(order="F")]
+    if name == "gt" and array.ndim == 2 and array.shape[1] == 2 and array.shape[0] != 2:
+        return list(array)  # cells of one range each, stacked to (clips, 2)
+    raise DataError(
+        f"{path}: {name} is {array.dtype} {array.shape}, expected a cell array with one cell a {'clip' if name == 'gt' else 'frame'}"
+    )
+
+
+def _cells_of_hdf5(path: Path, name: str) -> list[np.ndarray]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if name not in file:
+                raise DataError(f"{path} has no variable {name!r}; is it another file?")
+            cells = file[name]
+            if cells.dtype != h5py.ref_dtype:
+                raise DataError(f"{path}: {name} is {cells.dtype} {cells.shape}, expected a cell array")
+            return [_hdf5_cell(file[reference]) for reference in cells[()].ravel()]
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a Matlab file of version 7.3: {error}; copy or unpack it again") from error
+
+
+def _hdf5_cell(cell: Any) -> np.ndarray:
+    if cell.attrs.get("MATLAB_empty", 0):
+        return np.zeros((0, 0))
+    return np.asarray(cell[()]).T

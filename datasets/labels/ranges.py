@@ -1,0 +1,159 @@
+"""Ranges of abnormal frames: Matlab's, counted from 1, and those of a CSV, counted from 0; both ends included."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bench import DataError
+
+from .stand_ins import refuse_stand_in
+
+CSV_HEADER = ("clip", "first", "last")
+_START = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
+_ENTRY = re.compile(r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[(?P<ranges>[^\[\]]*)\]\s*;?")
+_RANGE = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
+_RANGES = re.compile(rf"{_RANGE.pattern}(\s+{_RANGE.pattern})*")
+_INT = re.compile(r"[0-9]+")
+
+
+def read_m_ranges(path: Path) -> list[np.ndarray]:
+    """Return the ranges of each clip of a `UCSDpedN.m`, in its order: (k, 2) int64 of first and last frame, from 1.
+
+    The file is parsed line by line, never evaluated.
+
+    Raises
+    ------
+    DataError : a line that is no list of ranges, with file and line.
+    """
+    refuse_stand_in(path)
+    return parse_m_ranges(path.read_text(encoding="latin-1"), str(path))
+
+
+def parse_m_ranges(text: str, where: str) -> list[np.ndarray]:
+    r"""Return the ranges of each clip, as `read_m_ranges` does; `where` names the file in errors.
+
+    >>> parse_m_ranges("TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [5:90, 140:200];", "x.m")[0].tolist()
+    [[5, 90], [140, 200]]
+    """
+    clips: list[np.ndarray] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        code = line.split("%", 1)[0].strip()
+        if not code or _START.fullmatch(code):
+            continue
+        entry = _ENTRY.fullmatch(code)
+        if entry is None:
+            raise DataError(
+                f"{where}, line {number}: {code[:80]!r} is no list of frame ranges; "
+                "expected TestVideoFile{end+1}.gt_frame = [first:last, first:last]; (it is parsed, never evaluated)"
+            )
+        clips.append(_m_ranges(entry["ranges"], f"{where}, line {number}"))
+    if not clips:
+        raise DataError(f"{where}: no line with TestVideoFile{{end+1}}.gt_frame = [first:last]; is it another file?")
+    return clips
+
+
+def _m_ranges(text: str, where: str) -> np.ndarray:
+    """Read 'a:b, c:d' or 'a:b c:d'."""
+    found: list[tuple[int, int]] = []
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    for part in parts:
+        if not _RANGES.fullmatch(part):
+            raise DataError(f"{where}: {part!r} is no range first:last of frame numbers")
+        found += [(int(match[1]), int(match[2])) for match in _RANGE.finditer(part)]
+    return check_ranges(np.array(found, dtype=np.int64).reshape(-1, 2), where)
+
+
+def check_ranges(ranges: np.ndarray, where: str) -> np.ndarray:
+    """Return (k, 2) int64 ranges counted from 1, or refuse one that begins before frame 1 or ends before it begins."""
+    for first, last in ranges:
+        if first < 1 or last < first:
+            raise DataError(f"{where}: {first}:{last} is no range of frames; they are counted from 1, first to last")
+    return ranges
+
+
+def ranges_to_labels(ranges: np.ndarray, length: int, where: str) -> np.ndarray:
+    """Return 0/1 a frame, (length,) uint8, of (k, 2) ranges counted from 1, both ends included.
+
+    Raises
+    ------
+    DataError : a range that reaches beyond the clip, with both lengths.
+    """
+    labels = np.zeros(length, dtype=np.uint8)
+    for first, last in ranges.astype(np.int64):
+        if last > length:
+            raise DataError(
+                f"{where} call frames {first} to {last} (counted from 1) abnormal, but the clip has {length} frames; "
+                "frames are missing, or the labels are another version"
+            )
+        labels[first - 1 : last] = 1
+    return labels
+
+
+def read_csv_ranges(path: Path, clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
+    """Return clip id -> (first frame, last frame, line of the file) of a CSV with the header `clip,first,last`.
+
+    Frames are counted from 0, both ends included.
+
+    Raises
+    ------
+    DataError : another header, a clip that is not among `clips`, anything that is no whole number, with file and line.
+    """
+    refuse_stand_in(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(line, [cell.strip() for cell in row]) for line, row in _numbered(file.read())]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
+    except csv.Error as error:
+        raise DataError(f"{path} is no CSV: {error}") from error
+    rows = [(line, row) for line, row in rows if any(row)]
+    header = ",".join(CSV_HEADER)
+    if not rows or tuple(cell.casefold() for cell in rows[0][1]) != CSV_HEADER:
+        found = f"{','.join(rows[0][1])!r}" if rows else "nothing"
+        raise DataError(f"{path}, line {rows[0][0] if rows else 1}: expected the header {header!r}, found {found}")
+    ranges: dict[str, list[tuple[int, int, int]]] = {}
+    for line, row in rows[1:]:
+        where = f"{path}, line {line}"
+        if len(row) != len(CSV_HEADER):
+            raise DataError(f"{where}: {','.join(row)!r} has {len(row)} cells, expected {len(CSV_HEADER)}: {header}")
+        clip, *numbers = row
+        if clip not in clips:
+            raise DataError(
+                f"{where}: there is no test clip {clip!r}; clips are called as their folders, or as their video files without ending"
+            )
+        for name, text in zip(CSV_HEADER[1:], numbers):
+            if not _INT.fullmatch(text):
+                raise DataError(f"{where}: {name} is {text!r}, expected a whole number, a frame counted from 0")
+        first, last = int(numbers[0]), int(numbers[1])
+        if last < first:
+            raise DataError(f"{where}: the range ends ({last}) before it begins ({first})")
+        ranges.setdefault(clip, []).append((first, last, line))
+    return ranges
+
+
+def _numbered(text: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(text.splitlines(), strict=True)
+    return [(reader.line_num, row) for row in reader]
+
+
+def csv_labels(ranges: Mapping[str, list[tuple[int, int, int]]], clip: str, length: int, path: Path) -> np.ndarray:
+    """Return 0/1 a frame, (length,) uint8, of the ranges that a CSV has for a clip; a clip not mentioned is normal.
+
+    Raises
+    ------
+    DataError : a range that reaches beyond the clip, with file and line.
+    """
+    labels = np.zeros(length, dtype=np.uint8)
+    for first, last, line in ranges.get(clip, ()):
+        if last >= length:
+            raise DataError(
+                f"{path}, line {line}: the range ends at frame {last}, but clip {clip} has {length} frames, "
+                f"so its last one is {length - 1} (counted from 0)"
+            )
+        labels[first : last + 1] = 1
+    return labels

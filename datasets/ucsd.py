@@ -1,0 +1,84 @@
+"""UCSD Ped1 and Ped2: two walkways, each seen by one camera; what is no pedestrian on foot is abnormal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from bench import DatasetInfo, Part
+
+from .labels.ranges import read_m_ranges
+from .layout import Place, find_below
+from .published import LabelSource, PublishedDataset, numbered
+
+_CLIP = re.compile(r"(?:train|test)?0*([0-9]{1,2})", re.IGNORECASE)
+_CITATION = "V. Mahadevan, W. Li, V. Bhalodia, N. Vasconcelos: Anomaly Detection in Crowded Scenes. CVPR 2010"
+_OBTAIN = "Obtain UCSD_Anomaly_Dataset.tar.gz from http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm and unpack it."
+_LICENCE = "research only (Statistical Visual Computing Lab, UC San Diego)"
+
+
+class UCSD(PublishedDataset):
+    """What Ped1 and Ped2 share: layouts, and labels as ranges in a Matlab script."""
+
+    places: ClassVar[tuple[Place, ...]] = (
+        Place("train", "Train", "images"),
+        Place("test", "Test", "images"),
+        Place("train", "training/frames", "images"),
+        Place("test", "testing/frames", "images"),
+    )
+    mask_places: ClassVar[Mapping[str, str]] = {"Test": "_gt", "testing/pixel_masks": ""}
+    script: ClassVar[str]
+    """The Matlab script with the labels. Its older version ends in '.m~', and differs: names are compared whole."""
+    mat: ClassVar[str]
+
+    @staticmethod
+    def clip_id(name: str, part: Part) -> str | None:
+        """Return '01' for '01', '1', 'Test001' and 'Train001'."""
+        match = _CLIP.fullmatch(name)
+        return f"{int(match[1]):02d}" if match else None
+
+    def own_label_sources(self) -> list[LabelSource]:
+        """Return the official script, and the Matlab file of the re-packaged copies."""
+        scripts = [path for relative in (f"Test/{self.script}", self.script) for path in find_below(self._folder, relative)]
+        mats = [path for folder in (self._folder, self._folder.parent) for path in find_below(folder, self.mat)]
+        return [
+            *(self.range_source("frame", path, read_m_ranges(path)) for path in scripts if path.is_file()),
+            *(self.mat_source("frame", path) for path in mats if path.is_file()),
+        ]
+
+
+class Ped1(UCSD):
+    """UCSD Ped1: people walk towards and away from the camera."""
+
+    name = "ped1"
+    info = DatasetInfo(title="UCSD Ped1", citation=_CITATION, year=2010, licence=_LICENCE, obtain=_OBTAIN, resolution=(158, 238))
+    folder_names = ("UCSDped1", "ped1")
+    label_files = ("Test/UCSDped1.m", "ped1.mat")
+    row_names = ("ped1",)
+    script, mat = "UCSDped1.m", "ped1.mat"
+    expected = {"train": numbered("200 " * 34), "test": numbered("200 " * 36)}
+    expected_anomalous = {
+        "frame": numbered(
+            "93 126 110 138 147 191 175 94 48 140 96 71 156 200 63 78 47 67 75 131 170 92 158 122 96 68 113 96 84 26 180 103 161 121 115 94"
+        )
+    }
+
+
+class Ped2(UCSD):
+    """UCSD Ped2: people walk across the picture."""
+
+    name = "ped2"
+    info = DatasetInfo(
+        title="UCSD Ped2", citation=_CITATION, year=2010, licence=_LICENCE, obtain=_OBTAIN, resolution=(240, 360), groups=("all",)
+    )
+    folder_names = ("UCSDped2", "ped2")
+    label_files = ("Test/UCSDped2.m", "ped2.mat")
+    row_names = ("ped2",)
+    script, mat = "UCSDped2.m", "ped2.mat"
+    masks_are_compared = True
+    expected = {
+        "train": numbered("120 150 150 180 180 150 150 120 180 180 180 180 180 150 150 150"),
+        "test": numbered("180 180 150 180 150 180 180 180 120 150 180 180"),
+    }
+    expected_anomalous = {"frame": numbered("120 86 146 150 129 159 135 180 120 150 180 93")}

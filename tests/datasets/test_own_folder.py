@@ -1,0 +1,150 @@
+"""A folder of one's own: `folder[path=...]`."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bench.datasets import folder
+from bench.datasets.folder import Folder
+
+from bench import DataError, ImageFiles, VideoFile
+from bench.frames.fingerprint import dataset_fingerprint
+
+
+def pictures(folder: Path, numbers: range) -> None:
+    folder.mkdir(parents=True)
+    for number in numbers:
+        assert cv2.imwrite(str(folder / f"{number}.png"), np.full((12, 16), 50, np.uint8))
+
+
+def video(path: Path, frames: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (16, 12))
+    for _ in range(frames):
+        writer.write(np.zeros((12, 16, 3), np.uint8))
+    writer.release()
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A folder with a video to train on, and a video and a folder of pictures, numbered from 100, to test."""
+    folder = tmp_path / "mine"
+    video(folder / "train" / "Monday.avi", 6)
+    video(folder / "test" / "gate-2.avi", 5)
+    pictures(folder / "test" / "yard_1", range(100, 104))
+    (folder / "test" / ".DS_Store").write_bytes(b"\0")
+    (folder / "test" / "notes.txt").write_text("mine")
+    return folder
+
+
+def opened(folder: Path, *roots: Path, labels: Path | None = None) -> Folder:
+    dataset = Folder(Folder.Parameters(path=folder, labels=labels))
+    dataset.locate(roots)
+    return dataset
+
+
+def test_videos_and_folders_of_pictures_are_clips(mine: Path) -> None:
+    """Clips are called as their folders, or as their files without ending."""
+    dataset = opened(mine)
+    assert [(clip.id, type(clip.source)) for clip in dataset.clips("test")] == [("gate-2", VideoFile), ("yard_1", ImageFiles)]
+    assert [clip.id for clip in dataset.clips("train")] == ["Monday"]
+    assert [dataset.lacks(need) for need in ("lengths", "frames", "train")] == [None, None, None]
+    assert [(finding.subject, finding.text) for finding in dataset.verify()] == [
+        ("train clip Monday", "6 frames"),
+        ("test clip gate-2", "5 frames"),
+        ("test clip yard_1", "4 frames"),
+    ]
+
+
+def test_training_and_testing_are_understood(mine: Path, tmp_path: Path) -> None:
+    """The longer names do as well; a relative path is looked for below the data folders too."""
+    (mine / "train").rename(mine / "training")
+    (mine / "test").rename(mine / "Testing")
+    assert len(opened(Path("mine"), tmp_path).clips("test")) == 2
+    video(mine / "train" / "again.avi", 1)
+    with pytest.raises(DataError, match=r"train part: 2 copies are here"):
+        opened(mine).clips("train")
+
+
+def test_csv_of_abnormal_ranges(mine: Path) -> None:
+    """Frames count from 0 whatever the numbers of the files; clips not mentioned are normal."""
+    (mine / "labels.csv").write_text("clip,first,last\nyard_1,1,2\n")
+    dataset = opened(mine)
+    assert dataset.available_label_sets() == ("frame",)
+    assert [dataset.labels(clip).tolist() for clip in dataset.clips("test")] == [[0] * 5, [0, 1, 1, 0]]
+    (mine / "other.csv").write_text("clip,first,last\ngate-2,4,4\n")
+    for other in (Path("other.csv"), mine / "other.csv"):
+        named = opened(mine, labels=other)
+        assert [named.labels(clip).tolist() for clip in named.clips("test")] == [[0, 0, 0, 0, 1], [0] * 4]
+
+
+def test_without_a_csv_there_are_no_labels(mine: Path) -> None:
+    """Then there is no label set, and the text says what to write."""
+    dataset = opened(mine)
+    assert dataset.available_label_sets() == ()
+    with pytest.raises(DataError, match=r"write .*labels\.csv with the header clip,first,last .* counted from 0, both ends included"):
+        dataset.labels(dataset.clips("test")[0])
+    with pytest.raises(DataError, match=r"labels='gone\.csv' is not there"):
+        opened(mine, labels=Path("gone.csv")).available_label_sets()
+    assert [finding.subject for finding in opened(mine, labels=Path("gone.csv")).verify() if not finding.ok] == ["labels"]
+
+
+def test_fingerprint_counts_the_ranges_and_decodes_nothing(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other ranges are another dataset; no video is decoded to know that."""
+    monkeypatch.setattr(folder, "count_frames", lambda clip: pytest.fail("decoded"))
+    found = set()
+    for line in ("gate-2,0,1", "gate-2,0,2", "yard_1,0,2"):
+        (mine / "labels.csv").write_text(f"clip,first,last\n{line}\n")
+        found.add(dataset_fingerprint(opened(mine)))
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("gate-2,0,5", r"line 2: the range ends at frame 5, but clip gate-2 has 5 frames"),
+        ("gate,0,1", r"line 2: there is no test clip 'gate'"),
+        ("Monday,0,1", r"line 2: there is no test clip 'Monday'"),
+    ],
+)
+def test_csv_that_does_not_fit(line: str, text: str, mine: Path) -> None:
+    """A range beyond the clip, and a clip that is not there, are refused with file and line."""
+    (mine / "labels.csv").write_text(f"clip,first,last\n{line}\n")
+    dataset = opened(mine)
+    with pytest.raises(DataError, match=text):
+        dataset.labels(dataset.clips("test")[0])
+    assert not all(finding.ok for finding in dataset.verify())
+
+
+@pytest.mark.parametrize("name", ["my clip", "gärten", "a[1]"])
+def test_name_that_cannot_be_a_key(name: str, mine: Path) -> None:
+    """Clip names become keys of npz files and parts of paths."""
+    video(mine / "train" / f"{name}.avi", 1)
+    with pytest.raises(DataError, match="only letters"):
+        opened(mine).clips("train")
+
+
+def test_two_clips_of_one_name(mine: Path) -> None:
+    """A video and a folder of one name are refused."""
+    pictures(mine / "train" / "Monday", range(2))
+    with pytest.raises(DataError, match="two clips called 'Monday'"):
+        opened(mine).clips("train")
+
+
+def test_folder_that_is_none(tmp_path: Path, mine: Path) -> None:
+    """A path that is not there, a folder without parts, pictures without clip folders: each says what to do."""
+    with pytest.raises(DataError, match="no folder 'gone'; looked for"):
+        opened(Path("gone"), tmp_path)
+    with pytest.raises(DataError, match=r"has neither train/ nor test/ in it\. DIR/train"):
+        opened(mine / "test")
+    cv2.imwrite(str(mine / "test" / "1.png"), np.zeros((12, 16), np.uint8))
+    with pytest.raises(DataError, match="holds pictures itself"):
+        opened(mine).clips("test")
+
+
+def test_gap_is_refused_here_too(mine: Path) -> None:
+    """Numbers may begin anywhere, but none may be missing."""
+    (mine / "test" / "yard_1" / "102.png").unlink()
+    with pytest.raises(DataError, match="the frame with number 102 is missing"):
+        opened(mine).clips("test")

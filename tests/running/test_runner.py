@@ -1,0 +1,280 @@
+"""The runner, through its command: resuming, killed and misbehaving cells, limits. No torch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.runs.folder import Run
+
+TOYS = Path(__file__).with_name("toys.py")
+
+
+def arguments(methods: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", "bench", "run", "--methods", methods, "--datasets", "toy", "--plugin", str(TOYS), "--device", "cpu", "--threads", "1", *more]
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+def bench(place: Path, methods: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments(methods, "--data", str(place / "data"), *more), cwd=place, capture_output=True, text=True, timeout=120)
+
+
+def start(place: Path, methods: str, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        arguments(methods, "--data", str(place / "data"), *more), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def only_run(place: Path) -> Run:
+    (path,) = [path.parent for path in (place / "results").glob("*/run.json")]
+    return Run.open(path)
+
+
+def scores_of(run: Run) -> dict[str, np.ndarray]:
+    return {f"{cell.folder}/{clip}": found.values for cell in run.cells() for clip, found in run.scores(cell).items()}
+
+
+def wait_for(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+def workers_of(pid: int) -> list[int]:
+    """All descendants of a process: its server, and the workers."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += [int(child), *workers_of(int(child))]
+    return found
+
+
+def test_run_makes_scores_tables_and_says_where(place):
+    """The run's path is printed first and last, the tables are there, and the exit code is 0."""
+    done = bench(place, "brightness", "--seeds", "0,1")
+    assert done.returncode == 0, done.stderr
+    run = only_run(place)
+    lines = done.stdout.strip().splitlines()
+    assert lines[0] == f"run results/{run.path.name}"
+    assert lines[-1] == f"run results/{run.path.name}"
+    assert {path.name for path in run.tables.iterdir()} >= {"results.csv", "summary.csv", "comparison.txt", "comparison.md", "comparison.tex"}
+    assert [(cell.seed, cell.status, cell.attempts) for cell in run.cells()] == [(0, "done", 1), (1, "done", 1)]
+    assert {clip: len(found.values) for clip, found in run.scores(run.cells()[0]).items()} == {"01": 20, "02": 26, "03": 12}
+    assert not list(run.path.glob("cells/**/scratch"))
+    assert not list(run.path.glob("**/progress.json"))
+
+
+def test_same_seed_gives_the_same_scores(place):
+    """Two runs of one seed agree to the bit; another seed differs."""
+    assert bench(place, "brightness", "--seeds", "3", "--out", "a").returncode == 0
+    assert bench(place, "brightness", "--seeds", "3,4", "--out", "b").returncode == 0
+    first, second = scores_of(Run.open(place / "a")), scores_of(Run.open(place / "b"))
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name])
+    assert not np.array_equal(second["cells/brightness/toy/3/01"], second["cells/brightness/toy/4/01"])
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("raise", r"ZeroDivisionError: nothing to divide by (toys.py, line"),
+        ("kill", r"killed by SIGKILL at"),
+        ("exit", r"the worker ended with exit code 17 and wrote no outcome"),
+        ("nan", r"bad[how=nan] on toy, clip 01: the score of frame 0 is nan (20 of 20 scores are not finite)"),
+        ("length", r"bad[how=length] on toy, clip 01: score() returned 19 scores for 20 frames; return one a frame, or Scores(values, frames)"),
+        ("memory", r"out of memory at"),
+    ],
+)
+def test_misbehaving_cell_costs_itself_alone(place, how, reason):
+    """A cell that raises, dies or returns nonsense is a failed row with its reason; the other cell is unharmed."""
+    done = bench(place, f"bad[how={how}],brightness")
+    assert done.returncode == 1, done.stderr
+    bad, good = only_run(place).cells()
+    assert (bad.status, good.status) == ("failed", "done")
+    assert reason in bad.reason
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", ["stall", "frozen"])
+def test_stalled_cell_is_stopped(place, how):
+    """A cell without a step, even a frozen one, is ended and says after how long."""
+    done = bench(place, f"bad[how={how}],brightness", "--stall-limit", "1s")
+    assert done.returncode == 1
+    bad, good = only_run(place).cells()
+    assert bad.status == "failed"
+    assert "stalled: no step for 0.0167 minutes" in bad.reason
+    assert good.status == "done"
+
+
+def test_time_limit_ends_a_cell(place):
+    """An attempt that takes too long is ended, and its reason says how to go on."""
+    done = bench(place, "brightness[pause=0.2]", "--time-limit", "1s")
+    assert done.returncode == 1
+    (cell,) = only_run(place).cells()
+    assert cell.status == "failed"
+    assert "time limit" in cell.reason
+    assert "goes on from the last checkpoint" in cell.reason
+
+
+def test_fail_fast_begins_no_further_cell(place):
+    """With --fail-fast the cells after a failed one are left for the next time."""
+    bench(place, "bad,brightness", "--fail-fast")
+    assert [cell.status for cell in only_run(place).cells()] == ["failed", "interrupted"]
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.15, 0.4, 0.8])
+def test_killed_runner_costs_nothing_that_was_done(place, moment):
+    """kill -9 of the runner at any moment, then the same command: the scores of an undisturbed run, in the same folder."""
+    methods = "brightness[pause=0.02],brightness"
+    assert bench(place, methods, "--out", str(place / "whole")).returncode == 0
+    runner = start(place, methods)
+    wait_for(lambda: list((place / "results").glob("*/cells/*/toy/0/cell.json")) if (place / "results").is_dir() else False)
+    time.sleep(moment)
+    family = workers_of(runner.pid)
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.wait()
+    wait_for(lambda: all(is_gone(pid) for pid in family), 5.0)
+    done = bench(place, methods)
+    assert done.returncode == 0, done.stderr
+    assert "(going on with it)" in done.stdout.splitlines()[0]
+    expected, found = scores_of(Run.open(place / "whole")), scores_of(only_run(place))
+    assert expected.keys() == found.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_killed_worker_goes_on_with_the_same_command(place):
+    """kill -9 of a cell's worker is a failed cell; the same command finishes it, and repeats nothing else."""
+    methods = "brightness[pause=0.05],brightness"
+    assert bench(place, methods, "--out", str(place / "whole")).returncode == 0
+    runner = start(place, methods)
+    wait_for(lambda: list(place.glob("results/*/cells/*/toy/0/progress.json")))
+    time.sleep(0.3)
+    server, *workers = workers_of(runner.pid)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    assert runner.wait(timeout=60) == 1
+    assert sorted(cell.status for cell in only_run(place).cells()) == ["done", "failed"]
+    assert bench(place, methods).returncode == 0
+    run = only_run(place)
+    assert sorted(cell.attempts for cell in run.cells()) == [1, 2]
+    for name, values in scores_of(Run.open(place / "whole")).items():
+        np.testing.assert_array_equal(scores_of(run)[name], values)
+
+
+def test_interrupt_stops_cleanly_and_says_how_to_go_on(place):
+    """Ctrl-C: exit code 130, the cell is interrupted, and the same command ends it."""
+    runner = subprocess.Popen(
+        arguments("brightness[pause=0.1]", "--data", str(place / "data")), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: list(place.glob("results/*/cells/*/toy/0/progress.json")))
+    time.sleep(0.3)
+    runner.send_signal(signal.SIGINT)
+    output, errors = runner.communicate(timeout=30)
+    assert runner.returncode == 130, errors
+    assert "To go on:" in output
+    assert "--methods 'brightness[pause=0.1]'" in output
+    assert [cell.status for cell in only_run(place).cells()] == ["interrupted"]
+    assert bench(place, "brightness[pause=0.1]").returncode == 0
+    assert [cell.status for cell in only_run(place).cells()] == ["done"]
+
+
+def test_complete_run_is_not_gone_on_with(place):
+    """The same command after a complete run starts a new one; --out with its folder reuses every cell."""
+    assert bench(place, "brightness", "--out", str(place / "results" / "first")).returncode == 0
+    again = bench(place, "brightness", "--out", str(place / "results" / "first"))
+    assert "1 of 1 cells are done already" in again.stdout
+    assert bench(place, "brightness").returncode == 0
+    assert len(list((place / "results").glob("*/run.json"))) == 2
+
+
+def test_changed_parameter_and_changed_plugin_run_again(place):
+    """A cell is reused only under the same key; the source of a plugin file belongs to it."""
+    toys = place / "mine.py"
+    toys.write_text(TOYS.read_text())
+
+    def go():
+        return subprocess.run(
+            [*arguments("brightness")[:4], "--methods", "brightness", "--datasets", "toy", "--plugin", str(toys), "--data", str(place / "data"), "--out", "run", "--device", "cpu"],
+            cwd=place, capture_output=True, text=True, timeout=120,
+        )
+
+    assert go().returncode == 0
+    assert "1 of 1 cells are done already" in go().stdout
+    toys.write_text(toys.read_text() + "\n# changed\n")
+    assert "are done already" not in go().stdout
+    assert Run.open(place / "run").cells()[0].attempts == 2
+
+
+def test_dry_run_writes_nothing(place):
+    """--dry-run shows cells and reasons, and leaves no folder."""
+    done = bench(place, "brightness,bad", "--dry-run")
+    assert done.returncode == 0
+    assert "2 of 2 cells would run; nothing was written" in done.stdout
+    assert not (place / "results").exists()
+
+
+def test_force_repeats_just_that(place):
+    """--force repeats the finished cells it names."""
+    bench(place, "brightness,brightness[pause=0.001]", "--out", "run")
+    bench(place, "brightness,brightness[pause=0.001]", "--out", "run", "--force", "brightness")
+    assert [cell.attempts for cell in Run.open(place / "run").cells()] == [2, 1]
+
+
+def test_damaged_cell_json_is_repeated(place):
+    """A corrupted cell.json is said and its cell is run again."""
+    bench(place, "brightness", "--out", "run")
+    (path,) = (place / "run").glob("cells/*/*/*/cell.json")
+    path.write_text("{")
+    status = subprocess.run([sys.executable, "-m", "bench", "status", "run"], cwd=place, capture_output=True, text=True)
+    assert "cell.json cannot be read" in status.stdout.replace("\n", " ").replace("  ", " ") or "cannot be read" in status.stdout
+    assert bench(place, "brightness", "--out", "run").returncode == 0
+    assert json.loads(path.read_text())["status"] == "done"
+
+
+def test_unwritable_results_folder_is_refused_before_work(place):
+    """A results folder that cannot be written is an exit code 2 and one line."""
+    (place / "results").write_text("a file where the folder should be")
+    done = bench(place, "brightness")
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    assert "--out" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_gpu_that_is_not_there_is_refused(place):
+    """--device cuda without one says what torch finds, and what to do."""
+    done = subprocess.run([*arguments("brightness"), "--data", str(place / "data"), "--device", "cuda"], cwd=place, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--device 'cuda': torch finds no GPU here; use --device cpu" in done.stderr
+
+
+def test_second_runner_of_one_run_is_refused(place):
+    """Two runners never fill one run."""
+    runner = start(place, "brightness[pause=0.1]", "--out", "run")
+    wait_for(lambda: list(place.glob("run/cells/*/toy/0/progress.json")))
+    second = bench(place, "brightness[pause=0.1]", "--out", "run")
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(timeout=30) == 130
+    assert second.returncode == 2
+    assert "another `bench run` is filling this run" in second.stderr
