@@ -28,6 +28,9 @@ class Creator:
     needs: ClassVar[frozenset[str]] = frozenset()
     """Added to the needs of the method that uses it, e.g. {'tracks'}."""
 
+    sigma: ClassVar[float] = 1.0
+    """The weight of the content where none is learned: 1 replaces."""
+
     def __init__(self, window: Window, parameters: Any = None) -> None:
         self.window = window
         self.parameters = type(self).Parameters() if parameters is None else parameters

@@ -1,0 +1,236 @@
+"""C3DSU and UNet with Dynamic Distinction Learning (DDL), with a static weight (SDL), and plain.
+
+D. Lappas, V. Argyriou, D. Makris, Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection, CVPR
+Workshops 2024 (arXiv 2404.04986); code at commit 167526d. Where paper and code differ, both are parameters, and the default follows
+the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
+
+from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+
+if TYPE_CHECKING:
+    import torch
+
+TABLE = "Lappas et al. 2024, Table 1"
+ABLATION = "Lappas et al. 2024, Tables 2 and 3"
+
+
+def _info(*published: PublishedAUC) -> MethodInfo:
+    return MethodInfo(
+        title="Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection",
+        year=2024,
+        venue="CVPR Workshops",
+        citation="lappas2024ddl",
+        family="distinction learning",
+        groups=("ddl",),
+        inputs="RGB frames",
+        extra_knowledge="boxes of objects (a detector)",
+        published=published,
+    )
+
+
+@dataclass(frozen=True)
+class UNetParameters(PseudoAnomalyParameters):
+    """Parameters of the UNet on single frames."""
+
+    size: int = parameter(256, unit="pixels", source="code; the paper gives no size", doc="height and width of a frame", minimum=16)
+    channels: Literal[3, 1] = parameter(3, source="code", doc="3: RGB, 1: gray")
+    latent: int = parameter(512, unit="channels", source="code; the paper gives no value", doc="width of the bottleneck", minimum=8)
+    kernels: tuple[int, ...] = parameter(
+        (3, 5, 7), unit="pixels", source="code; the paper has four of 3: 3+3+3+3", doc="parallel convolutions of a block"
+    )
+    grids: Literal[2, 1] = parameter(2, source="code; the paper has one grid", doc="grids of 16x16 patches in the score")
+    epochs: int = parameter(10, source="code; the paper's figure of sigma shows 10, the readme's example 50", doc="passes over the training windows", minimum=1)
+    batch: int = parameter(10, unit="windows", source="code; the paper gives no value", doc="windows a step", minimum=1)
+    learning_rate: float = parameter(0.01, source="code; the paper gives no value", doc="of Adam, for network and anomaly weight alike", minimum=0.0)
+    every: int = parameter(1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1)
+
+    def __post_init__(self) -> None:
+        if self.size % 16:
+            below = self.size // 16 * 16
+            raise ValueError(f"size {self.size} is not a multiple of 16; the nearest are {below} and {below + 16}")
+        if self.latent % 8:
+            below = self.latent // 8 * 8
+            raise ValueError(f"latent {self.latent} is not a multiple of 8; the nearest are {max(8, below)} and {below + 8}")
+        if not self.kernels or any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
+            raise ValueError(f"kernels {'+'.join(map(str, self.kernels))}: odd sizes from 1 are needed, like 3+5+7")
+
+
+@dataclass(frozen=True)
+class C3DSUParameters(UNetParameters):
+    """Parameters of C3DSU."""
+
+    length: int = parameter(3, unit="frames", source="paper, section 4.2; code", doc="window; the middle frame is scored", minimum=3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length % 2 == 0:
+            raise ValueError(f"length {self.length} is even; the window needs a middle frame: {self.length - 1} or {self.length + 1}")
+
+
+@dataclass(frozen=True)
+class _DistinctionUNet(UNetParameters):
+    pseudo: str = parameter("objects", source="paper, section 3.2", doc="creator of pseudo-anomalies (bench list creators), or none")
+
+
+@dataclass(frozen=True)
+class _StaticUNet(_DistinctionUNet):
+    anomaly_weight: Literal["learned", "static"] = parameter("static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss")
+
+
+@dataclass(frozen=True)
+class _DistinctionC3DSU(C3DSUParameters):
+    pseudo: str = parameter("objects", source="paper, section 3.2", doc="creator of pseudo-anomalies (bench list creators), or none")
+
+
+@dataclass(frozen=True)
+class _StaticC3DSU(_DistinctionC3DSU):
+    anomaly_weight: Literal["learned", "static"] = parameter("static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss")
+
+
+class DistinctionUNet(PseudoAnomalyTraining):
+    """UNet with a learned weight of its pseudo-anomalies (DDL)."""
+
+    name = "unet"
+    info = _info(PublishedAUC("ped2", "97.76", ABLATION), PublishedAUC("avenue", "88.96", ABLATION))
+    Parameters = _DistinctionUNet
+    # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps.
+    profiles = {
+        "small": {"latent": 64, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 3},
+        "smoke": {"size": 64, "latent": 16, "epochs": 4, "batch": 4, "learning_rate": 5e-3, "every": 4},
+    }
+
+    @property
+    def frames(self) -> Frames:  # type: ignore[override]
+        """RGB frames of the chosen size."""
+        return Frames((self.parameters.size, self.parameters.size), self.parameters.channels)
+
+    @property
+    def window(self) -> Window:
+        """One frame."""
+        return Window(1, targets=(0,))
+
+    @property
+    def reconstructed_frames(self) -> tuple[int, ...]:
+        """The scored frame alone."""
+        return self.window.targets
+
+    def build_network(self) -> torch.nn.Module:
+        """Return the UNet."""
+        from .networks.c3dsu import UNet
+
+        return UNet(self.parameters.channels, self.parameters.latent, self.parameters.kernels)
+
+    def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        """Return the middle frame, (B, C, 1, H, W)."""
+        return network(windows)[:, :, None]
+
+    def reconstruction_loss(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the mean of the per-pixel norm (code; the paper has a norm over the frame)."""
+        from .pseudo_anomalies.losses import reconstruction
+
+        return reconstruction(output, target)
+
+    def schedule(self, optimiser: torch.optim.Optimizer, steps: int) -> Any:
+        """Halve the learning rate after 80 % of the epochs (code; at least after one)."""
+        import torch
+
+        epochs = self.parameters.epochs
+        per_epoch = steps // epochs
+        turn = max(1, int(0.8 * epochs)) * per_epoch
+        return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 ** (step // turn))
+
+    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the patch-max score of the middle frame, its error map and its reconstruction."""
+        windows = batch["window"]
+        return {name: part[:, None] for name, part in self._compare(windows[:, :, self.window.targets[0]], network(windows)).items()}
+
+    def _compare(self, frames: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compare (B, C, H, W) frames with their reconstruction."""
+        import torch
+
+        from .networks.c3dsu import patch_max
+
+        # The square root of 3 for gray too, as in the code: a constant factor.
+        maps = torch.linalg.vector_norm(frames - output, dim=1) / 3**0.5
+        return {"patch_max": patch_max(maps, self.parameters.grids), "map": maps, "reconstruction": output}
+
+    def start(self, network: torch.nn.Module) -> Any:
+        """Return the state before the first frame: no frame and no features kept."""
+        return None
+
+    def next(self, network: torch.nn.Module, state: Any, frames: torch.Tensor) -> tuple[dict[str, torch.Tensor], Any]:
+        """Encode each frame once, and decode each window whose last frame has come.
+
+        Exact: in eval mode the encoder treats frames independently, so the features of the last T - 1 frames are kept.
+        """
+        import torch
+
+        length, target = self.window.length, self.window.targets[0]
+        features = network.encode(frames)  # type: ignore[operator]
+        if state is not None:
+            frames = torch.cat([state[0], frames])
+            features = [torch.cat([kept, new]) for kept, new in zip(state[1], features)]
+        count = len(frames) - length + 1
+        kept = (frames[len(frames) - min(len(frames), length - 1) :], [level[len(level) - min(len(level), length - 1) :] for level in features])
+        if count < 1:
+            return {}, kept
+        stacked = [torch.cat([level[offset : offset + count] for offset in range(length)], dim=1) for level in features]
+        return self._compare(frames[target : target + count], network.decode(stacked)), kept  # type: ignore[operator]
+
+
+class StaticUNet(DistinctionUNet):
+    """UNet with the fixed weight .5 (SDL)."""
+
+    name = "unet-sdl"
+    info = _info(PublishedAUC("ped2", "95.28", ABLATION), PublishedAUC("avenue", "87.06", ABLATION))
+    Parameters = _StaticUNet
+
+
+class PlainUNet(DistinctionUNet):
+    """UNet trained on normal frames alone."""
+
+    name = "unet-plain"
+    info = _info(PublishedAUC("ped2", "86.90", ABLATION), PublishedAUC("avenue", "84.18", ABLATION))
+    Parameters = UNetParameters
+
+
+class DistinctionC3DSU(DistinctionUNet):
+    """C3DSU with a learned weight of its pseudo-anomalies (DDL): the method of the paper."""
+
+    name = "c3dsu"
+    info = _info(PublishedAUC("ped2", "98.46", TABLE), PublishedAUC("avenue", "90.35", TABLE), PublishedAUC("shanghaitech", "74.25", TABLE))
+    Parameters = _DistinctionC3DSU
+
+    @property
+    def window(self) -> Window:
+        """An odd number of frames; the middle one is scored."""
+        return Window(self.parameters.length, targets=((self.parameters.length - 1) // 2,))
+
+    def build_network(self) -> torch.nn.Module:
+        """Return C3DSU."""
+        from .networks.c3dsu import Conv3DSkipUNet
+
+        return Conv3DSkipUNet(self.parameters.channels, self.parameters.latent, self.parameters.length, self.parameters.kernels)
+
+
+class StaticC3DSU(DistinctionC3DSU):
+    """C3DSU with the fixed weight .5 (SDL)."""
+
+    name = "c3dsu-sdl"
+    info = _info(PublishedAUC("ped2", "97.12", ABLATION), PublishedAUC("avenue", "89.41", ABLATION))
+    Parameters = _StaticC3DSU
+
+
+class PlainC3DSU(DistinctionC3DSU):
+    """C3DSU trained on normal frames alone."""
+
+    name = "c3dsu-plain"
+    info = _info(PublishedAUC("ped2", "95.55", ABLATION), PublishedAUC("avenue", "82.54", ABLATION))
+    Parameters = C3DSUParameters

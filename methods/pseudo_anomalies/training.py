@@ -1,0 +1,152 @@
+"""Training with pseudo-anomalies: any creator with any network that reconstructs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bench import Context, Creator, NetworkMethod, OpenClip, RequestError, find_creator, parameter
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class PseudoAnomalyParameters:
+    """How a network is trained with pseudo-anomalies; by default it is not."""
+
+    pseudo: str = parameter("none", source="no pseudo-anomalies: plain reconstruction", doc="creator of pseudo-anomalies (bench list creators), or none")
+    pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
+        "distinction",
+        source="DDL, section 3.3; restore: LNTRA; negative: STEAL, PseudoBound",
+        doc="distinction: ratio of both errors; restore: the target is the normal window; negative: the error of pseudo-anomalies is maximised",
+    )
+    anomaly_weight: Literal["learned", "static"] = parameter(
+        "learned", source="DDL, section 3.2: learned is DDL, static (.5) is SDL", doc="sigma(l) of the distinction loss"
+    )
+    distinction: Literal["pixel", "norm"] = parameter(
+        "pixel", source="DDL, code; the paper has norm: a ratio of norms over the masked frame", doc="form of the distinction loss"
+    )
+    distinction_weight: float = parameter(0.01, source="DDL, code; the paper names no value", doc="lambda: weight of the distinction loss", minimum=0.0)
+    probability: float = parameter(
+        1.0, source="DDL, code: every sample", doc="share of the samples that are made pseudo-anomalous", minimum=0.0, maximum=1.0
+    )
+
+
+class PseudoAnomalyTraining(NetworkMethod):
+    """A network method that reconstructs frames, and may be trained with pseudo-anomalies.
+
+    A subclass writes `window`, `build_network`, `reconstruct`, `reconstructed_frames`, `reconstruction_loss` and
+    `error`. With the distinction loss normal and pseudo-anomalous windows pass the network one after the other, so that
+    batch statistics of each kind stay apart (DDL, code); with the other losses they share one batch (LNTRA, STEAL).
+    """
+
+    Parameters = PseudoAnomalyParameters
+    why_no_step = (
+        "no window of the training part has a tracked object in all of its frames. Look at what the detector finds "
+        "(datasets/*.json of the run), or choose another --detector"
+    )
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__(parameters)
+        self._creator: Creator | None = None
+        if self.parameters.pseudo != "none":
+            self._creator = find_creator(self.parameters.pseudo)(self.training_window)
+        elif self.parameters.probability != 1.0:
+            raise RequestError(f"{self.name}: probability has no meaning without pseudo-anomalies; set pseudo as well")
+        if self._creator is not None:
+            self.needs = type(self).needs | self._creator.needs
+
+    # -- what a subclass writes ---------------------------------------------------------------------------------------
+
+    def build_network(self) -> torch.nn.Module:
+        """Return the network with fresh weights."""
+        raise NotImplementedError
+
+    def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        """Return the reconstruction of the `reconstructed_frames` of (B, C, T, H, W) windows, (B, C, K, H, W)."""
+        raise NotImplementedError
+
+    @property
+    def reconstructed_frames(self) -> Sequence[int]:
+        """Return the K frames of a training window that `reconstruct` gives. Default: all."""
+        return range(self.training_window.length)
+
+    def reconstruction_loss(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss of a reconstruction, a scalar. Default: the mean squared error."""
+        return (output - target).square().mean()
+
+    # -- what training does ---------------------------------------------------------------------------------------------
+
+    def build(self) -> torch.nn.Module:
+        """Return the network; where a weight of pseudo-anomalies belongs to it, as its part `anomaly_weight`."""
+        network = self.build_network()
+        if self._creator is not None and self.parameters.pseudo_loss == "distinction":
+            from .losses import AnomalyWeight
+
+            network.anomaly_weight = AnomalyWeight(self.parameters.anomaly_weight == "learned")
+        return network
+
+    def sample(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1, T, H, W)."""
+        import torch
+
+        sample = super().sample(clip, start, generator)
+        if self._creator is not None:
+            chosen = generator.random() < self.parameters.probability
+            drawn = self._creator.draw(clip, start, generator)
+            sample["content"] = torch.from_numpy(drawn["content"])
+            sample["mask"] = torch.from_numpy(drawn["mask"]) * float(chosen)
+        return sample
+
+    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor] | None:
+        """Return the loss and its terms; None where pseudo-anomalies are wanted and no window of the batch has one."""
+        if self._creator is None:
+            loss = self.reconstruction_loss(self.reconstruct(network, batch["window"]), self._frames_of(batch["window"]))
+            return {"loss": loss, "reconstruction": loss}
+        if self.parameters.pseudo_loss == "distinction":
+            return self._distinction_loss(network, batch)
+        return self._mixed_loss(network, batch)
+
+    def _distinction_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+        from .losses import distinction_of_norms, distinction_ratios
+
+        assert self._creator is not None
+        mask = self._frames_of(batch["mask"])
+        if not bool(mask.any()):
+            return None
+        sigma = network.anomaly_weight()  # type: ignore[operator]
+        pseudo = self._creator.blend(batch["window"], batch["content"], batch["mask"], sigma)
+        normal = self._frames_of(batch["window"])
+        reconstruction = self.reconstruction_loss(self.reconstruct(network, batch["window"]), normal)
+        ratio = distinction_ratios if self.parameters.distinction == "pixel" else distinction_of_norms
+        ratios = ratio(normal, self._frames_of(pseudo), self.reconstruct(network, pseudo), mask)
+        distinction = ratios.mean()
+        return {
+            "loss": reconstruction + self.parameters.distinction_weight * distinction,
+            "reconstruction": reconstruction,
+            "distinction": distinction,
+            "distinction_median": ratios.detach().median(),  # the ratio is heavy-tailed: one pixel can carry the mean
+            "sigma": sigma,
+            "masked": batch["mask"].flatten(1).any(dim=1).float().mean(),
+        }
+
+    def _mixed_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        import torch
+
+        assert self._creator is not None
+        pseudo = self._creator.blend(batch["window"], batch["content"], batch["mask"], self._creator.sigma)
+        is_pseudo = batch["mask"].flatten(1).any(dim=1)
+        output = self.reconstruct(network, pseudo)
+        restores = self.parameters.pseudo_loss == "restore"
+        target = self._frames_of(batch["window"] if restores else pseudo)
+        errors = torch.stack([self.reconstruction_loss(one[None], other[None]) for one, other in zip(output, target)])
+        signs = torch.ones_like(errors) if restores else torch.where(is_pseudo, -1.0, 1.0)
+        terms = {"loss": (signs * errors).mean(), "reconstruction": errors.mean(), "masked": is_pseudo.float().mean()}
+        return terms
+
+    def _frames_of(self, windows: torch.Tensor) -> torch.Tensor:
+        return windows[:, :, list(self.reconstructed_frames)]

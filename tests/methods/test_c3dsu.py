@@ -1,0 +1,234 @@
+"""C3DSU and UNet: golden values, parameter counts, score, streaming. Golden values: made once with the authors' code, in float64."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bench import OpenClip
+from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, UNetParameters
+from bench.methods.networks.c3dsu import Conv3DSkipUNet, UNet, patch_max
+from bench.running.context import make_context
+from bench.running.inference import infer
+
+
+def fill(network: nn.Module, gain: float) -> nn.Module:
+    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
+    network = network.double().eval()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            weight = module.weight
+            index = torch.arange(weight.numel(), dtype=torch.float64)
+            fan = weight.numel() / weight.shape[0]
+            weight.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(weight.shape)
+            module.bias.data = 0.01 * torch.cos(0.5 * torch.arange(module.bias.numel(), dtype=torch.float64))
+    return network
+
+
+def ramp(*shape: int) -> torch.Tensor:
+    return (0.5 + 0.5 * torch.sin(0.11 * torch.arange(math.prod(shape), dtype=torch.float64))).reshape(shape)
+
+
+GOLDEN = [
+    # network, input, mean, std, min, max, elements
+    (Conv3DSkipUNet(1, 64, 3), (1, 1, 3, 64, 64), 0.54565914, 0.040298342, 0.50249998, 0.80990792, {(0, 0, 0, 0): 0.61867307, (0, 0, 31, 17): 0.54493572, (0, 0, 63, 63): 0.62988392}),
+    (Conv3DSkipUNet(3, 64, 3), (1, 3, 3, 64, 64), 0.60963788, 0.11596938, 0.42943740, 0.99212452, {(0, 0, 0, 0): 0.49021381, (0, 0, 31, 17): 0.78535709, (0, 2, 63, 63): 0.90041533}),
+    (Conv3DSkipUNet(1, 64, 3), (2, 1, 3, 64, 64), 0.54574651, 0.040382493, 0.50249998, 0.84688199, {(0, 0, 0, 0): 0.61867307, (1, 0, 63, 63): 0.63562244}),
+    (Conv3DSkipUNet(1, 64, 5), (1, 1, 5, 64, 64), 0.55599424, 0.052681917, 0.50249998, 0.81369444, {(0, 0, 0, 0): 0.55291749, (0, 0, 31, 17): 0.54078762, (0, 0, 63, 63): 0.60494866}),
+    (Conv3DSkipUNet(1, 64, 3), (1, 1, 3, 16, 16), 0.65214183, 0.11150176, 0.50249998, 0.91286140, {(0, 0, 0, 0): 0.69688768, (0, 0, 7, 5): 0.57633822, (0, 0, 15, 15): 0.63469021}),
+    (UNet(1, 64), (1, 1, 1, 64, 64), 0.54968599, 0.037867766, 0.50249998, 0.72370264, {(0, 0, 0, 0): 0.64729479, (0, 0, 31, 17): 0.54306834, (0, 0, 63, 63): 0.50972567}),
+    (UNet(3, 64), (1, 3, 1, 64, 64), 0.53552782, 0.034278253, 0.46964945, 0.75295684, {(0, 0, 0, 0): 0.53817424, (0, 0, 31, 17): 0.52314986, (0, 2, 63, 63): 0.50336020}),
+]
+
+
+@pytest.mark.parametrize(("network", "shape", "mean", "std", "low", "high", "elements"), GOLDEN, ids=["c3dsu-gray", "c3dsu-rgb", "c3dsu-batch", "c3dsu-5", "c3dsu-16", "unet-gray", "unet-rgb"])
+def test_network_gives_the_golden_values(network, shape, mean, std, low, high, elements):
+    """The network answers as the authors' code does, to eight digits."""
+    with torch.inference_mode():
+        output = fill(network, 2.0)(ramp(*shape))
+    found = [output.mean(), output.std(unbiased=False), output.min(), output.max()]
+    np.testing.assert_allclose(found, [mean, std, low, high], rtol=1e-6)
+    for index, value in elements.items():
+        assert output[index].item() == pytest.approx(value, rel=1e-6)
+
+
+def test_time_order_matters():
+    """Swapping the outer frames changes the output as it does in the authors' code."""
+    network, window = fill(Conv3DSkipUNet(1, 64, 3), 2.0), ramp(1, 1, 3, 64, 64)
+    with torch.inference_mode():
+        assert network(window).sum().item() == pytest.approx(2235.0198, rel=1e-7)
+        swapped = network(window.flip(2))
+    assert swapped.sum().item() == pytest.approx(2250.0294, rel=1e-7)
+    assert swapped[0, 0, 31, 17].item() == pytest.approx(0.55621136, rel=1e-7)
+
+
+def test_encoder_features():
+    """The features of the middle frame sum to the golden values at each level."""
+    network, window = fill(Conv3DSkipUNet(1, 64, 3), 2.0), ramp(1, 1, 3, 64, 64)
+    with torch.inference_mode():
+        sums = [level.sum().item() for level in network.encode(window[:, :, 1])]
+    np.testing.assert_allclose(sums, [2219.7203, 284.16869, 250.35375, 13.991502], rtol=1e-6)
+
+
+def test_train_mode_and_running_statistics():
+    """In train mode the batch's own statistics count, and the running ones move as golden."""
+    network = fill(Conv3DSkipUNet(1, 64, 3), 2.0).train()
+    with torch.no_grad():
+        output = network(ramp(2, 1, 3, 64, 64))
+    np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.max()], [0.67899224, 0.14604885, 0.99835720], rtol=1e-6)
+    np.testing.assert_allclose([output[0, 0, 0, 0], output[0, 0, 31, 17], output[1, 0, 63, 63]], [0.94318502, 0.71664103, 0.96046767], rtol=1e-6)
+    first = network.encoder[0].norm
+    np.testing.assert_allclose(first.running_mean[:3], [0.00099782790, 0.00086691193, 0.00052113615], rtol=1e-6)
+    assert first.running_var[0].item() == pytest.approx(0.95091499, rel=1e-6)
+    np.testing.assert_allclose(network.decoder[0].norm.running_mean[:3], [0.0018657323, -0.0043609409, -0.0052991869], rtol=1e-6)
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("channels", "latent", "length", "kernels", "expected"),
+    [
+        (1, 64, 3, (3, 5, 7), 1_553_954),
+        (3, 64, 3, (3, 5, 7), 1_566_008),
+        (1, 64, 5, (3, 5, 7), 1_651_874),
+        (1, 64, 7, (3, 5, 7), 1_749_794),
+        (3, 64, 5, (3, 5, 7), 1_663_928),
+        (1, 512, 3, (3, 5, 7), 98_906_090),
+        (3, 512, 3, (3, 5, 7), 99_001_808),
+        (3, 512, 7, (3, 5, 7), 111_535_568),
+        (1, 64, 3, (3, 3, 3, 3), 822_719),
+        (3, 512, 3, (3, 3, 3, 3), 52_279_549),
+        (1, 64, 3, (3,), 316_328),
+        (1, 64, 3, (5,), 573_480),
+        (3, 512, 3, (7,), 61_153_142),
+    ],
+)
+def test_c3dsu_parameter_counts(channels, latent, length, kernels, expected):
+    """As counted in the authors' code, or worked out by formula."""
+    with torch.device("meta"):
+        assert count(Conv3DSkipUNet(channels, latent, length, kernels)) == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "latent", "kernels", "expected"),
+    [(1, 64, (3, 5, 7), 1_406_954), (3, 64, (3, 5, 7), 1_419_008), (3, 512, (3, 5, 7), 89_600_528), (3, 64, (3, 3, 3, 3), 681_037), (3, 64, (3,), 170_662), (3, 64, (7,), 819_302)],
+)
+def test_unet_parameter_counts(channels, latent, kernels, expected):
+    """As counted in the authors' code, or worked out by formula."""
+    with torch.device("meta"):
+        assert count(UNet(channels, latent, kernels)) == expected
+
+
+@pytest.mark.parametrize("length", [3, 5])
+def test_skip_equals_the_middle_plane_of_the_3d_convolution(length):
+    """The cheap form is the 3D convolution's target plane."""
+    network = Conv3DSkipUNet(1, 16, length).double()
+    features = torch.randn(2, length, network.widths[2], 6, 5, dtype=torch.float64)
+    whole = network.skips[2](features.transpose(1, 2))[:, :, (length - 1) // 2]
+    torch.testing.assert_close(network.skip(2, features.flatten(1, 2)), whole)
+
+
+def error_map() -> torch.Tensor:
+    row, column = torch.meshgrid(torch.arange(64.0, dtype=torch.float64), torch.arange(64.0, dtype=torch.float64), indexing="ij")
+    error = (torch.sin(0.13 * row) * torch.cos(0.21 * column)).abs()
+    error[28:36, 44:52] += 1
+    return error
+
+
+@pytest.mark.parametrize(("grids", "expected"), [(1, 0.32227318), (2, 0.39145254)])
+def test_patch_max_golden(grids, expected):
+    """The largest patch of one grid, and of both."""
+    assert patch_max(error_map()[None] / 3**0.5, grids).item() == pytest.approx(expected, rel=1e-7)
+
+
+def test_patch_max_of_colour_errors_golden():
+    """The method's score of an RGB error (E, E/2, E/4), root of 3 included."""
+    error = error_map()
+    frames = torch.stack([error, error / 2, error / 4])[None]
+    method = PlainC3DSU(C3DSUParameters(size=64))
+    assert method._compare(frames, torch.zeros_like(frames))["patch_max"].item() == pytest.approx(0.44846522, rel=1e-7)
+
+
+def test_ddl_score_of_the_golden_network():
+    """Score of the middle frame against the golden network's output."""
+    window = ramp(1, 1, 3, 64, 64)
+    method = PlainC3DSU(C3DSUParameters(size=64, channels=1, latent=64))
+    with torch.inference_mode():
+        parts = method.error(fill(method.build_network(), 2.0), {"window": window})
+    assert parts["patch_max"].item() == pytest.approx(0.19264343, rel=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 8])
+@pytest.mark.parametrize("length", [3, 5])
+def test_streaming_equals_windows(length, batch, tmp_path):
+    """Frame by frame gives what windows give, at the clip's borders too."""
+    torch.manual_seed(3)
+    frames = np.random.default_rng(0).integers(0, 256, (11, 32, 32, 3), dtype=np.uint8)
+    method = PlainC3DSU(C3DSUParameters(size=32, latent=16, length=length))
+    method.network = method.build().eval()
+    clip = OpenClip("01", "test", 11, "made", opener=lambda: frames)
+    context = make_context(0, "cpu", tmp_path)
+    streamed = infer(method, clip, context, batch)
+
+    class Windowed(PlainC3DSU):
+        streams = False
+
+    windowed = Windowed(method.parameters)
+    windowed.network = method.network
+    expected = infer(windowed, clip, context, batch)
+    np.testing.assert_array_equal(streamed.frames, np.arange((length - 1) // 2, 11 - (length - 1) // 2))
+    np.testing.assert_array_equal(streamed.frames, expected.frames)
+    np.testing.assert_allclose(streamed.values, expected.values, rtol=1e-5)
+
+
+def test_unet_scores_every_frame(tmp_path):
+    """A window of one frame leaves no frame without a score."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    method = DistinctionUNet(UNetParameters(size=32, latent=16))
+    method.network = method.build().eval()
+    scores = infer(method, OpenClip("01", "test", 5, "made", opener=lambda: frames), make_context(0, "cpu", tmp_path))
+    np.testing.assert_array_equal(scores.frames, np.arange(5))
+
+
+def test_learning_rate_halves_after_four_fifths_of_the_epochs():
+    """10 epochs of 3 steps: 24 steps at the full rate, 6 at half; one epoch does not divide by zero."""
+    method = PlainC3DSU(C3DSUParameters(latent=16, epochs=10, learning_rate=0.01))
+    optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(()))], lr=0.01)
+    schedule = method.schedule(optimiser, 30)
+    rates = []
+    for _ in range(30):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates == [0.01] * 24 + [0.005] * 6
+    PlainC3DSU(C3DSUParameters(latent=16, epochs=1)).schedule(optimiser, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"size": 250}, "size 250 is not a multiple of 16; the nearest are 240 and 256"),
+        ({"latent": 60}, "latent 60 is not a multiple of 8; the nearest are 56 and 64"),
+        ({"length": 4}, "length 4 is even; the window needs a middle frame: 3 or 5"),
+        ({"kernels": (3, 4)}, r"kernels 3\+4: odd sizes from 1 are needed"),
+    ],
+)
+def test_parameters_that_cannot_work_are_refused(values, text):
+    """A size that the network cannot take is refused with the nearest that it can."""
+    with pytest.raises(ValueError, match=text):
+        C3DSUParameters(**values)
+
+
+def test_anomaly_weight_is_one_more_parameter():
+    """DDL adds a single learned scalar; SDL's is fixed."""
+    from bench.methods.c3dsu import StaticC3DSU, _DistinctionC3DSU, _StaticC3DSU
+
+    learned = DistinctionC3DSU(_DistinctionC3DSU(latent=64)).build()
+    static = StaticC3DSU(_StaticC3DSU(latent=64)).build()
+    assert sum(parameter.numel() for parameter in learned.parameters() if parameter.requires_grad) == 1_566_008 + 1
+    assert sum(parameter.numel() for parameter in static.parameters() if parameter.requires_grad) == 1_566_008
+    assert learned.anomaly_weight().item() == static.anomaly_weight().item() == 0.5

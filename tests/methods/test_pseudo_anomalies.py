@@ -1,0 +1,189 @@
+"""Training with pseudo-anomalies: golden losses, gradients, creators."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from bench import Frames, OpenClip, RequestError, Tracks, Window
+from bench.methods.pseudo_anomalies.losses import AnomalyWeight, channel_norm, distinction_of_norms, distinction_ratios, reconstruction
+from bench.methods.pseudo_anomalies.objects import Objects
+from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from bench.running.context import make_context
+
+
+def wave(function, factor, shift, *shape, base=0.5, height=0.4):
+    index = torch.arange(int(np.prod(shape)), dtype=torch.float64)
+    return (base + height * function(factor * index + shift)).reshape(shape)
+
+
+X = wave(torch.sin, 0.37, 0, 2, 3, 3, 6, 6)
+A = wave(torch.cos, 0.53, 0, 2, 3, 3, 6, 6, height=0.5)
+R = wave(torch.sin, 0.29, 1, 2, 3, 6, 6, height=0.3)
+R_CONSTANT = wave(torch.cos, 0.19, 2, 2, 3, 6, 6, height=0.3)
+M = torch.zeros(2, 1, 3, 6, 6, dtype=torch.float64)
+M[0, :, :, 1:4, 1:5] = 1
+M[1, :, :, 0:2, 3:6] = 1
+
+
+@pytest.mark.parametrize(
+    ("logit", "linear", "pixel", "total", "gradient", "per_sample"),
+    [
+        (0.0, False, 1.3599080, 0.32241848, 0.0023397860, 1.1503528),
+        (0.0, True, 3.3087940, 0.34190734, 0.019002992, 2.9658498),
+        (-1.0, False, 1.1630391, 0.32044979, 0.0014048168, 1.1419825),
+        (-1.0, True, 1.9010505, 0.32782991, 0.0092439671, 1.8894680),
+    ],
+)
+def test_distinction_loss_golden(logit, linear, pixel, total, gradient, per_sample):
+    """Both forms of the loss, and the gradient that reaches l through both paths."""
+    weight = AnomalyWeight(True).double()
+    weight.logit.data.fill_(logit)
+    pseudo = Objects(Window(3, targets=(1,))).blend(X, A, M, weight())
+    output = (0.8 * pseudo.mean(2) + 0.05 if linear else R_CONSTANT)[:, :, None]
+    normal, target, mask = X[:, :, 1:2], pseudo[:, :, 1:2], M[:, :, 1:2]
+    recon = reconstruction(R[:, :, None], normal)
+    distinction = distinction_ratios(normal, target, output, mask).mean()
+    loss = recon + 0.01 * distinction
+    loss.backward()
+    assert recon.item() == pytest.approx(0.30881940, rel=1e-7)
+    assert distinction.item() == pytest.approx(pixel, rel=1e-7)
+    assert loss.item() == pytest.approx(total, rel=1e-7)
+    assert weight.logit.grad.item() == pytest.approx(gradient, rel=1e-6)
+    assert distinction_of_norms(normal, target, output, mask).mean().item() == pytest.approx(per_sample, rel=1e-7)
+
+
+def test_blend_golden():
+    """One value of a blended window at sigma(-1)."""
+    pseudo = Objects(Window(3)).blend(X, A, M, torch.sigmoid(torch.tensor(-1.0, dtype=torch.float64)))
+    assert pseudo[0, 0, 1, 2, 2].item() == pytest.approx(0.42703190, rel=1e-7)
+    torch.testing.assert_close(pseudo[0, 0, 1, 5], X[0, 0, 1, 5])
+
+
+def test_reconstruction_of_gray_is_the_mean_absolute_error():
+    """The golden value for one channel, and the plain formula."""
+    x, r = wave(torch.sin, 0.37, 0, 1, 1, 1, 6, 6), wave(torch.sin, 0.29, 1, 1, 1, 1, 6, 6, height=0.3)
+    assert reconstruction(r, x).item() == pytest.approx(0.16765774, rel=1e-7)
+    assert reconstruction(r, x).item() == pytest.approx((x - r).abs().mean().item(), rel=1e-12)
+
+
+def test_norm_has_no_nan_gradient_where_nothing_differs():
+    """A root of a sum of squares would give NaN outside of the mask."""
+    difference = torch.zeros(1, 3, 1, 2, 2, requires_grad=True)
+    channel_norm(difference).sum().backward()
+    assert bool(torch.isfinite(difference.grad).all())
+
+
+@dataclass(frozen=True)
+class LinearParameters(PseudoAnomalyParameters):
+    epochs: int = 1
+    batch: int = 2
+    learning_rate: float = 0.1
+
+
+class Linear(PseudoAnomalyTraining):
+    """Reconstructs a window by one convolution."""
+
+    name = "linear"
+    Parameters = LinearParameters
+    frames = Frames((16, 16), 1)
+
+    @property
+    def window(self):
+        return Window(3, targets=(1,))
+
+    def build_network(self):
+        torch.manual_seed(0)
+        return torch.nn.Conv3d(1, 1, 3, padding=1)
+
+    def reconstruct(self, network, windows):
+        return network(windows)
+
+
+def clip_with_tracks(present: bool = True) -> OpenClip:
+    """Ten frames; track 4 stays through all of them, track 9 through the first two."""
+    frames = np.random.default_rng(1).integers(0, 256, (10, 16, 16), dtype=np.uint8)
+    rows = [(frame, 4, (0.25, 0.25, 0.5, 0.75)) for frame in range(10)] + [(frame, 9, (0.0, 0.0, 0.1, 0.1)) for frame in range(2)]
+    rows = rows if present else rows[10:]
+    tracks = make_tracks(rows)
+    return OpenClip("01", "train", 10, "made", opener=lambda: frames, tracks=tracks)
+
+
+def make_tracks(rows):
+    frames, ids, boxes = zip(*rows)
+    return Tracks(np.array(frames), np.array(ids), np.array(boxes), length=10, size=(16, 16), found=len(rows))
+
+
+def test_objects_draws_a_box_that_is_there_in_all_frames():
+    """The mask is the box of the one track that is present throughout, noise is in range, and draws repeat."""
+    creator = Objects(Window(3, targets=(1,)))
+    drawn = creator.draw(clip_with_tracks(), 0, np.random.default_rng(0))
+    expected = np.zeros((1, 3, 16, 16), np.float32)
+    expected[:, :, 4:12, 4:8] = 1
+    np.testing.assert_array_equal(drawn["mask"], expected)
+    assert drawn["content"].shape == (1, 3, 16, 16)
+    assert 0 <= drawn["content"].min() < drawn["content"].max() < 1
+    again = creator.draw(clip_with_tracks(), 0, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn["content"], again["content"])
+
+
+def test_objects_without_a_common_track_has_an_empty_mask():
+    """A window through which no track stays is not made pseudo-anomalous."""
+    drawn = Objects(Window(3)).draw(clip_with_tracks(False), 0, np.random.default_rng(0))
+    assert not drawn["mask"].any()
+
+
+def test_objects_on_the_other_value_range():
+    """Networks on -1..1 get noise of that range."""
+    drawn = Objects(Window(3, value_range="-1..1")).draw(clip_with_tracks(), 0, np.random.default_rng(0))
+    assert drawn["content"].min() < -0.9
+
+
+def batch_of(method, clip):
+    samples = [method.sample(clip, start, np.random.default_rng(start)) for start in range(2)]
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def test_batch_without_any_mask_makes_no_step(tmp_path):
+    """The distinction loss skips it, as the authors' code does."""
+    method = Linear(LinearParameters(pseudo="objects"))
+    assert method.loss(method.build(), batch_of(method, clip_with_tracks(False)), make_context(0, "cpu", tmp_path)) is None
+
+
+def test_terms_are_logged(tmp_path):
+    """Both losses, sigma and the share of masked windows are among the terms."""
+    method = Linear(LinearParameters(pseudo="objects"))
+    terms = method.loss(method.build(), batch_of(method, clip_with_tracks()), make_context(0, "cpu", tmp_path))
+    assert set(terms) == {"loss", "reconstruction", "distinction", "distinction_median", "sigma", "masked"}
+    assert terms["masked"].item() == 1.0
+    assert terms["sigma"].item() == 0.5
+    assert terms["loss"].item() == pytest.approx(terms["reconstruction"].item() + 0.01 * terms["distinction"].item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["restore", "negative"])
+def test_losses_of_a_mixed_batch(loss, tmp_path):
+    """Restore compares with the normal window; negative maximises the error of the pseudo-anomalous one. Plain NumPy beside it."""
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss=loss))
+    network, batch = method.build(), batch_of(method, clip_with_tracks())
+    batch["mask"][1] = 0
+    value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"].item()
+    window, content, mask = (batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask"))
+    pseudo = window + mask * 0.5 * (content - window)
+    with torch.no_grad():
+        output = network(torch.from_numpy(pseudo).float()).numpy()
+    errors = [np.mean((output[number] - (window if loss == "restore" else pseudo)[number]) ** 2) for number in range(2)]
+    expected = np.mean(errors) if loss == "restore" else (errors[1] - errors[0]) / 2
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+def test_plain_training_needs_no_tracks():
+    """Tracks are needed only where a creator needs them."""
+    assert "tracks" not in Linear(LinearParameters()).needs
+    assert "tracks" in Linear(LinearParameters(pseudo="objects")).needs
+
+
+def test_unknown_creator_is_refused_with_the_nearest():
+    """A typo in `pseudo` names what there is."""
+    with pytest.raises(RequestError, match="objects"):
+        Linear(LinearParameters(pseudo="object"))
