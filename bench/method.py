@@ -180,7 +180,7 @@ class Method:
                 raise MethodError(f"{self.name}: attribute {key!r} is an array of Python objects; keep numbers or strings, or write save() and load()")
             state[key] = array
         with open(path, "wb") as file:
-            np.savez(file, **state)
+            np.savez(file, **state)  # type: ignore[arg-type]
 
     def load(self, path: Path) -> None:
         """Read back what `save` wrote."""

@@ -8,7 +8,7 @@ the code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
 
@@ -99,7 +99,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
 
     name = "unet"
     info = _info(PublishedAUC("ped2", "97.76", ABLATION), PublishedAUC("avenue", "88.96", ABLATION))
-    Parameters = _DistinctionUNet
+    Parameters: ClassVar[type] = _DistinctionUNet
     # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps.
     profiles = {
         "small": {"latent": 64, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 3},
@@ -206,7 +206,7 @@ class DistinctionC3DSU(DistinctionUNet):
 
     name = "c3dsu"
     info = _info(PublishedAUC("ped2", "98.46", TABLE), PublishedAUC("avenue", "90.35", TABLE), PublishedAUC("shanghaitech", "74.25", TABLE))
-    Parameters = _DistinctionC3DSU
+    Parameters: ClassVar[type] = _DistinctionC3DSU
 
     @property
     def window(self) -> Window:

@@ -53,10 +53,8 @@ def prepare(datasets: str, methods: str, profile: str | None, detector: str | No
         if planned.dataset is None:
             console.print(f"{label}: {planned.missing}", markup=False)
             continue
-        needed = sum(
-            disk_needed(planned.dataset, [clip for clip in planned.dataset.clips(part) if clip.source is not None], formats)
-            for part, formats in (("test", planned.test_formats), ("train", planned.train_formats))
-        )
+        test, train = ([clip for clip in planned.dataset.clips(part) if clip.source is not None] for part in ("test", "train"))
+        needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(planned.dataset, train, planned.train_formats)
         formats = ", ".join(sorted(str(frames) for frames in planned.test_formats | planned.train_formats)) or "no frames"
         console.print(f"{label}: {formats}; {needed / 2**20:.0f} MB to write" + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""), markup=False)
         if dry_run:

@@ -17,10 +17,11 @@ from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..objects.tracks import tracks_key
 from ..plugins.registry import Registry
-from ..plugins.selection import Selected, select, select_one
+from ..plugins.selection import PROFILES, Selected, select, select_one
+from ..plugins.syntax import nearest, parse
 from ..runs.folder import CellRecord, Run
 from .machine import choose_device, cores
-from .request import PROFILES, Request, data_roots
+from .request import Request, data_roots
 
 MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
@@ -123,10 +124,8 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
 
     device = gather(lambda: choose_device(request.device)) or "cpu"
     if request.profile is not None and request.profile not in PROFILES:
-        import difflib
-
-        near = difflib.get_close_matches(request.profile, PROFILES, 1)
-        mistakes.append(f"no profile {request.profile!r}" + (f" - did you mean {near[0]!r}?" if near else "") + f" (there are {', '.join(PROFILES)})")
+        near = nearest(request.profile, PROFILES)
+        mistakes.append(f"no profile {request.profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(PROFILES)})")
     roots = gather(lambda: data_roots(request.data)) or []
     chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
     protocol = gather(lambda: select_one("protocols", request.protocol, registry))
@@ -184,7 +183,7 @@ def _plan_dataset(
 
 def _named_singly(chosen: Selected, text: str) -> bool:
     """Whether the user typed this dataset itself, not a group that it belongs to."""
-    return chosen.name in {part.split("[")[0].strip() for part in text.replace("]", "],").split(",")}
+    return chosen.name in {item.name for item in parse(text)}
 
 
 def _usual_detector(registry: Registry, dataset: Dataset) -> str:
@@ -252,9 +251,8 @@ def _plan_cells(
                 planned.train_formats.add(method.frames)
     scenes = (dataset.model_scenes() if dataset is not None else ()) or ("",)
     seeds = request.seeds if method.uses_seed else request.seeds[:1]
-    origin = registry.origins.get(("methods", chosen.name), "")
     source = _source_hash(type(method))
-    plugin = source if any(str(file) in origin for file in request.plugins) else ""
+    plugin = registry.plugin("methods", chosen.name).sha256 or ""
     cells = []
     for seed in seeds:
         for scene in scenes:

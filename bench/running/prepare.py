@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset import Clip, Dataset, Part
+from ..dataset import Clip, Dataset, Part, checked_labels
 from ..errors import DataError
 from ..frames.decode import count_frames
 from ..frames.fingerprint import dataset_fingerprint
@@ -94,13 +94,7 @@ def _lengths_and_labels(
         for label_set in dataset.available_label_sets():
             labels[label_set] = {}
             for clip, (_, length, _) in zip(test, clips):
-                found = dataset.labels(clip, label_set)
-                if len(found) != length:
-                    raise DataError(
-                        f"{dataset.name}: clip {clip.id} has {length} frames, its labels {label_set!r} have {len(found)}; looked in {dataset.root}. "
-                        f"A frame is missing or the labels are another version (bench verify {dataset.name})"
-                    )
-                labels[label_set][clip.id] = np.asarray(found, dtype=np.uint8)
+                labels[label_set][clip.id] = checked_labels(dataset, clip, length, label_set)
     except DataError as error:
         problems["lengths"] = str(error)
         return (), {}

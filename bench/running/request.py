@@ -8,8 +8,6 @@ from pathlib import Path
 
 from ..errors import RequestError
 
-PROFILES = ("paper", "medium", "small", "smoke")
-
 
 @dataclass(frozen=True)
 class Request:

@@ -94,6 +94,7 @@ class Conv3DSkipUNet(UNet):
     def skip(self, level: int, stacked: torch.Tensor) -> torch.Tensor:
         """Return the middle plane of the level's 3D convolution, (B, width, h, w)."""
         convolution = self.skips[level]
+        assert isinstance(convolution, nn.Conv3d)
         weight = convolution.weight.transpose(1, 2).flatten(1, 2)  # (outputs, T * inputs, 3, 3), time first
         return functional.conv2d(stacked, weight, convolution.bias, padding=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class PseudoAnomalyTraining(NetworkMethod):
     batch statistics of each kind stay apart (DDL, code); with the other losses they share one batch (LNTRA, STEAL).
     """
 
-    Parameters = PseudoAnomalyParameters
+    Parameters: ClassVar[type] = PseudoAnomalyParameters
     why_no_step = (
         "no window of the training part has a tracked object in all of its frames. Look at what the detector finds "
         "(datasets/*.json of the run), or choose another --detector"

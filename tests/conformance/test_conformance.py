@@ -1,0 +1,161 @@
+"""What every method owes, for every registered method; and that the checks catch those who do not."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench import Frames, Method
+from bench.plugins.registry import load
+from bench.testing import CHECKS, CheckFailed, parametrize_with_checks, run_check
+
+REGISTERED = [cls for _, cls in sorted(load().methods.items()) if not cls.needs_parameters]
+
+
+@parametrize_with_checks(REGISTERED)
+def test_registered_method(method, check):
+    """Every method that comes with bench does what every method owes."""
+    check(method)
+
+
+class Good(Method):
+    """The mean of a frame."""
+
+    name = "good"
+    frames = Frames((16, 16), 1)
+
+    def score(self, clip, context):
+        return [float(frame.mean()) for frame in clip.frames]
+
+
+class TooFew(Good):
+    """Forgets the last frame."""
+
+    def score(self, clip, context):
+        return super().score(clip, context)[:-1]
+
+
+class Unseeded(Good):
+    """Draws from a generator that nobody seeds."""
+
+    draws = itertools.count()
+
+    def fit(self, clips, context):
+        self.shift = float(next(self.draws))
+
+    def score(self, clip, context):
+        return np.asarray(super().score(clip, context)) + self.shift
+
+
+class Forgetful(Good):
+    """Does not keep what it learned."""
+
+    needs = frozenset({"frames", "train"})
+
+    def fit(self, clips, context):
+        self._mean = 3.0
+
+    def score(self, clip, context):
+        return [float(frame.mean()) - getattr(self, "_mean", 0.0) for frame in clip.frames]
+
+
+class Remembers(Good):
+    """Carries state from clip to clip."""
+
+    def score(self, clip, context):
+        self._seen = getattr(self, "_seen", 0) + 1
+        return np.asarray(super().score(clip, context)) + self._seen
+
+
+class Changes(Good):
+    """Writes into its input."""
+
+    def score(self, clip, context):
+        clip.frames.setflags(write=True)
+        clip.frames[0] = 0
+        return super().score(clip, context)
+
+
+class Shouting(Good):
+    """Has a name that no selection can hold."""
+
+    name = "Good Method"
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "text"),
+    [
+        (TooFew, "scores_what_it_claims", "returned 39 scores for 40 frames"),
+        (Unseeded, "same_under_the_same_seed", "fitted again with the same seed: the score of frame"),
+        (Forgetful, "same_after_save_and_load", "after save and load: the score of frame 0"),
+        (Remembers, "same_in_any_order", "clips in another order"),
+        (Changes, "leaves_its_inputs_alone", "changed the frames of a clip"),
+        (Shouting, "says_what_it_is", "lower case letters"),
+    ],
+)
+def test_check_catches(cls, check, text):
+    """Each check fails for the method that it is there for, and says why."""
+    with pytest.raises(CheckFailed, match=text):
+        run_check(cls, next(known for known in CHECKS if known.__name__ == check))
+
+
+def test_expected_failure_is_strict():
+    """A declared failure passes, and fails when the check passes."""
+
+    class Declared(Remembers):
+        """Declares what it does."""
+
+        expected_failures = {"same_in_any_order": "its memory is carried on"}
+
+    class Wrongly(Good):
+        """Declares what it does not do."""
+
+        expected_failures = {"same_in_any_order": "its memory is carried on"}
+
+    check = next(known for known in CHECKS if known.__name__ == "same_in_any_order")
+    run_check(Declared, check)
+    with pytest.raises(CheckFailed, match="but passes: take the declaration away"):
+        run_check(Wrongly, check)
+
+
+PLUGIN = '''"""A method in a file."""
+from bench import Frames, Method, hookimpl
+
+
+class Mine(Method):
+    """The mean of a frame."""
+
+    name = "mine"
+    frames = Frames((16, 16), 1)
+
+    def score(self, clip, context):
+        return [float(frame.mean()) for frame in clip.frames]{cut}
+
+
+@hookimpl
+def bench_methods():
+    return [Mine]
+'''
+
+
+@pytest.mark.parametrize(("cut", "code", "text"), [("", 0, "all checks passed"), ("[1:]", 1, "FAILED: mine, clip 01: score() returned 39 scores for 40 frames")])
+def test_check_command_on_a_file(tmp_path, cut, code, text):
+    """`bench check FILE` prints a line a check and ends with 1 where one failed."""
+    file = tmp_path / "mine.py"
+    file.write_text(PLUGIN.replace("{cut}", cut))
+    done = subprocess.run([sys.executable, "-m", "bench", "check", str(file)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert text in done.stdout
+    assert "mine: says what it is ... ok" in done.stdout
+
+
+def test_check_command_on_a_broken_file(tmp_path):
+    """A file that cannot be loaded is an error with its reason, not a traceback."""
+    file = tmp_path / "mine.py"
+    file.write_text("import no_such_module\n")
+    done = subprocess.run([sys.executable, "-m", "bench", "check", str(file)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "no_such_module" in done.stderr
+    assert "Traceback" not in done.stderr
