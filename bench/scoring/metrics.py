@@ -1,0 +1,74 @@
+"""Metrics: the number itself, from the labels and scores of pooled frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..plugins.hookspecs import hookimpl
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named number.
+
+    Parameters
+    ----------
+    function : of labels (N,) 0/1 and scores (N,) float, higher = more anomalous, both classes present.
+    chance : of labels: what scores that know nothing get; None where that is not known.
+    """
+
+    name: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    chance: Callable[[np.ndarray], float] | None = None
+    higher_is_better: bool = True
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the area under the ROC curve: the Mann-Whitney statistic over the pairs of both classes, ties half."""
+    from scipy.stats import rankdata
+
+    positive = labels == 1
+    count = int(positive.sum())
+    above = rankdata(scores)[positive].sum() - count * (count + 1) / 2
+    return float(above / (count * (len(labels) - count)))
+
+
+def _operating_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return false and true positives at each threshold, from the highest distinct score down; equal scores go together."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    true = np.cumsum(labels[order] == 1)[last]
+    return last + 1 - true, true
+
+
+def ap(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the average precision: precision at each threshold, weighted by the gain in recall (no interpolation)."""
+    false, true = _operating_points(labels, scores)
+    recall = true / true[-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * true / (true + false)))
+
+
+def eer(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the rate at which false positives and false negatives are equally frequent, linearly interpolated on the ROC curve."""
+    false, true = _operating_points(labels, scores)
+    false_rate = np.concatenate([[0.0], false / false[-1]])
+    miss_rate = 1 - np.concatenate([[0.0], true / true[-1]])
+    difference = false_rate - miss_rate  # from -1 up to 1, never falling
+    after = int(np.searchsorted(difference, 0.0))
+    before = after - 1
+    step = difference[after] - difference[before]
+    share = 0.0 if step == 0 else -difference[before] / step
+    return float(false_rate[before] + share * (false_rate[after] - false_rate[before]))
+
+
+@hookimpl
+def bench_metrics() -> list[Metric]:
+    """Offer the metrics that come with bench."""
+    return [
+        Metric("auc", auc, lambda labels: 0.5),
+        Metric("ap", ap, lambda labels: float(np.mean(labels == 1))),
+        Metric("eer", eer, lambda labels: 0.5, higher_is_better=False),
+    ]

@@ -1,0 +1,44 @@
+"""The import contracts catch what they are there for. Runs in the tox environment `imports`, where the wheel is installed."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFIG = Path(__file__).parents[2] / ".importlinter"
+spec = importlib.util.find_spec("bench")
+INSTALLED = Path(spec.origin).parent if spec is not None and spec.origin else Path()
+
+pytestmark = pytest.mark.skipif(
+    not (INSTALLED / "methods").is_dir(), reason="needs an installed wheel (tox -e imports): only there is bench.methods a folder of bench"
+)
+
+VIOLATIONS = {
+    "scoring/planted.py": ("from ..running import plan\n", "Arrows point down"),
+    "methods/planted.py": ("from bench.running import plan\n", "Methods import the public door"),
+    "running/planted.py": ("from ..methods import networks\n", "The harness knows no method"),
+    "reporting/planted.py": ("import torch\n", "need no torch"),
+}
+
+
+@pytest.mark.parametrize("place", VIOLATIONS)
+def test_planted_violation_is_caught(tmp_path, place):
+    """A forbidden import in a copy of the installed package breaks its contract, and only with it."""
+    source, contract = VIOLATIONS[place]
+    shutil.copytree(INSTALLED, tmp_path / "bench")
+
+    def lint():
+        return subprocess.run(
+            [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()", "--config", str(CONFIG), "--no-cache"],
+            cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+        )  # fmt: skip
+
+    clean = lint()
+    assert clean.returncode == 0, clean.stdout
+    (tmp_path / "bench" / place).write_text(source)
+    broken = lint()
+    assert broken.returncode != 0
+    assert any(contract in line and "BROKEN" in line for line in broken.stdout.splitlines()), broken.stdout
