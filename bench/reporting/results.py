@@ -1,0 +1,327 @@
+"""results.csv and summary.csv, as pandas frames, from a run's folder alone."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError
+from ..method import Scores
+from ..runs.folder import CellRecord, DatasetRecord, Run
+from ..scoring.evaluate import ClipScores, Result, evaluate
+from ..scoring.metrics import Metric
+from ..scoring.protocols import Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULT_COLUMNS = (
+    "method", "dataset", "scene", "seed", "label_set", "protocol", "metric", "value", "status", "reason", "frames",
+    "anomalous_frames", "clips", "clips_left_out", "detector", "profile", "data_share", "device",
+)  # fmt: skip
+SUMMARY_COLUMNS = (
+    "method", "dataset", "label_set", "protocol", "metric", "seeds", "seeds_failed", "mean", "sd", "min", "max", "ci_low",
+    "ci_high", "ci_method", "chance", "published", "published_source", "flags",
+)  # fmt: skip
+DIGITS = 6
+"""Of values in files: more than any use of them needs, and few enough to be the same on every machine."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of one cell; `scene` is empty for all clips pooled."""
+
+    cell: CellRecord
+    scene: str
+    label_set: str
+    protocol: Protocol
+    metric: str
+    result: Result
+
+
+class Evidence:
+    """The scores and labels of a run, read once."""
+
+    def __init__(self, run: Run) -> None:
+        self.cells = run.cells()
+        self._run = run
+        self._datasets: dict[str, DatasetRecord] = {}
+        self._scores: dict[str, dict[str, Scores]] = {}
+        for cell in self.cells:
+            if cell.status != "done":
+                continue
+            try:
+                self._scores[cell.folder] = run.scores(cell)
+                if cell.dataset_folder not in self._datasets:
+                    self._datasets[cell.dataset_folder] = run.dataset(cell.dataset_folder)
+            except RunError as error:
+                cell.status, cell.reason = "failed", str(error)
+
+    def dataset(self, cell: CellRecord) -> DatasetRecord | None:
+        """Return what the run keeps of the cell's dataset; None where nothing was prepared."""
+        if cell.dataset_folder not in self._datasets:
+            try:
+                self._datasets[cell.dataset_folder] = self._run.dataset(cell.dataset_folder)
+            except RunError:
+                return None
+        return self._datasets[cell.dataset_folder]
+
+    def clips(self, cells: Sequence[CellRecord], label_set: str) -> list[ClipScores]:
+        """Return scores beside labels of one cell, or of the scenes' cells that belong together."""
+        record = self._datasets[cells[0].dataset_folder]
+        found: dict[str, Scores] = {}
+        for cell in cells:
+            found |= self._scores[cell.folder]
+        labels = record.labels[label_set]
+        return [ClipScores(clip, scene, found[clip].values, found[clip].frames, labels[clip]) for clip, _, scene in record.clips if clip in found]
+
+    def common_frames(self, dataset_folder: str) -> tuple[dict[str, set[int]], list[str]]:
+        """Return the frames of each clip that every row scored, and the labels of the rows that counted.
+
+        A row that scored less than half of all frames does not count.
+        """
+        record = self._datasets[dataset_folder]
+        total = sum(length for _, length, _ in record.clips)
+        common: dict[str, set[int]] = {clip: set(range(length)) for clip, length, _ in record.clips}
+        rows: dict[str, dict[str, Scores]] = {}
+        for cell in self.cells:
+            if cell.dataset_folder == dataset_folder and cell.folder in self._scores:
+                rows.setdefault(f"{cell.label}\0{cell.seed}", {}).update(self._scores[cell.folder])
+        counted = []
+        for name, found in rows.items():
+            if 2 * sum(len(scores.frames) for scores in found.values()) < total:
+                continue
+            counted.append(name.split("\0")[0])
+            for clip, frames in common.items():
+                frames &= set(found[clip].frames.tolist()) if clip in found else set()
+        return common, list(dict.fromkeys(counted))
+
+
+def _restrict(clips: list[ClipScores], common: dict[str, set[int]]) -> list[ClipScores]:
+    import numpy as np
+
+    restricted = []
+    for clip in clips:
+        kept = np.array([frame in common[clip.id] for frame in clip.frames.tolist()], dtype=bool)
+        restricted.append(replace(clip, scores=clip.scores[kept], frames=clip.frames[kept]))
+    return restricted
+
+
+def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]]:
+    """Yield each cell with itself; and after the scenes' own models of a method and seed one that joins them."""
+    scenes: dict[tuple[str, str, int], list[CellRecord]] = {}
+    for cell in evidence.cells:
+        yield cell, [cell]
+        if cell.scene:
+            scenes.setdefault((cell.label, cell.dataset, cell.seed), []).append(cell)
+    for cells in scenes.values():
+        bad = [cell for cell in cells if cell.status != "done"]
+        if bad:
+            reason = f"scene {bad[0].scene}: {bad[0].reason or bad[0].status}"
+            yield replace(cells[0], scene="", status=bad[0].status, reason=reason), []
+        else:
+            yield replace(cells[0], scene=""), cells
+
+
+def evaluate_run(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], evidence: Evidence | None = None) -> list[Row]:
+    """Return every number of a run: one a cell, scene, label set, protocol and metric; those that do not exist with their reason."""
+    evidence = evidence or Evidence(run)
+    rows: list[Row] = []
+    common: dict[str, dict[str, set[int]]] = {}
+    for protocol in protocols:
+        for cell, members in _grouped(evidence):
+            record = evidence.dataset(cell)
+            if cell.status != "done" or record is None or not record.label_sets:
+                reason = cell.reason if cell.status != "done" else f"{cell.dataset} has no labels: there are scores, and no number"
+                nothing = Result(None, reason, 0, 0, 0, 0, None)
+                label_set = record.label_sets[0] if record is not None and record.label_sets else ""
+                rows += [Row(cell, cell.scene, label_set, protocol, metric.name, nothing) for metric in metrics]
+                continue
+            for label_set in _label_sets(record, protocol):
+                clips = evidence.clips(members, label_set)
+                if protocol.frames == "common":
+                    if record.name not in common:
+                        common[record.name] = evidence.common_frames(record.name)[0]
+                    clips = _restrict(clips, common[record.name])
+                parts = [(cell.scene, clips)]
+                if not cell.scene and record.has_scenes and len(members) == 1:
+                    parts += [(scene, [clip for clip in clips if clip.scene == scene]) for scene in sorted({clip.scene for clip in clips})]
+                for scene, chosen in parts:
+                    rows += [Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric)) for metric in metrics]
+    return rows
+
+
+def _label_sets(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:
+    """Return the label sets to compute: all of them by default, or the one that the protocol names, where the dataset has it."""
+    if protocol.labels == "default":
+        return record.label_sets
+    return (protocol.labels,) if protocol.labels in record.label_sets else record.label_sets[:1]
+
+
+def results_frame(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], rows: Sequence[Row] | None = None) -> pd.DataFrame:
+    """Return results.csv: one line a cell, scene, label set, protocol and metric; fractions; what does not exist is empty."""
+    import pandas as pd
+
+    lines = []
+    for row in evaluate_run(run, protocols, metrics) if rows is None else rows:
+        cell, result = row.cell, row.result
+        counts = result.clips or result.clips_left_out
+        lines.append(
+            {
+                "method": cell.label,
+                "dataset": cell.dataset,
+                "scene": row.scene,
+                "seed": cell.seed,
+                "label_set": row.label_set,
+                "protocol": row.protocol.name,
+                "metric": row.metric,
+                "value": rounded(result.value),
+                "status": cell.status,
+                "reason": result.reason,
+                "frames": result.frames if counts else None,
+                "anomalous_frames": result.anomalous_frames if counts else None,
+                "clips": result.clips if counts else None,
+                "clips_left_out": result.clips_left_out if counts else None,
+                "detector": cell.detector,
+                "profile": cell.profile,
+                "data_share": cell.data_share,
+                "device": cell.device,
+            }
+        )
+    frame = pd.DataFrame(lines, columns=list(RESULT_COLUMNS))
+    for name in ("frames", "anomalous_frames", "clips", "clips_left_out"):
+        frame[name] = frame[name].astype("Int64")
+    return frame
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a value as files keep it."""
+    return None if value is None else round(value, DIGITS)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A method on a dataset: its seeds joined. `values` are those that exist, `mean` only where no seed failed."""
+
+    label: str
+    dataset: str
+    label_set: str
+    protocol: str
+    metric: str
+    rows: tuple[Row, ...]
+
+    @property
+    def values(self) -> list[float]:
+        """The numbers of the seeds that have one."""
+        return [row.result.value for row in self.rows if row.result.value is not None]
+
+    @property
+    def missing(self) -> list[Row]:
+        """The seeds without a number."""
+        return [row for row in self.rows if row.result.value is None]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over seeds; None with a seed missing: a mean over survivors would flatter."""
+        return statistics.fmean(self.values) if self.values and not self.missing else None
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation over seeds (n - 1); None for fewer than two."""
+        return statistics.stdev(self.values) if self.mean is not None and len(self.values) > 1 else None
+
+    @property
+    def cell(self) -> CellRecord:
+        """The first seed's cell."""
+        return self.rows[0].cell
+
+    def flags(self) -> list[str]:
+        """Return what a reader must know of this number."""
+        cell = self.cell
+        flags = [f"seed {row.cell.seed}: {row.cell.status}" for row in self.missing if row.cell.status != "done"]
+        if cell.profile != "paper" and cell.uses_seed:
+            flags.append(f"profile {cell.profile}")
+        if len(self.rows) == 1 and cell.uses_seed:
+            flags.append("single seed")
+        if cell.data_share < 1:
+            flags.append(f"{cell.data_share:.0%} of the data")
+        left_out = max(row.result.clips_left_out for row in self.rows)
+        if left_out:
+            flags.append(f"{left_out} clip{'s' * (left_out > 1)} left out")
+        flags += cell.deviations
+        flags += [f"seed {row.cell.seed}: {warning}" for row in self.rows for warning in row.cell.warnings]
+        return list(dict.fromkeys(flags))
+
+
+def summarise(rows: Iterable[Row]) -> list[Summary]:
+    """Join the seeds of each method, dataset, label set, protocol and metric, all scenes pooled, in the order of the rows."""
+    joined: dict[tuple[str, str, str, str, str], list[Row]] = {}
+    for row in rows:
+        if not row.scene:
+            joined.setdefault((row.cell.label, row.cell.dataset, row.label_set, row.protocol.name, row.metric), []).append(row)
+    # A seed that failed before the labels were known has no label set: it belongs to each that the others have.
+    return [Summary(*key, tuple(_with_unlabelled(key, members, joined))) for key, members in joined.items() if not _is_shadow(key, joined)]
+
+
+def _is_shadow(key: tuple[str, str, str, str, str], joined: dict[Any, list[Row]]) -> bool:
+    return not key[2] and any(other[:2] + other[3:] == key[:2] + key[3:] and other[2] for other in joined)
+
+
+def _with_unlabelled(key: tuple[str, str, str, str, str], members: list[Row], joined: dict[Any, list[Row]]) -> list[Row]:
+    if not key[2]:
+        return members
+    found = {row.cell.seed for row in members}
+    others = [
+        row
+        for other, rows in joined.items()
+        if other != key and other[:2] == key[:2] and other[3:] == key[3:]
+        for row in rows
+        if row.result.value is None and row.cell.status != "done" and row.cell.seed not in found
+    ]
+    return sorted([*members, *others], key=lambda row: row.cell.seed)
+
+
+def summary_frame(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return summary.csv: one line a method, dataset, label set, protocol and metric. The interval columns are empty."""
+    import pandas as pd
+
+    lines = []
+    for summary in summarise(rows):
+        values = summary.values if summary.mean is not None else []
+        chance = next((row.result.chance for row in summary.rows if row.result.chance is not None), None)
+        published = summary.cell.published if summary.metric == "auc" else {}
+        lines.append(
+            {
+                "method": summary.label,
+                "dataset": summary.dataset,
+                "label_set": summary.label_set,
+                "protocol": summary.protocol,
+                "metric": summary.metric,
+                "seeds": len(summary.rows),
+                "seeds_failed": len(summary.missing),
+                "mean": rounded(summary.mean),
+                "sd": rounded(summary.sd),
+                "min": rounded(min(values, default=None)),
+                "max": rounded(max(values, default=None)),
+                "ci_low": None,
+                "ci_high": None,
+                "ci_method": None,
+                "chance": rounded(chance),
+                "published": _fraction(published.get("auc", "")),
+                "published_source": published.get("source", ""),
+                "flags": "; ".join(summary.flags()),
+            }
+        )
+    return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
+
+
+def _fraction(percent: str) -> float | None:
+    """Return a published percentage as a fraction; None where nothing, or no number, is printed."""
+    try:
+        value = float(percent)
+    except ValueError:
+        return None
+    return round(value / 100, DIGITS) if math.isfinite(value) else None

@@ -1,0 +1,108 @@
+"""The 2D convolutional autoencoder on stacked gray frames.
+
+M. Hasan, J. Choi, J. Neumann, A. K. Roy-Chowdhury, L. S. Davis, Learning Temporal Regularity in Video Sequences, CVPR 2016. The
+authors' network file is not public: the layers follow public reimplementations, in their symmetric form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from bench import Context, Frames, MethodInfo, NetworkMethod, PublishedAUC, Window, parameter
+
+if TYPE_CHECKING:
+    import torch
+
+DDL_TABLE = "Lappas et al. 2024 (DDL), Table 1, quoted there from other papers"
+
+
+@dataclass(frozen=True)
+class AEConv2DParameters:
+    """Parameters of ae-conv2d."""
+
+    size: int = parameter(227, unit="pixels", source="public reimplementations", doc="height and width of a frame: 11 + 4k", minimum=23)
+    length: Literal[10, 5, 20] = parameter(10, unit="frames", source="paper; 5 and 20 are tried there too", doc="window; frame length // 2 is scored")
+    width: float = parameter(1.0, source="public reimplementations: channels 512, 256, 128", doc="factor of the channels", minimum=0.01)
+    epochs: int = parameter(30, source="no source: chosen here", doc="passes over the training windows", minimum=1)
+    batch: int = parameter(16, unit="windows", source="no source: chosen here", doc="windows a step", minimum=1)
+    learning_rate: float = parameter(1e-4, source="no source: chosen here", doc="of Adam", minimum=0.0)
+    weight_decay: float = parameter(5e-4, source="no source: chosen here", doc="of Adam, on weights and not on biases", minimum=0.0)
+    every: int = parameter(1, unit="frames", source="no source: every window, chosen here", doc="train on each n-th window", minimum=1)
+
+    def __post_init__(self) -> None:
+        if (self.size - 11) % 4:
+            below = 11 + (self.size - 11) // 4 * 4
+            raise ValueError(f"size {self.size} is not 11 + 4k; the nearest are {below} and {below + 4}")
+
+
+class AEConv2D(NetworkMethod):
+    """2D convolutional autoencoder: the frames of a window are its channels."""
+
+    name = "ae-conv2d"
+    info = MethodInfo(
+        title="Learning Temporal Regularity in Video Sequences",
+        year=2016,
+        venue="CVPR",
+        citation="hasan2016regularity",
+        family="reconstruction",
+        groups=("baseline", "reconstruction"),
+        inputs="gray frames",
+        published=(
+            PublishedAUC("ped2", "90.0", DDL_TABLE),
+            PublishedAUC("avenue", "70.2", DDL_TABLE),
+            PublishedAUC("shanghaitech", "60.85", DDL_TABLE),
+        ),
+    )
+    Parameters: ClassVar[type] = AEConv2DParameters
+    profiles = {
+        "small": {"size": 131, "width": 0.5, "epochs": 3, "learning_rate": 1e-3, "every": 5},
+        "smoke": {"size": 67, "width": 0.125, "epochs": 4, "batch": 4, "learning_rate": 1e-3, "every": 4},
+    }
+
+    @property
+    def frames(self) -> Frames:  # type: ignore[override]
+        """Gray frames of the chosen size."""
+        return Frames((self.parameters.size, self.parameters.size), 1)
+
+    @property
+    def window(self) -> Window:
+        """Consecutive frames less the mean training frame, of which the one after the middle is scored."""
+        return Window(self.parameters.length, targets=(self.parameters.length // 2,), value_range="mean-subtracted")
+
+    def build(self) -> torch.nn.Module:
+        """Return the autoencoder with fresh weights."""
+        from .networks.hasan import ConvAutoEncoder2D
+
+        return ConvAutoEncoder2D(self.parameters.length, self.parameters.width)
+
+    def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """Adam, with weight decay on weights alone."""
+        import torch
+
+        weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        biases = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+        groups = [{"params": weights, "weight_decay": self.parameters.weight_decay}, {"params": biases}]
+        return torch.optim.Adam(groups, lr=self.parameters.learning_rate)
+
+    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor]:
+        """Return the mean squared error over all frames of the windows (no source for its exact form: chosen here)."""
+        windows = batch["window"][:, 0]
+        return {"loss": (windows - network(windows)).square().mean()}
+
+    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the norm of the scored frame's error over its pixels, its map and its reconstruction (less the mean frame).
+
+        A frame lies in up to T windows; the one in which it is next to the middle gives its score (no source: chosen here).
+        """
+        import torch
+
+        windows = batch["window"][:, 0]
+        target = self.window.targets[0]
+        output = network(windows)[:, target]
+        residual = windows[:, target] - output
+        return {
+            "norm": torch.linalg.vector_norm(residual.flatten(1), dim=1)[:, None],
+            "map": residual.abs()[:, None],
+            "reconstruction": output[:, None, None],
+        }

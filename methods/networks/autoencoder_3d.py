@@ -1,0 +1,55 @@
+"""The 3D convolutional autoencoder of MemAE without its memory, Gong et al., 2019."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+WIDTHS = (96, 128, 256, 256)
+"""Channels of the four encoder layers (MemAE, code)."""
+
+
+def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
+    return nn.Sequential(convolution, nn.BatchNorm3d(channels), nn.LeakyReLU(0.2))
+
+
+class AutoEncoder3D(nn.Module):
+    """Four strided 3D convolutions, and four transposed ones back; the last has no activation.
+
+    Parameters
+    ----------
+    channels : of a frame, 1 or 3.
+    width : factor of the channels 96, 128, 256, 256; 1 is the authors' network.
+    """
+
+    def __init__(self, channels: int = 1, width: float = 1.0) -> None:
+        super().__init__()
+        widths = [max(1, round(number * width)) for number in WIDTHS]
+        first, second, third, fourth = widths
+        # The outer layers keep the number of frames, the inner ones halve and double it too.
+        self.encoder = nn.Sequential(
+            _block(nn.Conv3d(channels, first, 3, (1, 2, 2), 1), first),
+            _block(nn.Conv3d(first, second, 3, 2, 1), second),
+            _block(nn.Conv3d(second, third, 3, 2, 1), third),
+            _block(nn.Conv3d(third, fourth, 3, 2, 1), fourth),
+        )
+        self.decoder = nn.Sequential(
+            _block(nn.ConvTranspose3d(fourth, third, 3, 2, 1, 1), third),
+            _block(nn.ConvTranspose3d(third, second, 3, 2, 1, 1), second),
+            _block(nn.ConvTranspose3d(second, first, 3, 2, 1, 1), first),
+            nn.ConvTranspose3d(first, channels, 3, (1, 2, 2), 1, (0, 1, 1)),
+        )
+        self.apply(initialise)
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        """Return the reconstruction of (B, C, T, H, W) windows, of the same shape; T a multiple of 8, H and W of 16."""
+        return self.decoder(self.encoder(windows))
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw weights as MemAE's code does: convolutions N(0, 0.02), normalisations N(1, 0.02) with bias 0."""
+    if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm3d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,223 @@
+"""Results and tables, made from run folders alone, against scikit-learn and by eye."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from bench import RequestError, Scores
+from bench.plugins.registry import load
+from bench.reporting.latex import escape
+from bench.reporting.results import RESULT_COLUMNS, SUMMARY_COLUMNS
+from bench.reporting.tables import comparison_text, write_tables
+from bench.runs.folder import CellRecord, DatasetRecord, Run
+
+REGISTRY = load()
+LENGTHS = {"01": 40, "02": 50, "03": 30}
+
+
+def labels_of(shift=0):
+    return {clip: ((np.arange(length) + shift) % 20 >= 12).astype(np.uint8) for clip, length in LENGTHS.items()}
+
+
+def make_run(path, cells, scenes=("", "", ""), label_sets=("frame",)):
+    """`cells`: (label, seed, status or None, reason, quality, more): done cells get scores of that quality."""
+    run = Run(path)
+    labels = {name: labels_of(3 * number) for number, name in enumerate(label_sets)}
+    clips = tuple((clip, length, scene) for (clip, length), scene in zip(LENGTHS.items(), scenes))
+    run.write_dataset(DatasetRecord("made", "made", clips, "f", label_sets, labels))
+    records = []
+    for label, seed, status, reason, quality, more in cells:
+        scene = more.get("scene", "")
+        folder = "/".join(["cells", label.translate(str.maketrans("[]=&,", "-----")), "made", str(seed), *([scene] if scene else [])])
+        record = CellRecord(
+            **{"folder": folder, "method": label.split("[")[0], "label": label, "selector": label, "dataset": "made", "dataset_folder": "made",
+               "seed": seed, "status": status, "reason": reason, "profile": "small", "family": "reconstruction", **more}
+        )  # fmt: skip
+        records.append(record)
+        run.write_cell(record)
+        if status == "done":
+            generator = np.random.default_rng([seed, len(label)])
+            run.write_scores(
+                record,
+                {
+                    clip: Scores(labels[label_sets[0]][clip][2:] * quality + generator.random(length - 2), np.arange(2, length))
+                    for clip, length, of_scene in clips
+                    if not scene or scene == of_scene
+                },
+            )
+    run.write_manifest({"cells": [vars(record) for record in records], "protocol": "median17", "request": {}})
+    return run
+
+
+def done(label, quality=0.5, seed=0, **more):
+    return (label, seed, "done", "", quality, more)
+
+
+def results(run):
+    write_tables(run, REGISTRY)
+    return pd.read_csv(run.tables / "results.csv", dtype=str, keep_default_na=False)
+
+
+def summary(run):
+    write_tables(run, REGISTRY)
+    return pd.read_csv(run.tables / "summary.csv", dtype=str, keep_default_na=False)
+
+
+def test_numbers_equal_scikit_learn(tmp_path):
+    """results.csv holds what scikit-learn gives for the stored scores; all protocols and metrics are there."""
+    run = make_run(tmp_path, [done("pca")])
+    frame = results(run)
+    assert tuple(frame.columns) == RESULT_COLUMNS
+    scores = run.scores(run.cells()[0])
+    labels = labels_of()
+    expected = roc_auc_score(
+        np.concatenate([labels[clip][found.frames] for clip, found in scores.items()]), np.concatenate([found.values for found in scores.values()])
+    )
+    (value,) = frame[(frame.protocol == "raw") & (frame.metric == "auc")].value
+    assert float(value) == pytest.approx(expected, abs=1e-6)
+    assert set(frame.protocol) == set(REGISTRY.protocols)
+    assert set(frame.metric) == {"auc", "ap", "eer"}
+    (row,) = frame[(frame.protocol == "raw") & (frame.metric == "auc")].itertuples()
+    assert (row.frames, row.clips, row.clips_left_out, row.status) == ("114", "3", "0", "done")
+
+
+def test_seeds_are_joined(tmp_path):
+    """Mean and standard deviation (n - 1) over seeds; one seed has no spread; intervals stay empty."""
+    run = make_run(tmp_path, [done("pca", seed=seed) for seed in range(3)] + [done("ae", 2.0)])
+    frame = summary(run)
+    assert tuple(frame.columns) == SUMMARY_COLUMNS
+    values = results(run).query("method == 'pca' and protocol == 'raw' and metric == 'auc'").value.astype(float)
+    (row,) = frame.query("method == 'pca' and protocol == 'raw' and metric == 'auc'").itertuples()
+    assert (row.seeds, row.seeds_failed) == ("3", "0")
+    assert float(row.mean) == pytest.approx(values.mean(), abs=1e-6)
+    assert float(row.sd) == pytest.approx(values.std(ddof=1), abs=1e-6)
+    assert (row.ci_low, row.ci_high, row.ci_method) == ("", "", "")
+    (single,) = frame.query("method == 'ae' and protocol == 'raw' and metric == 'auc'").itertuples()
+    assert single.sd == ""
+    assert "single seed" in single.flags
+    assert "± " in comparison_text(run, REGISTRY, "median17")
+
+
+def test_failed_seed_leaves_no_mean(tmp_path):
+    """No mean over survivors: the table shows a mark with a footnote, the seeds that ran stay in results.csv."""
+    run = make_run(tmp_path, [done("pca"), ("pca", 1, "failed", "out of memory at 3.0 GB", 0, {}), done("ae", 2.0)])
+    frame = summary(run)
+    (row,) = frame.query("method == 'pca' and protocol == 'median17' and metric == 'auc'").itertuples()
+    assert (row.seeds, row.seeds_failed, row.mean, row.sd, row.min) == ("2", "1", "", "", "")
+    assert len(results(run).query("method == 'pca' and protocol == 'raw' and metric == 'auc' and value != ''")) == 1
+    text = comparison_text(run, REGISTRY, "median17")
+    (line,) = [line for line in text.splitlines() if line.startswith("  pca")]
+    assert "failed [a]" in line
+    assert "[a] seed 1: out of memory at 3.0 GB" in text
+
+
+def test_missing_dataset_is_a_dash_with_its_reason(tmp_path):
+    """No data is no failure and no zero."""
+    run = make_run(tmp_path, [("pca", 0, "no data", "made: no training frames below /data", 0, {})])
+    text = comparison_text(run, REGISTRY, "median17")
+    assert "  pca   - [a]" in text
+    assert "[a] made: no training frames below /data" in text
+    assert set(results(run).value) == {""}
+    assert "--\\textsuperscript{a}" in (run.tables / "comparison.tex").read_text()
+
+
+def test_best_and_second_are_marked(tmp_path):
+    """Trivial rows take no part, whatever they get."""
+    run = make_run(tmp_path, [done("low", 0.2), done("high", 3.0), done("middle", 0.6), done("constant", 9.0, family="trivial", uses_seed=False)])
+    text = comparison_text(run, REGISTRY, "raw")
+    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
+    assert lines["high"].rstrip().endswith("*")
+    assert lines["middle"].rstrip().endswith("+")
+    assert not any(mark in lines["low"] + lines["constant"] for mark in "*+")
+    assert list(lines)[-1] == "constant"
+    tex = (write_tables(run, REGISTRY, table_protocol="raw"), run.tables / "comparison.tex")[1].read_text()
+    assert r"high &  & \textbf{" in tex
+    assert r"middle &  & \underline{" in tex
+
+
+def test_equal_scores_give_equal_bytes(tmp_path):
+    """The tables of a run can be made again, byte for byte."""
+    run = make_run(tmp_path, [done("pca"), done("ae", 2.0)])
+    first = [path.read_bytes() for path in write_tables(run, REGISTRY)]
+    assert [path.read_bytes() for path in write_tables(run, REGISTRY)] == first
+
+
+def test_scenes_are_given_beside_the_pooled_number(tmp_path):
+    """A dataset with scenes has a line for each, and one for all."""
+    run = make_run(tmp_path, [done("pca")], scenes=("a", "b", "b"))
+    frame = results(run).query("protocol == 'raw' and metric == 'auc'")
+    assert list(frame.scene) == ["", "a", "b"]
+    assert list(frame.clips) == ["3", "1", "2"]
+    assert len(summary(run).query("protocol == 'raw' and metric == 'auc'")) == 1
+
+
+def test_models_of_scenes_are_joined_when_all_are_done(tmp_path):
+    """One line a scene's model, and one that joins their clips; none while a scene is missing."""
+    scenes = ("a", "b", "b")
+    run = make_run(tmp_path / "whole", [done("pca", scene="a"), done("pca", scene="b")], scenes=scenes)
+    frame = results(run).query("protocol == 'raw' and metric == 'auc'")
+    assert sorted(zip(frame.scene, frame.clips)) == [("", "3"), ("a", "1"), ("b", "2")]
+    half = make_run(tmp_path / "half", [done("pca", scene="a"), ("pca", 0, "failed", "stalled", 0, {"scene": "b"})], scenes=scenes)
+    frame = results(half).query("protocol == 'raw' and metric == 'auc'")
+    (joined,) = frame[frame.scene == ""].itertuples()
+    assert (joined.value, joined.reason) == ("", "scene b: stalled")
+
+
+def test_every_label_set_is_computed_and_the_default_is_shown(tmp_path):
+    """A dataset with two label sets has lines for both."""
+    run = make_run(tmp_path, [done("pca")], label_sets=("mat", "pixel"))
+    assert list(results(run).query("protocol == 'raw' and metric == 'auc'").label_set) == ["mat", "pixel"]
+    assert "Labels: mat (made)" in comparison_text(run, REGISTRY, "median17")
+    assert "Labels: pixel (made)" in comparison_text(run, REGISTRY, "median17[labels=pixel]")
+
+
+def test_dataset_without_labels_has_scores_and_no_number(tmp_path):
+    """Own footage without labels is scored, and the reason stands in the number's place."""
+    run = make_run(tmp_path, [done("pca")])
+    run.write_dataset(DatasetRecord("made", "made", tuple((clip, length, "") for clip, length in LENGTHS.items()), "f", (), {}))
+    assert "made has no labels" in comparison_text(run, REGISTRY, "median17")
+
+
+def test_methods_below_the_frame_index_are_named(tmp_path):
+    """Who does not beat the index of the frame has shown nothing."""
+    run = make_run(tmp_path, [done("good", 3.0), done("bad", -3.0)])
+    text = comparison_text(run, REGISTRY, "raw")
+    assert "note: made: not better than the frame index on their own frames: bad" in text
+
+
+def test_deviation_is_a_footnote_and_a_flag(tmp_path):
+    """What differs from the paper stays with its row."""
+    run = make_run(tmp_path, [done("mnad", deviations=["memory starts afresh in each clip"]), done("pca")])
+    assert "[a] memory starts afresh in each clip" in comparison_text(run, REGISTRY, "median17")
+    (flags,) = summary(run).query("method == 'mnad' and protocol == 'raw' and metric == 'auc'").flags
+    assert "memory starts afresh in each clip" in flags
+
+
+def test_unknown_metric_is_refused(tmp_path):
+    """With the nearest name."""
+    with pytest.raises(RequestError, match="no metric 'auk' - did you mean 'auc'"):
+        comparison_text(make_run(tmp_path, [done("pca")]), REGISTRY, "median17", "auk")
+
+
+def test_escape_survives_every_special_character():
+    """Names with LaTeX's own characters are printed as they are."""
+    assert escape("a_b & 50% #1 {x} ~ ^ \\ $") == r"a\_b \& 50\% \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$"
+    assert escape("é 漢\n") == "e ?"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(tmp_path):
+    """The table of the worst names compiles."""
+    run = make_run(
+        tmp_path / "run",
+        [done("a_b[path=x&y]", 2.0), done("pca", 1.0), ("bad", 0, "failed", r"100% \undefined {x_y} #$^~ <a|b>", 0, {}), done("pca", seed=1)],
+    )
+    write_tables(run, REGISTRY)
+    document = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}\\begin{document}\n\\input{comparison}\n\\end{document}\n"
+    (run.tables / "document.tex").write_text(document)
+    found = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"], cwd=run.tables, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout[-2000:]
