@@ -22,7 +22,9 @@ class AEConv2DParameters:
     """Parameters of ae-conv2d."""
 
     size: int = parameter(227, unit="pixels", source="public reimplementations", doc="height and width of a frame: 11 + 4k", minimum=23)
-    length: Literal[10, 5, 20] = parameter(10, unit="frames", source="paper; 5 and 20 are tried there too", doc="window; frame length // 2 is scored")
+    length: Literal[10, 5, 20] = parameter(
+        10, unit="frames", source="paper; 5 and 20 are tried there too", doc="window; frame length // 2 is scored"
+    )
     width: float = parameter(1.0, source="public reimplementations: channels 512, 256, 128", doc="factor of the channels", minimum=0.01)
     epochs: int = parameter(30, source="no source: chosen here", doc="passes over the training windows", minimum=1)
     batch: int = parameter(16, unit="windows", source="no source: chosen here", doc="windows a step", minimum=1)

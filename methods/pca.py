@@ -1,0 +1,84 @@
+"""Principal component analysis of small frames: the linear autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bench import Context, Frames, Method, MethodError, MethodInfo, OpenClip, parameter
+
+CHUNK = 256
+"""Frames that are scored at once."""
+
+
+@dataclass(frozen=True)
+class PCAParameters:
+    """Parameters of pca."""
+
+    size: int = parameter(
+        32, unit="pixels", source="no source: small enough for an exact SVD", doc="height and width of a frame", minimum=2
+    )
+    components: int = parameter(64, source="no source: chosen here", doc="principal components that are kept", minimum=1)
+    samples: int = parameter(5000, unit="frames", source="no source: chosen here", doc="training frames at most, evenly spaced", minimum=2)
+
+    def __post_init__(self) -> None:
+        if self.components >= self.size**2:
+            raise ValueError(f"components {self.components} must be less than the {self.size**2} pixels of a frame, or every error is 0")
+
+
+class PCA(Method):
+    """Norm of what the first principal components of the training frames cannot explain in a frame."""
+
+    name = "pca"
+    info = MethodInfo(title="Principal component analysis", family="reference", groups=("baseline", "reference"), inputs="gray frames")
+    Parameters: ClassVar[type] = PCAParameters
+    uses_seed = False
+    needs = frozenset({"frames", "train"})
+
+    mean: np.ndarray
+    """(size²,) float64: the mean training frame, in 0..1."""
+    components: np.ndarray
+    """(K, size²) float64: the principal components, orthonormal rows."""
+
+    @property
+    def frames(self) -> Frames:  # type: ignore[override]
+        """Small gray frames."""
+        return Frames((self.parameters.size, self.parameters.size), 1)
+
+    def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
+        """Take mean and components of evenly spaced frames of all training clips."""
+        lengths = [clip.length for clip in clips]
+        total = sum(lengths)
+        if total < 2:
+            raise MethodError(f"{self.name}: principal components need at least 2 training frames, there are {total}")
+        chosen = np.linspace(0, total - 1, min(total, self.parameters.samples)).round().astype(int)
+        rows, begin = [], 0
+        for number, clip in enumerate(clips):
+            context.step(number, len(clips) + 1, "reading training frames")
+            inside = chosen[(chosen >= begin) & (chosen < begin + clip.length)] - begin
+            rows.append(_vectors(clip.frames[inside]))
+            begin += clip.length
+        frames = np.concatenate(rows)
+        self.mean = frames.mean(axis=0)
+        context.step(len(clips), len(clips) + 1, "singular value decomposition")
+        self.components = np.linalg.svd(frames - self.mean, full_matrices=False)[2][: self.parameters.components]
+        if len(self.components) < self.parameters.components:
+            context.logger.info("%d training frames have %d components, fewer than asked for", len(frames), len(self.components))
+
+    def score(self, clip: OpenClip, context: Context) -> np.ndarray:
+        """Return the norm of each frame's residual."""
+        scores = []
+        for begin in range(0, clip.length, CHUNK):
+            context.step(begin, clip.length, f"scoring clip {clip.id}")
+            centred = _vectors(clip.frames[begin : begin + CHUNK]) - self.mean
+            residual = centred - centred @ self.components.T @ self.components
+            scores.append(np.linalg.norm(residual, axis=1))
+        return np.concatenate(scores)
+
+
+def _vectors(frames: np.ndarray) -> np.ndarray:
+    """Return (N, H, W) uint8 frames as (N, H * W) float64 in 0..1."""
+    return frames.reshape(len(frames), -1).astype(np.float64) / 255

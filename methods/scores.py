@@ -1,0 +1,158 @@
+"""Scores that were made elsewhere, read from an npz file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from bench import Context, Method, MethodError, MethodInfo, OpenClip, Scores, parameter
+
+SHOWN = 6
+"""Clips that an error names before it says how many more there are."""
+_POSITIONAL = re.compile(r"arr_[0-9]+")
+_FRAMES = ".frames"
+
+
+@dataclass(frozen=True)
+class ScoresParameters:
+    """Parameters of scores."""
+
+    path: Path = parameter(
+        source="the user's file",
+        doc="npz file of one array for each test clip, by clip id, or in clip order; {dataset} stands for the dataset's name",
+    )
+    first: int = parameter(
+        0,
+        unit="frames",
+        source="none: depends on the file",
+        doc="frame that the first score of a clip belongs to; <clip>.frames in the file overrides it",
+        minimum=0,
+    )
+    higher_is: Literal["anomalous", "normal"] = parameter("anomalous", source="none: depends on the file", doc="what a high score means")
+
+
+class ReadScores(Method):
+    """Scores from an npz file: one array for each test clip, under the clip's id."""
+
+    name = "scores"
+    info = MethodInfo(title="Scores from a file", family="from a file", inputs="an npz file")
+    Parameters: ClassVar[type] = ScoresParameters
+    needs_parameters = True
+    uses_seed = False
+    frames = None
+    needs = frozenset({"lengths"})
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__(parameters)
+        self._loaded: dict[str, Scores] = {}
+        self._path: Path | None = None
+
+    def score(self, clip: OpenClip, context: Context) -> Scores:
+        """Return the file's scores of a clip.
+
+        Raises
+        ------
+        MethodError : a file that cannot be read, clips that it lacks or that the dataset lacks, an array that does not
+            fit its clip.
+        """
+        path = Path(str(self.parameters.path).replace("{dataset}", clip.dataset))
+        if path != self._path:
+            self._loaded = self._load(path, context)
+            self._path = path
+        return self._loaded[clip.id]
+
+    def _load(self, path: Path, context: Context) -> dict[str, Scores]:
+        """Read the file and check it against all test clips at once."""
+        lengths = context.test_lengths
+        arrays = _read(path)
+        if arrays and all(_POSITIONAL.fullmatch(key) for key in arrays) and not arrays.keys() & lengths.keys():
+            arrays = _in_clip_order(path, arrays, list(lengths), context)
+        own_frames = {key for key in arrays if key not in lengths and key.endswith(_FRAMES) and key.removesuffix(_FRAMES) in lengths}
+        missing = [clip for clip in lengths if clip not in arrays]
+        extra = [key for key in arrays if key not in lengths and key not in own_frames]
+        if missing or extra:
+            found = ([f"it has no scores of {_some(missing)}"] if missing else []) + (
+                [f"it has {_some(extra)}, no test clip"] if extra else []
+            )
+            raise MethodError(
+                f"{path} does not fit the test clips: {'; '.join(found)}. Its keys must be the {len(lengths)} clip ids, like {_some(list(lengths)[:2])}"
+            )
+        return {clip: self._scores(path, clip, arrays, length) for clip, length in lengths.items()}
+
+    def _scores(self, path: Path, clip: str, arrays: Mapping[str, np.ndarray], length: int) -> Scores:
+        values = _vector(path, clip, arrays[clip])
+        if clip + _FRAMES in arrays:
+            frames = _vector(path, clip + _FRAMES, arrays[clip + _FRAMES])
+            if len(frames) != len(values) or not np.issubdtype(frames.dtype, np.integer):
+                raise MethodError(
+                    f"{path}: clip {clip!r} has {len(values)} scores, and {clip + _FRAMES!r} {len(frames)} values of type {frames.dtype}; it must name the frame of each score"
+                )
+            if len(frames) and (frames.min() < 0 or frames.max() >= length or np.any(frames[1:] <= frames[:-1])):
+                raise MethodError(
+                    f"{path}: {clip + _FRAMES!r} runs from {frames.min()} to {frames.max()}; it must ascend within 0..{length - 1}: clip {clip!r} has {length} frames"
+                )
+        else:
+            first = self.parameters.first
+            if first + len(values) > length:
+                raise MethodError(
+                    f"{path}: clip {clip!r} has {len(values)} scores from frame {first} on, but only {length} frames; "
+                    "set first to the frame of the first score, or see whether it is the file of another dataset"
+                )
+            frames = np.arange(first, first + len(values))
+        values = values.astype(np.float64)
+        return Scores(-values if self.parameters.higher_is == "normal" else values, frames)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file; nothing in it is ever unpickled."""
+    wanted = "save it as numpy.savez(path, **{clip: scores})"
+    try:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise MethodError(f"{path} holds one array, not an npz of one for each clip; {wanted}")
+        with file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError as error:
+        raise MethodError(f"there is no file {path}; look at the path, and at {{dataset}} in it") from error
+    except OSError as error:
+        raise MethodError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise MethodError(f"{path} cannot be read as npz ({error}); pickled files and arrays of objects are refused, {wanted}") from error
+    strange = [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if strange:
+        raise MethodError(f"{path} holds {_some(strange)}, which is no array; {wanted}")
+    return arrays
+
+
+def _in_clip_order(path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence[str], context: Context) -> dict[str, np.ndarray]:
+    """Give arrays that were saved without names to the clips, in order."""
+    if len(arrays) != len(clips):
+        raise MethodError(f"{path} holds {len(arrays)} arrays without names, and there are {len(clips)} test clips; name them by clip id")
+    ordered = sorted(arrays, key=lambda key: int(key.removeprefix("arr_")))
+    context.logger.info(
+        "%s: arrays without names, taken in clip order: %s is clip %s, ..., %s is clip %s",
+        path,
+        ordered[0],
+        clips[0],
+        ordered[-1],
+        clips[-1],
+    )
+    return dict(zip(clips, (arrays[key] for key in ordered)))
+
+
+def _vector(path: Path, key: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim != 1 or array.dtype.kind not in "fiub":
+        raise MethodError(f"{path}: {key!r} is an array of shape {array.shape} and type {array.dtype}; it must be one row of numbers")
+    return array
+
+
+def _some(keys: Sequence[str]) -> str:
+    shown = ", ".join(repr(key) for key in keys[:SHOWN])
+    return shown if len(keys) <= SHOWN else f"{shown} and {len(keys) - SHOWN} more"
