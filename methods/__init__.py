@@ -2,14 +2,35 @@
 
 from bench import Creator, Method, hookimpl
 
+from .ae_3d import AE3D, RandomNetwork
+from .ae_conv2d import AEConv2D
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
+from .pca import PCA
 from .pseudo_anomalies.objects import Objects
+from .scores import ReadScores
+from .trivial import ClipPosition, Constant, FrameDifference, FrameIndex
 
 
 @hookimpl
 def bench_methods() -> list[type[Method]]:
     """Offer the methods that come with bench."""
-    return [DistinctionC3DSU, StaticC3DSU, PlainC3DSU, DistinctionUNet, StaticUNet, PlainUNet]
+    return [
+        AEConv2D,
+        AE3D,
+        DistinctionC3DSU,
+        StaticC3DSU,
+        PlainC3DSU,
+        DistinctionUNet,
+        StaticUNet,
+        PlainUNet,
+        PCA,
+        ReadScores,
+        Constant,
+        FrameIndex,
+        ClipPosition,
+        FrameDifference,
+        RandomNetwork,
+    ]
 
 
 @hookimpl

@@ -105,7 +105,7 @@ class AE3D(Reconstruction3D, PseudoAnomalyTraining):
     )
     Parameters: ClassVar[type] = AE3DParameters
     profiles = {
-        "small": {"size": 128, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 5},
+        "small": {"size": 128, "width": 0.25, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 5},
         "smoke": {"size": 32, "width": 0.125, "epochs": 4, "batch": 4, "learning_rate": 1e-3, "every": 4},
     }
 
@@ -129,7 +129,7 @@ class RandomNetwork(Reconstruction3D):
     name = "random-network"
     info = MethodInfo(title="ae-3d, untrained", family="trivial", groups=("trivial",), inputs="gray frames")
     Parameters: ClassVar[type] = Network3DParameters
-    profiles = {"small": {"size": 128}, "smoke": {"size": 32, "width": 0.125}}
+    profiles = {"small": {"size": 128, "width": 0.25}, "smoke": {"size": 32, "width": 0.125}}
     needs = frozenset({"frames"})
 
     def build(self) -> torch.nn.Module:

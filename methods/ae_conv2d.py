@@ -58,8 +58,8 @@ class AEConv2D(NetworkMethod):
     )
     Parameters: ClassVar[type] = AEConv2DParameters
     profiles = {
-        "small": {"size": 131, "width": 0.5, "epochs": 3, "learning_rate": 1e-3, "every": 5},
-        "smoke": {"size": 67, "width": 0.125, "epochs": 4, "batch": 4, "learning_rate": 1e-3, "every": 4},
+        "small": {"size": 131, "width": 0.5, "epochs": 3, "batch": 8, "learning_rate": 1e-3, "every": 2},
+        "smoke": {"size": 67, "width": 0.125, "epochs": 4, "batch": 4, "learning_rate": 1e-3, "every": 2},
     }
 
     @property

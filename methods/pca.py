@@ -18,9 +18,7 @@ CHUNK = 256
 class PCAParameters:
     """Parameters of pca."""
 
-    size: int = parameter(
-        32, unit="pixels", source="no source: small enough for an exact SVD", doc="height and width of a frame", minimum=2
-    )
+    size: int = parameter(32, unit="pixels", source="no source: an exact SVD is quick", doc="height and width of a frame", minimum=2)
     components: int = parameter(64, source="no source: chosen here", doc="principal components that are kept", minimum=1)
     samples: int = parameter(5000, unit="frames", source="no source: chosen here", doc="training frames at most, evenly spaced", minimum=2)
 
@@ -81,4 +79,4 @@ class PCA(Method):
 
 def _vectors(frames: np.ndarray) -> np.ndarray:
     """Return (N, H, W) uint8 frames as (N, H * W) float64 in 0..1."""
-    return frames.reshape(len(frames), -1).astype(np.float64) / 255
+    return frames.reshape(len(frames), frames.shape[1] * frames.shape[2]).astype(np.float64) / 255

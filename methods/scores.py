@@ -14,10 +14,11 @@ import numpy as np
 
 from bench import Context, Method, MethodError, MethodInfo, OpenClip, Scores, parameter
 
+FRAMES = ".frames"
+"""After a clip's id: the array of the frames of its scores."""
 SHOWN = 6
 """Clips that an error names before it says how many more there are."""
 _POSITIONAL = re.compile(r"arr_[0-9]+")
-_FRAMES = ".frames"
 
 
 @dataclass(frozen=True)
@@ -74,30 +75,21 @@ class ReadScores(Method):
         arrays = _read(path)
         if arrays and all(_POSITIONAL.fullmatch(key) for key in arrays) and not arrays.keys() & lengths.keys():
             arrays = _in_clip_order(path, arrays, list(lengths), context)
-        own_frames = {key for key in arrays if key not in lengths and key.endswith(_FRAMES) and key.removesuffix(_FRAMES) in lengths}
+        frames = {clip + FRAMES for clip in lengths}
         missing = [clip for clip in lengths if clip not in arrays]
-        extra = [key for key in arrays if key not in lengths and key not in own_frames]
+        extra = [key for key in arrays if key not in lengths and key not in frames]
         if missing or extra:
-            found = ([f"it has no scores of {_some(missing)}"] if missing else []) + (
-                [f"it has {_some(extra)}, no test clip"] if extra else []
-            )
+            mistakes = [f"it has no scores of {_some(missing)}"] * bool(missing) + [f"it has {_some(extra)}, no test clip"] * bool(extra)
             raise MethodError(
-                f"{path} does not fit the test clips: {'; '.join(found)}. Its keys must be the {len(lengths)} clip ids, like {_some(list(lengths)[:2])}"
+                f"{path} does not fit the test clips: {'; '.join(mistakes)}. "
+                f"Its keys must be the {len(lengths)} clip ids, like {_some(list(lengths)[:2])}"
             )
         return {clip: self._scores(path, clip, arrays, length) for clip, length in lengths.items()}
 
     def _scores(self, path: Path, clip: str, arrays: Mapping[str, np.ndarray], length: int) -> Scores:
         values = _vector(path, clip, arrays[clip])
-        if clip + _FRAMES in arrays:
-            frames = _vector(path, clip + _FRAMES, arrays[clip + _FRAMES])
-            if len(frames) != len(values) or not np.issubdtype(frames.dtype, np.integer):
-                raise MethodError(
-                    f"{path}: clip {clip!r} has {len(values)} scores, and {clip + _FRAMES!r} {len(frames)} values of type {frames.dtype}; it must name the frame of each score"
-                )
-            if len(frames) and (frames.min() < 0 or frames.max() >= length or np.any(frames[1:] <= frames[:-1])):
-                raise MethodError(
-                    f"{path}: {clip + _FRAMES!r} runs from {frames.min()} to {frames.max()}; it must ascend within 0..{length - 1}: clip {clip!r} has {length} frames"
-                )
+        if clip + FRAMES in arrays:
+            frames = _frames(path, clip, arrays[clip + FRAMES], len(values), length)
         else:
             first = self.parameters.first
             if first + len(values) > length:
@@ -114,11 +106,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of an npz file; nothing in it is ever unpickled."""
     wanted = "save it as numpy.savez(path, **{clip: scores})"
     try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise MethodError(f"{path} holds one array, not an npz of one for each clip; {wanted}")
-        with file:
-            arrays = {key: file[key] for key in file.files}
+        with path.open("rb") as opened:  # numpy leaves it open where it refuses the content
+            file = np.load(opened, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise MethodError(f"{path} holds one array, not an npz of one for each clip; {wanted}")
+            with file:
+                arrays = {key: file[key] for key in file.files}
     except FileNotFoundError as error:
         raise MethodError(f"there is no file {path}; look at the path, and at {{dataset}} in it") from error
     except OSError as error:
@@ -151,6 +144,22 @@ def _vector(path: Path, key: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 1 or array.dtype.kind not in "fiub":
         raise MethodError(f"{path}: {key!r} is an array of shape {array.shape} and type {array.dtype}; it must be one row of numbers")
     return array
+
+
+def _frames(path: Path, clip: str, array: np.ndarray, count: int, length: int) -> np.ndarray:
+    """Check the frames that the `count` scores of a clip of `length` frames belong to."""
+    frames = _vector(path, clip + FRAMES, array)
+    if len(frames) != count or frames.dtype.kind not in "iu":
+        raise MethodError(
+            f"{path}: clip {clip!r} has {count} scores, and {clip + FRAMES!r} {len(frames)} values of type {frames.dtype}; "
+            "it must hold one whole number for each score"
+        )
+    if count and (frames[0] < 0 or frames[-1] >= length or np.any(frames[1:] <= frames[:-1])):
+        raise MethodError(
+            f"{path}: {clip + FRAMES!r} must ascend within 0..{length - 1}, since clip {clip!r} has {length} frames; "
+            f"it runs from {frames.min()} to {frames.max()}"
+        )
+    return frames.astype(np.int64)
 
 
 def _some(keys: Sequence[str]) -> str:

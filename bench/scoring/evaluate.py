@@ -42,54 +42,66 @@ class Result:
 
 
 def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric) -> Result:
-    """Return the number of these clips. Clips without a scored frame are left out, and counted.
+    """Return the number of these clips. Their order does not matter.
 
-    A single class gives no value; macro pooling leaves clips of one class out.
+    Clips without a scored frame are left out and counted, and so are clips (macro) or scenes of one class. `frames`, `anomalous_frames`
+    and `clips` count what went in; `chance` is pooled as the value is.
     """
-    scored = [clip for clip in clips if len(clip.scores)]
-    pairs = [(clip.scene, clip.labels[clip.frames], process(clip.scores, protocol)) for clip in scored]
-    left_out = len(clips) - len(scored)
-    if protocol.pool.startswith("macro"):
-        if protocol.pool == "macro-padded":
-            pairs = [(scene, np.append(labels, [0, 1]), np.append(scores, [0.0, 1.0])) for scene, labels, scores in pairs]
-        both = [pair for pair in pairs if 0 < pair[1].sum() < len(pair[1])]
-        left_out += len(pairs) - len(both)
-        groups = [[pair] for pair in both]
-        pairs = both
-    elif protocol.pool.startswith("scene"):
-        groups = [[pair for pair in pairs if pair[0] == scene] for scene in sorted({scene for scene, _, _ in pairs})]
-    else:
-        groups = [pairs]
-    padding = 2 * len(pairs) if protocol.pool == "macro-padded" else 0
-    labels = np.concatenate([pair[1] for pair in pairs]) if pairs else np.zeros(0)
-    counts = {
-        "frames": len(labels) - padding,
-        "anomalous_frames": int(labels.sum()) - padding // 2,
-        "clips": len(pairs),
-        "clips_left_out": left_out,
-        "chance": metric.chance(labels) if metric.chance is not None and len(labels) else None,
-    }
-    values = []
-    for group in groups:
-        group_labels = np.concatenate([pair[1] for pair in group]) if group else np.zeros(0)
-        group_scores = np.concatenate([pair[2] for pair in group]) if group else np.zeros(0)
-        if not 0 < group_labels.sum() < len(group_labels):
-            if protocol.pool == "micro":
-                return Result(None, _one_class(group_labels), **counts)  # type: ignore[arg-type]
-            continue  # a scene of one class has no number
-        try:
-            values.append(float(metric.function(group_labels, group_scores)))
-        except Exception as error:  # a metric of somebody's plugin costs its own value only
-            return Result(None, f"metric {metric.name}: {type(error).__name__}: {error}", **counts)  # type: ignore[arg-type]
-    if not values:
-        return Result(None, "no clip has frames of both classes", **counts)  # type: ignore[arg-type]
-    value = float(np.median(values)) if protocol.pool == "scene-median" else float(np.mean(values))
+    scored = [_Part(clip.scene, clip.labels[clip.frames], process(clip.scores, protocol)) for clip in clips if len(clip.scores)]
+    groups = _groups(scored, protocol)
+    used = [group for group in groups if _has_both(_labels(group, protocol))] if len(groups) > 1 else groups
+    parts = [part for group in used for part in group]
+    anomalous = sum(int(part.labels.sum()) for part in parts)
+    counts = (sum(len(part.labels) for part in parts), anomalous, len(parts), len(clips) - len(parts))
+    if not used:
+        reason = (
+            "no frame has a score" if not scored else f"no {'clip' if protocol.pool == 'macro' else 'scene'} has frames of both classes"
+        )
+        return Result(None, reason, *counts, None)
+    if not _has_both(_labels(used[0], protocol)):
+        kind = "anomalous" if anomalous else "normal"
+        return Result(None, f"every scored frame is {kind}, and one class alone has no {metric.name}", *counts, None)
+    try:
+        values = [float(metric.function(_labels(group, protocol), _scores(group, protocol))) for group in used]
+        chances = [] if metric.chance is None else [float(metric.chance(_labels(group, protocol))) for group in used]
+    except Exception as error:  # a metric of a plugin costs its own value, never the table
+        return Result(None, f"metric {metric.name}: {type(error).__name__}: {error}", *counts, None)
+    value = _join(values, protocol)
     if not np.isfinite(value):
-        return Result(None, f"metric {metric.name} gave {value}", **counts)  # type: ignore[arg-type]
-    return Result(value, "", **counts)  # type: ignore[arg-type]
+        return Result(None, f"metric {metric.name} gave {value}", *counts, None)
+    return Result(value, "", *counts, _join(chances, protocol) if chances else None)
 
 
-def _one_class(labels: np.ndarray) -> str:
-    if not len(labels):
-        return "no frame has a score"
-    return "every scored frame is " + ("anomalous" if labels[0] else "normal") + ": one class has no curve"
+@dataclass(frozen=True)
+class _Part:
+    """A clip after smoothing and normalising: the labels (K,) and scores (K,) of its scored frames."""
+
+    scene: str
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+def _groups(parts: list[_Part], protocol: Protocol) -> list[list[_Part]]:
+    """Return the parts that get one number together: all of them, each alone, or those of a scene."""
+    if protocol.pool.startswith("macro"):
+        return [[part] for part in parts]
+    if protocol.pool.startswith("scene"):
+        return [[part for part in parts if part.scene == scene] for scene in sorted({part.scene for part in parts})]
+    return [parts] if parts else []
+
+
+def _labels(group: list[_Part], protocol: Protocol) -> np.ndarray:
+    return np.concatenate([*(part.labels for part in group), *([[0, 1]] if protocol.pool == "macro-padded" else [])]).astype(np.int64)
+
+
+def _scores(group: list[_Part], protocol: Protocol) -> np.ndarray:
+    return np.concatenate([*(part.scores for part in group), *([[0.0, 1.0]] if protocol.pool == "macro-padded" else [])])
+
+
+def _has_both(labels: np.ndarray) -> bool:
+    return 0 < labels.sum() < len(labels)
+
+
+def _join(values: list[float], protocol: Protocol) -> float:
+    # Sorted, so that the order of clips does not show in the last digit.
+    return float(np.median(values) if protocol.pool == "scene-median" else np.mean(sorted(values)))

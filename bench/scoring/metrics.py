@@ -56,11 +56,10 @@ def eer(labels: np.ndarray, scores: np.ndarray) -> float:
     false, true = _operating_points(labels, scores)
     false_rate = np.concatenate([[0.0], false / false[-1]])
     miss_rate = 1 - np.concatenate([[0.0], true / true[-1]])
-    difference = false_rate - miss_rate  # from -1 up to 1, never falling
+    difference = false_rate - miss_rate  # never falls, from -1 to 1
     after = int(np.searchsorted(difference, 0.0))
     before = after - 1
-    step = difference[after] - difference[before]
-    share = 0.0 if step == 0 else -difference[before] / step
+    share = -difference[before] / (difference[after] - difference[before])
     return float(false_rate[before] + share * (false_rate[after] - false_rate[before]))
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from ..plugins.hookspecs import hookimpl
-from ..plugins.parameters import parameter
+from ..plugins.parameters import check_value, parameter, schema
 
-OURS = "design of this harness"
+OURS = "no source: the choices that published evaluations differ in"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class Protocol:
     name: str
     smooth: Literal["none", "median", "gaussian"] = parameter("none", source=OURS, doc="smoothing of the scores of a clip")
     window: int = parameter(17, unit="frames", source="Lappas et al. 2024; HF2-VAD's code", doc="of the median; odd", minimum=1)
-    sigma: float = parameter(10.0, unit="frames", source="no source: as object-centric papers do", doc="of the gaussian", minimum=0.0)
+    sigma: float = parameter(
+        10.0, unit="frames", source="no source: object-centric papers smooth about so far", doc="of the gaussian", minimum=0.0
+    )
     edge: Literal["reflect", "zero"] = parameter(
         "reflect", source="zero: scipy.signal.medfilt, as HF2-VAD's code", doc="beyond a clip's ends: mirrored, or 0"
     )
@@ -35,10 +37,16 @@ class Protocol:
     )
 
     def __post_init__(self) -> None:
-        if self.window < 1 or self.window % 2 == 0:
+        for entry in schema(type(self)):
+            check_value(getattr(self, entry.name), entry)
+        if self.window % 2 == 0:
             raise ValueError(f"window {self.window}: an odd number of frames from 1 is needed, so that it has a middle")
         if not self.sigma > 0:
             raise ValueError(f"sigma {self.sigma}: must be above 0")
+        if self.pool == "macro-padded" and self.normalise != "clip":
+            raise ValueError(
+                "pool macro-padded adds a score of 0 and one of 1 to each clip, which means something after normalise=clip alone"
+            )
 
 
 def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:

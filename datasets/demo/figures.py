@@ -110,7 +110,9 @@ def cart(look: Look, phase: float, facing: int) -> list[Shape]:
         *_head(look, (-0.08, 1.63)),
         _line([(-0.1, 1.32), (0.15, 1.1), (0.38, 1.15)], 0.1, _shaded(look.shirt, 0.85)),
         _line([(0.3, 1.2), (0.5, 0.85)], 0.06, _DARK),
-        _filled([(-1.45, 0.4), (1.3, 0.4), (1.3, 0.75), (0.85, 1.0), (0.55, 1.0), (0.5, 0.62), (-0.4, 0.62), (-0.5, 1.0), (-1.45, 1.0)], white),
+        _filled(
+            [(-1.45, 0.4), (1.3, 0.4), (1.3, 0.75), (0.85, 1.0), (0.55, 1.0), (0.5, 0.62), (-0.4, 0.62), (-0.5, 1.0), (-1.45, 1.0)], white
+        ),
         _filled([(-1.45, 0.4), (1.3, 0.4), (1.3, 0.52), (-1.45, 0.52)], (60, 110, 70)),
         _filled([(-0.75, 1.92), (0.75, 1.92), (0.65, 2.05), (-0.7, 2.05)], white),
     ]
@@ -184,7 +186,11 @@ def _trunk(look: Look, hip: Point, shoulder: Point) -> list[Shape]:
 
 def _head(look: Look, centre: Point) -> list[Shape]:
     hair = [(centre[0] + 0.13 * math.cos(angle), centre[1] + 0.02 + 0.13 * math.sin(angle)) for angle in np.linspace(0.5, 4.0, 8)]
-    return [_line([centre, (centre[0] - 0.02, centre[1] - 0.17)], 0.1, look.skin), _filled(_circle(centre, 0.125), look.skin), _filled(hair, look.hair)]
+    return [
+        _line([centre, (centre[0] - 0.02, centre[1] - 0.17)], 0.1, look.skin),
+        _filled(_circle(centre, 0.125), look.skin),
+        _filled(hair, look.hair),
+    ]
 
 
 def _joint(start: Point, end: Point, first: float, second: float, bend: int = 1) -> Point:

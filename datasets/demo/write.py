@@ -32,7 +32,9 @@ PED2 = {
     },
 }
 AVENUE = {
-    "training_videos": {f"{number:02d}": ClipPlan(_CAMPUS, frames, 200 + number) for number, frames in enumerate((72, 60, 64, 56, 48), start=1)},
+    "training_videos": {
+        f"{number:02d}": ClipPlan(_CAMPUS, frames, 200 + number) for number, frames in enumerate((72, 60, 64, 56, 48), start=1)
+    },
     "testing_videos": {
         "01": ClipPlan(_CAMPUS, 76, 251, 4, (Event("runner", 36, 10.5),)),
         "02": ClipPlan(_CAMPUS, 72, 252, 4, (Event("throw", 36, 10.2, 1, -1.5),)),
@@ -119,7 +121,7 @@ def _write_pictures(folder: Path, pictures: list[np.ndarray], first: int, ending
 
 def _write_video(path: Path, frames: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), RATE, frames.shape[2:0:-1])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE, frames.shape[2:0:-1])
     if not writer.isOpened():
         raise DataError(f"{path} cannot be written: the folder is not writable, or this OpenCV has no MJPG encoder")
     for frame in frames:

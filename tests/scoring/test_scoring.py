@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import loadmat
+from scipy.optimize import brentq
 from scipy.signal import medfilt
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
 from bench.scoring.evaluate import ClipScores, evaluate
-from bench.scoring.metrics import ap, auc, eer
+from bench.scoring.metrics import Metric, ap, auc, eer
 from bench.scoring.protocols import Protocol, process, sentence
 
 REGISTRY = load()
@@ -32,7 +33,12 @@ KNOWN = {
     ("memae", "avenue", "pixel", "auc"): [0.8074, 0.8099, 0.8041, 0.8106, 0.8072, 0.8006, 0.8511, 0.8634, 0.8075],
     ("ddl-reference", "ped2", "frame", "auc"): [0.9036, 0.9102, 0.9235, 0.9454, 0.9366, 0.9163, 0.9435, 0.9592, 0.9214],
 }
-FRAMES = {("memae", "ped2", "frame"): (1830, 1526), ("memae", "avenue", "mat"): (15009, 3865), ("memae", "avenue", "pixel"): (15009, 3639), ("ddl-reference", "ped2", "frame"): (1986, 1632)}
+FRAMES = {
+    ("memae", "ped2", "frame"): (1830, 1526),
+    ("memae", "avenue", "mat"): (15009, 3865),
+    ("memae", "avenue", "pixel"): (15009, 3639),
+    ("ddl-reference", "ped2", "frame"): (1986, 1632),
+}
 MACRO_CLIPS = {("memae", "ped2", "frame"): 7, ("memae", "avenue", "mat"): 21, ("memae", "avenue", "pixel"): 19}
 
 
@@ -113,9 +119,17 @@ def test_normalising_twice_changes_nothing(values):
     np.testing.assert_allclose(process(once, protocol), once, atol=1e-12)
 
 
-@pytest.mark.parametrize(("values", "text"), [({"window": 16}, "window 16: an odd number"), ({"sigma": 0.0}, "must be above 0")])
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"window": 16}, "window 16: an odd number"),
+        ({"sigma": 0.0}, "must be above 0"),
+        ({"pool": "mean"}, "pool must be one of micro, macro"),
+        ({"pool": "macro-padded"}, "after normalise=clip alone"),
+    ],
+)
 def test_impossible_protocols_are_refused(values, text):
-    """A window without a middle, and a gaussian without width."""
+    """A window without a middle, a gaussian without width, an unknown pooling, 0 and 1 beside scores of another range."""
     with pytest.raises(ValueError, match=text):
         Protocol("x", **values)
 
@@ -143,16 +157,12 @@ def test_metrics_equal_scikit_learn_and_counting(pairs):
 
 
 @given(labelled)
-def test_eer_lies_on_the_roc_curve(pairs):
-    """At the EER the interpolated ROC curve has as many misses as false alarms."""
+def test_eer_is_where_the_roc_curve_crosses(pairs):
+    """The EER is the root of misses minus false alarms on scikit-learn's ROC curve, interpolated linearly."""
     labels, scores = np.array([int(label) for label, _ in pairs]), np.array([float(score) for _, score in pairs])
     false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
-    rate = eer(labels, scores)
-    low, high = np.interp(rate, false, true), None
-    vertical = true[np.isclose(false, rate)]
-    high = max([low, *vertical])
-    low = min([low, *vertical])
-    assert low - 1e-9 <= 1 - rate <= high + 1e-9
+    expected = brentq(lambda rate: 1 - np.interp(rate, false, true) - rate, 0, 1)
+    assert eer(labels, scores) == pytest.approx(expected, abs=1e-9)
 
 
 @given(labelled)
@@ -167,7 +177,10 @@ def test_monotone_map_changes_no_metric(pairs):
 
 
 def clips_of(*rows, scenes=("", "", "")):
-    return [ClipScores(str(number), scene, np.array(scores, float), np.arange(len(scores)), np.array(labels)) for number, ((labels, scores), scene) in enumerate(zip(rows, scenes))]
+    return [
+        ClipScores(str(number), scene, np.array(scores, float), np.arange(len(scores)), np.array(labels))
+        for number, ((labels, scores), scene) in enumerate(zip(rows, scenes))
+    ]
 
 
 ROWS = (([0, 0, 1], [0.1, 0.5, 0.4]), ([0, 1, 1], [5.0, 9.0, 4.0]), ([1, 1, 1], [1.0, 2.0, 3.0]))
@@ -194,7 +207,9 @@ def test_scene_median_and_mean():
     clips = clips_of(([0, 1], [1, 2]), ([0, 1], [2, 1]), ([0, 1, 1], [2, 1, 3]), scenes=("a", "b", "c"))
     assert evaluate(clips, Protocol("x", pool="scene-median"), REGISTRY.metrics["auc"]).value == 0.5
     assert evaluate(clips, Protocol("x", pool="scene-mean"), REGISTRY.metrics["auc"]).value == pytest.approx(0.5)
-    assert evaluate(clips_of(*ROWS, scenes=("a", "a", "b")), Protocol("x", pool="scene-mean"), REGISTRY.metrics["auc"]).value == pytest.approx(6 / 9)
+    assert evaluate(
+        clips_of(*ROWS, scenes=("a", "a", "b")), Protocol("x", pool="scene-mean"), REGISTRY.metrics["auc"]
+    ).value == pytest.approx(6 / 9)
 
 
 def test_one_class_has_no_value():
@@ -202,6 +217,35 @@ def test_one_class_has_no_value():
     result = evaluate(clips_of(ROWS[2]), Protocol("x"), REGISTRY.metrics["auc"])
     assert result.value is None
     assert "every scored frame is anomalous" in result.reason
+
+
+def test_scene_of_one_class_is_left_out():
+    """Its clips are counted as left out, and its frames do not count."""
+    clips = clips_of(([0, 1], [1, 2]), ([0, 1], [2, 1]), ([1, 1], [2, 1]), scenes=("a", "b", "c"))
+    result = evaluate(clips, Protocol("x", pool="scene-mean"), REGISTRY.metrics["auc"])
+    assert (result.value, result.frames, result.anomalous_frames, result.clips, result.clips_left_out) == (0.5, 4, 2, 2, 1)
+    nothing = evaluate(clips[2:], Protocol("x", pool="scene-mean"), REGISTRY.metrics["auc"])
+    assert (nothing.value, nothing.chance) == (None, None)
+    assert "every scored frame is anomalous" in nothing.reason
+
+
+def test_nothing_scored_has_no_value():
+    """No clip, or none with a score, is said so."""
+    for clips in ([], [ClipScores("1", "", np.zeros(0), np.zeros(0, int), np.array([0, 1]))]):
+        for protocol in REGISTRY.protocols.values():
+            result = evaluate(clips, protocol, REGISTRY.metrics["auc"])
+            assert (result.value, result.reason, result.clips_left_out) == (None, "no frame has a score", len(clips))
+
+
+def test_metric_that_raises_costs_its_value():
+    """The reason names the metric and its error; NaN is no value either."""
+
+    def broken(labels, scores):
+        raise IndexError("beyond the end")
+
+    result = evaluate(clips_of(*ROWS), Protocol("x"), Metric("mine", broken))
+    assert (result.value, result.reason) == (None, "metric mine: IndexError: beyond the end")
+    assert evaluate(clips_of(*ROWS), Protocol("x"), Metric("mine", lambda labels, scores: np.nan)).reason == "metric mine gave nan"
 
 
 def test_clip_without_scores_is_left_out():

@@ -1,0 +1,202 @@
+"""Scores from a file: what fits, and what each misfit is answered with."""
+
+import logging
+import pickle
+
+import numpy as np
+import pytest
+from bench.methods.scores import ReadScores, ScoresParameters
+
+from bench import MethodError, OpenClip
+from bench.running.context import make_context
+
+LENGTHS = {"01": 5, "02": 4}
+VALUES = {"01": np.array([0.5, 1, 2, 3, 4]), "02": np.array([9, 8, 7, 6])}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write arrays to a file, and return the scores of a clip read from it."""
+
+    def reader(arrays, clip="01", dataset="ped2", **parameters):
+        if arrays is not None:
+            np.savez(tmp_path / "ped2.npz", **arrays)
+        method = ReadScores(ScoresParameters(**({"path": tmp_path / "{dataset}.npz"} | parameters)))
+        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=LENGTHS)
+        return method.score(OpenClip(clip, "test", LENGTHS[clip], dataset), context)
+
+    return reader
+
+
+def test_all_frames_by_clip_id(read):
+    """One score a frame, under the clip's id."""
+    for clip in LENGTHS:
+        scores = read(VALUES, clip)
+        np.testing.assert_array_equal(scores.values, VALUES[clip])
+        np.testing.assert_array_equal(scores.frames, np.arange(LENGTHS[clip]))
+
+
+def test_first_moves_the_frames(read):
+    """Shorter arrays begin at `first`."""
+    scores = read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]}, first=1)
+    np.testing.assert_array_equal(scores.frames, [1, 2, 3])
+
+
+def test_higher_is_normal_turns_the_sign(read):
+    """A regularity becomes an anomaly score, whatever its type."""
+    np.testing.assert_array_equal(read(VALUES, higher_is="normal").values, -VALUES["01"])
+    np.testing.assert_array_equal(
+        read({"01": np.array([1, 0, 3], dtype=np.uint8), "02": VALUES["02"]}, higher_is="normal").values, [-1, 0, -3]
+    )
+
+
+def test_frames_of_the_file_override_first(read):
+    """Where the file says which frames, they count."""
+    arrays = {"01": VALUES["01"][:2], "01.frames": np.array([0, 4]), "02": VALUES["02"][:2]}
+    np.testing.assert_array_equal(read(arrays, first=2).frames, [0, 4])
+    np.testing.assert_array_equal(read(arrays, "02", first=2).frames, [2, 3])
+
+
+def test_arrays_without_names_are_taken_in_clip_order(tmp_path, caplog):
+    """In the order of their numbers, 10 after 9, with a line in the log."""
+    lengths = {f"{number:02d}": 3 for number in range(12)}
+    np.savez(tmp_path / "file.npz", *[np.full(3, number) for number in range(12)])
+    method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
+    with caplog.at_level(logging.INFO, "test"):
+        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=lengths)
+        found = [method.score(OpenClip(clip, "test", 3, "made"), context).values[0] for clip in lengths]
+    assert found == list(range(12))
+    assert "taken in clip order: arr_0 is clip 00, ..., arr_11 is clip 11" in caplog.text
+    assert caplog.text.count("clip order") == 1  # the file is read once
+
+
+def test_each_dataset_has_its_file(tmp_path):
+    """{dataset} in the path stands for the dataset's name, and one method may meet several."""
+    for dataset, value in (("ped2", 1.0), ("avenue", 2.0)):
+        np.savez(tmp_path / f"{dataset}.npz", **{"01": np.full(5, value), "02": np.zeros(4)})
+    method = ReadScores(ScoresParameters(tmp_path / "{dataset}.npz"))
+    context = make_context(0, "cpu", tmp_path, test_lengths=LENGTHS)
+    for dataset, value in (("ped2", 1.0), ("avenue", 2.0), ("ped2", 1.0)):
+        assert method.score(OpenClip("01", "test", 5, dataset), context).values[0] == value
+
+
+def test_a_file_already_read_can_be_saved(tmp_path, read):
+    """The default save has nothing to write, and does not stumble over the file's arrays."""
+    np.savez(tmp_path / "ped2.npz", **VALUES)
+    method = ReadScores(ScoresParameters(tmp_path / "ped2.npz"))
+    method.score(OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS))
+    method.save(tmp_path / "fitted")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "parameters", "text"),
+    [
+        ({"01": VALUES["01"]}, {}, r"it has no scores of '02'.*the 2 clip ids, like '01', '02'"),
+        (VALUES | {"03": np.zeros(3)}, {}, r"it has '03', no test clip"),
+        (VALUES | {"03.frames": np.zeros(3)}, {}, r"it has '03.frames', no test clip"),
+        ({"1": VALUES["01"], "02": VALUES["02"]}, {}, r"no scores of '01'; it has '1', no test clip"),
+        ({}, {}, r"no scores of '01', '02'"),
+        ({"arr_0": VALUES["01"]}, {}, r"holds 1 arrays without names, and there are 2 test clips"),
+        (VALUES, {"first": 2}, r"clip '01' has 5 scores from frame 2 on, but only 5 frames"),
+        (VALUES | {"02": np.zeros(5)}, {}, r"clip '02' has 5 scores from frame 0 on, but only 4 frames"),
+        (VALUES | {"02": np.zeros((2, 2))}, {}, r"'02' is an array of shape \(2, 2\).*one row of numbers"),
+        (VALUES | {"02": np.array(["a", "b"])}, {}, r"'02' is an array of shape \(2,\) and type <U1"),
+        (VALUES | {"02": np.zeros(2, dtype=complex)}, {}, r"type complex128"),
+        (VALUES | {"02.frames": np.arange(3)}, {}, r"clip '02' has 4 scores, and '02.frames' 3 values"),
+        (VALUES | {"02.frames": np.arange(4.0)}, {}, r"'02.frames' 4 values of type float64.*one whole number for each score"),
+        (
+            VALUES | {"02.frames": np.array([0, 1, 2, 4])},
+            {},
+            r"must ascend within 0..3, since clip '02' has 4 frames; it runs from 0 to 4",
+        ),
+        (VALUES | {"02.frames": np.array([0, 1, 1, 2])}, {}, r"must ascend"),
+        (VALUES | {"02.frames": np.array([3, 2, 1, 0], dtype=np.uint8)}, {}, r"must ascend"),
+        (VALUES | {"02.frames": np.array([-1, 0, 1, 2])}, {}, r"must ascend"),
+    ],
+)
+def test_misfits_are_refused(read, arrays, parameters, text):
+    """The mistake is found at the first clip, whichever clip it concerns."""
+    with pytest.raises(MethodError, match=text):
+        read(arrays, **parameters)
+
+
+def test_long_lists_are_cut(tmp_path):
+    """A file of another dataset names some of its keys and counts the others."""
+    np.savez(tmp_path / "file.npz", **{f"a{number}": np.zeros(1) for number in range(20)})
+    method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
+    with pytest.raises(MethodError, match=r"'a5' and 14 more, no test clip"):
+        method.score(OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS))
+
+
+def test_a_missing_file(read):
+    """The path as it was looked for."""
+    with pytest.raises(MethodError, match=r"no file .*avenue\.npz"):
+        read(None, dataset="avenue")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (pickle.dumps({"01": [1, 2]}), "cannot be read as npz"),
+        (b"frame,score\n0,1\n", "cannot be read as npz"),
+        (b"", "cannot be read as npz"),
+        (b"PK\x03\x04 no zip", "cannot be read as npz"),
+    ],
+    ids=["pickle", "csv", "empty", "damaged"],
+)
+def test_files_that_are_no_npz(tmp_path, read, content, text):
+    """Other files are refused, and nothing is unpickled."""
+    (tmp_path / "ped2.npz").write_bytes(content)
+    with pytest.raises(MethodError, match=text):
+        read(None)
+
+
+def test_a_truncated_file(tmp_path, read):
+    """An npz that was cut off."""
+    np.savez_compressed(tmp_path / "ped2.npz", **VALUES)
+    whole = (tmp_path / "ped2.npz").read_bytes()
+    (tmp_path / "ped2.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MethodError, match="cannot be read as npz"):
+        read(None)
+
+
+def test_a_damaged_member(tmp_path, read):
+    """An npz whose bytes were changed."""
+    np.savez(tmp_path / "ped2.npz", **VALUES)
+    content = bytearray((tmp_path / "ped2.npz").read_bytes())
+    content[170:180] = bytes(10)
+    (tmp_path / "ped2.npz").write_bytes(content)
+    with pytest.raises(MethodError, match="cannot be read as npz"):
+        read(None)
+
+
+def test_an_array_of_objects(tmp_path, read):
+    """Would have to be unpickled, and is not."""
+    np.savez(tmp_path / "ped2.npz", **{"01": np.array([{"a": 1}], dtype=object), "02": VALUES["02"]})
+    with pytest.raises(MethodError, match="pickled files and arrays of objects are refused"):
+        read(None)
+
+
+def test_a_single_array(tmp_path, read):
+    """A .npy, whatever its name."""
+    with (tmp_path / "ped2.npz").open("wb") as file:
+        np.save(file, VALUES["01"])
+    with pytest.raises(MethodError, match="holds one array, not an npz"):
+        read(None)
+
+
+def test_a_folder(tmp_path, read):
+    """A folder is no file."""
+    (tmp_path / "ped2.npz").mkdir()
+    with pytest.raises(MethodError, match="cannot be read"):
+        read(None)
+
+
+def test_a_zip_of_other_things(tmp_path, read):
+    """A zip whose members are no arrays."""
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "ped2.npz", "w") as file:
+        file.writestr("01", "text")
+    with pytest.raises(MethodError, match="holds '01', which is no array"):
+        read(None)
