@@ -177,9 +177,11 @@ class Method:
                 )
             array = np.asarray(value)
             if array.dtype.hasobject:
-                raise MethodError(f"{self.name}: attribute {key!r} is an array of Python objects; keep numbers or strings, or write save() and load()")
+                raise MethodError(
+                    f"{self.name}: attribute {key!r} is an array of Python objects; keep numbers or strings, or write save() and load()"
+                )
             state[key] = array
-        with open(path, "wb") as file:
+        with path.open("wb") as file:
             np.savez(file, **state)  # type: ignore[arg-type]
 
     def load(self, path: Path) -> None:
@@ -213,10 +215,14 @@ def as_scores(result: Any, length: int, who: str) -> Scores:
     if values.ndim != 1:
         raise MethodError(f"{who}: score() returned an array of shape {values.shape}, expected one number a frame, ({length},)")
     if frames.shape != values.shape or (frames.size and not np.issubdtype(frames.dtype, np.integer)):
-        raise MethodError(f"{who}: Scores has {values.size} values and frames of shape {frames.shape} and type {frames.dtype}; they must pair up as integers")
+        raise MethodError(
+            f"{who}: Scores has {values.size} values and frames of shape {frames.shape} and type {frames.dtype}; they must pair up as integers"
+        )
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
-        raise MethodError(f"{who}: the score of frame {int(frames[bad[0]])} is {values[bad[0]]} ({bad.size} of {values.size} scores are not finite)")
+        raise MethodError(
+            f"{who}: the score of frame {int(frames[bad[0]])} is {values[bad[0]]} ({bad.size} of {values.size} scores are not finite)"
+        )
     if frames.size and (frames[0] < 0 or frames[-1] >= length or np.any(np.diff(frames) <= 0)):
         raise MethodError(f"{who}: frames of Scores must ascend within 0..{length - 1}")
     with np.errstate(over="ignore"):

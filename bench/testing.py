@@ -123,9 +123,16 @@ def _fit(cls: type[Method]) -> _Fitted:
     return _Fitted(method, context, _score(method, _clips(method, "test"), context))
 
 
-@functools.lru_cache(maxsize=1)
+_kept: dict[type[Method], _Fitted] = {}
+"""The method that was fitted last: the checks of one method come one after the other."""
+
+
 def _fitted(cls: type[Method]) -> _Fitted:
-    return _fit(cls)
+    if cls not in _kept:
+        fitted = _fit(cls)
+        _kept.clear()
+        _kept[cls] = fitted
+    return _kept[cls]
 
 
 def _compare(found: dict[str, Scores], expected: dict[str, Scores], what: str, tolerance: float = 0.0) -> None:
@@ -155,10 +162,14 @@ def says_what_it_is(cls: type[Method]) -> None:
         raise CheckFailed(f"version {cls.version!r} must be a whole number from 1")
     unknown = set(cls.expected_failures) - {check.__name__ for check in CHECKS}
     if unknown:
-        raise CheckFailed(f"expected_failures names no check: {', '.join(sorted(unknown))}; there are {', '.join(check.__name__ for check in CHECKS)}")
+        raise CheckFailed(
+            f"expected_failures names no check: {', '.join(sorted(unknown))}; there are {', '.join(check.__name__ for check in CHECKS)}"
+        )
     without = [item.name for item in fields(cls.Parameters) if not item.metadata.get("source")]
     if without:
-        raise CheckFailed(f"parameters without a source: {', '.join(without)}; write parameter(..., source='paper, section; or: no source, chosen because ...')")
+        raise CheckFailed(
+            f"parameters without a source: {', '.join(without)}; write parameter(..., source='paper, section; or: no source, chosen because ...')"
+        )
 
 
 def needs_are_known(cls: type[Method]) -> None:
@@ -214,7 +225,9 @@ def same_for_any_batch(cls: type[Method]) -> None:
 
     for batch in (1, 3):
         seed_everything(SEED)
-        found = {clip.id: as_scores(infer(method, clip, fitted.context, batch), clip.length, method.name) for clip in _clips(method, "test")}
+        found = {
+            clip.id: as_scores(infer(method, clip, fitted.context, batch), clip.length, method.name) for clip in _clips(method, "test")
+        }
         _compare(found, fitted.scores, f"in batches of {batch}", method.batch_tolerance)
 
 

@@ -46,9 +46,13 @@ class UNetParameters(PseudoAnomalyParameters):
         (3, 5, 7), unit="pixels", source="code; the paper has four of 3: 3+3+3+3", doc="parallel convolutions of a block"
     )
     grids: Literal[2, 1] = parameter(2, source="code; the paper has one grid", doc="grids of 16x16 patches in the score")
-    epochs: int = parameter(10, source="code; the paper's figure of sigma shows 10, the readme's example 50", doc="passes over the training windows", minimum=1)
+    epochs: int = parameter(
+        10, source="code; the paper's figure of sigma shows 10, the readme's example 50", doc="passes over the training windows", minimum=1
+    )
     batch: int = parameter(10, unit="windows", source="code; the paper gives no value", doc="windows a step", minimum=1)
-    learning_rate: float = parameter(0.01, source="code; the paper gives no value", doc="of Adam, for network and anomaly weight alike", minimum=0.0)
+    learning_rate: float = parameter(
+        0.01, source="code; the paper gives no value", doc="of Adam, for network and anomaly weight alike", minimum=0.0
+    )
     every: int = parameter(1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1)
 
     def __post_init__(self) -> None:
@@ -81,7 +85,9 @@ class _DistinctionUNet(UNetParameters):
 
 @dataclass(frozen=True)
 class _StaticUNet(_DistinctionUNet):
-    anomaly_weight: Literal["learned", "static"] = parameter("static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss")
+    anomaly_weight: Literal["learned", "static"] = parameter(
+        "static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss"
+    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,9 @@ class _DistinctionC3DSU(C3DSUParameters):
 
 @dataclass(frozen=True)
 class _StaticC3DSU(_DistinctionC3DSU):
-    anomaly_weight: Literal["learned", "static"] = parameter("static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss")
+    anomaly_weight: Literal["learned", "static"] = parameter(
+        "static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss"
+    )
 
 
 class DistinctionUNet(PseudoAnomalyTraining):
@@ -178,7 +186,10 @@ class DistinctionUNet(PseudoAnomalyTraining):
             frames = torch.cat([state[0], frames])
             features = [torch.cat([kept, new]) for kept, new in zip(state[1], features)]
         count = len(frames) - length + 1
-        kept = (frames[len(frames) - min(len(frames), length - 1) :], [level[len(level) - min(len(level), length - 1) :] for level in features])
+        kept = (
+            frames[len(frames) - min(len(frames), length - 1) :],
+            [level[len(level) - min(len(level), length - 1) :] for level in features],
+        )
         if count < 1:
             return {}, kept
         stacked = [torch.cat([level[offset : offset + count] for offset in range(length)], dim=1) for level in features]

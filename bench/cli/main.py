@@ -80,10 +80,17 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="'bench COMMAND --help' tells the options of a command. Quote selections that contain [ or |.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Versions of bench, Python, torch and plugins.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Versions of bench, Python, torch and plugins.",
+)
 @click.option("--traceback", is_flag=True, expose_value=False, help="Show the whole traceback of an error.")
 def bench() -> None:
-    """Compare methods that find anomalous frames in surveillance video.
+    r"""Compare methods that find anomalous frames in surveillance video.
 
     \b
       bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download

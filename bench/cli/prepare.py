@@ -20,7 +20,9 @@ from .options import plugin_option
 @click.option("--methods", "-m", default="all", show_default=True, metavar="SELECTION", help="Whose frame formats and tracks are made.")
 @click.option("--profile", help="paper, medium, small or smoke: sizes depend on it. [default: as in bench run]")
 @click.option("--detector", metavar="SELECTION", help="Of objects. [default: as in bench run]")
-@click.option("--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written and how many bytes; write nothing.")
 @plugin_option
 def command(**options: Any) -> None:
@@ -28,7 +30,9 @@ def command(**options: Any) -> None:
     sys.exit(prepare(**options))
 
 
-def prepare(datasets: str, methods: str, profile: str | None, detector: str | None, data: tuple[Path, ...], dry_run: bool, plugin: tuple[Path, ...]) -> int:
+def prepare(
+    datasets: str, methods: str, profile: str | None, detector: str | None, data: tuple[Path, ...], dry_run: bool, plugin: tuple[Path, ...]
+) -> int:
     """Do what `bench prepare` does and return the exit code."""
     from ..frames.cache import cache_folder
     from ..frames.store import disk_needed
@@ -56,7 +60,10 @@ def prepare(datasets: str, methods: str, profile: str | None, detector: str | No
         test, train = ([clip for clip in planned.dataset.clips(part) if clip.source is not None] for part in ("test", "train"))
         needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(planned.dataset, train, planned.train_formats)
         formats = ", ".join(sorted(str(frames) for frames in planned.test_formats | planned.train_formats)) or "no frames"
-        console.print(f"{label}: {formats}; {needed / 2**20:.0f} MB to write" + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""), markup=False)
+        console.print(
+            f"{label}: {formats}; {needed / 2**20:.0f} MB to write" + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""),
+            markup=False,
+        )
         if dry_run:
             continue
         with console.status(label) as status:

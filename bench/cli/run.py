@@ -79,12 +79,22 @@ Examples (quote selections that contain [ or |):
   bench run --methods 'c3dsu[anomaly_weight=static|learned]' --datasets ped2 --dry-run""",
 )
 @click.option("--methods", "-m", required=True, metavar="SELECTION", help="Names or groups, e.g. c3dsu,baseline (bench list methods).")
-@click.option("--datasets", "-d", required=True, metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).")
+@click.option(
+    "--datasets", "-d", required=True, metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets)."
+)
 @click.option("--seeds", default="0", show_default=True, help="0 or 0,1,2 or 0-4.")
 @click.option("--profile", help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]")
-@click.option("--protocol", default="median17", show_default=True, metavar="SELECTION", help="Of the table; all protocols are computed and kept.")
-@click.option("--detector", metavar="SELECTION", help="Of objects. [default: what the dataset names, else fasterrcnn where its weights are, else motion]")
-@click.option("--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]")
+@click.option(
+    "--protocol", default="median17", show_default=True, metavar="SELECTION", help="Of the table; all protocols are computed and kept."
+)
+@click.option(
+    "--detector",
+    metavar="SELECTION",
+    help="Of objects. [default: what the dataset names, else fasterrcnn where its weights are, else motion]",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder. [default: the run to resume, else results/DATE-TIME]")
 @click.option("--new", is_flag=True, help="Start a new run even where an equal one is not complete.")
 @click.option("--device", help="cpu, cuda or cuda:N. [default: the first GPU, else cpu]")
@@ -163,7 +173,9 @@ def _conclude(plan: Plan, registry: Any, console: Any) -> int:
     console.print()
     for path in written:
         console.print(f"wrote {path}", markup=False)
-    console.print(f"next: bench score {shlex.quote(str(plan.run.path))} --protocol minmax,raw   (other protocols, without training)", markup=False)
+    console.print(
+        f"next: bench score {shlex.quote(str(plan.run.path))} --protocol minmax,raw   (other protocols, without training)", markup=False
+    )
     console.print(f"run {plan.run.path}", markup=False)
     statuses = [cell.record.status for cell in plan.cells]
     if all(status == "no data" for status in statuses):
@@ -182,6 +194,8 @@ def show_plan(plan: Plan, console: Any) -> None:
     for cell in plan.cells:
         record = cell.record
         what = "reused: " + cell.why if cell.reuse else "no data: " + cell.why if record.status == "no data" else "run: " + cell.why
-        table.add_row(escape(record.label), escape(record.dataset + (f" {record.scene}" if record.scene else "")), str(record.seed), escape(what))
+        table.add_row(
+            escape(record.label), escape(record.dataset + (f" {record.scene}" if record.scene else "")), str(record.seed), escape(what)
+        )
     console.print(table)
     console.print(f"{len(plan.to_run)} of {len(plan.cells)} cells would run; nothing was written", markup=False)

@@ -37,9 +37,9 @@ def command(run: Path | None, as_json: bool) -> None:
     from tabulate import tabulate
 
     from ..errors import RequestError, RunError
-    from ..runs.folder import Run
     from ..running.duration import duration
     from ..running.reporter import read_progress
+    from ..runs.folder import Run
 
     try:
         opened = Run.open(newest_run(run))
@@ -55,9 +55,13 @@ def command(run: Path | None, as_json: bool) -> None:
             cell.status, cell.reason = "interrupted", "its worker is gone; the same `bench run` line goes on from the last checkpoint"
             continue
         left = progress.seconds_left(time.time())
-        doing[cell.folder] = f"{progress.what}, {progress.done} of {progress.total}" + (f", {duration(left)} left" if left is not None else "")
+        doing[cell.folder] = f"{progress.what}, {progress.done} of {progress.total}" + (
+            f", {duration(left)} left" if left is not None else ""
+        )
     if as_json:
-        json.dump({"run": str(opened.path), "command": manifest["command"], "cells": [asdict(cell) for cell in cells]}, sys.stdout, indent=1)
+        json.dump(
+            {"run": str(opened.path), "command": manifest["command"], "cells": [asdict(cell) for cell in cells]}, sys.stdout, indent=1
+        )
         click.echo()
         return
     click.echo(f"run {opened.path}: {manifest['command']}")
@@ -72,7 +76,15 @@ def command(run: Path | None, as_json: bool) -> None:
         ]
         for cell in cells
     ]
-    click.echo(tabulate(rows, ["method", "dataset", "seed", "status", "time", ""], tablefmt="plain", disable_numparse=True, maxcolwidths=[None] * 5 + [70]))
+    click.echo(
+        tabulate(
+            rows,
+            ["method", "dataset", "seed", "status", "time", ""],
+            tablefmt="plain",
+            disable_numparse=True,
+            maxcolwidths=[None] * 5 + [70],
+        )
+    )
     counts = {status: sum(cell.status == status for cell in cells) for status in dict.fromkeys(cell.status for cell in cells)}
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     if any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells) and not doing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -155,9 +156,7 @@ def _listed(items: Any) -> str:
     return ", ".join(dict.fromkeys(item for item in items if item))
 
 
-def _caption(
-    run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol: Protocol, metric: Metric, usual: set[str]
-) -> str:
+def _caption(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol: Protocol, metric: Metric, usual: set[str]) -> str:
     """Return what was measured and how, in words."""
     cells = [summary.cell for summary in summaries]
     names = {"auc": "Frame AUC", "ap": "Frame average precision", "eer": "Frame equal error rate"}
@@ -170,12 +169,12 @@ def _caption(
     text += f" Profile: {_listed(cell.profile for cell in cells)}."
     seeds = sorted({row.cell.seed for summary in summaries for row in summary.rows if row.cell.uses_seed})
     if seeds:
-        text += f" Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}" + ("; a single seed has no spread." if len(seeds) == 1 else ".")
+        text += f" Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}" + (
+            "; a single seed has no spread." if len(seeds) == 1 else "."
+        )
     text += f" Device: {_listed(cell.device for cell in cells)}."
     if metric.name == "ap":
-        chances = {
-            summary.dataset: summary.rows[0].result.chance for summary in summaries if summary.rows[0].result.chance is not None
-        }
+        chances = {summary.dataset: summary.rows[0].result.chance for summary in summaries if summary.rows[0].result.chance is not None}
         text += " Chance: " + ", ".join(f"{value * 100:.2f} ({name})" for name, value in chances.items()) + "." if chances else ""
     others = sorted(flag for flag in usual if flag != "single seed" and not flag.startswith("profile "))
     return text + (f" All rows: {'; '.join(others)}." if others else "")
@@ -193,7 +192,11 @@ def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol:
         record = evidence.dataset(own[0].cell)
         if record is not None and record.lengths_from == "labels":
             notes.append(f"{column}: no frames were at hand; the lengths of the clips come from the labels")
-        beaten = [summary.label for summary in own if summary.cell.family != TRIVIAL and not _beats_frame_index(evidence, summary, protocol, metric)]
+        beaten = [
+            summary.label
+            for summary in own
+            if summary.cell.family != TRIVIAL and not _beats_frame_index(evidence, summary, protocol, metric)
+        ]
         if beaten:
             notes.append(f"{column}: not better than the frame index on their own frames: {', '.join(beaten)}")
         notes += _order_notes(run, evidence, own, column, protocol, metric)
@@ -202,7 +205,11 @@ def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol:
 
 def _beats_frame_index(evidence: Evidence, summary: Summary, protocol: Protocol, metric: Metric) -> bool:
     """Whether the mean is better than what the index of each frame gets, on the frames that the method scored."""
-    members = [cell for cell in evidence.cells if cell.label == summary.label and cell.dataset == summary.dataset and cell.seed == summary.cell.seed]
+    members = [
+        cell
+        for cell in evidence.cells
+        if cell.label == summary.label and cell.dataset == summary.dataset and cell.seed == summary.cell.seed
+    ]
     clips = [
         ClipScores(clip.id, clip.scene, clip.frames.astype(np.float64), clip.frames, clip.labels)
         for clip in evidence.clips(members, summary.label_set)
@@ -217,13 +224,15 @@ def _order_notes(run: Run, evidence: Evidence, own: Sequence[Summary], column: s
     if protocol.frames == "common" or len({summary.rows[0].result.frames for summary in own}) < 2:
         return []
     rows: list[Row] = evaluate_run(run, [replace(protocol, frames="common")], [metric], evidence)
-    shared = {summary.label: summary.mean for summary in summarise(rows) if summary.dataset == column and summary.label_set == own[0].label_set}
+    shared = {
+        summary.label: summary.mean for summary in summarise(rows) if summary.dataset == column and summary.label_set == own[0].label_set
+    }
     ranked = sorted((summary for summary in own if summary.cell.family != TRIVIAL), key=lambda summary: -(summary.mean or 0))
     if not metric.higher_is_better:
         ranked.reverse()
     counted = evidence.common_frames(own[0].cell.dataset_folder)[1]
     notes = []
-    for better, worse in zip(ranked, ranked[1:]):
+    for better, worse in pairwise(ranked):
         first, second = shared.get(better.label), shared.get(worse.label)
         if first is None or second is None or first == second or better.mean == worse.mean:
             continue

@@ -55,7 +55,12 @@ def to_latex(table: Comparison) -> str:
     remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}" for letter, text in table.footnotes]
     remarks += [escape(note) + "." for note in table.notes]
     if remarks:
-        lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright", *(remark + r"\par" for remark in remarks), r"\end{minipage}"]
+        lines += [
+            r"\par\smallskip",
+            r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
+            *(remark + r"\par" for remark in remarks),
+            r"\end{minipage}",
+        ]
     return "\n".join([*lines, r"\end{table}", ""])
 
 

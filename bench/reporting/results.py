@@ -6,7 +6,9 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..errors import RunError
 from ..method import Scores
@@ -42,6 +44,15 @@ class Row:
     result: Result
 
 
+@dataclass(frozen=True)
+class Common:
+    """The frames of each clip that every counted row scored; the rows that counted, and those with too few frames to count."""
+
+    frames: dict[str, set[int]]
+    rows: list[str]
+    short: list[str]
+
+
 class Evidence:
     """The scores and labels of a run, read once."""
 
@@ -50,6 +61,7 @@ class Evidence:
         self._run = run
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
+        self._common: dict[str, Common] = {}
         for cell in self.cells:
             if cell.status != "done":
                 continue
@@ -69,45 +81,46 @@ class Evidence:
                 return None
         return self._datasets[cell.dataset_folder]
 
-    def clips(self, cells: Sequence[CellRecord], label_set: str) -> list[ClipScores]:
-        """Return scores beside labels of one cell, or of the scenes' cells that belong together."""
+    def clips(self, cells: Sequence[CellRecord], label_set: str, protocol: Protocol) -> list[ClipScores]:
+        """Return scores beside labels of one cell, or of the scenes' cells that belong together, on the protocol's frames."""
         record = self._datasets[cells[0].dataset_folder]
-        found: dict[str, Scores] = {}
-        for cell in cells:
-            found |= self._scores[cell.folder]
+        found = {clip: scores for cell in cells for clip, scores in self._scores[cell.folder].items()}
         labels = record.labels[label_set]
-        return [ClipScores(clip, scene, found[clip].values, found[clip].frames, labels[clip]) for clip, _, scene in record.clips if clip in found]
+        clips = [
+            ClipScores(clip, scene, found[clip].values, found[clip].frames, labels[clip])
+            for clip, _, scene in record.clips
+            if clip in found
+        ]
+        if protocol.frames == "own":
+            return clips
+        common = self.common_frames(record.name).frames
+        kept = [np.isin(clip.frames, list(common[clip.id])) for clip in clips]
+        return [replace(clip, scores=clip.scores[keep], frames=clip.frames[keep]) for clip, keep in zip(clips, kept)]
 
-    def common_frames(self, dataset_folder: str) -> tuple[dict[str, set[int]], list[str]]:
-        """Return the frames of each clip that every row scored, and the labels of the rows that counted.
-
-        A row that scored less than half of all frames does not count.
-        """
+    def common_frames(self, dataset_folder: str) -> Common:
+        """Return the frames that all rows of a dataset scored. A row counts that is done and scored at least half of the frames."""
+        if dataset_folder in self._common:
+            return self._common[dataset_folder]
         record = self._datasets[dataset_folder]
         total = sum(length for _, length, _ in record.clips)
-        common: dict[str, set[int]] = {clip: set(range(length)) for clip, length, _ in record.clips}
-        rows: dict[str, dict[str, Scores]] = {}
+        members: dict[tuple[str, int], list[CellRecord]] = {}
         for cell in self.cells:
-            if cell.dataset_folder == dataset_folder and cell.folder in self._scores:
-                rows.setdefault(f"{cell.label}\0{cell.seed}", {}).update(self._scores[cell.folder])
-        counted = []
-        for name, found in rows.items():
-            if 2 * sum(len(scores.frames) for scores in found.values()) < total:
+            if cell.dataset_folder == dataset_folder:
+                members.setdefault((cell.label, cell.seed), []).append(cell)
+        frames: dict[str, set[int]] = {clip: set(range(length)) for clip, length, _ in record.clips}
+        counted, short = [], []
+        for (label, _), cells in members.items():
+            if any(cell.status != "done" for cell in cells):
                 continue
-            counted.append(name.split("\0")[0])
-            for clip, frames in common.items():
-                frames &= set(found[clip].frames.tolist()) if clip in found else set()
-        return common, list(dict.fromkeys(counted))
-
-
-def _restrict(clips: list[ClipScores], common: dict[str, set[int]]) -> list[ClipScores]:
-    import numpy as np
-
-    restricted = []
-    for clip in clips:
-        kept = np.array([frame in common[clip.id] for frame in clip.frames.tolist()], dtype=bool)
-        restricted.append(replace(clip, scores=clip.scores[kept], frames=clip.frames[kept]))
-    return restricted
+            found = {clip: scores.frames.tolist() for cell in cells for clip, scores in self._scores[cell.folder].items()}
+            if 2 * sum(map(len, found.values())) < total:
+                short.append(label)
+                continue
+            counted.append(label)
+            for clip, common in frames.items():
+                common.intersection_update(found.get(clip, ()))
+        self._common[dataset_folder] = Common(frames, list(dict.fromkeys(counted)), list(dict.fromkeys(short)))
+        return self._common[dataset_folder]
 
 
 def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]]:
@@ -129,33 +142,33 @@ def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]
 def evaluate_run(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], evidence: Evidence | None = None) -> list[Row]:
     """Return every number of a run: one a cell, scene, label set, protocol and metric; those that do not exist with their reason."""
     evidence = evidence or Evidence(run)
+    groups = list(_grouped(evidence))
     rows: list[Row] = []
-    common: dict[str, dict[str, set[int]]] = {}
     for protocol in protocols:
-        for cell, members in _grouped(evidence):
+        for cell, members in groups:
             record = evidence.dataset(cell)
-            if cell.status != "done" or record is None or not record.label_sets:
-                reason = cell.reason if cell.status != "done" else f"{cell.dataset} has no labels: there are scores, and no number"
+            label_sets = () if record is None else label_sets_of(record, protocol)
+            if cell.status != "done" or record is None or not label_sets:
+                reason = (
+                    cell.reason or cell.status
+                    if cell.status != "done"
+                    else f"{cell.dataset} has no labels: there are scores, and no number"
+                )
                 nothing = Result(None, reason, 0, 0, 0, 0, None)
-                label_set = record.label_sets[0] if record is not None and record.label_sets else ""
-                rows += [Row(cell, cell.scene, label_set, protocol, metric.name, nothing) for metric in metrics]
+                rows += [Row(cell, cell.scene, "".join(label_sets[:1]), protocol, metric.name, nothing) for metric in metrics]
                 continue
-            for label_set in _label_sets(record, protocol):
-                clips = evidence.clips(members, label_set)
-                if protocol.frames == "common":
-                    if record.name not in common:
-                        common[record.name] = evidence.common_frames(record.name)[0]
-                    clips = _restrict(clips, common[record.name])
+            for label_set in label_sets:
+                clips = evidence.clips(members, label_set, protocol)
                 parts = [(cell.scene, clips)]
-                if not cell.scene and record.has_scenes and len(members) == 1:
+                if record.has_scenes and not members[0].scene:
                     parts += [(scene, [clip for clip in clips if clip.scene == scene]) for scene in sorted({clip.scene for clip in clips})]
                 for scene, chosen in parts:
                     rows += [Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric)) for metric in metrics]
     return rows
 
 
-def _label_sets(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:
-    """Return the label sets to compute: all of them by default, or the one that the protocol names, where the dataset has it."""
+def label_sets_of(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:
+    """Return the label sets to compute: all, the default first; or the one that the protocol names, the default where it is not there."""
     if protocol.labels == "default":
         return record.label_sets
     return (protocol.labels,) if protocol.labels in record.label_sets else record.label_sets[:1]
@@ -180,7 +193,7 @@ def results_frame(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Met
                 "metric": row.metric,
                 "value": rounded(result.value),
                 "status": cell.status,
-                "reason": result.reason,
+                "reason": " ".join(result.reason.split()),
                 "frames": result.frames if counts else None,
                 "anomalous_frames": result.anomalous_frames if counts else None,
                 "clips": result.clips if counts else None,
@@ -195,6 +208,11 @@ def results_frame(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Met
     for name in ("frames", "anomalous_frames", "clips", "clips_left_out"):
         frame[name] = frame[name].astype("Int64")
     return frame
+
+
+def share_text(share: float) -> str:
+    """Return a share below 1 in percent, never as 0 % or 100 %."""
+    return f"{min(max(share * 100, 0.1), 99.9):.3g} %"
 
 
 def rounded(value: float | None) -> float | None:
@@ -247,7 +265,7 @@ class Summary:
         if len(self.rows) == 1 and cell.uses_seed:
             flags.append("single seed")
         if cell.data_share < 1:
-            flags.append(f"{cell.data_share:.0%} of the data")
+            flags.append(f"{share_text(cell.data_share)} of the data")
         left_out = max(row.result.clips_left_out for row in self.rows)
         if left_out:
             flags.append(f"{left_out} clip{'s' * (left_out > 1)} left out")
@@ -257,31 +275,21 @@ class Summary:
 
 
 def summarise(rows: Iterable[Row]) -> list[Summary]:
-    """Join the seeds of each method, dataset, label set, protocol and metric, all scenes pooled, in the order of the rows."""
-    joined: dict[tuple[str, str, str, str, str], list[Row]] = {}
+    """Join the seeds of each method, dataset, label set, protocol and metric, all scenes pooled, in the order of the rows.
+
+    A seed that is not done stands in one label set alone in the rows; here it counts in each.
+    """
+    joined: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
         if not row.scene:
-            joined.setdefault((row.cell.label, row.cell.dataset, row.label_set, row.protocol.name, row.metric), []).append(row)
-    # A seed that failed before the labels were known has no label set: it belongs to each that the others have.
-    return [Summary(*key, tuple(_with_unlabelled(key, members, joined))) for key, members in joined.items() if not _is_shadow(key, joined)]
-
-
-def _is_shadow(key: tuple[str, str, str, str, str], joined: dict[Any, list[Row]]) -> bool:
-    return not key[2] and any(other[:2] + other[3:] == key[:2] + key[3:] and other[2] for other in joined)
-
-
-def _with_unlabelled(key: tuple[str, str, str, str, str], members: list[Row], joined: dict[Any, list[Row]]) -> list[Row]:
-    if not key[2]:
-        return members
-    found = {row.cell.seed for row in members}
-    others = [
-        row
-        for other, rows in joined.items()
-        if other != key and other[:2] == key[:2] and other[3:] == key[3:]
-        for row in rows
-        if row.result.value is None and row.cell.status != "done" and row.cell.seed not in found
-    ]
-    return sorted([*members, *others], key=lambda row: row.cell.seed)
+            joined.setdefault((row.cell.label, row.cell.dataset, row.protocol.name, row.metric), []).append(row)
+    found = []
+    for (label, dataset, protocol, metric), members in joined.items():
+        done = [row.label_set for row in members if row.cell.status == "done"]
+        for label_set in dict.fromkeys(done or [row.label_set for row in members]):
+            of_set = tuple(row for row in members if row.label_set == label_set or row.cell.status != "done")
+            found.append(Summary(label, dataset, label_set, protocol, metric, of_set))
+    return found
 
 
 def summary_frame(rows: Iterable[Row]) -> pd.DataFrame:

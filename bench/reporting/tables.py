@@ -55,7 +55,9 @@ def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "
 
     if metric not in registry.metrics:
         near = nearest(metric, registry.metrics)
-        raise RequestError(f"no metric {metric!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(registry.metrics)})")
+        raise RequestError(
+            f"no metric {metric!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(registry.metrics)})"
+        )
     return to_text(compare(run, select_one("protocols", protocol, registry).parameters, registry.metrics[metric])).rstrip("\n")
 
 
@@ -74,7 +76,9 @@ def to_text(table: Comparison) -> str:
         return _value(entry) + mark.ljust(1) + (f"[{','.join(entry.notes)}]" if entry.notes else "")
 
     columns = table.columns
-    widths = [max([len(column), *(len(shown(line, line.entries[number])) for line in table.lines)]) for number, column in enumerate(columns)]
+    widths = [
+        max([len(column), *(len(shown(line, line.entries[number])) for line in table.lines)]) for number, column in enumerate(columns)
+    ]
     first = max([len("method"), *(len(line.label) + 2 for line in table.lines)])
     first = min(first, max(20, WIDTH - sum(width + 2 for width in widths)))
     rule = "-" * (first + sum(width + 2 for width in widths))

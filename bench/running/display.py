@@ -42,7 +42,9 @@ class Display(Observer):
         self.began = time.monotonic()
         self.cell_seconds: list[float] = []
         self._said: dict[int, float] = {}
-        self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render) if console.is_terminal else None
+        )
         self._jobs: list[Job] = []
         self._waiting = self.total
 

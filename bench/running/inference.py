@@ -44,7 +44,9 @@ def infer(method: NetworkMethod, clip: OpenClip, context: Context, batch: int = 
     return method.clip_scores({name: np.concatenate(values) for name, values in collected.items()}, index, clip.length)
 
 
-def _windowed(method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+def _windowed(
+    method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), parts (K, ...)) in frame order, each frame once: the first window that targets it gives its score."""
     window = method.window
     targets = np.asarray(window.targets)
@@ -68,11 +70,15 @@ def _windowed(method: NetworkMethod, clip: OpenClip, device: torch.device, batch
 
 def _flat(method: NetworkMethod, name: str, part: torch.Tensor, windows: int, targets: int) -> torch.Tensor:
     if part.shape[:2] != (windows, targets):
-        raise MethodError(f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected ({windows}, {targets}, ...): windows x targets")
+        raise MethodError(
+            f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected ({windows}, {targets}, ...): windows x targets"
+        )
     return part.reshape(windows * targets, *part.shape[2:])
 
 
-def _streamed(method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+def _streamed(
+    method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), parts (K, ...)) as the stream gives them."""
     state = method.start(method.network)  # type: ignore[arg-type]
     following = method.window.targets[0] * method.window.step

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from ..errors import BenchError
 
-
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "20000000000", "MALLOC_TOP_PAD_": "500000000"}
 """Makes glibc keep the large blocks that a training step frees, instead of asking the system for zeroed pages at every
 step: C3DSU's training step took half the time (measured, 256x256, two cores). Other systems ignore these names."""
@@ -34,9 +33,14 @@ class Event:
 class Launcher(Protocol):
     """What the runner needs of either way to start workers."""
 
-    def start(self, task: Mapping[str, Any]) -> None: ...
-    def events(self, timeout: float) -> list[Event]: ...
-    def close(self) -> None: ...
+    def start(self, task: Mapping[str, Any]) -> None:
+        """Start a worker on a task."""
+
+    def events(self, timeout: float) -> list[Event]:
+        """Return what happened, waiting for at most `timeout` seconds."""
+
+    def close(self) -> None:
+        """End every worker."""
 
 
 class ForkLauncher:
@@ -61,7 +65,9 @@ class ForkLauncher:
         assert self.server.stdout is not None
         for line in self.server.stdout:
             value = json.loads(line)
-            self._events.put(Event(value["started"], pid=value["pid"]) if "started" in value else Event(value["exited"], code=value["code"]))
+            self._events.put(
+                Event(value["started"], pid=value["pid"]) if "started" in value else Event(value["exited"], code=value["code"])
+            )
         self._events.put(None)
 
     def start(self, task: Mapping[str, Any]) -> None:

@@ -37,7 +37,9 @@ def git_state() -> str:
     if not (folder / ".git").exists():
         return ""
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
         changed = subprocess.run(
             ["git", "status", "--porcelain", "--untracked-files=no"], cwd=folder, capture_output=True, text=True, timeout=30, check=True
         ).stdout
@@ -82,7 +84,9 @@ def choose_device(asked: str | None) -> str:
     if device.type != "cuda":
         raise RequestError(f"--device {asked!r}: methods run on cpu or cuda here")
     if (device.index or 0) >= count:
-        raise RequestError(f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; use --device cpu, or install a torch with CUDA and a driver")
+        raise RequestError(
+            f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; use --device cpu, or install a torch with CUDA and a driver"
+        )
     return f"cuda:{device.index or 0}"
 
 

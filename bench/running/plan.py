@@ -125,7 +125,9 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     device = gather(lambda: choose_device(request.device)) or "cpu"
     if request.profile is not None and request.profile not in PROFILES:
         near = nearest(request.profile, PROFILES)
-        mistakes.append(f"no profile {request.profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(PROFILES)})")
+        mistakes.append(
+            f"no profile {request.profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(PROFILES)})"
+        )
     roots = gather(lambda: data_roots(request.data)) or []
     chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
     protocol = gather(lambda: select_one("protocols", request.protocol, registry))
@@ -358,13 +360,15 @@ def _take_notes(plan: Plan, general: str) -> None:
             "on a CPU that is days for a network, so use a GPU, or insist with --profile paper"
         )
     for planned in plan.datasets:
-        if planned.wants_tracks and planned.detector == "motion" and not plan.request.detector and planned.dataset is not None:
-            if planned.dataset.default_detector != "motion":
-                plan.notes.append(
-                    f"{planned.selected.label}: objects come from the detector 'motion', since no weights of fasterrcnn were found; "
-                    "published numbers use a trained detector (bench list detectors)"
-                )
+        fell_back = planned.wants_tracks and planned.detector == "motion" and not plan.request.detector
+        if fell_back and planned.dataset is not None and planned.dataset.default_detector != "motion":
+            plan.notes.append(
+                f"{planned.selected.label}: objects come from the detector 'motion', since no weights of fasterrcnn were found; "
+                "published numbers use a trained detector (bench list detectors)"
+            )
     for planned in plan.datasets:
         share = 1.0 if planned.dataset is None else planned.dataset.share()
         if planned.dataset is not None and 0 < share < 1:
-            plan.notes.append(f"{planned.selected.label}: {share:.0%} of its frames are here (bench verify {planned.selected.name}); the rows are marked")
+            plan.notes.append(
+                f"{planned.selected.label}: {share:.0%} of its frames are here (bench verify {planned.selected.name}); the rows are marked"
+            )

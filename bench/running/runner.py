@@ -134,7 +134,7 @@ class Runner:
                     self._start(launcher, waiting_datasets.pop(0), None)
                 else:
                     break
-            if not self.jobs and (stopping or not waiting_cells and not waiting_datasets):
+            if not self.jobs and (stopping or (not waiting_cells and not waiting_datasets)):
                 break
             for event in launcher.events(POLL):
                 job = self.jobs[event.task]
@@ -241,7 +241,9 @@ class Runner:
 
     def _stop_all(self, asked: int) -> None:
         self.observer.say(
-            "stopping: each worker writes down where it is (Ctrl-C once more ends them at once)" if asked == 1 else "ending the workers at once"
+            "stopping: each worker writes down where it is (Ctrl-C once more ends them at once)"
+            if asked == 1
+            else "ending the workers at once"
         )
         for job in self.jobs.values():
             if asked == 1:
@@ -273,9 +275,11 @@ class Runner:
             self.observer.ended(job, None, problem)
             return problem
         record = self.run.cell(job.cell.record)
-        if record.status in ("running", "queued") or code != 0:
-            record.status, record.reason = self._unwritten_outcome(job, code)
-        elif record.status == "interrupted" and job.stopping not in ("", "interrupted"):
+        if (
+            record.status in ("running", "queued")
+            or code != 0
+            or (record.status == "interrupted" and job.stopping not in ("", "interrupted"))
+        ):
             record.status, record.reason = self._unwritten_outcome(job, code)
         record.cost["peak_memory"] = max(record.cost.get("peak_memory", 0.0), float(job.memory))
         self.run.write_cell(record)
@@ -303,9 +307,15 @@ class Runner:
         if job.stopping == "interrupted":
             return "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
         if job.stopping == "stalled":
-            return "failed", f"stalled: no step for {request.stall_limit / 60:.3g} minutes{where}; try again, or a higher --stall-limit. {log}"
+            return (
+                "failed",
+                f"stalled: no step for {request.stall_limit / 60:.3g} minutes{where}; try again, or a higher --stall-limit. {log}",
+            )
         if job.stopping == "time limit":
-            return "failed", f"time limit: {minutes:.1f} minutes of {request.time_limit / 60:.3g}{where}; the same command goes on from the last checkpoint. {log}"  # type: ignore[operator]
+            return (
+                "failed",
+                f"time limit: {minutes:.1f} minutes of {request.time_limit / 60:.3g}{where}; the same command goes on from the last checkpoint. {log}",
+            )  # type: ignore[operator]
         return "failed", f"{self._death(job, code)}{where}. {log}"
 
     @staticmethod

@@ -83,7 +83,8 @@ def write_run(plan: Plan, registry: Registry) -> None:
             "git": git_state(),
             "machine": describe(),
             "plugins": [
-                {"name": plugin.name, "origin": plugin.origin, "sha256": plugin.sha256, "broken": plugin.broken} for plugin in registry.plugins
+                {"name": plugin.name, "origin": plugin.origin, "sha256": plugin.sha256, "broken": plugin.broken}
+                for plugin in registry.plugins
             ],
             "datasets": _merged(
                 manifest.get("datasets", []),

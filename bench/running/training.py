@@ -38,7 +38,9 @@ class Progress:
     """One row an epoch (or CHECKPOINT_STEPS steps): mean of each term, steps made and refused, seconds."""
 
 
-def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context, checkpoint: Path | None = None, history: Path | None = None) -> None:
+def train(
+    method: NetworkMethod, clips: Sequence[OpenClip], context: Context, checkpoint: Path | None = None, history: Path | None = None
+) -> None:
     """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
 
     With a `checkpoint` path training goes on from there where the file exists, and ends bit-identical to an
@@ -56,11 +58,15 @@ def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context, ch
     windows = [(number, start) for number, clip in enumerate(clips) for start in method.training_window.starts(clip.length, every)]
     if not windows:
         longest = max((clip.length for clip in clips), default=0)
-        raise MethodError(f"{method.name}: no training clip is as long as a window of {method.training_window.span} frames (the longest has {longest})")
+        raise MethodError(
+            f"{method.name}: no training clip is as long as a window of {method.training_window.span} frames (the longest has {longest})"
+        )
     batch_size = int(method.parameters.batch)
     per_epoch = len(windows) // batch_size if method.drop_last else -(-len(windows) // batch_size)
     if per_epoch == 0:
-        raise MethodError(f"{method.name}: {len(windows)} training windows are less than one batch of {batch_size}, and the last, smaller batch is left out; take a smaller batch")
+        raise MethodError(
+            f"{method.name}: {len(windows)} training windows are less than one batch of {batch_size}, and the last, smaller batch is left out; take a smaller batch"
+        )
     total, save_every = _length(method, per_epoch)
 
     if not method.stats:
@@ -205,7 +211,9 @@ def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
 
 def _refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
     if not torch.isfinite(loss):
-        raise DidNotLearn(f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate")
+        raise DidNotLearn(
+            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate"
+        )
 
 
 def _all_zero(network: torch.nn.Module) -> bool:
@@ -228,7 +236,9 @@ def _refuse_constant(method: NetworkMethod, clips: Sequence[OpenClip], windows: 
     if not bool(torch.isfinite(watched).all()):
         raise DidNotLearn(f"{method.name}: the trained network's output is not finite; try a lower learning_rate")
     if float((watched.float() - watched[:1].float()).abs().max()) < 1e-6:
-        raise DidNotLearn(f"{method.name}: the trained network's output is the same for all inputs; try a lower learning_rate or more epochs")
+        raise DidNotLearn(
+            f"{method.name}: the trained network's output is the same for all inputs; try a lower learning_rate or more epochs"
+        )
 
 
 def _history_csv(history: Sequence[dict[str, float]]) -> str:
@@ -247,7 +257,9 @@ def _write_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.opt
         {
             "network": network.state_dict(),
             "optimiser": optimiser.state_dict(),
-            "schedule": {} if schedule is None else {key: value for key, value in schedule.state_dict().items() if isinstance(value, int | float | list)},
+            "schedule": {}
+            if schedule is None
+            else {key: value for key, value in schedule.state_dict().items() if isinstance(value, int | float | list)},
             "step": progress.step,
             "history": progress.history,
             "random": torch.get_rng_state(),
@@ -258,7 +270,9 @@ def _write_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.opt
     write_bytes(path, buffer.getvalue())
 
 
-def _read_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, context: Context) -> Progress | None:
+def _read_checkpoint(
+    path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, schedule: Any, context: Context
+) -> Progress | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state["network"])

@@ -272,9 +272,7 @@ def _read_partial(path: Path, clip_id: str, logger: logging.Logger) -> Scores | 
         return None
 
 
-def _open(
-    dataset: Dataset, clip: Clip, length: int, method: Method, detector: Detector | None, touch: Callable[[], None]
-) -> OpenClip:
+def _open(dataset: Dataset, clip: Clip, length: int, method: Method, detector: Detector | None, touch: Callable[[], None]) -> OpenClip:
     from ..frames.store import open_frames
     from ..objects.tracks import open_tracks
 
@@ -284,7 +282,9 @@ def _open(
         assert wanted is not None
         frames = open_frames(dataset, clip, wanted)
         if len(frames) != length:
-            raise DataError(f"{dataset.name}: the frame store has {len(frames)} frames of clip {clip.id}, the dataset {length}; `bench prepare {dataset.name}` makes it anew")
+            raise DataError(
+                f"{dataset.name}: the frame store has {len(frames)} frames of clip {clip.id}, the dataset {length}; `bench prepare {dataset.name}` makes it anew"
+            )
         return frames
 
     tracks = open_tracks(dataset, clip, detector) if detector is not None and clip.part == "train" else None
@@ -345,7 +345,12 @@ def _as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
 def _reason(error: BaseException, record: CellRecord, task: Task) -> str:
     text = str(error).strip().splitlines()
     first = text[0] if text else ""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "not enough memory" in first or "can't allocate memory" in first:
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "not enough memory" in first
+        or "can't allocate memory" in first
+    ):
         return f"out of memory at {_peak_memory() / 2**30:.1f} GB; try --workers 1, a smaller batch or a smaller size. Log: {record.folder}/log.txt"
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {first} ({Path(where.filename).name}, line {where.lineno}). Log: {record.folder}/log.txt"

@@ -36,7 +36,9 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise RunError(f"cannot write {path}: {error.strerror or error}; free space or permission is needed there, or choose another folder with --out") from error
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}; free space or permission is needed there, or choose another folder with --out"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

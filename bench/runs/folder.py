@@ -120,7 +120,9 @@ class Run:
             raise RunError(f"{path} is no run: it has no run.json (runs lie below results/, one folder each)")
         version = run.manifest.get("format")
         if version != FORMAT:
-            raise RunError(f"{path}: run.json has format {version!r}, this version of bench reads {FORMAT}; use the version that wrote it ({run.manifest.get('versions')})")
+            raise RunError(
+                f"{path}: run.json has format {version!r}, this version of bench reads {FORMAT}; use the version that wrote it ({run.manifest.get('versions')})"
+            )
         return run
 
     @property
@@ -227,7 +229,9 @@ class Run:
                 tracks=value["tracks"],
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"dataset {name}: {path} or its .npz is incomplete ({error!r}); the same `bench run` line writes it anew") from error
+            raise RunError(
+                f"dataset {name}: {path} or its .npz is incomplete ({error!r}); the same `bench run` line writes it anew"
+            ) from error
 
 
 def write_scores(path: Path, scores: Mapping[str, Scores]) -> None:

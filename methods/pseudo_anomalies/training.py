@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class PseudoAnomalyParameters:
     """How a network is trained with pseudo-anomalies; by default it is not."""
 
-    pseudo: str = parameter("none", source="no pseudo-anomalies: plain reconstruction", doc="creator of pseudo-anomalies (bench list creators), or none")
+    pseudo: str = parameter(
+        "none", source="no pseudo-anomalies: plain reconstruction", doc="creator of pseudo-anomalies (bench list creators), or none"
+    )
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "distinction",
         source="DDL, section 3.3; restore: LNTRA; negative: STEAL, PseudoBound",
@@ -30,7 +32,9 @@ class PseudoAnomalyParameters:
     distinction: Literal["pixel", "norm"] = parameter(
         "pixel", source="DDL, code; the paper has norm: a ratio of norms over the masked frame", doc="form of the distinction loss"
     )
-    distinction_weight: float = parameter(0.01, source="DDL, code; the paper names no value", doc="lambda: weight of the distinction loss", minimum=0.0)
+    distinction_weight: float = parameter(
+        0.01, source="DDL, code; the paper names no value", doc="lambda: weight of the distinction loss", minimum=0.0
+    )
     probability: float = parameter(
         1.0, source="DDL, code: every sample", doc="share of the samples that are made pseudo-anomalous", minimum=0.0, maximum=1.0
     )

@@ -140,7 +140,9 @@ def bench_methods():
 '''
 
 
-@pytest.mark.parametrize(("cut", "code", "text"), [("", 0, "all checks passed"), ("[1:]", 1, "FAILED: mine, clip 01: score() returned 39 scores for 40 frames")])
+@pytest.mark.parametrize(
+    ("cut", "code", "text"), [("", 0, "all checks passed"), ("[1:]", 1, "FAILED: mine, clip 01: score() returned 39 scores for 40 frames")]
+)
 def test_check_command_on_a_file(tmp_path, cut, code, text):
     """`bench check FILE` prints a line a check and ends with 1 where one failed."""
     file = tmp_path / "mine.py"

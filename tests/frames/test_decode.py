@@ -5,11 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+
 from bench.dataset import Clip, ImageFiles, VideoFile
 from bench.errors import DataError
 from bench.frames import decode
 from bench.frames.decode import count_frames, estimate_frames, read_frames
-from PIL import Image
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (48, 64)) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
 from bench.dataset import Clip, Dataset, ImageFiles, Part, VideoFile
 from bench.errors import DataError
 from bench.frames import store

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, UNetParameters
+from bench.methods.networks.c3dsu import Conv3DSkipUNet, UNet, patch_max
 from torch import nn
 
 from bench import OpenClip
-from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, UNetParameters
-from bench.methods.networks.c3dsu import Conv3DSkipUNet, UNet, patch_max
 from bench.running.context import make_context
 from bench.running.inference import infer
 
@@ -33,17 +33,77 @@ def ramp(*shape: int) -> torch.Tensor:
 
 GOLDEN = [
     # network, input, mean, std, min, max, elements
-    (Conv3DSkipUNet(1, 64, 3), (1, 1, 3, 64, 64), 0.54565914, 0.040298342, 0.50249998, 0.80990792, {(0, 0, 0, 0): 0.61867307, (0, 0, 31, 17): 0.54493572, (0, 0, 63, 63): 0.62988392}),
-    (Conv3DSkipUNet(3, 64, 3), (1, 3, 3, 64, 64), 0.60963788, 0.11596938, 0.42943740, 0.99212452, {(0, 0, 0, 0): 0.49021381, (0, 0, 31, 17): 0.78535709, (0, 2, 63, 63): 0.90041533}),
-    (Conv3DSkipUNet(1, 64, 3), (2, 1, 3, 64, 64), 0.54574651, 0.040382493, 0.50249998, 0.84688199, {(0, 0, 0, 0): 0.61867307, (1, 0, 63, 63): 0.63562244}),
-    (Conv3DSkipUNet(1, 64, 5), (1, 1, 5, 64, 64), 0.55599424, 0.052681917, 0.50249998, 0.81369444, {(0, 0, 0, 0): 0.55291749, (0, 0, 31, 17): 0.54078762, (0, 0, 63, 63): 0.60494866}),
-    (Conv3DSkipUNet(1, 64, 3), (1, 1, 3, 16, 16), 0.65214183, 0.11150176, 0.50249998, 0.91286140, {(0, 0, 0, 0): 0.69688768, (0, 0, 7, 5): 0.57633822, (0, 0, 15, 15): 0.63469021}),
-    (UNet(1, 64), (1, 1, 1, 64, 64), 0.54968599, 0.037867766, 0.50249998, 0.72370264, {(0, 0, 0, 0): 0.64729479, (0, 0, 31, 17): 0.54306834, (0, 0, 63, 63): 0.50972567}),
-    (UNet(3, 64), (1, 3, 1, 64, 64), 0.53552782, 0.034278253, 0.46964945, 0.75295684, {(0, 0, 0, 0): 0.53817424, (0, 0, 31, 17): 0.52314986, (0, 2, 63, 63): 0.50336020}),
+    (
+        Conv3DSkipUNet(1, 64, 3),
+        (1, 1, 3, 64, 64),
+        0.54565914,
+        0.040298342,
+        0.50249998,
+        0.80990792,
+        {(0, 0, 0, 0): 0.61867307, (0, 0, 31, 17): 0.54493572, (0, 0, 63, 63): 0.62988392},
+    ),
+    (
+        Conv3DSkipUNet(3, 64, 3),
+        (1, 3, 3, 64, 64),
+        0.60963788,
+        0.11596938,
+        0.42943740,
+        0.99212452,
+        {(0, 0, 0, 0): 0.49021381, (0, 0, 31, 17): 0.78535709, (0, 2, 63, 63): 0.90041533},
+    ),
+    (
+        Conv3DSkipUNet(1, 64, 3),
+        (2, 1, 3, 64, 64),
+        0.54574651,
+        0.040382493,
+        0.50249998,
+        0.84688199,
+        {(0, 0, 0, 0): 0.61867307, (1, 0, 63, 63): 0.63562244},
+    ),
+    (
+        Conv3DSkipUNet(1, 64, 5),
+        (1, 1, 5, 64, 64),
+        0.55599424,
+        0.052681917,
+        0.50249998,
+        0.81369444,
+        {(0, 0, 0, 0): 0.55291749, (0, 0, 31, 17): 0.54078762, (0, 0, 63, 63): 0.60494866},
+    ),
+    (
+        Conv3DSkipUNet(1, 64, 3),
+        (1, 1, 3, 16, 16),
+        0.65214183,
+        0.11150176,
+        0.50249998,
+        0.91286140,
+        {(0, 0, 0, 0): 0.69688768, (0, 0, 7, 5): 0.57633822, (0, 0, 15, 15): 0.63469021},
+    ),
+    (
+        UNet(1, 64),
+        (1, 1, 1, 64, 64),
+        0.54968599,
+        0.037867766,
+        0.50249998,
+        0.72370264,
+        {(0, 0, 0, 0): 0.64729479, (0, 0, 31, 17): 0.54306834, (0, 0, 63, 63): 0.50972567},
+    ),
+    (
+        UNet(3, 64),
+        (1, 3, 1, 64, 64),
+        0.53552782,
+        0.034278253,
+        0.46964945,
+        0.75295684,
+        {(0, 0, 0, 0): 0.53817424, (0, 0, 31, 17): 0.52314986, (0, 2, 63, 63): 0.50336020},
+    ),
 ]
 
 
-@pytest.mark.parametrize(("network", "shape", "mean", "std", "low", "high", "elements"), GOLDEN, ids=["c3dsu-gray", "c3dsu-rgb", "c3dsu-batch", "c3dsu-5", "c3dsu-16", "unet-gray", "unet-rgb"])
+@pytest.mark.parametrize(
+    ("network", "shape", "mean", "std", "low", "high", "elements"),
+    GOLDEN,
+    ids=["c3dsu-gray", "c3dsu-rgb", "c3dsu-batch", "c3dsu-5", "c3dsu-16", "unet-gray", "unet-rgb"],
+)
 def test_network_gives_the_golden_values(network, shape, mean, std, low, high, elements):
     """The network answers as the authors' code does, to eight digits."""
     with torch.inference_mode():
@@ -78,7 +138,9 @@ def test_train_mode_and_running_statistics():
     with torch.no_grad():
         output = network(ramp(2, 1, 3, 64, 64))
     np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.max()], [0.67899224, 0.14604885, 0.99835720], rtol=1e-6)
-    np.testing.assert_allclose([output[0, 0, 0, 0], output[0, 0, 31, 17], output[1, 0, 63, 63]], [0.94318502, 0.71664103, 0.96046767], rtol=1e-6)
+    np.testing.assert_allclose(
+        [output[0, 0, 0, 0], output[0, 0, 31, 17], output[1, 0, 63, 63]], [0.94318502, 0.71664103, 0.96046767], rtol=1e-6
+    )
     first = network.encoder[0].norm
     np.testing.assert_allclose(first.running_mean[:3], [0.00099782790, 0.00086691193, 0.00052113615], rtol=1e-6)
     assert first.running_var[0].item() == pytest.approx(0.95091499, rel=1e-6)
@@ -115,7 +177,14 @@ def test_c3dsu_parameter_counts(channels, latent, length, kernels, expected):
 
 @pytest.mark.parametrize(
     ("channels", "latent", "kernels", "expected"),
-    [(1, 64, (3, 5, 7), 1_406_954), (3, 64, (3, 5, 7), 1_419_008), (3, 512, (3, 5, 7), 89_600_528), (3, 64, (3, 3, 3, 3), 681_037), (3, 64, (3,), 170_662), (3, 64, (7,), 819_302)],
+    [
+        (1, 64, (3, 5, 7), 1_406_954),
+        (3, 64, (3, 5, 7), 1_419_008),
+        (3, 512, (3, 5, 7), 89_600_528),
+        (3, 64, (3, 3, 3, 3), 681_037),
+        (3, 64, (3,), 170_662),
+        (3, 64, (7,), 819_302),
+    ],
 )
 def test_unet_parameter_counts(channels, latent, kernels, expected):
     """As counted in the authors' code, or worked out by formula."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-
-from bench import Frames, OpenClip, RequestError, Tracks, Window
 from bench.methods.pseudo_anomalies.losses import AnomalyWeight, channel_norm, distinction_of_norms, distinction_ratios, reconstruction
 from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+
+from bench import Frames, OpenClip, RequestError, Tracks, Window
 from bench.running.context import make_context
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from bench.objects.masks import box_mask
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bench.objects.masks import box_mask
 
 
 def test_coordinates_are_truncated_and_half_open() -> None:

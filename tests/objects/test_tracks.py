@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from bench.dataset import Clip, Dataset, ImageFiles, Part
 from bench.errors import DataError
 from bench.objects import tracks as module

@@ -75,7 +75,8 @@ def test_numbers_equal_scikit_learn(tmp_path):
     scores = run.scores(run.cells()[0])
     labels = labels_of()
     expected = roc_auc_score(
-        np.concatenate([labels[clip][found.frames] for clip, found in scores.items()]), np.concatenate([found.values for found in scores.values()])
+        np.concatenate([labels[clip][found.frames] for clip, found in scores.items()]),
+        np.concatenate([found.values for found in scores.values()]),
     )
     (value,) = frame[(frame.protocol == "raw") & (frame.metric == "auc")].value
     assert float(value) == pytest.approx(expected, abs=1e-6)
@@ -127,7 +128,9 @@ def test_missing_dataset_is_a_dash_with_its_reason(tmp_path):
 
 def test_best_and_second_are_marked(tmp_path):
     """Trivial rows take no part, whatever they get."""
-    run = make_run(tmp_path, [done("low", 0.2), done("high", 3.0), done("middle", 0.6), done("constant", 9.0, family="trivial", uses_seed=False)])
+    run = make_run(
+        tmp_path, [done("low", 0.2), done("high", 3.0), done("middle", 0.6), done("constant", 9.0, family="trivial", uses_seed=False)]
+    )
     text = comparison_text(run, REGISTRY, "raw")
     lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
     assert lines["high"].rstrip().endswith("*")
@@ -214,10 +217,19 @@ def test_latex_compiles(tmp_path):
     """The table of the worst names compiles."""
     run = make_run(
         tmp_path / "run",
-        [done("a_b[path=x&y]", 2.0), done("pca", 1.0), ("bad", 0, "failed", r"100% \undefined {x_y} #$^~ <a|b>", 0, {}), done("pca", seed=1)],
+        [
+            done("a_b[path=x&y]", 2.0),
+            done("pca", 1.0),
+            ("bad", 0, "failed", r"100% \undefined {x_y} #$^~ <a|b>", 0, {}),
+            done("pca", seed=1),
+        ],
     )
     write_tables(run, REGISTRY)
-    document = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}\\begin{document}\n\\input{comparison}\n\\end{document}\n"
+    document = (
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}\\begin{document}\n\\input{comparison}\n\\end{document}\n"
+    )
     (run.tables / "document.tex").write_text(document)
-    found = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"], cwd=run.tables, capture_output=True, text=True)
+    found = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"], cwd=run.tables, capture_output=True, text=True
+    )
     assert found.returncode == 0, found.stdout[-2000:]

@@ -17,7 +17,23 @@ TOYS = Path(__file__).with_name("toys.py")
 
 
 def arguments(methods: str, *more: str) -> list[str]:
-    return [sys.executable, "-m", "bench", "run", "--methods", methods, "--datasets", "toy", "--plugin", str(TOYS), "--device", "cpu", "--threads", "1", *more]
+    return [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--methods",
+        methods,
+        "--datasets",
+        "toy",
+        "--plugin",
+        str(TOYS),
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        *more,
+    ]
 
 
 @pytest.fixture
@@ -77,7 +93,13 @@ def test_run_makes_scores_tables_and_says_where(place):
     lines = done.stdout.strip().splitlines()
     assert lines[0] == f"run results/{run.path.name}"
     assert lines[-1] == f"run results/{run.path.name}"
-    assert {path.name for path in run.tables.iterdir()} >= {"results.csv", "summary.csv", "comparison.txt", "comparison.md", "comparison.tex"}
+    assert {path.name for path in run.tables.iterdir()} >= {
+        "results.csv",
+        "summary.csv",
+        "comparison.txt",
+        "comparison.md",
+        "comparison.tex",
+    }
     assert [(cell.seed, cell.status, cell.attempts) for cell in run.cells()] == [(0, "done", 1), (1, "done", 1)]
     assert {clip: len(found.values) for clip, found in run.scores(run.cells()[0]).items()} == {"01": 20, "02": 26, "03": 12}
     assert not list(run.path.glob("cells/**/scratch"))
@@ -101,7 +123,10 @@ def test_same_seed_gives_the_same_scores(place):
         ("kill", r"killed by SIGKILL at"),
         ("exit", r"the worker ended with exit code 17 and wrote no outcome"),
         ("nan", r"bad[how=nan] on toy, clip 01: the score of frame 0 is nan (20 of 20 scores are not finite)"),
-        ("length", r"bad[how=length] on toy, clip 01: score() returned 19 scores for 20 frames; return one a frame, or Scores(values, frames)"),
+        (
+            "length",
+            r"bad[how=length] on toy, clip 01: score() returned 19 scores for 20 frames; return one a frame, or Scores(values, frames)",
+        ),
         ("memory", r"out of memory at"),
     ],
 )
@@ -185,7 +210,11 @@ def test_killed_worker_goes_on_with_the_same_command(place):
 def test_interrupt_stops_cleanly_and_says_how_to_go_on(place):
     """Ctrl-C: exit code 130, the cell is interrupted, and the same command ends it."""
     runner = subprocess.Popen(
-        arguments("brightness[pause=0.1]", "--data", str(place / "data")), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments("brightness[pause=0.1]", "--data", str(place / "data")),
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_for(lambda: list(place.glob("results/*/cells/*/toy/0/progress.json")))
     time.sleep(0.3)
@@ -215,8 +244,25 @@ def test_changed_parameter_and_changed_plugin_run_again(place):
 
     def go():
         return subprocess.run(
-            [*arguments("brightness")[:4], "--methods", "brightness", "--datasets", "toy", "--plugin", str(toys), "--data", str(place / "data"), "--out", "run", "--device", "cpu"],
-            cwd=place, capture_output=True, text=True, timeout=120,
+            [
+                *arguments("brightness")[:4],
+                "--methods",
+                "brightness",
+                "--datasets",
+                "toy",
+                "--plugin",
+                str(toys),
+                "--data",
+                str(place / "data"),
+                "--out",
+                "run",
+                "--device",
+                "cpu",
+            ],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
     assert go().returncode == 0
@@ -264,7 +310,9 @@ def test_unwritable_results_folder_is_refused_before_work(place):
 
 def test_gpu_that_is_not_there_is_refused(place):
     """--device cuda without one says what torch finds, and what to do."""
-    done = subprocess.run([*arguments("brightness"), "--data", str(place / "data"), "--device", "cuda"], cwd=place, capture_output=True, text=True)
+    done = subprocess.run(
+        [*arguments("brightness"), "--data", str(place / "data"), "--device", "cuda"], cwd=place, capture_output=True, text=True
+    )
     assert done.returncode == 2
     assert "--device 'cuda': torch finds no GPU here; use --device cpu" in done.stderr
 

@@ -42,7 +42,12 @@ class Toy(Dataset):
 
     def clips(self, part):
         return [
-            Clip(clip, part, ImageFiles(tuple(sorted((self.root / part / clip).glob("*.png")))), len(list((self.root / part / clip).glob("*.png"))))
+            Clip(
+                clip,
+                part,
+                ImageFiles(tuple(sorted((self.root / part / clip).glob("*.png")))),
+                len(list((self.root / part / clip).glob("*.png"))),
+            )
             for clip in LENGTHS[part]
         ]
 
@@ -86,7 +91,12 @@ class Bad(Method):
     class Parameters:
         """How."""
 
-        how: str = parameter("raise", source="no source: for tests", doc="what goes wrong", choices=("raise", "kill", "exit", "nan", "length", "stall", "memory", "frozen"))
+        how: str = parameter(
+            "raise",
+            source="no source: for tests",
+            doc="what goes wrong",
+            choices=("raise", "kill", "exit", "nan", "length", "stall", "memory", "frozen"),
+        )
 
     def score(self, clip, context):
         how = self.parameters.how

@@ -11,7 +11,15 @@ from bench.runs.folder import CellRecord, DatasetRecord, Run, find_runs
 
 
 def cell(**changes) -> CellRecord:
-    values = {"folder": "cells/pca/ped2/0", "method": "pca", "label": "pca", "selector": "pca", "dataset": "ped2", "dataset_folder": "ped2", "seed": 0}
+    values = {
+        "folder": "cells/pca/ped2/0",
+        "method": "pca",
+        "label": "pca",
+        "selector": "pca",
+        "dataset": "ped2",
+        "dataset_folder": "ped2",
+        "seed": 0,
+    }
     return CellRecord(**{**values, **changes})
 
 
@@ -86,7 +94,9 @@ def test_damaged_scores_name_the_file(run, cut):
 def test_dataset_comes_back(run):
     """Clips, labels and facts of a dataset survive, in order."""
     labels = {"mat": {"02": np.array([0, 1], np.uint8), "01": np.array([1, 1, 0], np.uint8)}}
-    record = DatasetRecord("avenue", "avenue", (("02", 2, "a"), ("01", 3, "b")), "f" * 64, ("mat",), labels, 0.5, "labels", {"train": "none"}, {})
+    record = DatasetRecord(
+        "avenue", "avenue", (("02", 2, "a"), ("01", 3, "b")), "f" * 64, ("mat",), labels, 0.5, "labels", {"train": "none"}, {}
+    )
     run.write_dataset(record)
     found = run.dataset("avenue")
     assert found.clips == record.clips
