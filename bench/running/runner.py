@@ -15,6 +15,7 @@ import psutil
 
 from ..errors import RunError
 from ..runs.folder import CellRecord, Run
+from .duration import duration
 from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
@@ -302,20 +303,14 @@ class Runner:
         assert job.cell is not None
         request = self.plan.request
         log = f"Log: {job.cell.record.folder}/log.txt"
-        minutes = (time.monotonic() - job.began) / 60
         where = f" ({job.progress.what})" if job.progress and job.progress.what else ""
         if job.stopping == "interrupted":
             return "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
         if job.stopping == "stalled":
-            return (
-                "failed",
-                f"stalled: no step for {request.stall_limit / 60:.3g} minutes{where}; try again, or a higher --stall-limit. {log}",
-            )
+            return "failed", f"stalled: no step for {duration(request.stall_limit)}{where}; try again, or a higher --stall-limit. {log}"
         if job.stopping == "time limit":
-            return (
-                "failed",
-                f"time limit: {minutes:.1f} minutes of {request.time_limit / 60:.3g}{where}; the same command goes on from the last checkpoint. {log}",
-            )  # type: ignore[operator]
+            took = duration(time.monotonic() - job.began)
+            return "failed", f"time limit: stopped after {took}{where}; the same command goes on from the last checkpoint. {log}"
         return "failed", f"{self._death(job, code)}{where}. {log}"
 
     @staticmethod

@@ -114,8 +114,8 @@ def test_whole_jpegs_of_all_kinds_are_read(tmp_path: Path, options: dict[str, ob
 
 def test_a_thumbnails_end_marker_does_not_hide_a_truncation() -> None:
     """The thumbnail in an Exif block ends with the same marker as the picture."""
-    ok, thumbnail = cv2.imencode(".jpg", picture(0, (8, 8)))
-    ok, whole = cv2.imencode(".jpg", picture())
+    _, thumbnail = cv2.imencode(".jpg", picture(0, (8, 8)))
+    _, whole = cv2.imencode(".jpg", picture())
     small, content = thumbnail.tobytes(), whole.tobytes()
     block = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
     with_thumbnail = content[:2] + block + content[2:]

@@ -51,17 +51,8 @@ class Tiny(NetworkMethod):
 
 
 def make_clips(count=3, length=20):
-    generator = np.random.default_rng(5)
-    return [
-        OpenClip(
-            f"{number:02d}",
-            "train",
-            length,
-            "made",
-            opener=lambda frames=generator.integers(0, 256, (length, 12, 12), dtype=np.uint8): frames,
-        )
-        for number in range(count)
-    ]
+    frames = np.random.default_rng(5).integers(0, 256, (count, length, 12, 12), dtype=np.uint8)
+    return [OpenClip(f"{number:02d}", "train", length, "made", opener=lambda number=number: frames[number]) for number in range(count)]
 
 
 def read_history(folder):
