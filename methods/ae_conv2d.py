@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench import Context, Frames, MethodInfo, NetworkMethod, PublishedAUC, Window, parameter
+from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
+
+from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +20,7 @@ DDL_TABLE = "Lappas et al. 2024 (DDL), Table 1, quoted there from other papers"
 
 
 @dataclass(frozen=True)
-class AEConv2DParameters:
+class AEConv2DParameters(PseudoAnomalyParameters):
     """Parameters of ae-conv2d."""
 
     size: int = parameter(227, unit="pixels", source="public reimplementations", doc="height and width of a frame: 11 + 4k", minimum=23)
@@ -38,7 +40,7 @@ class AEConv2DParameters:
             raise ValueError(f"size {self.size} is not 11 + 4k; the nearest are {below} and {below + 4}")
 
 
-class AEConv2D(NetworkMethod):
+class AEConv2D(PseudoAnomalyTraining):
     """2D convolutional autoencoder: the frames of a window are its channels."""
 
     name = "ae-conv2d"
@@ -72,25 +74,24 @@ class AEConv2D(NetworkMethod):
         """Consecutive frames less the mean training frame, of which the one after the middle is scored."""
         return Window(self.parameters.length, targets=(self.parameters.length // 2,), value_range="mean-subtracted")
 
-    def build(self) -> torch.nn.Module:
+    def build_network(self) -> torch.nn.Module:
         """Return the autoencoder with fresh weights."""
         from .networks.hasan import ConvAutoEncoder2D
 
         return ConvAutoEncoder2D(self.parameters.length, self.parameters.width)
 
     def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """Adam, with weight decay on weights alone."""
+        """Adam, with weight decay on weights alone: neither on biases nor on the scalar of a learned anomaly weight."""
         import torch
 
         weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-        biases = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+        biases = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
         groups = [{"params": weights, "weight_decay": self.parameters.weight_decay}, {"params": biases}]
         return torch.optim.Adam(groups, lr=self.parameters.learning_rate)
 
-    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor]:
-        """Return the mean squared error over all frames of the windows (no source for its exact form: chosen here)."""
-        windows = batch["window"][:, 0]
-        return {"loss": (windows - network(windows)).square().mean()}
+    def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        """Return the reconstruction of all frames, (B, 1, T, H, W). The loss is their mean squared error (no source: chosen here)."""
+        return network(windows[:, 0])[:, None]
 
     def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the norm of the scored frame's error over its pixels, its map and its reconstruction (less the mean frame).

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..runs.folder import Run
-from ..scoring.evaluate import ClipScores, evaluate
+from ..scoring.evaluate import evaluate
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
-from .results import Evidence, Row, Summary, evaluate_run, summarise
+from .results import Evidence, Summary, evaluate_run, label_sets_of, share_text, summarise
 
-FAMILIES = ("non-deep", "reference", "reconstruction", "sparse coding", "pseudo-anomaly", "distinction learning")
+FAMILIES = ("reference", "non-deep", "reconstruction", "sparse coding", "pseudo-anomaly", "distinction learning")
 """Order of the headings; families that are not here come after them, and trivial ones last of all."""
 TRIVIAL = "trivial"
-MARKS = {"failed": "failed", "interrupted": "stopped", "running": "running", "queued": "queued", "no data": "-", "published only": "-"}
+DASH = "-"
+MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
+"""What stands in the place of a number, by status; a dash for all others."""
+METRICS = {"auc": "Frame-level AUC", "ap": "Frame-level average precision", "eer": "Frame-level equal error rate"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One place of the table: a number (fraction) with its spread, or a mark; and the letters of its footnotes."""
+    """One place of the table: a number in percent with its spread, or a mark; and the letters of its footnotes."""
 
-    mean: float | None
-    sd: float | None = None
+    mean: str = ""
+    sd: str = ""
+    """Empty for a single seed."""
     seeds: int = 1
     mark: str = ""
+    """In the place of the number."""
     notes: tuple[str, ...] = ()
     rank: int = 0
     """1 for the best of its column, 2 for the second; 0 otherwise."""
@@ -41,22 +45,31 @@ class Line:
 
     label: str
     family: str
-    citation: str
     year: int | None
     entries: tuple[Entry, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Comparison:
     """The whole table, free of any form."""
 
-    metric: str
     columns: list[str]
     lines: list[Line]
     caption: str
+    """Full sentences."""
     footnotes: list[tuple[str, str]]
     """(letter, text)."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether any number is marked as the best."""
+        return any(entry.rank for line in self.lines for entry in line.entries)
+
+    @property
+    def spread(self) -> bool:
+        """Whether any number has a standard deviation."""
+        return any(entry.sd for line in self.lines for entry in line.entries)
 
     def groups(self) -> list[tuple[str, list[Line]]]:
         """Return the lines by family, in the order of the headings; trivial ones last."""
@@ -72,10 +85,9 @@ class _Footnotes:
         self.letters: dict[str, str] = {}
 
     def letter(self, text: str) -> str:
-        if text not in self.letters:
-            number = len(self.letters)
-            self.letters[text] = chr(97 + number % 26) * (number // 26 + 1)
-        return self.letters[text]
+        text = " ".join(text.split())
+        number = len(self.letters)
+        return self.letters.setdefault(text, chr(97 + number % 26) * (number // 26 + 1))
 
 
 def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | None = None) -> Comparison:
@@ -84,161 +96,185 @@ def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | N
     rows = evaluate_run(run, [protocol], [metric], evidence)
     summaries = [summary for summary in summarise(rows) if summary.label_set == _shown_label_set(evidence, summary, protocol)]
     columns = list(dict.fromkeys(summary.dataset for summary in summaries))
-    labels = list(dict.fromkeys(summary.label for summary in summaries))
-    if protocol.normalise == "clip":
-        # After min-max in each clip the position in it is the frame index: one row of the two is enough.
-        same = {summary.label for summary in summaries if summary.cell.method == "clip-position"}
-        has_index = any(summary.cell.method == "frame-index" for summary in summaries)
-        labels = [label for label in labels if not (has_index and label in same)]
-    footnotes = _Footnotes()
+    notes = []
+    if protocol.normalise == "clip" and any(summary.cell.method == "frame-index" for summary in summaries):
+        kept = [summary for summary in summaries if summary.cell.method != "clip-position"]
+        if len(kept) < len(summaries):
+            notes.append("clip-position is left out: after min-max in each clip it is the frame-index")
+        summaries = kept
     found = {(summary.label, summary.dataset): summary for summary in summaries}
     ranks = _ranks(summaries, metric)
-    usual = _usual_flags(summaries)
-    lines = []
-    for label in labels:
-        of_label = [summary for summary in summaries if summary.label == label]
-        cell = of_label[0].cell
-        entries = tuple(_entry(found.get((label, column)), ranks, usual, footnotes) for column in columns)
-        lines.append(Line(label, cell.family, cell.citation, cell.year, entries))
-    comparison = Comparison(metric.name, columns, lines, _caption(run, evidence, summaries, protocol, metric, usual), [])
-    comparison.footnotes = [(letter, text) for text, letter in footnotes.letters.items()]
-    comparison.notes = _notes(run, evidence, summaries, protocol, metric)
-    return comparison
+    said = _said_in_caption(summaries)
+    footnotes = _Footnotes()
+    lines: dict[str, Line] = {}
+    for family in dict.fromkeys(summary.cell.family for summary in summaries):
+        for summary in summaries:
+            if summary.cell.family == family and summary.label not in lines:
+                entries = tuple(_entry(found.get((summary.label, column)), ranks, said, footnotes) for column in columns)
+                lines[summary.label] = Line(summary.label, family, summary.cell.year, entries)
+    caption = _caption(summaries, protocol, metric, said)
+    notes += _notes(run, evidence, summaries, protocol, metric)
+    return Comparison(columns, list(lines.values()), caption, [(letter, text) for text, letter in footnotes.letters.items()], notes)
 
 
 def _shown_label_set(evidence: Evidence, summary: Summary, protocol: Protocol) -> str:
     """Return the label set whose number stands in the table: the protocol's where the dataset has it, else the default."""
     record = evidence.dataset(summary.cell)
-    if record is None or not record.label_sets:
-        return summary.label_set
-    return protocol.labels if protocol.labels in record.label_sets else record.label_sets[0]
+    return "" if record is None else "".join(label_sets_of(record, protocol)[:1])
+
+
+def percent(value: float) -> str:
+    """Return a fraction as the tables print it."""
+    return f"{value * 100:.2f}"
 
 
 def _ranks(summaries: Sequence[Summary], metric: Metric) -> dict[tuple[str, str], int]:
-    """Return 1 and 2 for the best and the second of each column, ties alike, as they look at two decimals; trivial rows take no part."""
+    """Return 1 and 2 for the best and the second of each column; what prints alike is alike; trivial rows take no part."""
     ranks: dict[tuple[str, str], int] = {}
     for column in {summary.dataset for summary in summaries}:
         shown = {
-            summary.label: round(summary.mean, 4)
+            summary.label: float(percent(summary.mean))
             for summary in summaries
             if summary.dataset == column and summary.mean is not None and summary.cell.family != TRIVIAL
         }
-        if len(shown) < 2:
-            continue
-        order = sorted(set(shown.values()), reverse=metric.higher_is_better)
-        for label, value in shown.items():
-            if value in order[:2]:
-                ranks[label, column] = order.index(value) + 1
+        if len(shown) > 1:
+            order = sorted(set(shown.values()), reverse=metric.higher_is_better)[:2]
+            ranks |= {(label, column): order.index(value) + 1 for label, value in shown.items() if value in order}
     return ranks
 
 
-def _usual_flags(summaries: Sequence[Summary]) -> set[str]:
-    """Return the flags that every seeded row with a number carries: the caption says them once."""
+def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
+    """Return the flags that are no footnotes: seeds and profile where all rows share them, and the share of data, which is a note."""
     sets = [set(summary.flags()) for summary in summaries if summary.mean is not None and summary.cell.uses_seed]
-    return set.intersection(*sets) if sets else set()
+    shared = set.intersection(*sets) if sets else set()
+    shares = {f"{share_text(summary.cell.data_share)} of the data" for summary in summaries}
+    return {flag for flag in shared if flag == "single seed" or flag.startswith("profile ")} | shares
 
 
-def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], usual: set[str], footnotes: _Footnotes) -> Entry:
+def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], said: set[str], footnotes: _Footnotes) -> Entry:
     if summary is None:
-        return Entry(None, mark="-")
+        return Entry(mark=DASH, notes=(footnotes.letter("not part of this run"),))
     if summary.mean is None:
-        row = next((row for row in summary.missing if row.cell.status != "done"), summary.missing[0])
-        mark = MARKS.get(row.cell.status, "-")
-        reason = row.result.reason or row.cell.reason or row.cell.status
-        if row.cell.status != "done" and len(summary.rows) > 1:
+        # What failed says more than what is still to come, and both more than a number that does not exist.
+        row = min(summary.missing, key=lambda row: [*MARKS, row.cell.status].index(row.cell.status))
+        reason = row.result.reason
+        if row.cell.status in MARKS and len(summary.rows) > 1:
             reason = f"seed {row.cell.seed}: {reason}"
-        return Entry(None, mark=mark, notes=(footnotes.letter(reason),))
-    notes = tuple(footnotes.letter(flag) for flag in summary.flags() if flag not in usual)
-    return Entry(summary.mean, summary.sd, len(summary.rows), "", notes, ranks.get((summary.label, summary.dataset), 0))
+        return Entry(mark=MARKS.get(row.cell.status, DASH), notes=(footnotes.letter(reason),))
+    return Entry(
+        percent(summary.mean),
+        "" if summary.sd is None else percent(summary.sd),
+        len(summary.rows),
+        notes=tuple(footnotes.letter(flag) for flag in summary.flags() if flag not in said),
+        rank=ranks.get((summary.label, summary.dataset), 0),
+    )
 
 
-def _listed(items: Any) -> str:
+def _listed(items: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(item for item in items if item))
 
 
-def _caption(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol: Protocol, metric: Metric, usual: set[str]) -> str:
-    """Return what was measured and how, in words."""
+def _caption(summaries: Sequence[Summary], protocol: Protocol, metric: Metric, said: set[str]) -> str:
+    """Return what was measured and how, in sentences."""
     cells = [summary.cell for summary in summaries]
-    names = {"auc": "Frame AUC", "ap": "Frame average precision", "eer": "Frame equal error rate"}
-    text = f"{names.get(metric.name, metric.name)} in percent. Protocol {protocol.name}: {sentence(protocol)}."
-    sets = _listed(f"{summary.label_set} ({summary.dataset})" for summary in summaries if summary.mean is not None)
-    text += f" Labels: {sets}." if sets else ""
+    better = "higher" if metric.higher_is_better else "lower"
+    parts = [
+        f"{METRICS.get(metric.name, metric.name)} in percent, {better} is better",
+        f"Protocol {protocol.name}: {sentence(protocol)}",
+    ]
+    if sets := _listed(f"{summary.label_set} ({summary.dataset})" for summary in summaries if summary.label_set):
+        parts.append(f"Labels: {sets}")
     # Where a file of boxes lies is no fact about the numbers; its name is.
-    detectors = _listed(re.sub(r"(\w+=)[^\[\],]*/", r"\1", cell.detector) for cell in cells)
-    text += f" Detector: {detectors}." if detectors else ""
-    text += f" Profile: {_listed(cell.profile for cell in cells)}."
-    seeds = sorted({row.cell.seed for summary in summaries for row in summary.rows if row.cell.uses_seed})
-    if seeds:
-        text += f" Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}" + (
-            "; a single seed has no spread." if len(seeds) == 1 else "."
-        )
-    text += f" Device: {_listed(cell.device for cell in cells)}."
+    if detectors := _listed(re.sub(r"(\w+=)[^\[\],]*/", r"\1", cell.detector) for cell in cells):
+        parts.append(f"Detector: {detectors}")
+    if profiles := _listed(cell.profile for cell in cells):
+        parts.append(f"Profile: {profiles}")
+    if seeds := sorted({row.cell.seed for summary in summaries for row in summary.rows if row.cell.uses_seed}):
+        single = ", a single seed: no spread is known" if "single seed" in said else ""
+        parts.append(f"Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}{single}")
+    parts.append(f"Device: {_listed(cell.device for cell in cells)}")
     if metric.name == "ap":
-        chances = {summary.dataset: summary.rows[0].result.chance for summary in summaries if summary.rows[0].result.chance is not None}
-        text += " Chance: " + ", ".join(f"{value * 100:.2f} ({name})" for name, value in chances.items()) + "." if chances else ""
-    others = sorted(flag for flag in usual if flag != "single seed" and not flag.startswith("profile "))
-    return text + (f" All rows: {'; '.join(others)}." if others else "")
+        chances = [(summary.dataset, summary.rows[0].result.chance) for summary in summaries]
+        if levels := _listed(f"{percent(chance)} ({dataset})" for dataset, chance in chances if chance is not None):
+            parts.append(f"Chance (the share of anomalous frames among those scored): {levels}")
+    return " ".join(part + "." for part in parts)
 
 
 # -- notes ------------------------------------------------------------------------------------------------------------------
 
 
 def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol: Protocol, metric: Metric) -> list[str]:
+    """Return what a reader must know of each column."""
     notes = []
+    shared: list[Summary] = []
+    everyone: dict[str, list[str]] = {}
+    if protocol.frames == "own":
+        shared = summarise(evaluate_run(run, [replace(protocol, frames="common")], [metric], evidence))
     for column in dict.fromkeys(summary.dataset for summary in summaries):
-        own = [summary for summary in summaries if summary.dataset == column and summary.mean is not None]
+        of_column = [summary for summary in summaries if summary.dataset == column]
+        own = [summary for summary in of_column if summary.mean is not None]
+        if (share := min(summary.cell.data_share for summary in of_column)) < 1:
+            notes.append(f"{column}: {share_text(share)} of the data is there; the numbers are not those of the whole dataset")
         if not own:
             continue
         record = evidence.dataset(own[0].cell)
-        if record is not None and record.lengths_from == "labels":
-            notes.append(f"{column}: no frames were at hand; the lengths of the clips come from the labels")
+        assert record is not None, "a number without its dataset"
+        if record.lengths_from == "labels":
+            notes.append(f"{column}: no frames are there; the lengths of the clips come from the labels")
+        if protocol.labels not in ("default", *record.label_sets):
+            notes.append(f"{column}: has no label set {protocol.labels!r}; {own[0].label_set} is used")
+        if record.has_scenes:
+            notes.append(f"{column}: the number of each scene is in results.csv")
         beaten = [
-            summary.label
+            f"{summary.label} ({percent(summary.mean)}, index {percent(index)})"
             for summary in own
-            if summary.cell.family != TRIVIAL and not _beats_frame_index(evidence, summary, protocol, metric)
+            if summary.cell.family != TRIVIAL
+            and summary.mean is not None
+            and (index := _frame_index(evidence, summary, protocol, metric)) is not None
+            and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
         if beaten:
-            notes.append(f"{column}: not better than the frame index on their own frames: {', '.join(beaten)}")
-        notes += _order_notes(run, evidence, own, column, protocol, metric)
-    return notes
+            notes.append(f"{column}: no better than the frame index on the same frames: {', '.join(beaten)}")
+        if protocol.frames == "common":
+            common = evidence.common_frames(own[0].cell.dataset_folder)
+            everyone.setdefault(_listed(common.rows), []).append(f"{common.number} ({column})")
+            if common.short:
+                notes.append(f"{column}: these scored less than half of the frames and are given on fewer still: {_listed(common.short)}")
+        notes += _order_notes(evidence, own, shared, metric)
+    return notes + [f"frames that all of these rows scored: {', '.join(numbers)}; rows: {rows}" for rows, numbers in everyone.items()]
 
 
-def _beats_frame_index(evidence: Evidence, summary: Summary, protocol: Protocol, metric: Metric) -> bool:
-    """Whether the mean is better than what the index of each frame gets, on the frames that the method scored."""
+def _frame_index(evidence: Evidence, summary: Summary, protocol: Protocol, metric: Metric) -> float | None:
+    """Return what the index of each frame gets on the frames that a method scored."""
     members = [
-        cell
-        for cell in evidence.cells
-        if cell.label == summary.label and cell.dataset == summary.dataset and cell.seed == summary.cell.seed
+        cell for cell in evidence.cells if (cell.label, cell.dataset, cell.seed) == (summary.label, summary.dataset, summary.cell.seed)
     ]
-    clips = [
-        ClipScores(clip.id, clip.scene, clip.frames.astype(np.float64), clip.frames, clip.labels)
-        for clip in evidence.clips(members, summary.label_set)
-    ]
-    index = evaluate(clips, protocol, metric).value
-    assert summary.mean is not None
-    return index is None or (summary.mean > index if metric.higher_is_better else summary.mean < index)
+    clips = evidence.clips(members, summary.label_set, protocol)
+    return evaluate([replace(clip, scores=clip.frames.astype(np.float64)) for clip in clips], protocol, metric).value
 
 
-def _order_notes(run: Run, evidence: Evidence, own: Sequence[Summary], column: str, protocol: Protocol, metric: Metric) -> list[str]:
-    """Say which two neighbours of the table change places when only frames that every row scored count."""
-    if protocol.frames == "common" or len({summary.rows[0].result.frames for summary in own}) < 2:
-        return []
-    rows: list[Row] = evaluate_run(run, [replace(protocol, frames="common")], [metric], evidence)
-    shared = {
-        summary.label: summary.mean for summary in summarise(rows) if summary.dataset == column and summary.label_set == own[0].label_set
+def _order_notes(evidence: Evidence, own: Sequence[Summary], shared: Sequence[Summary], metric: Metric) -> list[str]:
+    """Say which neighbours of the ranking change places when only the frames count that every row scored."""
+    common = evidence.common_frames(own[0].cell.dataset_folder)
+    on_common = {
+        summary.label: summary.mean
+        for summary in shared
+        if (summary.dataset, summary.label_set) == (own[0].dataset, own[0].label_set) and summary.label in common.rows
     }
-    ranked = sorted((summary for summary in own if summary.cell.family != TRIVIAL), key=lambda summary: -(summary.mean or 0))
-    if not metric.higher_is_better:
-        ranked.reverse()
-    counted = evidence.common_frames(own[0].cell.dataset_folder)[1]
+    values = [
+        (summary.mean, on_common[summary.label], summary.label)
+        for summary in own
+        if summary.cell.family != TRIVIAL and summary.mean is not None and on_common.get(summary.label) is not None
+    ]
+    sign = -1 if metric.higher_is_better else 1
+    values.sort(key=lambda value: sign * value[0])
     notes = []
-    for better, worse in pairwise(ranked):
-        first, second = shared.get(better.label), shared.get(worse.label)
-        if first is None or second is None or first == second or better.mean == worse.mean:
-            continue
-        if (first < second) == metric.higher_is_better:
+    for (own_first, common_first, first), (own_second, common_second, second) in itertools.pairwise(values):
+        assert common_first is not None
+        assert common_second is not None
+        if own_first != own_second and sign * common_first > sign * common_second:
             notes.append(
-                f"{column}: on the frames that all of {', '.join(counted)} scored, {worse.label} ({second * 100:.2f}) "
-                f"comes before {better.label} ({first * 100:.2f})"
+                f"{own[0].dataset}: on the {common.number} frames that all rows scored, {second} ({percent(common_second)}) "
+                f"comes before {first} ({percent(common_first)})"
             )
     return notes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-from .comparison import TRIVIAL, Comparison, Entry
+from .comparison import DASH, Comparison, Entry
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -22,57 +23,97 @@ ESCAPES = {
     ">": r"\textgreater{}",
     '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}",
-    "-": "-",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+    "µ": r"$\mu$",
+    "σ": r"$\sigma$",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "ß": r"\ss{}",
+    "ø": r"\o{}",
+    "Ø": r"\O{}",
+    "æ": r"\ae{}",
+    "Æ": r"\AE{}",
+    "å": r"\aa{}",
+    "Å": r"\AA{}",
+    "ł": r"\l{}",
+    "Ł": r"\L{}",
+    "ı": r"\i{}",
+}
+ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u030b": "H",
+    "\u030c": "v",
+    "\u0327": "c",
+    "\u0328": "k",
 }
 
 
 def escape(text: str) -> str:
-    """Return text that LaTeX prints as it is. What pdflatex's fonts lack becomes its nearest letter, or a question mark."""
-    plain = unicodedata.normalize("NFKD", " ".join(text.split()))
-    ascii_text = "".join(letter if ord(letter) < 128 else "" if unicodedata.combining(letter) else "?" for letter in plain)
-    return "".join(ESCAPES.get(letter, letter) for letter in ascii_text if letter.isprintable())
+    """Return text that LaTeX prints as it is, in ASCII. A letter that pdflatex's fonts lack becomes a question mark."""
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    # Doubled, hyphens, quotes and commas would join to other characters.
+    return "{}".join("".join(map(_letter, part)) for part in re.split(r"(?<=[-',])(?=[-',])", text))
+
+
+def _letter(letter: str) -> str:
+    if letter in ESCAPES:
+        return ESCAPES[letter]
+    if ord(letter) < 128:
+        return letter if letter.isprintable() else ""
+    base, mark = unicodedata.normalize("NFD", letter)[:1], unicodedata.normalize("NFD", letter)[1:]
+    return rf"\{ACCENTS[mark]}{{{base}}}" if mark in ACCENTS and base.isascii() else "?"
 
 
 def to_latex(table: Comparison) -> str:
     r"""Return a `table` environment; needs \usepackage{booktabs} and \usepackage[T1]{fontenc}."""
     columns = len(table.columns)
+    caption = escape(table.caption)
+    caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
+    caption += r" Mean $\pm$ standard deviation (seeds)." if table.spread else ""
     lines = [
         r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape(table.caption)} Best in bold, second underlined, trivial methods aside.}}",
+        rf"\caption{{{caption}}}",
         rf"\begin{{tabular}}{{ll{'r' * columns}}}",
         r"\toprule",
-        " & ".join(["Method", "Year", *(escape(column) for column in table.columns)]) + r" \\",
+        " & ".join(["Method", "Year", *map(escape, table.columns)]) + r" \\",
     ]
     for family, members in table.groups():
         lines.append(r"\midrule")
         lines.append(rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{escape(family)}}}}} \\")
         for line in members:
-            cells = [escape(line.label), str(line.year or ""), *(_entry(entry, family == TRIVIAL) for entry in line.entries)]
-            lines.append(" & ".join(cells) + r" \\")
+            lines.append(" & ".join([escape(line.label), str(line.year or ""), *map(_entry, line.entries)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}" for letter, text in table.footnotes]
-    remarks += [escape(note) + "." for note in table.notes]
+    remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}\par" for letter, text in table.footnotes]
+    remarks += [escape(note) + r".\par" for note in table.notes]
     if remarks:
-        lines += [
-            r"\par\smallskip",
-            r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
-            *(remark + r"\par" for remark in remarks),
-            r"\end{minipage}",
-        ]
+        lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright", *remarks, r"\end{minipage}"]
     return "\n".join([*lines, r"\end{table}", ""])
 
 
-def _entry(entry: Entry, trivial: bool) -> str:
+def _entry(entry: Entry) -> str:
     notes = rf"\textsuperscript{{{','.join(entry.notes)}}}" if entry.notes else ""
-    if entry.mean is None:
-        return ("--" if entry.mark == "-" else escape(entry.mark)) + notes
-    value = f"{entry.mean * 100:.2f}"
-    if not trivial and entry.rank == 1:
-        value = rf"\textbf{{{value}}}"
-    elif not trivial and entry.rank == 2:
-        value = rf"\underline{{{value}}}"
-    if entry.sd is not None:
-        value += rf" $\pm$ {entry.sd * 100:.2f} ({entry.seeds})"
+    if not entry.mean:
+        return ("--" if entry.mark == DASH else rf"\emph{{{escape(entry.mark)}}}") + notes
+    value = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[entry.rank].format(entry.mean)
+    if entry.sd:
+        value += rf" $\pm$ {entry.sd} ({entry.seeds})"
     return value + notes

@@ -52,6 +52,11 @@ class Common:
     rows: list[str]
     short: list[str]
 
+    @property
+    def number(self) -> int:
+        """How many frames they are."""
+        return sum(map(len, self.frames.values()))
+
 
 class Evidence:
     """The scores and labels of a run, read once."""
@@ -124,19 +129,28 @@ class Evidence:
 
 
 def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]]:
-    """Yield each cell with itself; and after the scenes' own models of a method and seed one that joins them."""
+    """Yield each cell with itself; and after the last of the scenes' own models of a method and seed one that joins them."""
     scenes: dict[tuple[str, str, int], list[CellRecord]] = {}
     for cell in evidence.cells:
-        yield cell, [cell]
         if cell.scene:
             scenes.setdefault((cell.label, cell.dataset, cell.seed), []).append(cell)
-    for cells in scenes.values():
-        bad = [cell for cell in cells if cell.status != "done"]
-        if bad:
-            reason = f"scene {bad[0].scene}: {bad[0].reason or bad[0].status}"
-            yield replace(cells[0], scene="", status=bad[0].status, reason=reason), []
-        else:
-            yield replace(cells[0], scene=""), cells
+    for cell in evidence.cells:
+        yield cell, [cell]
+        cells = scenes.get((cell.label, cell.dataset, cell.seed), [])
+        if cell.scene and cell is cells[-1]:
+            yield _joined(cells), cells
+
+
+def _joined(cells: Sequence[CellRecord]) -> CellRecord:
+    """Return the record that stands for the models of all scenes: done where all are."""
+    warnings = [f"scene {cell.scene}: {warning}" for cell in cells for warning in cell.warnings]
+    bad = sorted((cell for cell in cells if cell.status != "done"), key=lambda cell: cell.status != "failed")
+    if not bad:
+        return replace(cells[0], scene="", warnings=warnings)
+    reason = bad[0].reason or bad[0].status
+    if len(bad) < len(cells) or len({cell.reason for cell in bad}) > 1:
+        reason = f"scene {bad[0].scene}: {reason}"
+    return replace(cells[0], scene="", warnings=warnings, status=bad[0].status, reason=reason)
 
 
 def evaluate_run(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], evidence: Evidence | None = None) -> list[Row]:

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..errors import RequestError
 from ..plugins.registry import Registry
 from ..plugins.selection import select_one
+from ..plugins.syntax import nearest
 from ..runs.files import write_text
 from ..runs.folder import Run
 from ..scoring.protocols import Protocol
-from .comparison import TRIVIAL, Comparison, Entry, Line, compare
+from .comparison import DASH, Comparison, Entry, compare
 from .latex import to_latex
 from .results import Evidence, evaluate_run, results_frame, summary_frame
 
 WIDTH = 100
 """Columns of a terminal that text is wrapped to."""
+_LABEL = 44
+"""Columns that the names of rows may take where the numbers need the rest."""
+_GAP = "   "
+_MARKS = {0: " ", 1: "*", 2: "+"}
 
 
 def write_tables(run: Run, registry: Registry, protocols: Sequence[Protocol] | None = None, table_protocol: str = "median17") -> list[Path]:
     """Write every table of a run and return their paths. Equal scores give equal bytes.
 
-    `protocols` are computed beside all named ones; the comparison is made under `table_protocol` (a selector) with `auc`.
+    Parameters
+    ----------
+    protocols : computed beside all named ones and that of the table, so that no line is lost when a run is scored again.
+    table_protocol : selector of the protocol of the comparison, whose metric is `auc`.
     """
     chosen: Protocol = select_one("protocols", table_protocol, registry).parameters
     every = {protocol.name: protocol for protocol in [*registry.protocols.values(), *(protocols or ()), chosen]}
@@ -44,77 +53,118 @@ def write_tables(run: Run, registry: Registry, protocols: Sequence[Protocol] | N
 
 
 def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "auc") -> str:
-    """Return the comparison as terminal text.
+    """Return the comparison as text for a terminal, at most 100 columns wide.
 
     Raises
     ------
     RequestError : no such protocol or metric.
     """
-    from ..errors import RequestError
-    from ..plugins.syntax import nearest
-
     if metric not in registry.metrics:
         near = nearest(metric, registry.metrics)
-        raise RequestError(
-            f"no metric {metric!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(registry.metrics)})"
-        )
+        hint = f" - did you mean {near!r}?" if near else ""
+        raise RequestError(f"no metric {metric!r}{hint} (there are {', '.join(registry.metrics)})")
     return to_text(compare(run, select_one("protocols", protocol, registry).parameters, registry.metrics[metric])).rstrip("\n")
 
 
-def _value(entry: Entry) -> str:
-    if entry.mean is None:
-        return entry.mark
-    text = f"{entry.mean * 100:.2f}"
-    return text + (f" ± {entry.sd * 100:.2f} ({entry.seeds})" if entry.sd is not None else "")
-
-
 def to_text(table: Comparison) -> str:
-    """Return the table as plain text: `*` the best, `+` the second of a column."""
-
-    def shown(line: Line, entry: Entry) -> str:
-        mark = "" if line.family == TRIVIAL else {1: "*", 2: "+"}.get(entry.rank, "")
-        return _value(entry) + mark.ljust(1) + (f"[{','.join(entry.notes)}]" if entry.notes else "")
-
-    columns = table.columns
-    widths = [
-        max([len(column), *(len(shown(line, line.entries[number])) for line in table.lines)]) for number, column in enumerate(columns)
-    ]
+    """Return the table as plain text: `*` the best, `+` the second of a column. What is too wide is continued below."""
     first = max([len("method"), *(len(line.label) + 2 for line in table.lines)])
-    first = min(first, max(20, WIDTH - sum(width + 2 for width in widths)))
-    rule = "-" * (first + sum(width + 2 for width in widths))
-    lines = ["  ".join(["method".ljust(first), *(column.ljust(width) for column, width in zip(columns, widths))]).rstrip()]
+    cells = [_column(number, table) for number in range(len(table.columns))]
+    widest = max([0, *(len(column[0]) + len(_GAP) for column in cells)])
+    first = min(first, max(_LABEL, WIDTH - sum(len(column[0]) + len(_GAP) for column in cells)), max(20, WIDTH - widest))
+    lines: list[str] = []
+    for block in _blocks(cells, first):
+        lines += [*([""] if lines else []), *_block(table, block, first)]
+    legend = []
+    if table.ranked:
+        legend.append("* best, + second of a column, trivial methods aside")
+    if table.spread:
+        legend.append("mean ± standard deviation (seeds)")
+    lines += [*(["; ".join(legend)] if legend else []), ""]
+    lines += textwrap.wrap(table.caption, WIDTH, break_on_hyphens=False)
+    remarks = [(f"[{letter}]", text) for letter, text in table.footnotes] + [("note:", note) for note in table.notes]
+    if remarks:
+        lines.append("")
+    for head, text in remarks:
+        lines += textwrap.wrap(
+            f"{head} {text}", WIDTH, subsequent_indent=" " * (len(head) + 1), break_long_words=False, break_on_hyphens=False
+        )
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _column(number: int, table: Comparison) -> list[str]:
+    """Return the heading and the places of a column, all of one width: numbers end in one line, their marks and letters follow."""
+    entries = [line.entries[number] for line in table.lines]
+    marked = any(entry.rank for entry in entries)
+    means = max([0, *(len(entry.mean) for entry in entries)])
+    numbers = [
+        entry.mean.rjust(means) + (_MARKS[entry.rank] if marked else "") + _spread(entry) if entry.mean else entry.mark.rjust(means)
+        for entry in entries
+    ]
+    width = max([0, *map(len, numbers)])
+    places = [text.ljust(width) + (f" [{','.join(entry.notes)}]" if entry.notes else "") for text, entry in zip(numbers, entries)]
+    total = max([len(table.columns[number]), *map(len, places)])
+    return [text.ljust(total) for text in (table.columns[number], *places)]
+
+
+def _spread(entry: Entry) -> str:
+    return f" ± {entry.sd} ({entry.seeds})" if entry.sd else ""
+
+
+def _blocks(columns: list[list[str]], first: int) -> Iterator[list[list[str]]]:
+    """Yield as many columns at a time as fit beside the names."""
+    block: list[list[str]] = []
+    used = first
+    for column in columns:
+        width = len(_GAP) + len(column[0])
+        if block and used + width > WIDTH:
+            yield block
+            block, used = [], first
+        block.append(column)
+        used += width
+    yield block
+
+
+def _block(table: Comparison, columns: list[list[str]], first: int) -> list[str]:
+    rule = "-" * min(WIDTH, first + sum(len(_GAP) + len(column[0]) for column in columns))
+    lines = [_GAP.join(["method".ljust(first), *(column[0] for column in columns)])]
     for family, members in table.groups():
         lines += [rule, family]
         for line in members:
-            head, *rest = textwrap.wrap(line.label, first - 2, break_on_hyphens=False) or [""]
-            cells = [shown(line, entry).ljust(width) for entry, width in zip(line.entries, widths)]
-            lines.append("  ".join([("  " + head).ljust(first), *cells]).rstrip())
-            lines += ["    " + more for more in rest]
-    lines.append(rule)
-    if any(entry.rank for line in table.lines for entry in line.entries):
-        lines.append("* best, + second of a column, trivial methods aside")
-    lines += textwrap.wrap(table.caption, WIDTH)
-    for letter, text in table.footnotes:
-        lines += textwrap.wrap(f"[{letter}] {text}", WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
-    for note in table.notes:
-        lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="    ", break_on_hyphens=False)
-    return "\n".join(lines) + "\n"
+            place = table.lines.index(line) + 1
+            head, *rest = _wrap_label(line.label, first - 4)
+            lines.append(_GAP.join([f"  {head}".ljust(first), *(column[place] for column in columns)]))
+            lines += [f"    {more}" for more in rest]
+    return [*lines, rule]
+
+
+def _wrap_label(label: str, width: int) -> list[str]:
+    """Break a label that is longer than `width`, behind a bracket or comma where that is possible."""
+    if len(label) <= width + 2:  # only lines after the first are indented
+        return [label]
+    lines = [""]
+    for piece in re.findall(r"[^,\[]*[,\[]|[^,\[]+", label):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line[start : start + width] for line in lines for start in range(0, len(line), width)]
 
 
 def to_markdown(table: Comparison) -> str:
     """Return the table as Markdown: the best bold, the second underlined."""
 
-    def shown(line: Line, entry: Entry) -> str:
-        value = "–" if entry.mean is None and entry.mark == "-" else _value(entry)
-        if line.family != TRIVIAL:
-            value = {1: f"**{value}**", 2: f"<u>{value}</u>"}.get(entry.rank, value)
+    def shown(entry: Entry) -> str:
+        value = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[entry.rank].format(entry.mean) + _spread(entry)
+        value = value if entry.mean else "–" if entry.mark == DASH else entry.mark
         return value + (f" <sup>{','.join(entry.notes)}</sup>" if entry.notes else "")
 
-    lines = ["| method | " + " | ".join(_escape(column) for column in table.columns) + " |", "|---|" + "---:|" * len(table.columns)]
+    lines = ["| method | " + " | ".join(map(_escape, table.columns)) + " |", "|---|" + "---:|" * len(table.columns)]
     for family, members in table.groups():
         lines.append(f"| *{_escape(family)}* |" + " |" * len(table.columns))
-        lines += ["| " + " | ".join([_escape(line.label), *(shown(line, entry) for entry in line.entries)]) + " |" for line in members]
-    lines += ["", _escape(table.caption), ""]
+        lines += ["| " + " | ".join([_escape(line.label), *map(shown, line.entries)]) + " |" for line in members]
+    legend = "Best in bold, second underlined, trivial methods aside." if table.ranked else ""
+    legend += " Mean ± standard deviation (seeds)." if table.spread else ""
+    lines += ["", _escape(f"{table.caption} {legend}"), ""]
     lines += [f"- <sup>{letter}</sup> {_escape(text)}" for letter, text in table.footnotes]
     lines += [f"- {_escape(note)}" for note in table.notes]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -122,4 +172,4 @@ def to_markdown(table: Comparison) -> str:
 
 def _escape(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>|#~&])", r"\\\1", " ".join(text.split()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -59,8 +59,10 @@ class PseudoAnomalyTraining(NetworkMethod):
         self._creator: Creator | None = None
         if self.parameters.pseudo != "none":
             self._creator = find_creator(self.parameters.pseudo)(self.training_window)
-        elif self.parameters.probability != 1.0:
-            raise RequestError(f"{self.name}: probability has no meaning without pseudo-anomalies; set pseudo as well")
+        else:
+            idle = [item.name for item in fields(PseudoAnomalyParameters) if getattr(self.parameters, item.name) != item.default]
+            if idle:
+                raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
         if self._creator is not None:
             self.needs = type(self).needs | self._creator.needs
 

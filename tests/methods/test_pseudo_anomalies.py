@@ -187,3 +187,10 @@ def test_unknown_creator_is_refused_with_the_nearest():
     """A typo in `pseudo` names what there is."""
     with pytest.raises(RequestError, match="objects"):
         Linear(LinearParameters(pseudo="object"))
+
+
+@pytest.mark.parametrize("values", [{"probability": 0.5}, {"pseudo_loss": "restore"}, {"anomaly_weight": "static"}])
+def test_parameters_that_would_do_nothing_are_refused(values):
+    """Without pseudo-anomalies their parameters mean nothing."""
+    with pytest.raises(RequestError, match=f"{next(iter(values))} mean nothing without pseudo-anomalies; set pseudo as well"):
+        Linear(LinearParameters(**values))

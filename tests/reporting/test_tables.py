@@ -67,6 +67,10 @@ def summary(run):
     return pd.read_csv(run.tables / "summary.csv", dtype=str, keep_default_na=False)
 
 
+def unwrapped(run, protocol, metric="auc"):
+    return " ".join(comparison_text(run, REGISTRY, protocol, metric).split())
+
+
 def test_numbers_equal_scikit_learn(tmp_path):
     """results.csv holds what scikit-learn gives for the stored scores; all protocols and metrics are there."""
     run = make_run(tmp_path, [done("pca")])
@@ -120,7 +124,7 @@ def test_missing_dataset_is_a_dash_with_its_reason(tmp_path):
     """No data is no failure and no zero."""
     run = make_run(tmp_path, [("pca", 0, "no data", "made: no training frames below /data", 0, {})])
     text = comparison_text(run, REGISTRY, "median17")
-    assert "  pca   - [a]" in text
+    assert "  pca    - [a]" in text
     assert "[a] made: no training frames below /data" in text
     assert set(results(run).value) == {""}
     assert "--\\textsuperscript{a}" in (run.tables / "comparison.tex").read_text()
@@ -174,8 +178,9 @@ def test_every_label_set_is_computed_and_the_default_is_shown(tmp_path):
     """A dataset with two label sets has lines for both."""
     run = make_run(tmp_path, [done("pca")], label_sets=("mat", "pixel"))
     assert list(results(run).query("protocol == 'raw' and metric == 'auc'").label_set) == ["mat", "pixel"]
-    assert "Labels: mat (made)" in comparison_text(run, REGISTRY, "median17")
-    assert "Labels: pixel (made)" in comparison_text(run, REGISTRY, "median17[labels=pixel]")
+    assert "Labels: mat (made)" in unwrapped(run, "median17")
+    assert "Labels: pixel (made)" in unwrapped(run, "median17[labels=pixel]")
+    assert "note: made: has no label set 'pixle'; mat is used" in unwrapped(run, "median17[labels=pixle]")
 
 
 def test_dataset_without_labels_has_scores_and_no_number(tmp_path):
@@ -188,8 +193,12 @@ def test_dataset_without_labels_has_scores_and_no_number(tmp_path):
 def test_methods_below_the_frame_index_are_named(tmp_path):
     """Who does not beat the index of the frame has shown nothing."""
     run = make_run(tmp_path, [done("good", 3.0), done("bad", -3.0)])
-    text = comparison_text(run, REGISTRY, "raw")
-    assert "note: made: not better than the frame index on their own frames: bad" in text
+    scores, labels = run.scores(run.cells()[1]), np.concatenate([labels[2:] for labels in labels_of().values()])
+    value = 100 * roc_auc_score(labels, np.concatenate([found.values for found in scores.values()]))
+    index = 100 * roc_auc_score(labels, np.concatenate([np.arange(2, length) for length in LENGTHS.values()]))
+    expected = f"note: made: no better than the frame index on the same frames: bad ({value:.2f}, index {index:.2f})"
+    assert expected in unwrapped(run, "raw")
+    assert "good (" not in unwrapped(run, "raw")
 
 
 def test_deviation_is_a_footnote_and_a_flag(tmp_path):
@@ -209,7 +218,7 @@ def test_unknown_metric_is_refused(tmp_path):
 def test_escape_survives_every_special_character():
     """Names with LaTeX's own characters are printed as they are."""
     assert escape("a_b & 50% #1 {x} ~ ^ \\ $") == r"a\_b \& 50\% \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$"
-    assert escape("é 漢\n") == "e ?"
+    assert escape("é 漢\n ± --seeds Größe") == r"\'{e} ? $\pm$ -{}-seeds Gr\"{o}\ss{}e"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

@@ -1,0 +1,106 @@
+"""What the documentation says is so."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cli.main import COMMANDS
+from bench.plugins import hookspecs
+from bench.reporting.results import RESULT_COLUMNS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "results" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+BLOCKS = [
+    (page.name, number, block)
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+]
+
+
+@pytest.mark.parametrize("block", [block for *_, block in BLOCKS], ids=[f"{page}-{number}" for page, number, _ in BLOCKS])
+def test_python_block_passes_the_checks(tmp_path, block):
+    """Each plugin in the documentation, saved as a file, does what every method owes."""
+    file = tmp_path / "mine.py"
+    file.write_text(block)
+    done = subprocess.run([sys.executable, "-m", "bench", "check", str(file)], capture_output=True, text=True, timeout=120)
+    # The README's example is as short as it can be: it has no docstring on its class.
+    lines = [line for line in done.stdout.splitlines() if "FAILED" in line and "no docstring" not in line]
+    assert not lines, done.stdout
+    assert "... ok" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    """Every relative link of a page is a file."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist(page):
+    """Every `bench COMMAND` in a code block or quoted is a command."""
+    for command in re.findall(r"^bench (\w+)|`bench (\w+)", page.read_text(), re.MULTILINE):
+        assert "".join(command) in COMMANDS, f"{page.name}: bench {''.join(command)}"
+
+
+def test_hooks_are_documented_with_their_arguments():
+    """docs/plugins.md has a row for each hook, with exactly its arguments."""
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    documented = dict(re.findall(r"^\| `(bench_\w+)\(([^)]*)\)`", text, re.MULTILINE))
+    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("bench_") and inspect.isfunction(hook)}
+    assert documented == {name: ", ".join(inspect.signature(hook).parameters) for name, hook in hooks.items()}
+
+
+def test_readme_begins_with_what_it_is_a_command_and_a_table():
+    """The first screen: what it is, one command, the table it prints."""
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:50])
+    assert "pip install -e . && bench run --methods c3dsu,baseline --datasets demo" in screen
+    assert "c3dsu" in screen.split("<!-- table -->")[1].split("<!-- end of table -->")[0]
+
+
+def test_no_module_without_a_subject():
+    """No utils, helpers, misc or common."""
+    vague = {"utils.py", "helpers.py", "misc.py", "common.py"}
+    assert not [path for folder in ("bench", "methods", "datasets") for path in (ROOT / folder).rglob("*.py") if path.name in vague]
+
+
+def test_method_modules_import_torch_inside_functions_only():
+    """Networks and losses are the only modules of methods/ that import torch when they are imported."""
+    for path in (ROOT / "methods").rglob("*.py"):
+        if "networks" in path.parts or path.name == "losses.py":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            assert not [name for name in names if name.split(".")[0] == "torch"], path
+
+
+def test_public_door_is_whole():
+    """Every name of `bench.__all__` can be had, and importing bench imports no torch."""
+    import bench
+
+    for name in bench.__all__:
+        assert getattr(bench, name) is not None
+    code = "import sys, bench; bench.Method, bench.hookimpl, bench.Protocol, bench.NetworkMethod; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_columns_are_those_of_the_design():
+    """results.csv has its columns in this order."""
+    assert ",".join(RESULT_COLUMNS[:8]) == "method,dataset,scene,seed,label_set,protocol,metric,value"
