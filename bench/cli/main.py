@@ -90,9 +90,9 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
 )
 @click.option("--traceback", is_flag=True, expose_value=False, help="Show the whole traceback of an error.")
 def bench() -> None:
-    r"""Compare methods that find anomalous frames in surveillance video.
+    """Compare methods that find anomalous frames in surveillance video.
 
     \b
       bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download
       bench run --methods c3dsu,baseline --datasets all      the real datasets, below ./data or BENCH_DATA
-    """
+    """  # noqa: D301  # click's mark for lines that stay as they are is a real backspace

@@ -158,9 +158,6 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
             plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
-    labels = [(cell.record.label, cell.record.folder) for cell in plan.cells]
-    if len(set(labels)) != len(labels):
-        raise RequestError("two rows would have the same label and folder; take one away")
     _take_notes(plan, general)
     return plan
 

@@ -175,6 +175,8 @@ def _run_cell(task: Task, run: Run, record: CellRecord, folder: Path, reporter: 
     for need in ("lengths", *record.needs):
         if need in kept.problems:
             raise DataError(kept.problems[need])
+    if "tracks" in record.needs:
+        logger.info("tracks of the training clips: %s", kept.tracks)
     seed_everything(record.seed, int(task["threads"]))
     method: Method = select_one("methods", record.selector, current(), record.profile).make()
     scratch = folder / "scratch"

@@ -1,5 +1,7 @@
 """Results and tables, made from run folders alone, against scikit-learn and by eye."""
 
+import json
+import re
 import shutil
 import subprocess
 
@@ -11,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from bench import RequestError, Scores
 from bench.plugins.registry import load
 from bench.reporting.latex import escape
-from bench.reporting.results import RESULT_COLUMNS, SUMMARY_COLUMNS
+from bench.reporting.results import RESULT_COLUMNS, SUMMARY_COLUMNS, results_frame
 from bench.reporting.tables import comparison_text, write_tables
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 
@@ -23,14 +25,16 @@ def labels_of(shift=0):
     return {clip: ((np.arange(length) + shift) % 20 >= 12).astype(np.uint8) for clip, length in LENGTHS.items()}
 
 
-def make_run(path, cells, scenes=("", "", ""), label_sets=("frame",)):
+def make_run(path, cells, scenes=("", "", ""), label_sets=("frame",), **dataset):
     """`cells`: (label, seed, status or None, reason, quality, more): done cells get scores of that quality."""
     run = Run(path)
     labels = {name: labels_of(3 * number) for number, name in enumerate(label_sets)}
     clips = tuple((clip, length, scene) for (clip, length), scene in zip(LENGTHS.items(), scenes))
-    run.write_dataset(DatasetRecord("made", "made", clips, "f", label_sets, labels))
+    run.write_dataset(DatasetRecord("made", "made", clips, "f", label_sets, labels, **dataset))
     records = []
     for label, seed, status, reason, quality, more in cells:
+        more = dict(more)
+        first, direction = more.pop("first", 2), more.pop("direction", None)
         scene = more.get("scene", "")
         folder = "/".join(["cells", label.translate(str.maketrans("[]=&,", "-----")), "made", str(seed), *([scene] if scene else [])])
         record = CellRecord(
@@ -44,7 +48,12 @@ def make_run(path, cells, scenes=("", "", ""), label_sets=("frame",)):
             run.write_scores(
                 record,
                 {
-                    clip: Scores(labels[label_sets[0]][clip][2:] * quality + generator.random(length - 2), np.arange(2, length))
+                    clip: Scores(
+                        labels[label_sets[0]][clip][first:] * quality + generator.random(length - first)
+                        if direction is None
+                        else direction(labels[label_sets[0]][clip])[first:],
+                        np.arange(first, length),
+                    )
                     for clip, length, of_scene in clips
                     if not scene or scene == of_scene
                 },
@@ -219,6 +228,211 @@ def test_escape_survives_every_special_character():
     """Names with LaTeX's own characters are printed as they are."""
     assert escape("a_b & 50% #1 {x} ~ ^ \\ $") == r"a\_b \& 50\% \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$"
     assert escape("é 漢\n ± --seeds Größe") == r"\'{e} ? $\pm$ -{}-seeds Gr\"{o}\ss{}e"
+
+
+def test_equal_numbers_are_marked_alike(tmp_path):
+    """Two bests are both the best, and what comes after them is the second."""
+    same = [done(name, direction=lambda labels: labels * 1.0) for name in ("one", "two")]
+    lines = comparison_text(make_run(tmp_path, [*same, done("low", 0.2)]), REGISTRY, "raw").splitlines()
+    assert [line.split()[1][-1] for line in lines if line.startswith("  ")] == ["*", "*", "+"]
+
+
+def test_lower_is_better_for_the_error_rate(tmp_path):
+    """The best EER is the lowest."""
+    text = comparison_text(make_run(tmp_path, [done("low", 0.2), done("high", 3.0)]), REGISTRY, "raw", "eer")
+    assert "equal error rate in percent, lower is better" in text
+    assert next(line for line in text.splitlines() if line.startswith("  high")).endswith("*")
+
+
+def test_text_is_no_wider_than_a_terminal(tmp_path):
+    """Many columns are continued below, long names and reasons are wrapped; each dataset stands once."""
+    names = [f"dataset-with-a-long-name-{number}" for number in range(6)]
+    run = make_run(tmp_path, [done("pca")])
+    labels = {"frame": labels_of()}
+    records = []
+    for name in names:
+        clips = tuple((clip, length, "") for clip, length in LENGTHS.items())
+        run.write_dataset(DatasetRecord(name, name, clips, "f", ("frame",), labels))
+        for label in ("pca", "ddl[path=weights-of-last-year,pseudo=objects,clips=all-of-them,more=yes]"):
+            for seed in (0, 1):
+                record = run.cells()[0]
+                record.folder, record.label, record.dataset, record.dataset_folder = f"cells/{label[:3]}/{name}/{seed}", label, name, name
+                record.seed, record.warnings = seed, ["a warning that is repeated " * 8]
+                run.write_cell(record)
+                run.write_scores(record, {clip: Scores(np.random.default_rng(seed).random(n), np.arange(n)) for clip, n in LENGTHS.items()})
+                records.append(record)
+    run.write_manifest({"cells": [vars(record) for record in records], "protocol": "median17", "request": {}})
+    text = comparison_text(run, REGISTRY, "median17")
+    assert max(map(len, text.splitlines())) <= 100
+    table, _, _ = text.partition("Frame-level")
+    assert all(table.count(name) == 1 for name in names)
+    assert "weights-of-last-year," in text
+
+
+def test_failed_seed_counts_in_each_label_set(tmp_path):
+    """No label set gets a mean over survivors, and no line stands for the failed seed alone."""
+    cells = [done("pca"), ("pca", 1, "failed", "stalled", 0, {}), ("ae", 0, "failed", "killed", 0, {})]
+    run = make_run(tmp_path, cells, label_sets=("mat", "pixel"))
+    frame = summary(run).query("protocol == 'raw' and metric == 'auc'")
+    found = list(zip(frame.method, frame.label_set, frame.seeds, frame.seeds_failed, frame["mean"]))
+    assert found == [("pca", "mat", "2", "1", ""), ("pca", "pixel", "2", "1", ""), ("ae", "mat", "1", "1", "")]
+    text = comparison_text(run, REGISTRY, "median17[labels=pixel]")
+    assert text.count("failed") == 2
+    assert "] killed" in text
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "interrupted"])
+def test_unfinished_cells_say_so(tmp_path, status):
+    """What is not there yet is a mark, in the table and in the files."""
+    run = make_run(tmp_path, [done("ae"), ("pca", 0, status, "", 0, {})])
+    (line,) = [line for line in comparison_text(run, REGISTRY, "median17").splitlines() if line.startswith("  pca")]
+    assert line.split() == ["pca", status, "[a]"]
+    frame = results(run).query("method == 'pca'")
+    assert set(zip(frame.value, frame.status, frame.label_set)) == {("", status, "frame")}
+
+
+def test_damaged_scores_are_a_failed_cell(tmp_path):
+    """The others keep their numbers."""
+    run = make_run(tmp_path, [done("ae"), done("pca")])
+    path = run.path / run.cells()[1].folder / "scores.npz"
+    path.write_bytes(path.read_bytes()[:50])
+    frame = results(run).query("protocol == 'raw' and metric == 'auc'")
+    assert list(frame.status) == ["done", "failed"]
+    assert "scores.npz cannot be read" in frame.reason.iloc[1]
+    assert [value != "" for value in frame.value] == [True, False]
+
+
+def test_one_class_is_a_dash_with_its_reason(tmp_path):
+    """Without an anomalous frame there is no curve; the share of the data is said."""
+    run = make_run(tmp_path, [done("pca")])
+    clips = tuple((clip, length, "") for clip, length in LENGTHS.items())
+    nothing = {"frame": {clip: np.zeros(length, np.uint8) for clip, length in LENGTHS.items()}}
+    run.write_dataset(DatasetRecord("made", "made", clips, "f", ("frame",), nothing))
+    text = comparison_text(run, REGISTRY, "median17")
+    assert "  pca    - [a]" in text
+    assert "[a] every scored frame is normal" in text
+    frame = results(run).query("protocol == 'raw' and metric == 'auc'")
+    assert (frame.value.item(), frame.frames.item(), frame.anomalous_frames.item(), frame.status.item()) == ("", "114", "0", "done")
+
+
+def test_incomplete_data_and_lengths_from_labels_are_said(tmp_path):
+    """Numbers of a part of a dataset, or without a look at its frames, are named as such."""
+    run = make_run(tmp_path, [done("pca", data_share=0.2)], share=0.2, lengths_from="labels")
+    text = unwrapped(run, "median17")
+    assert "note: made: 20 % of the data is there" in text
+    assert "the lengths of the clips come from the labels" in text
+    assert "20 % of the data" in summary(run)["flags"].iloc[0]
+
+
+def test_clip_position_is_left_out_where_it_is_the_frame_index(tmp_path):
+    """After min-max in each clip the two are one; without it they are two."""
+    trivial = {"family": "trivial", "uses_seed": False}
+    cells = [
+        done("clip-position", direction=lambda labels: np.arange(len(labels)) / (len(labels) - 1), first=0, **trivial),
+        done("frame-index", direction=lambda labels: np.arange(len(labels)), first=0, **trivial),
+    ]
+    run = make_run(tmp_path, cells)
+    assert "  clip-position " not in comparison_text(run, REGISTRY, "minmax")
+    assert "note: clip-position is left out" in comparison_text(run, REGISTRY, "minmax")
+    assert "  clip-position " in comparison_text(run, REGISTRY, "raw")
+    frame = results(run).query("protocol == 'minmax' and metric == 'auc'")
+    assert frame.value.nunique() == 1
+
+
+def spoiled_start(labels):
+    """Perfect, but for frames 2 to 9."""
+    scores = labels * 1.0
+    scores[2:10] = 5.0
+    return scores
+
+
+def nearly_perfect(labels):
+    """One mistake in each clip, in its last frames."""
+    scores = labels * 1.0
+    scores[-2:] = 0.5
+    return scores
+
+
+def test_common_frames(tmp_path):
+    """What changes places on common frames is said; a row with less than half of the frames takes no part."""
+    cells = [
+        done("early", direction=spoiled_start, first=2),
+        done("late", direction=nearly_perfect, first=10),
+        done("short", direction=lambda labels: labels * 1.0, first=28),
+    ]
+    run = make_run(tmp_path, cells)
+    text = unwrapped(run, "raw")
+    common = {clip: np.arange(10, length) for clip, length in LENGTHS.items()}
+    labels = np.concatenate([labels_of()[clip][frames] for clip, frames in common.items()])
+    late = 100 * roc_auc_score(labels, np.concatenate([nearly_perfect(labels_of()[clip])[frames] for clip, frames in common.items()]))
+    assert f"note: made: on the 90 frames that all rows scored, early (100.00) comes before late ({late:.2f})" in text
+    table = unwrapped(run, "raw[frames=common]")
+    assert "early 100.00" in table
+    assert f"late {late:.2f}" in table
+    assert "note: frames that all of these rows scored: 90 (made); rows: early, late" in table
+    assert "these scored less than half of the frames and are given on fewer still: short" in table
+
+
+def test_rows_of_seeds_on_equal_frames_need_no_note(tmp_path):
+    """Without a change of order nothing is said."""
+    assert "comes before" not in comparison_text(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw")
+
+
+def test_equal_reasons_share_a_letter(tmp_path):
+    """One footnote for one reason."""
+    run = make_run(
+        tmp_path, [(name, 0, "failed", "out of memory", 0, {}) for name in ("one", "two")] + [("three", 0, "failed", "stalled", 0, {})]
+    )
+    text = comparison_text(run, REGISTRY, "median17")
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("  ")] == ["[a]", "[a]", "[b]"]
+    assert text.count("out of memory") == 1
+
+
+def test_average_precision_has_its_chance_level(tmp_path):
+    """AP means nothing without the share of anomalous frames."""
+    labels = np.concatenate([labels[2:] for labels in labels_of().values()])
+    assert f"{100 * labels.mean():.2f} (made)" in unwrapped(make_run(tmp_path, [done("pca")]), "raw", "ap")
+
+
+def test_paths_of_boxes_are_not_in_the_caption(tmp_path):
+    """Tables made on two machines are alike."""
+    run = make_run(tmp_path, [done("ddl", detector="boxes[path=/home/me/ped2_yolov3.json]")])
+    assert "Detector: boxes[path=ped2_yolov3.json]." in unwrapped(run, "median17")
+
+
+def test_published_number_stands_beside_as_a_fraction(tmp_path):
+    """summary.csv keeps what the paper prints, apart from what was measured."""
+    run = make_run(tmp_path, [done("ddl", published={"auc": "98.46", "source": "Table 2"})])
+    frame = summary(run).query("protocol == 'raw'")
+    assert list(zip(frame.metric, frame.published, frame.published_source)) == [
+        ("auc", "0.9846", "Table 2"),
+        ("ap", "", ""),
+        ("eer", "", ""),
+    ]
+
+
+def test_frame_becomes_json(tmp_path):
+    """`bench score --json` writes the frame; what does not exist is null."""
+    run = make_run(tmp_path, [done("pca"), ("ae", 0, "failed", "stalled", 0, {})])
+    frame = results_frame(run, [REGISTRY.protocols["raw"]], [REGISTRY.metrics["auc"]])
+    good, bad = json.loads(frame.to_json(orient="records"))
+    assert (good["frames"], bad["value"], bad["frames"], bad["reason"]) == (114, None, None, "stalled")
+
+
+def test_names_with_special_characters_survive(tmp_path):
+    """Markdown and LaTeX show them as they are, and every row of the LaTeX table has its columns."""
+    label = "a_b[path=x&y|z*]"
+    run = make_run(tmp_path, [done(label), done("pca"), ("bad", 0, "failed", r"100% \undefined {x_y} #$^~ <a|b>", 0, {})])
+    write_tables(run, REGISTRY)
+    markdown = (run.tables / "comparison.md").read_text()
+    assert r"| a\_b\[path=x\&y\|z\*\] |" in markdown
+    tex = (run.tables / "comparison.tex").read_text()
+    assert r"a\_b[path=x\&y\textbar{}z*] &" in tex
+    bare = re.sub(r"\\[\\{}&%]", "", re.sub(r"%.*", "", tex.replace(r"\%", "").replace(r" \\", " END")))
+    assert bare.count("{") == bare.count("}")
+    rows = [line for line in bare.splitlines() if line.endswith("END") and "multicolumn" not in line]
+    assert {line.count("&") for line in rows} == {2}
+    assert tex.isascii()
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
