@@ -270,7 +270,7 @@ def _plan_cells(
                 year=method.info.year,
                 profile=planned.profile,
                 detector=detector_label,
-                data_share=1.0 if dataset is None else round(dataset.share(), 6),
+                data_share=_data_share(dataset, method),
                 device=device,
                 threads=threads,
                 needs=sorted(method.needs),
@@ -293,6 +293,17 @@ def _plan_cells(
             )
             cells.append(_compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run))
     return cells
+
+
+def _data_share(dataset: Dataset | None, method: Method) -> float:
+    """Return the share of the dataset that the row stands on: of its frames, or of its test clips where no frame is needed."""
+    if dataset is None:
+        return 1.0
+    if method.needs & {"frames", "train"}:
+        return round(dataset.share(), 6)
+    expected = dataset.expected.get("test", {})
+    here = {clip.id for clip in dataset.clips("test")} & set(expected)
+    return round(len(here) / len(expected), 6) if expected else 1.0
 
 
 def _compare(

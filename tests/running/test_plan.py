@@ -1,0 +1,96 @@
+"""What is decided before the first cell starts."""
+
+import numpy as np
+import pytest
+
+from bench import RequestError
+from bench.plugins.registry import load
+from bench.running.plan import make_plan
+from bench.running.request import Request, data_roots, parse_seeds
+from bench.runs.folder import Run
+
+
+@pytest.fixture
+def plan_of(tmp_path):
+    def plan(methods, datasets, **more):
+        request = Request(methods, datasets, device="cpu", data=(tmp_path / "data",), **more)
+        return make_plan(request, load(), lambda signature: (Run(tmp_path / "run"), False))
+
+    (tmp_path / "data").mkdir()
+    return plan
+
+
+@pytest.fixture
+def labels_only(tmp_path):
+    """Avenue as far as many have it: a label file, and no frame."""
+    from bench.datasets import Avenue
+
+    folder = tmp_path / "data" / "avenue" / "labels"
+    folder.mkdir(parents=True)
+    labels = {clip: (np.arange(length) % 7 == 0).astype(np.uint8) for clip, length in Avenue.expected["test"].items()}
+    np.savez(folder / "pixel.npz", **labels)
+
+
+def test_labels_alone_are_enough_where_no_frame_is_needed(plan_of, labels_only):
+    """A method that needs lengths runs, on the whole of its data; one that needs frames has a reason."""
+    plan = plan_of("constant,pca", "avenue")
+    constant, pca = (cell.record for cell in plan.cells)
+    assert (constant.status, constant.data_share) == ("queued", 1.0)
+    assert pca.status == "no data"
+    assert "only labels" in pca.reason
+
+
+def test_missing_member_of_a_group_is_a_reason_and_one_named_singly_is_refused(plan_of, labels_only):
+    """`all` goes on without ped2 and shanghaitech; `ped2` by name is refused before work."""
+    plan = plan_of("constant", "all")
+    assert {cell.record.dataset: cell.record.status for cell in plan.cells} == {
+        "ped2": "no data",
+        "avenue": "queued",
+        "shanghaitech": "no data",
+    }
+    with pytest.raises(RequestError, match="ped2"):
+        plan_of("constant", "ped2,avenue")
+
+
+def test_all_mistakes_come_at_once(plan_of):
+    """Four mistakes, four lines."""
+    with pytest.raises(RequestError) as caught:
+        plan_of("pcaa", "pde2", protocol="medin17", profile="smal", detector="motio")
+    text = "\n".join(caught.value.mistakes)
+    for meant in ("'pca'", "'ped2'", "'median17'", "'small'", "'motion'"):
+        assert f"did you mean {meant}" in text
+
+
+def test_profile_small_without_a_gpu_is_said(plan_of, labels_only):
+    """Who names no profile on a CPU is told which it is, and how to insist on the paper's."""
+    notes = " ".join(plan_of("constant", "avenue").notes)
+    assert "profile 'small'" in notes
+    assert "--profile paper" in notes
+    assert not plan_of("constant", "avenue", profile="small").notes
+
+
+def test_method_without_randomness_has_one_cell(plan_of, labels_only):
+    """Seeds multiply only what they change."""
+    assert [cell.record.seed for cell in plan_of("constant", "avenue", seeds=(0, 1, 2)).cells] == [0]
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("0", (0,)), ("0,1,2", (0, 1, 2)), ("0-4", (0, 1, 2, 3, 4)), ("3,1-2,3", (3, 1, 2))])
+def test_seeds_are_understood(text, seeds):
+    """Single ones, lists and ranges, each once."""
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "1-", "4-2", "1.5", "99999999999"])
+def test_wrong_seeds_are_refused(text):
+    """With what was typed."""
+    with pytest.raises(RequestError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_data_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    """By --data and by BENCH_DATA, with its name."""
+    with pytest.raises(RequestError, match="--data: there is no folder"):
+        data_roots((tmp_path / "gone",))
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "gone"))
+    with pytest.raises(RequestError, match="BENCH_DATA: there is no folder"):
+        data_roots(())
