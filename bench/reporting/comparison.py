@@ -213,7 +213,7 @@ def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol:
     for column in dict.fromkeys(summary.dataset for summary in summaries):
         of_column = [summary for summary in summaries if summary.dataset == column]
         own = [summary for summary in of_column if summary.mean is not None]
-        if (share := min(summary.cell.data_share for summary in of_column)) < 1:
+        if (share := min((summary.cell.data_share for summary in of_column if summary.cell.status != "no data"), default=1.0)) < 1:
             notes.append(f"{column}: {share_text(share)} of the data is there; the numbers are not those of the whole dataset")
         if not own:
             continue

@@ -456,3 +456,11 @@ def test_latex_compiles(tmp_path):
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"], cwd=run.tables, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stdout[-2000:]
+
+
+def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
+    """A row without data says so itself; it does not mark the rows that need none of what is missing."""
+    run = make_run(tmp_path, [done("constant"), ("pca", 0, "no data", "made: no frames", 0, {"data_share": 0.0})])
+    assert "of the data is there" not in comparison_text(run, REGISTRY, "median17")
+    part = make_run(tmp_path / "part", [done("pca", data_share=0.48)])
+    assert "48 % of the data is there" in comparison_text(part, REGISTRY, "median17")
