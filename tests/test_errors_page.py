@@ -1,0 +1,260 @@
+"""docs/errors.md: every text there is what the situation really gives."""
+
+import json
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bench.datasets import Avenue, Ped2
+
+from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile
+from bench.dataset import checked_labels
+from bench.frames.decode import read_frames
+from bench.frames.store import prepare_frames
+from bench.objects.boxes import BoxesDetector
+from bench.objects.fasterrcnn import FasterRCNNDetector
+from bench.plugins.registry import load
+from bench.plugins.selection import select
+from bench.running.machine import choose_device
+from bench.runs.files import write_text
+from bench.runs.folder import CellRecord, Run
+
+ROOT = Path(__file__).parents[1]
+TOYS = Path(__file__).parent / "running" / "toys.py"
+PAGE = dict(re.findall(r"^## (.+?)\n.*?```text\n(.*?)\n```", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE | re.DOTALL))
+PICTURE = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
+
+
+class Made(Dataset):
+    """Ten pictures and as many labels."""
+
+    name = "made"
+
+    def locate(self, roots):
+        self.root = roots[0]
+
+    def clips(self, part):
+        return [Clip("01", part, ImageFiles(tuple(sorted(self.root.glob("*.png")))), 10)]
+
+    def labels(self, clip, label_set=None):
+        return np.zeros(9, np.uint8)
+
+
+def ped2(root: Path, name: str = "ped2") -> Path:
+    folder = root / name / "testing" / "frames" / "01"
+    folder.mkdir(parents=True)
+    for index in range(10):
+        cv2.imwrite(str(folder / f"{index:03d}.png"), PICTURE)
+    (root / name / "labels").mkdir()
+    np.savez(root / name / "labels" / "frame.npz", **{"01": np.arange(10) >= 5})
+    return folder
+
+
+def made(root: Path) -> Made:
+    for index in range(10):
+        cv2.imwrite(str(root / f"{index:03d}.png"), PICTURE)
+    dataset = Made()
+    dataset.locate([root])
+    return dataset
+
+
+def cut(path: Path) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path
+
+
+def picture(root: Path, name: str) -> Path:
+    cv2.imwrite(str(root / name), PICTURE)
+    return root / name
+
+
+def decode(path: Path) -> None:
+    source = VideoFile(path) if path.suffix == ".avi" else ImageFiles((path,))
+    list(read_frames(Clip("01", "test", source)))
+
+
+def video(root: Path) -> Path:
+    writer = cv2.VideoWriter(str(root / "01.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(20):
+        writer.write(np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    writer.release()
+    return root / "01.avi"
+
+
+def typo(kind: str, text: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
+    return lambda root, patch: select(kind, text, load())
+
+
+def missing_weights(root, patch):
+    patch.setenv("TORCH_HOME", str(root))
+    FasterRCNNDetector().check("ped2")
+
+
+def labels_only(root, patch):
+    (root / "avenue" / "labels").mkdir(parents=True)
+    np.savez(root / "avenue" / "labels" / "pixel.npz", **{clip: np.zeros(length) for clip, length in Avenue.expected["test"].items()})
+    dataset = Avenue()
+    dataset.locate([root])
+    raise BenchError(dataset.lacks("frames"))
+
+
+def deleted_frame(root, patch):
+    (ped2(root) / "004.png").unlink()
+    dataset = Ped2()
+    dataset.locate([root])
+    dataset.clips("test")
+
+
+def two_copies(root, patch):
+    ped2(root / "a")
+    ped2(root / "b")
+    Ped2().locate([root / "a", root / "b"])
+
+
+def full_disk(root, patch):
+    usage = type(shutil.disk_usage(root))
+    patch.setattr(shutil, "disk_usage", lambda path: usage(1000, 1000, 0))
+    dataset = made(root)
+    prepare_frames(dataset, dataset.clips("test"), [Frames()], lambda done, total, what: None)
+
+
+def corrupted_cell(root, patch):
+    cell = CellRecord("cells/a/b/0", "a", "a", "a", "b", "b", 0)
+    run = Run(root)
+    run.write_manifest({"cells": [vars(cell)]})
+    write_text(root / cell.folder / "cell.json", "{")
+    raise BenchError(run.cells()[0].reason)
+
+
+def short_labels(root, patch):
+    dataset = made(root)
+    checked_labels(dataset, dataset.clips("test")[0], 10)
+
+
+def unwritable(root, patch):
+    write_text(root / "results", "a file")
+    write_text(root / "results" / "run" / "run.json", "{}")
+
+
+def pointer(root, patch):
+    path = root / "001.tif"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 86538\n")
+    decode(path)
+
+
+def pickled_labels(root, patch):
+    from bench.datasets.labels.stand_ins import refuse_stand_in
+
+    (root / "gt_label.json").write_bytes(pickle.dumps({"01": [0, 1]}))
+    refuse_stand_in(root / "gt_label.json")
+
+
+def pickled_boxes(root, patch):
+    (root / "boxes.json").write_bytes(pickle.dumps({"01": []}))
+    BoxesDetector(BoxesDetector.Parameters(path=str(root / "boxes.json"))).check("ped2")
+
+
+def broken_plugin(source: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
+    def load_it(root, patch):
+        (root / "mine.py").write_text(source)
+        (complaint,) = load([root / "mine.py"]).complaints()
+        load()
+        raise BenchError(complaint)
+
+    return load_it
+
+
+SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
+    "A typo in a method": typo("methods", "c3dsuu"),
+    "A typo in a dataset": typo("datasets", "pde2"),
+    "A typo in a parameter": typo("methods", "c3dsu[latnet=64]"),
+    "A typo in a protocol": typo("protocols", "medin17"),
+    "Missing data": lambda root, patch: Ped2().locate([root]),
+    "Incomplete data": labels_only,
+    "Missing detector weights": missing_weights,
+    "A frame deleted from a clip": deleted_frame,
+    "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
+    "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),
+    "A truncated avi": lambda root, patch: decode(cut(video(root))),
+    "Labels one frame short": short_labels,
+    "An unwritable results folder": unwritable,
+    "A full disk": full_disk,
+    "A corrupted cell.json": corrupted_cell,
+    "Two copies of a dataset": two_copies,
+    "A GPU where there is none": lambda root, patch: choose_device("cuda"),
+    "A tif that is a Git LFS pointer": pointer,
+    "Labels that are a pickle": pickled_labels,
+    "Boxes that are a pickle": pickled_boxes,
+    "A plugin with a broken import": broken_plugin("import no_such_module\n"),
+    "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
+}
+CELLS = {
+    "A wrong number of scores": "length",
+    "A score that is not a number": "nan",
+    "A cell that was killed": "kill",
+    "A cell out of memory": "memory",
+    "A cell that stalled": "stall",
+}
+
+
+def as_documented(text: str, heading: str) -> bool:
+    pattern = r".*?".join(re.escape(" ".join(part.split())) for part in PAGE[heading].split("..."))
+    return re.search(pattern.replace(r"\ .*?", r".*?").replace(r".*?\ ", r".*?"), " ".join(text.split())) is not None
+
+
+def test_every_heading_is_produced():
+    """The page and this file list the same situations."""
+    assert set(PAGE) == set(SITUATIONS) | set(CELLS)
+
+
+@pytest.mark.parametrize("heading", SITUATIONS)
+def test_text_is_as_documented(tmp_path, monkeypatch, heading):
+    """What really happens reads as the page says."""
+    if heading.startswith("A GPU"):
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("there is a GPU here")
+    with pytest.raises(BenchError) as caught:
+        SITUATIONS[heading](tmp_path, monkeypatch)
+    assert as_documented(str(caught.value), heading), str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def reasons(tmp_path_factory):
+    """The reasons of cells that misbehave in every way, from one run."""
+    place = tmp_path_factory.mktemp("cells")
+    (place / "data").mkdir()
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "bench",
+            "run",
+            "--methods",
+            f"bad[how={'|'.join(CELLS.values())}]",
+            "--datasets",
+            "toy",
+            "--plugin",
+            str(TOYS),
+        ),
+        *("--data", "data", "--device", "cpu", "--threads", "1", "--stall-limit", "1s", "--out", "run"),
+    ]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    cells = [json.loads(path.read_text()) for path in (place / "run").glob("cells/*/*/*/cell.json")]
+    return {cell["parameters"]["how"]: cell["reason"] for cell in cells}
+
+
+@pytest.mark.parametrize("heading", CELLS)
+def test_reason_of_a_cell_is_as_documented(reasons, heading):
+    """What a cell leaves behind reads as the page says."""
+    assert as_documented(reasons[CELLS[heading]], heading), reasons[CELLS[heading]]
