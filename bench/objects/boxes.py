@@ -128,7 +128,7 @@ def _parse(content: bytes, path: Path) -> _Boxes:
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not JSON: byte {error.start} is no UTF-8 text") from error
+        raise DataError(f"{path}: not JSON: no text at byte {error.start} ({error.reason})") from error
     if not isinstance(data, dict):
         raise DataError(f"{path} is {_kind(data)}, expected an object with the fields 'size' and 'clips'")
     for field in ("size", "clips"):

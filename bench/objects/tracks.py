@@ -2,6 +2,7 @@
 
     <cache>/<dataset>-<8 hex>/tracks/<detector>-<8 hex of the key>/about.json          what made them
                                                                    <part>/<clip>.npz   the tracks of one clip
+                                                                   <part>/<clip>.json  their checksum, sources and counts
 
 The tracker is OC-SORT of the `trackers` library with its defaults but for the frame rate. It has no randomness; it is made anew
 for each clip, so that ids (from 0) and boxes do not depend on the clips before. It gives an object its id from the second frame
@@ -13,9 +14,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
+import io
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -122,18 +122,21 @@ class Tracks:
         return np.array([self.common(start, length, step).size > 0 for start in starts], dtype=bool)
 
     def save(self, path: Path, sources: str = "") -> None:
-        """Write to `path` (npz, no pickles), renamed into place. `sources` says what the tracks were made from."""
+        """Write to `path` (npz, no pickles), and beside it a record (json): checksum, `sources`, and counts for readers.
+
+        `sources` says what the tracks were made from.
+        """
+        buffer = io.BytesIO()
+        np.savez(
+            buffer, frames=self._frames, ids=self._ids, boxes=self._boxes, length=self.length, size=np.array(self.size), found=self.found
+        )
+        content = buffer.getvalue()
+        record = {"sha256": hashlib.sha256(content).hexdigest(), "sources": sources}
+        counts = {"frames": self.length, "boxes": self.found, "kept": self.kept, "tracks": len(self)}
         with replacing(path, "tracks") as file:
-            np.savez(
-                file,
-                frames=self._frames,
-                ids=self._ids,
-                boxes=self._boxes,
-                length=self.length,
-                size=self.size,
-                found=self.found,
-                sources=sources,
-            )
+            file.write(content)
+        with replacing(path.with_suffix(".json"), "tracks") as file:
+            file.write(json.dumps({**record, **counts}, indent=1).encode())
 
     @classmethod
     def load(cls, path: Path, sources: str | None = None) -> Tracks:
@@ -144,15 +147,21 @@ class Tracks:
         DataError : absent, damaged, or made from other `sources` than these.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # opened here: np.load leaves damaged files open
-                if sources is not None and str(stored["sources"]) != sources:
-                    raise DataError(f"the tracks in {path} were made from other frames")
-                height, width = (int(value) for value in stored["size"])
-                return cls(stored["frames"], stored["ids"], stored["boxes"], int(stored["length"]), (height, width), int(stored["found"]))
+            content = path.read_bytes()
+            record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            whole = record["sha256"] == hashlib.sha256(content).hexdigest()
+            made_from = record["sources"]
         except FileNotFoundError as error:
             raise DataError(f"there are no tracks in {path}") from error
-        except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise DataError(f"the tracks in {path} are damaged: {error}") from error
+        if not whole:
+            raise DataError(f"the tracks in {path} are damaged: their content is not what was written ({len(content)} bytes)")
+        if sources is not None and made_from != sources:
+            raise DataError(f"the tracks in {path} were made from other frames")
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            height, width = (int(value) for value in stored["size"])
+            return cls(stored["frames"], stored["ids"], stored["boxes"], int(stored["length"]), (height, width), int(stored["found"]))
 
 
 def tracks_key(dataset: Dataset, detector: Detector) -> str:
