@@ -91,7 +91,7 @@ class MotionDetector(Detector):
     def _boxes(self, frame: np.ndarray) -> np.ndarray:
         import cv2
 
-        moving = (self._subtractor.apply(frame, None, 0) > 0).astype(np.uint8)
+        moving = (self._subtractor.apply(frame, None, 0) == FOREGROUND).astype(np.uint8)
         # Opening takes single noisy pixels away, closing joins the parts of one body; sizes chosen here, on Ped2.
         moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
         moving = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
