@@ -63,8 +63,12 @@ class MethodInfo:
     inputs: str = ""
     extra_knowledge: str = ""
     published: tuple[PublishedAUC, ...] = ()
+    ablation: tuple[str, str] | None = None
+    """(network, variant of its training), e.g. ('C3DSU', 'DDL'): the method's place in the ablation table."""
     deviations: tuple[str, ...] = ()
     """What differs from the paper here; each is a footnote of the row."""
+    bibtex: str = ""
+    """The BibTeX entry of `citation`; written beside the LaTeX tables that cite it."""
 
 
 @dataclass
@@ -120,6 +124,12 @@ class Context:
     """Takes the pictures of one scored frame (`IMAGE_PARTS`), where they are kept."""
     epoch: int = 0
     """Of the training loop, from 0."""
+    facts: dict[str, str | float] = field(default_factory=dict)
+    """What the cell keeps beside its scores (`fact`)."""
+
+    def fact(self, name: str, value: str | float) -> None:
+        """Keep a fact of this training in cell.json, e.g. where patches came from."""
+        self.facts[name] = value
 
 
 class Method:
@@ -139,6 +149,8 @@ class Method:
     needs_parameters: ClassVar[bool] = False
     """True for a method that means nothing without parameters (`scores`): it is then not part of `all`."""
     uses_seed: ClassVar[bool] = True
+    published_only: ClassVar[str] = ""
+    """Why the method cannot run here, for a row that shows published numbers alone; such a method needs no `score`."""
     expected_failures: ClassVar[Mapping[str, str]] = {}
     """Conformance checks that this method is known to fail, each with its reason. Strict: it fails when the check passes."""
     batch_tolerance: ClassVar[float] = 1e-4
@@ -151,6 +163,19 @@ class Method:
 
     def __init__(self, parameters: Any = None) -> None:
         self.parameters = type(self).Parameters() if parameters is None else parameters
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """What differs from the paper in this configured instance; each is a footnote of the row. Default: those of `info`."""
+        return self.info.deviations
+
+    def check(self, dataset: str) -> None:
+        """Look, before any work, whether what the method needs beside the dataset is there, e.g. weights of another network.
+
+        Raises
+        ------
+        DataError : what is missing, and what to do; the method's cells on this dataset are then a dash with this reason.
+        """
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Learn from the train part. The default learns nothing."""

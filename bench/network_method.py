@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from .errors import MethodError
+from .errors import DataError, MethodError
 from .method import Context, Method, OpenClip, Scores
+from .plugins.parameters import parameter
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,15 @@ class Window:
         return range(0, clip_length - self.span + 1, every)
 
 
+@dataclass(frozen=True)
+class ReleasedWeights:
+    """Parameters of a network whose authors released weights."""
+
+    weights: str = parameter(
+        "", source="no training then", doc="a file of released weights (safetensors, or a state dict of torch); empty: train"
+    )
+
+
 class NetworkMethod(Method):
     """A method that is a network. A subclass declares `window` and writes `build`, `loss` and `error`.
 
@@ -54,7 +64,7 @@ class NetworkMethod(Method):
     frame where `start` and `next` are written, and joins the parts of a clip (`clip_scores`).
 
     `Parameters` of a network method must have `epochs` (or `steps`), `batch` and `learning_rate`; `every` (take each
-    n-th window in training) is understood where it is there.
+    n-th window in training) and `weights` (`ReleasedWeights`) are understood where they are there.
     """
 
     needs: frozenset[str] = frozenset({"frames", "train"})
@@ -70,6 +80,29 @@ class NetworkMethod(Method):
         super().__init__(parameters)
         self.stats = {}
         self.network: torch.nn.Module | None = None
+        if self.weights_file is not None and self.window.value_range != "mean-subtracted":
+            self.needs = self.needs - {"train"} | {"weights"}
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file of released weights that is loaded instead of training; None where the network is trained."""
+        name = getattr(self.parameters, "weights", "")
+        return Path(name).expanduser() if name else None
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """Those of `info`, and where weights come from."""
+        released = (
+            () if self.weights_file is None else (f"weights of a file ({self.weights_file.name}): authors' weights, not trained here",)
+        )
+        return (*super().deviations, *released)
+
+    def check(self, dataset: str) -> None:
+        """Look whether the file of released weights is there."""
+        if self.weights_file is not None and not self.weights_file.is_file():
+            raise DataError(
+                f"{self.name}: no weights at {self.weights_file}; give the path of the released file, or leave weights= out to train"
+            )
 
     # -- declared ---------------------------------------------------------------------------------------------------
 
@@ -149,6 +182,16 @@ class NetworkMethod(Method):
         """Map the key names of released weights to those of `build()`. Default: unchanged."""
         return weights
 
+    def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
+        """Look at the finished training: one row an epoch with the mean of each term of `loss`. Default: nothing to say.
+
+        What a reader of the table must know is logged as a warning, and goes into the row.
+
+        Raises
+        ------
+        DidNotLearn : with the cause.
+        """
+
     # -- streaming, where it is exact -------------------------------------------------------------------------------
 
     def start(self, network: torch.nn.Module) -> Any:
@@ -223,11 +266,59 @@ class NetworkMethod(Method):
         self.network = network
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Train with the harness's loop; a half-trained cell goes on from its last checkpoint."""
+        """Train with the harness's loop; a half-trained cell goes on from its last checkpoint. Released weights are loaded instead."""
+        if self.weights_file is not None:
+            self.stats = self.statistics(clips)
+            self.load_released(self.weights_file)
+            return
         assert context.train is not None
         context.train(self, clips, context)
+
+    def load_released(self, path: Path) -> None:
+        """Load a file of released weights: safetensors, or a state dict that torch saved, alone or below 'state_dict' or 'model'.
+
+        Raises
+        ------
+        MethodError : a file that is neither (a pickled module among them), or weights of another network.
+        """
+        network = self.build()
+        released = _read_released(path, self.name)
+        try:
+            network.load_state_dict(self.convert_weights(released))
+        except KeyError as error:
+            raise MethodError(f"{self.name}: the weights in {path} belong to another network: they lack {error}") from error
+        except RuntimeError as error:
+            raise MethodError(f"{self.name}: the weights in {path} belong to another network: {error}") from error
+        self.network = network.eval()
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""
         assert context.infer is not None
         return context.infer(self, clip, context)
+
+
+def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:
+    import pickle
+
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        if not path.is_file():
+            raise MethodError(f"{name}: {path} cannot be read ({error})") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise MethodError(
+            f"{name}: {path} is neither safetensors nor a state dict; a pickled module is not loaded, since it can run any code. "
+            "Where you trust its source: torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW_FILE)"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise MethodError(f"{name}: {path} holds no state dict (names of tensors); save model.state_dict()")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}  # DataParallel puts it before every name

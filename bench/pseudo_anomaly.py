@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .dataset import NoParameters
-from .method import OpenClip
+from .method import Context, OpenClip
 from .network_method import Window
 
 
@@ -21,6 +22,11 @@ class Creator:
     ----------
     window : what the network sees in training (length, step, value range).
     parameters : an instance of the creator's `Parameters`.
+    to_range : turns (T, H, W[, 3]) uint8 frames into (C, T, H, W) float32 in the method's value range.
+
+    Raises
+    ------
+    RequestError : no pseudo-anomaly of this kind can be made of such a window.
     """
 
     name: ClassVar[str]
@@ -31,14 +37,24 @@ class Creator:
     sigma: ClassVar[float] = 1.0
     """The weight of the content where none is learned: 1 replaces."""
 
-    def __init__(self, window: Window, parameters: Any = None) -> None:
+    def __init__(self, window: Window, parameters: Any = None, to_range: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
         self.window = window
         self.parameters = type(self).Parameters() if parameters is None else parameters
+        self._to_range = to_range
+
+    def to_range(self, frames: np.ndarray) -> np.ndarray:
+        """Return (T, H, W[, 3]) uint8 frames as (C, T, H, W) float32 in the method's value range."""
+        assert self._to_range is not None, "made without the method that it works for"
+        return self._to_range(frames)
+
+    def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
+        """Look at the training clips once, before training. The default needs nothing of them."""
 
     def draw(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return {'content': (C, T, H, W) float32 in the window's value range, 'mask': (1, T, H, W) float32 in 0..1}.
 
-        The mask is all zero where no pseudo-anomaly can be made of this window.
+        The mask is all zero where no pseudo-anomaly can be made of this window. 'window', (C, T, H, W), may be returned
+        beside them: the normal window that the content belongs to, where that is not the one at `start`.
         """
         raise NotImplementedError
 

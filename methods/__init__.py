@@ -7,6 +7,7 @@ from .ae_conv2d import AEConv2D
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
 from .pca import PCA
 from .pseudo_anomalies.objects import Objects
+from .published import MAMC, C2Net
 from .scores import ReadScores
 from .trivial import ClipPosition, Constant, FrameDifference, FrameIndex
 
@@ -24,6 +25,8 @@ def bench_methods() -> list[type[Method]]:
         StaticUNet,
         PlainUNet,
         PCA,
+        MAMC,
+        C2Net,
         ReadScores,
         Constant,
         FrameIndex,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from bench import Context, Frames, MethodInfo, NetworkMethod, OpenClip, PublishedAUC, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .references import bibtex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,7 @@ class AE3D(Reconstruction3D, PseudoAnomalyTraining):
         year=2019,
         venue="ICCV",
         citation="gong2019memae",
+        bibtex=bibtex("gong2019memae"),
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",

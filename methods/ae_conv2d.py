@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +51,7 @@ class AEConv2D(PseudoAnomalyTraining):
         year=2016,
         venue="CVPR",
         citation="hasan2016regularity",
+        bibtex=bibtex("hasan2016regularity"),
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",

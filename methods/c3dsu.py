@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -21,17 +22,19 @@ TABLE = "Lappas et al. 2024, Table 1"
 ABLATION = "Lappas et al. 2024, Tables 2 and 3"
 
 
-def _info(*published: PublishedAUC) -> MethodInfo:
+def _info(network: str, variant: str, *published: PublishedAUC) -> MethodInfo:
     return MethodInfo(
         title="Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection",
         year=2024,
         venue="CVPR Workshops",
         citation="lappas2024ddl",
+        bibtex=bibtex("lappas2024ddl"),
         family="distinction learning",
         groups=("ddl",),
         inputs="RGB frames",
         extra_knowledge="boxes of objects (a detector)",
         published=published,
+        ablation=(network, variant),
     )
 
 
@@ -106,7 +109,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
     """UNet with a learned weight of its pseudo-anomalies (DDL)."""
 
     name = "unet"
-    info = _info(PublishedAUC("ped2", "97.76", ABLATION), PublishedAUC("avenue", "88.96", ABLATION))
+    info = _info("UNet", "DDL", PublishedAUC("ped2", "97.76", ABLATION), PublishedAUC("avenue", "88.96", ABLATION))
     Parameters: ClassVar[type] = _DistinctionUNet
     # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps.
     profiles = {
@@ -200,7 +203,7 @@ class StaticUNet(DistinctionUNet):
     """UNet with the fixed weight .5 (SDL)."""
 
     name = "unet-sdl"
-    info = _info(PublishedAUC("ped2", "95.28", ABLATION), PublishedAUC("avenue", "87.06", ABLATION))
+    info = _info("UNet", "SDL", PublishedAUC("ped2", "95.28", ABLATION), PublishedAUC("avenue", "87.06", ABLATION))
     Parameters = _StaticUNet
 
 
@@ -208,7 +211,7 @@ class PlainUNet(DistinctionUNet):
     """UNet trained on normal frames alone."""
 
     name = "unet-plain"
-    info = _info(PublishedAUC("ped2", "86.90", ABLATION), PublishedAUC("avenue", "84.18", ABLATION))
+    info = _info("UNet", "plain", PublishedAUC("ped2", "86.90", ABLATION), PublishedAUC("avenue", "84.18", ABLATION))
     Parameters = UNetParameters
 
 
@@ -216,7 +219,13 @@ class DistinctionC3DSU(DistinctionUNet):
     """C3DSU with a learned weight of its pseudo-anomalies (DDL): the method of the paper."""
 
     name = "c3dsu"
-    info = _info(PublishedAUC("ped2", "98.46", TABLE), PublishedAUC("avenue", "90.35", TABLE), PublishedAUC("shanghaitech", "74.25", TABLE))
+    info = _info(
+        "C3DSU",
+        "DDL",
+        PublishedAUC("ped2", "98.46", TABLE),
+        PublishedAUC("avenue", "90.35", TABLE),
+        PublishedAUC("shanghaitech", "74.25", TABLE),
+    )
     Parameters: ClassVar[type] = _DistinctionC3DSU
 
     @property
@@ -235,7 +244,7 @@ class StaticC3DSU(DistinctionC3DSU):
     """C3DSU with the fixed weight .5 (SDL)."""
 
     name = "c3dsu-sdl"
-    info = _info(PublishedAUC("ped2", "97.12", ABLATION), PublishedAUC("avenue", "89.41", ABLATION))
+    info = _info("C3DSU", "SDL", PublishedAUC("ped2", "97.12", ABLATION), PublishedAUC("avenue", "89.41", ABLATION))
     Parameters = _StaticC3DSU
 
 
@@ -243,5 +252,5 @@ class PlainC3DSU(DistinctionC3DSU):
     """C3DSU trained on normal frames alone."""
 
     name = "c3dsu-plain"
-    info = _info(PublishedAUC("ped2", "95.55", ABLATION), PublishedAUC("avenue", "82.54", ABLATION))
+    info = _info("C3DSU", "plain", PublishedAUC("ped2", "95.55", ABLATION), PublishedAUC("avenue", "82.54", ABLATION))
     Parameters = C3DSUParameters

@@ -1,8 +1,10 @@
-"""`bench check`: whether a method does what every method owes."""
+"""`bench check`: whether a method or creator does what every one owes."""
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,14 +14,14 @@ from .options import plugin_option
 
 @click.command(
     "check",
-    short_help="Check that a method does what every method owes.",
+    short_help="Check that a method or creator does what every one owes.",
     epilog="Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py --static",
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME|FILE.py...")
 @click.option("--static", is_flag=True, help="Only what can be seen without fitting.")
 @plugin_option
 def command(names: tuple[str, ...], static: bool, plugin: tuple[Path, ...]) -> None:
-    """Run the conformance checks over methods, by name, or over all methods of a plugin file, in under a minute each.
+    """Run the conformance checks over methods, by name, or over all methods and creators of a plugin file, in under a minute each.
 
     They run in profile smoke, on clips made in memory, on the CPU.
     """
@@ -28,7 +30,7 @@ def command(names: tuple[str, ...], static: bool, plugin: tuple[Path, ...]) -> N
     from ..errors import RequestError
     from ..plugins.registry import load
     from ..plugins.selection import select
-    from ..testing import CHECKS, STATIC, CheckFailed, run_check
+    from ..testing import CHECKS, STATIC, CheckFailed, draws_what_it_promises, run_check
 
     files = [Path(name) for name in names if name.endswith(".py")]
     registry = load([*plugin, *files])
@@ -36,35 +38,40 @@ def command(names: tuple[str, ...], static: bool, plugin: tuple[Path, ...]) -> N
     broken = [record for record in registry.plugins if record.broken and record.file and record.file.resolve() in resolved]
     if broken:
         raise RequestError(*(f"{record.file}: {record.broken}" for record in broken))
-    classes = [
-        registry.methods[name]
-        for record in registry.plugins
-        if record.file and record.file.resolve() in resolved
-        for name in record.provides.get("methods", ())
-    ]
+    mine = [record for record in registry.plugins if record.file and record.file.resolve() in resolved]
+    classes = [registry.methods[name] for record in mine for name in record.provides.get("methods", ())]
+    creators = [registry.creators[name] for record in mine for name in record.provides.get("creators", ())]
     plain = [name for name in names if not name.endswith(".py")]
-    if plain:
-        classes += [registry.methods[chosen.name] for chosen in select("methods", ",".join(plain), registry, "smoke")]
-    if not classes:
-        raise RequestError(f"{', '.join(names)}: no method to check; the file offers other things (bench list plugins)")
-    failures = 0
+    creators += [registry.creators[name] for name in plain if name in registry.creators]
+    named = [name for name in plain if name not in registry.creators]
+    if named:
+        classes += [registry.methods[chosen.name] for chosen in select("methods", ",".join(named), registry, "smoke")]
+    if not classes and not creators:
+        raise RequestError(f"{', '.join(names)}: no method or creator to check; the file offers other things (bench list plugins)")
+    cases: list[tuple[str, Callable[[], None], str | None]] = []
     for cls in dict.fromkeys(classes):
-        if cls.needs_parameters:
+        if cls.published_only:
+            click.echo(f"{cls.name}: skipped, since it shows published numbers only ({cls.published_only})")
+        elif cls.needs_parameters:
             click.echo(f"{cls.name}: skipped, since it means nothing without parameters")
-            continue
-        for check in STATIC if static else CHECKS:
-            label = f"{cls.name}: {check.__name__.replace('_', ' ')}"
-            try:
-                run_check(cls, check)
-            except CheckFailed as error:
-                failures += 1
-                click.echo(f"{label} ... FAILED: {error}")
-            except Exception as error:
-                failures += 1
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                click.echo(f"{label} ... FAILED: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})")
-            else:
-                expected = cls.expected_failures.get(check.__name__)
-                click.echo(f"{label} ... ok" + (f" (fails as declared: {expected})" if expected else ""))
+        else:
+            for check in STATIC if static else CHECKS:
+                label = f"{cls.name}: {check.__name__.replace('_', ' ')}"
+                cases.append((label, functools.partial(run_check, cls, check), cls.expected_failures.get(check.__name__)))
+    if not static:
+        cases += [(f"{cls.name}: draws what it promises", functools.partial(draws_what_it_promises, cls), None) for cls in creators]
+    failures = 0
+    for label, run, expected in cases:
+        try:
+            run()
+        except CheckFailed as error:
+            failures += 1
+            click.echo(f"{label} ... FAILED: {error}")
+        except Exception as error:
+            failures += 1
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            click.echo(f"{label} ... FAILED: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})")
+        else:
+            click.echo(f"{label} ... ok" + (f" (fails as declared: {expected})" if expected else ""))
     click.echo(f"{failures} failed" if failures else "all checks passed")
     sys.exit(1 if failures else 0)

@@ -103,7 +103,16 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
     )
     info = getattr(part, "info", None)
     facts["info"] = {key: value for key, value in _plain(info).items() if key != "groups"} if info is not None else {}
-    for key in ("version", "needs_parameters", "uses_seed", "label_sets", "default_profile", "default_detector", "profiles"):
+    for key in (
+        "version",
+        "needs_parameters",
+        "uses_seed",
+        "published_only",
+        "label_sets",
+        "default_profile",
+        "default_detector",
+        "profiles",
+    ):
         if hasattr(part, key):
             facts[key] = _plain(getattr(part, key))
     facts["parameters"] = [_parameter_facts(entry) for entry in parameters_of(kind, part)] if kind != "metrics" else []
@@ -187,6 +196,8 @@ def _describe(facts: Mapping[str, Any]) -> str:
         if facts.get(key):
             lines.append(f"  {key.replace('_', ' ')}: {', '.join(facts[key])}")
     lines.append(f"  from: {facts['origin']}")
+    if facts.get("published_only"):
+        lines.append(f"  published numbers only: {facts['published_only']}")
     lines += [f"  published: {number['auc']} on {number['dataset']} ({number['source']})" for number in info.get("published", ())]
     lines += [f"  differs from the paper: {text}" for text in info.get("deviations", ())]
     for profile, values in facts.get("profiles", {}).items():

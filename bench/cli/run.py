@@ -178,7 +178,7 @@ def _conclude(plan: Plan, registry: Any, console: Any) -> int:
     )
     console.print(f"run {plan.run.path}", markup=False)
     statuses = [cell.record.status for cell in plan.cells]
-    if all(status == "no data" for status in statuses):
+    if all(status in ("no data", "published only") for status in statuses):
         return 3
     return 1 if any(status in ("failed", "interrupted") for status in statuses) else 0
 
@@ -193,7 +193,7 @@ def show_plan(plan: Plan, console: Any) -> None:
         table.add_column(name, no_wrap=name != "what would happen")
     for cell in plan.cells:
         record = cell.record
-        what = "reused: " + cell.why if cell.reuse else "no data: " + cell.why if record.status == "no data" else "run: " + cell.why
+        what = f"{'reused' if cell.reuse else record.status if cell not in plan.to_run else 'run'}: {cell.why}"
         table.add_row(
             escape(record.label), escape(record.dataset + (f" {record.scene}" if record.scene else "")), str(record.seed), escape(what)
         )

@@ -86,6 +86,9 @@ def _check_class(hook: str, cls: Any, base: Any, wanted: str) -> None:
         raise BrokenPlugin(f"{hook}() offers the class {cls.__name__}, which is not derived from bench.{base.__name__}")
     kind = HOOKS[hook]
     _check_name(cls.__name__, getattr(cls, "name", None))
+    if getattr(cls, "published_only", ""):
+        _check_info(cls, kind)
+        return
     required = ("known_boxes",) if kind == "detectors" and not getattr(cls, "needs_frames", True) else _REQUIRED[kind]
     for function in required:
         if inspect.getattr_static(cls, function) is inspect.getattr_static(base, function):
@@ -94,7 +97,7 @@ def _check_class(hook: str, cls: Any, base: Any, wanted: str) -> None:
     if kind == "methods":
         _check_method(cls)
     _check_info(cls, kind)
-    _check_init(cls, ("window", "parameters=None") if kind == "creators" else ("parameters=None",))
+    _check_init(cls, ("window", "parameters=None", "to_range=None") if kind == "creators" else ("parameters=None",))
     _check_parameters(cls)
 
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ..errors import RequestError
 from . import hookspecs
 from .checks import HOOKS, KINDS, ONE, check_offers
 from .plugin_files import CAUGHT, BrokenPlugin, explain, load_file, module_name, read_source
@@ -138,20 +137,6 @@ def load(files: Sequence[Path] = ()) -> Registry:
 def current() -> Registry:
     """Return the registry that was loaded last in this process; load what is installed at first use."""
     return load() if _current is None else _current
-
-
-def find_creator(name: str) -> type[Creator]:
-    """Return the creator of pseudo-anomalies with this name.
-
-    Raises
-    ------
-    RequestError : there is none, with the nearest name.
-    """
-    registry = current()
-    if name not in registry.creators:
-        near = nearest(name, registry.creators)
-        raise RequestError(f"no creator {name!r}" + (f" - did you mean {near!r}?" if near else "") + " (bench list creators)")
-    return registry.creators[name]
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> str:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BenchError, RequestError
 from .checks import ONE
 from .parameters import ParameterSchema, describe_entries, format_value, parse_value, schema
 from .plugin_files import explain
-from .registry import Registry
-from .syntax import Item, nearest, parse, write
+from .registry import Registry, current
+from .syntax import Item, nearest, parse, split, write
 
-Kind = Literal["methods", "datasets", "detectors", "protocols"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..network_method import Window
+    from ..pseudo_anomaly import Creator
+
+Kind = Literal["methods", "datasets", "detectors", "creators", "protocols"]
 PROFILES = ("paper", "medium", "small", "smoke")
 _FALLBACK = {"medium": "small"}
 
@@ -144,6 +150,26 @@ def select_one(kind: Kind, text: str, registry: Registry, profile: str | None = 
     return rows[0]
 
 
+def make_creators(text: str, window: Window, to_range: Callable[[np.ndarray], np.ndarray]) -> list[Creator]:
+    """Return the creators of pseudo-anomalies that a text names: selectors joined by '+', like 'skip+patch[source=frames]'.
+
+    Raises
+    ------
+    RequestError : with every mistake, or the first creator that can make nothing of such a window.
+    """
+    registry = current()
+    rows: list[Selected] = []
+    mistakes: list[str] = []
+    for part in split(text, "+"):
+        try:
+            rows.append(select_one("creators", part.strip(), registry))
+        except RequestError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise RequestError(*mistakes)
+    return [row.target(window, row.parameters, to_range) for row in rows]
+
+
 def _read(kind: Kind, item: Item, registry: Registry) -> tuple[list[_Row], list[str]]:
     """Return the rows of one item, or its mistakes."""
     table, groups = registry.table(kind), registry.groups(kind)
@@ -218,7 +244,8 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
         else:
             parameters = target.Parameters(**{**overrides, **row.values})
         selected = Selected(kind, row.name, target, parameters, row.values, row.text, label)
-        selected.make()
+        if kind != "creators":  # which need the window of the method that they work for
+            selected.make()
     except BenchError as error:
         raise RequestError(*(f"{row.text!r}: {line}" for line in str(error).splitlines())) from error
     except ValueError as error:

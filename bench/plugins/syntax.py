@@ -31,7 +31,7 @@ def parse(text: str) -> list[Item]:
     control = find_control_character(text)
     if control:
         return [Item(text, mistakes=(f"{text!r} holds a control character ({control}); names and values are plain text",))]
-    return [_parse_item(part.strip(), text) for part in _split(text, ",")]
+    return [_parse_item(part.strip(), text) for part in split(text, ",")]
 
 
 def write(name: str, values: Mapping[str, object]) -> str:
@@ -60,7 +60,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     return next((key for key in candidates if key.lower().replace("_", "-") == found[0]), None) if found else None
 
 
-def _split(text: str, separator: str) -> list[str]:
+def split(text: str, separator: str) -> list[str]:
     """Split at separators that stand outside of quotes and brackets."""
     parts, depth, quoted = [""], 0, False
     for character in text:
@@ -111,7 +111,7 @@ def _parse_item(text: str, whole: str) -> Item:
         return mistake(f'{text!r}: put a value that contains brackets into double quotes, as in NAME[key="a[0]"] - {QUOTING}')
     values: dict[str, tuple[str, ...]] = {}
     mistakes = []
-    for part in _split(inner, ",") if inner.strip() else []:
+    for part in split(inner, ",") if inner.strip() else []:
         try:
             key, alternatives = _parse_pair(part.strip())
             if key in values:
@@ -128,7 +128,7 @@ def _parse_pair(part: str) -> tuple[str, tuple[str, ...]]:
     key = key.strip()
     if not equals or not key:
         raise ValueError(f"{part!r} is not of the form parameter=value")
-    return key, tuple(_unquote(key, alternative.strip()) for alternative in _split(rest, "|"))
+    return key, tuple(_unquote(key, alternative.strip()) for alternative in split(rest, "|"))
 
 
 def _unquote(key: str, text: str) -> str:

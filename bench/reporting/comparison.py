@@ -47,6 +47,8 @@ class Line:
     family: str
     year: int | None
     entries: tuple[Entry, ...]
+    citation: str = ""
+    """Key of the BibTeX entry; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,16 @@ def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | N
         for summary in summaries:
             if summary.cell.family == family and summary.label not in lines:
                 entries = tuple(_entry(found.get((summary.label, column)), ranks, said, footnotes) for column in columns)
-                lines[summary.label] = Line(summary.label, family, summary.cell.year, entries)
+                lines[summary.label] = Line(summary.label, family, summary.cell.year, entries, _citation(summary))
     caption = _caption(summaries, protocol, metric, said)
     notes += _notes(run, evidence, summaries, protocol, metric)
     return Comparison(columns, list(lines.values()), caption, [(letter, text) for text, letter in footnotes.letters.items()], notes)
+
+
+def _citation(summary: Summary) -> str:
+    """Return the key where the cell has the entry and the key is one that LaTeX takes as it is."""
+    cell = summary.cell
+    return cell.citation if cell.bibtex and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:.+-]*", cell.citation) else ""
 
 
 def _shown_label_set(evidence: Evidence, summary: Summary, protocol: Protocol) -> str:
@@ -158,6 +166,10 @@ def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], said: set
         # What failed says more than what is still to come, and both more than a number that does not exist.
         row = min(summary.missing, key=lambda row: [*MARKS, row.cell.status].index(row.cell.status))
         reason = row.result.reason
+        if row.cell.status == "published only":
+            published = row.cell.published
+            text = f"published ({published['source']}), not measured here: {reason}" if published else f"nothing is published; {reason}"
+            return Entry(mark=published.get("auc", DASH), notes=(footnotes.letter(text),))
         if row.cell.status in MARKS and len(summary.rows) > 1:
             reason = f"seed {row.cell.seed}: {reason}"
         return Entry(mark=MARKS.get(row.cell.status, DASH), notes=(footnotes.letter(reason),))

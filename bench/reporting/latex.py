@@ -82,13 +82,13 @@ def _letter(letter: str) -> str:
 
 
 def to_latex(table: Comparison) -> str:
-    r"""Return a `table` environment; needs \usepackage{booktabs} and \usepackage[T1]{fontenc}."""
+    r"""Return a `table` environment; needs \usepackage{booktabs} and \usepackage[T1]{fontenc}; cites what references.bib holds."""
     columns = len(table.columns)
     caption = escape(table.caption)
     caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
     caption += r" Mean $\pm$ standard deviation (seeds)." if table.spread else ""
     lines = [
-        r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}",
+        r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}; the entries of \cite are in references.bib",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{caption}}}",
@@ -100,7 +100,8 @@ def to_latex(table: Comparison) -> str:
         lines.append(r"\midrule")
         lines.append(rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{escape(family)}}}}} \\")
         for line in members:
-            lines.append(" & ".join([escape(line.label), str(line.year or ""), *map(_entry, line.entries)]) + r" \\")
+            cited = escape(line.label) + (rf"~\cite{{{line.citation}}}" if line.citation else "")
+            lines.append(" & ".join([cited, str(line.year or ""), *map(_entry, line.entries)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}\par" for letter, text in table.footnotes]
     remarks += [escape(note) + r".\par" for note in table.notes]

@@ -14,6 +14,7 @@ from ..plugins.syntax import nearest
 from ..runs.files import write_text
 from ..runs.folder import Run
 from ..scoring.protocols import Protocol
+from .ablation import ablate
 from .comparison import DASH, Comparison, Entry, compare
 from .latex import to_latex
 from .results import Evidence, evaluate_run, results_frame, summary_frame
@@ -46,10 +47,19 @@ def write_tables(run: Run, registry: Registry, protocols: Sequence[Protocol] | N
         "comparison.txt": to_text(table),
         "comparison.md": to_markdown(table),
         "comparison.tex": to_latex(table),
+        "references.bib": _bibliography(evidence),
     }
+    if (ablation := ablate(table, evidence.cells)) is not None:
+        contents |= {"ablation.txt": to_text(ablation), "ablation.md": to_markdown(ablation), "ablation.tex": to_latex(ablation)}
     for name, content in contents.items():
         write_text(run.tables / name, content)
     return [run.tables / name for name in contents]
+
+
+def _bibliography(evidence: Evidence) -> str:
+    """Return the BibTeX entries of the methods of a run, each once, by key."""
+    entries = {cell.citation: cell.bibtex.strip() for cell in evidence.cells if cell.bibtex}
+    return "".join(f"{entries[key]}\n\n" for key in sorted(entries)).rstrip("\n") + "\n" * bool(entries)
 
 
 def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "auc") -> str:

@@ -17,7 +17,13 @@ from .runner import Job, Observer
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines about one cell."""
-MARKS = {"done": "[green]done[/]", "failed": "[red]failed[/]", "interrupted": "[yellow]interrupted[/]", "no data": "[dim]no data[/]"}
+MARKS = {
+    "done": "[green]done[/]",
+    "failed": "[red]failed[/]",
+    "interrupted": "[yellow]interrupted[/]",
+    "no data": "[dim]no data[/]",
+    "published only": "[dim]published only[/]",
+}
 
 
 def make_console(stream: TextIO, color: str = "auto") -> Console:

@@ -27,6 +27,10 @@ MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
 
 
+REFRESHED = ("label", "selector", "family", "citation", "bibtex", "year", "detector", "ablation", "deviations", "published")
+"""What a cell that is used again takes from the request and the method as they are now: words about it, nothing that its key decides."""
+
+
 @dataclass
 class PlannedDataset:
     """A dataset of the request."""
@@ -82,7 +86,7 @@ class Plan:
     @property
     def to_run(self) -> list[PlannedCell]:
         """The cells that have to be run."""
-        return [cell for cell in self.cells if not cell.reuse and cell.record.status != "no data"]
+        return [cell for cell in self.cells if not cell.reuse and cell.record.status not in ("no data", "published only")]
 
     def signature(self) -> dict[str, Any]:
         """Return what makes two requests equal."""
@@ -231,9 +235,14 @@ def _plan_cells(
     reason = planned.missing
     if dataset is not None:
         reason = next(filter(None, (dataset.lacks(need) for need in ("lengths", *sorted(method.needs & {"frames", "train"})))), "")
+    if not reason and dataset is not None:
+        try:
+            method.check(dataset.name)
+        except DataError as error:
+            reason = str(error)
     needs_tracks = "tracks" in method.needs
     detector_label, tracks = "", ""
-    if dataset is not None and not reason:
+    if dataset is not None and not reason and not method.published_only:
         planned.wants_record = True
         if needs_tracks:
             detector: Detector = select_one("detectors", planned.detector, registry).make()
@@ -252,6 +261,8 @@ def _plan_cells(
     seeds = request.seeds if method.uses_seed else request.seeds[:1]
     source = _source_hash(type(method))
     plugin = registry.plugin("methods", chosen.name).sha256 or ""
+    released = getattr(method, "weights_file", None)
+    weights = hashlib.sha256(released.read_bytes()).hexdigest() if released is not None and released.is_file() else ""
     cells = []
     for seed in seeds:
         for scene in scenes:
@@ -286,11 +297,18 @@ def _plan_cells(
                     "dataset": planned.fingerprint,
                     "tracks": tracks,
                     "plugin": plugin,
+                    **({"weights": weights} if weights else {}),
                 },
                 source_sha256=source,
-                deviations=list(method.info.deviations),
+                deviations=list(method.deviations),
+                bibtex=method.info.bibtex,
+                ablation=list(method.info.ablation or ()),
                 published=_published(method, planned.selected.name),
             )
+            if method.published_only:
+                record.status, record.reason = "published only", method.published_only
+                cells.append(PlannedCell(record, planned, False, False, method.published_only))
+                continue
             cells.append(_compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run))
     return cells
 
@@ -330,7 +348,8 @@ def _compare(
         why = "done before, same key"
         if before.source_sha256 != record.source_sha256:
             why += " (its source has changed since; raise `version` if the scores change, or --force)"
-        before.label, before.selector, before.published = record.label, record.selector, record.published
+        for name in REFRESHED:
+            setattr(before, name, getattr(record, name))
         return PlannedCell(before, planned, network, True, why)
     return PlannedCell(record, planned, network, False, why, fresh=True)
 

@@ -56,7 +56,7 @@ def data_roots(given: tuple[Path, ...]) -> list[Path]:
     missing = [f"{origin}: there is no folder {str(folder)!r}" for folder in named if not folder.is_dir()]
     if missing:
         raise RequestError(*missing)
-    return [folder.resolve() for folder in named] or [Path("data").resolve(), platformdirs.user_data_path("vad-bench")]
+    return [folder.absolute() for folder in named] or [Path("data").absolute(), platformdirs.user_data_path("vad-bench")]
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -96,7 +96,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
                         "selector": planned.selected.text,
                         "fingerprint": planned.fingerprint,
                         "missing": planned.missing,
-                        "root": str(planned.dataset.root) if planned.dataset is not None else "",
+                        "root": _shown(planned.dataset.root) if planned.dataset is not None and planned.dataset.root is not None else "",
                     }
                     for planned in plan.datasets
                 ],
@@ -117,3 +117,9 @@ def write_run(plan: Plan, registry: Registry) -> None:
 def _merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries of both, one for each label, those of now where both have it."""
     return list({entry["label"]: entry for entry in [*before, *now]}.values())
+
+
+def _shown(path: Path) -> str:
+    """Return a path as it is seen from the working folder: runs are passed on, and where a home lies is nobody's business."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

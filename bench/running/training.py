@@ -137,6 +137,7 @@ def train(
     network.eval()
     method.network = network
     _refuse_constant(method, clips, windows, device)
+    method.judge(progress.history, context)
 
 
 def _built(method: NetworkMethod, device: torch.device, total: int) -> tuple[torch.nn.Module, torch.optim.Optimizer, Any]:

@@ -27,6 +27,7 @@ from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..plugins.registry import current
 from ..plugins.selection import select_one
+from ..runs.files import read_json, write_json
 from ..runs.folder import CellRecord, Run, read_scores, write_scores
 from .context import make_context
 from .reporter import Reporter
@@ -146,7 +147,7 @@ def _attempt(task: Task) -> int:
     # stdin and stdout of the process belong to the launcher; what a method prints goes to its log.
     began = time.monotonic()
     try:
-        _run_cell(task, run, record, folder, reporter, logger)
+        _run_cell(task, run, record, folder, reporter, logger, warnings)
         record.status = "done"
     except Interrupted:
         record.status, record.reason = "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
@@ -169,7 +170,9 @@ def _attempt(task: Task) -> int:
     return 0
 
 
-def _run_cell(task: Task, run: Run, record: CellRecord, folder: Path, reporter: Reporter, logger: logging.Logger) -> None:
+def _run_cell(
+    task: Task, run: Run, record: CellRecord, folder: Path, reporter: Reporter, logger: logging.Logger, warnings: list[str]
+) -> None:
     logger.info("attempt %d at %s, seed %d, on %s", record.attempts, record.selector, record.seed, record.dataset)
     kept = run.dataset(record.dataset_folder)
     for need in ("lengths", *record.needs):
@@ -202,7 +205,8 @@ def _run_cell(task: Task, run: Run, record: CellRecord, folder: Path, reporter: 
 
     reporter.begin("fit", "fitting")
     began = time.monotonic()
-    _fit(method, context, scratch, record, lambda: _training_clips(dataset, record, method, opened), logger)
+    _fit(method, context, scratch, lambda: _training_clips(dataset, record, method, opened), logger, warnings)
+    record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
     if isinstance(method, NetworkMethod) and method.network is not None:
         record.cost["parameters"] = float(sum(parameter.numel() for parameter in method.network.parameters()))
@@ -241,13 +245,21 @@ def _training_clips(dataset: Dataset, record: CellRecord, method: Method, opened
 
 
 def _fit(
-    method: Method, context: Context, scratch: Path, record: CellRecord, clips: Callable[[], list[OpenClip]], logger: logging.Logger
+    method: Method,
+    context: Context,
+    scratch: Path,
+    clips: Callable[[], list[OpenClip]],
+    logger: logging.Logger,
+    warnings: list[str],
 ) -> None:
-    """Fit, or load what an attempt before this one had fitted when it was cut off while scoring."""
-    fitted = scratch / "fitted"
+    """Fit, or load what an attempt before this one had fitted when it was cut off while scoring, and what it had to say."""
+    fitted, said = scratch / "fitted", scratch / "said.json"
     if fitted.exists():
         try:
             method.load(fitted)
+            before = read_json(said, "fitted")
+            warnings += before["warnings"]
+            context.facts.update(before["facts"])
             logger.info("fitted already: scoring goes on")
             return
         except Exception as error:  # a damaged file can raise anything; fitting again repairs it
@@ -260,6 +272,7 @@ def _fit(
         logger.info("what was fitted is not kept, so that an attempt cut off while scoring fits again: %s", error)
         temporary.unlink(missing_ok=True)
         return
+    write_json(said, {"warnings": warnings, "facts": context.facts})
     temporary.replace(fitted)
     (scratch / "checkpoint.pt").unlink(missing_ok=True)
 

@@ -65,6 +65,12 @@ class CellRecord:
     """By phase: fit, score."""
     cost: dict[str, float] = field(default_factory=dict)
     """Measured: parameters (count), peak_memory (bytes)."""
+    ablation: list[str] = field(default_factory=list)
+    """[network, variant]: the place in the ablation table; empty where there is none."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the method said of this training, e.g. where patches came from."""
+    bibtex: str = ""
+    """The BibTeX entry of `citation`."""
     published: dict[str, str] = field(default_factory=dict)
     """'auc' (percent, as printed) and 'source' for this dataset, where the method's paper gives one."""
     clips_left_out: list[str] = field(default_factory=list)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from bench import Context, Creator, NetworkMethod, OpenClip, RequestError, find_creator, parameter
+from bench import Context, Creator, NetworkMethod, OpenClip, RequestError, make_creators, parameter
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,9 @@ class PseudoAnomalyParameters:
     """How a network is trained with pseudo-anomalies; by default it is not."""
 
     pseudo: str = parameter(
-        "none", source="no pseudo-anomalies: plain reconstruction", doc="creator of pseudo-anomalies (bench list creators), or none"
+        "none",
+        source="no pseudo-anomalies: plain reconstruction",
+        doc="creators of pseudo-anomalies (bench list creators) joined by +, or none",
     )
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "distinction",
@@ -36,7 +38,7 @@ class PseudoAnomalyParameters:
         0.01, source="DDL, code; the paper names no value", doc="lambda: weight of the distinction loss", minimum=0.0
     )
     probability: float = parameter(
-        1.0, source="DDL, code: every sample", doc="share of the samples that are made pseudo-anomalous", minimum=0.0, maximum=1.0
+        1.0, source="DDL, code: every sample", doc="share of the samples that each creator makes pseudo-anomalous", minimum=0.0, maximum=1.0
     )
 
 
@@ -56,15 +58,21 @@ class PseudoAnomalyTraining(NetworkMethod):
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
-        self._creator: Creator | None = None
+        self._creators: list[Creator] = []
         if self.parameters.pseudo != "none":
-            self._creator = find_creator(self.parameters.pseudo)(self.training_window)
+            self._creators = make_creators(self.parameters.pseudo, self.training_window, lambda frames: self.to_range(frames).numpy())
+            share = self.parameters.probability * len(self._creators)
+            if share > 1:
+                raise RequestError(
+                    f"{self.name}: probability {self.parameters.probability:g} of each of {len(self._creators)} creators is more than 1 in all; "
+                    f"set probability to at most {int(100 / len(self._creators)) / 100:g}"
+                )
         else:
             idle = [item.name for item in fields(PseudoAnomalyParameters) if getattr(self.parameters, item.name) != item.default]
             if idle:
                 raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
-        if self._creator is not None:
-            self.needs = type(self).needs | self._creator.needs
+        if self.weights_file is None:
+            self.needs = self.needs.union(*(creator.needs for creator in self._creators))
 
     # -- what a subclass writes ---------------------------------------------------------------------------------------
 
@@ -90,42 +98,76 @@ class PseudoAnomalyTraining(NetworkMethod):
     def build(self) -> torch.nn.Module:
         """Return the network; where a weight of pseudo-anomalies belongs to it, as its part `anomaly_weight`."""
         network = self.build_network()
-        if self._creator is not None and self.parameters.pseudo_loss == "distinction":
+        if self._creators and self.parameters.pseudo_loss == "distinction":
             from .losses import AnomalyWeight
 
             network.anomaly_weight = AnomalyWeight(self.parameters.anomaly_weight == "learned")
         return network
 
+    def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
+        """Let the creators look at the training clips, then train."""
+        if self.weights_file is None:
+            for creator in self._creators:
+                creator.prepare(clips, context)
+        super().fit(clips, context)
+
     def sample(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1, T, H, W)."""
+        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1, T, H, W), and which creator made them.
+
+        One number is drawn; each creator has an interval of it as wide as its probability (LNTRA, code). Outside of all of
+        them the window stays normal: creator -1, an empty mask.
+        """
         import torch
 
-        sample = super().sample(clip, start, generator)
-        if self._creator is not None:
-            chosen = generator.random() < self.parameters.probability
-            drawn = self._creator.draw(clip, start, generator)
-            sample["content"] = torch.from_numpy(drawn["content"])
-            sample["mask"] = torch.from_numpy(drawn["mask"]) * float(chosen)
-        return sample
+        if not self._creators:
+            return super().sample(clip, start, generator)
+        drawn_number = generator.random()
+        kind = int(drawn_number / self.parameters.probability) if self.parameters.probability else len(self._creators)
+        if kind < len(self._creators):
+            drawn = self._creators[kind].draw(clip, start, generator)
+            parts = {name: torch.from_numpy(array) for name, array in drawn.items()}
+            window = parts.pop("window", None)
+        else:
+            kind, window, parts = -1, None, {}
+        if window is None:
+            window = self.read_window(clip, start, self.training_window)
+        if kind < 0:
+            parts = {"content": torch.zeros_like(window), "mask": torch.zeros_like(window[:1])}
+        return {"window": window, **parts, "creator": torch.tensor(kind)}
 
     def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor] | None:
         """Return the loss and its terms; None where pseudo-anomalies are wanted and no window of the batch has one."""
-        if self._creator is None:
+        if not self._creators:
             loss = self.reconstruction_loss(self.reconstruct(network, batch["window"]), self._frames_of(batch["window"]))
             return {"loss": loss, "reconstruction": loss}
         if self.parameters.pseudo_loss == "distinction":
             return self._distinction_loss(network, batch)
         return self._mixed_loss(network, batch)
 
+    def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
+        """Warn where no pseudo-anomaly was drawn in the whole training."""
+        if self._creators and not any(row["masked"] for row in history):
+            context.logger.warning("no pseudo-anomaly was drawn in training: the network saw normal windows alone")
+
+    def _blend(self, batch: dict[str, torch.Tensor], sigma: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the windows of a batch with their pseudo-anomalies, of the learned weight or each of its creator's own."""
+        import torch
+
+        blended = batch["window"]
+        for kind, creator in enumerate(self._creators):
+            made = creator.blend(batch["window"], batch["content"], batch["mask"], creator.sigma if sigma is None else sigma)
+            chosen = (batch["creator"] == kind)[:, None, None, None, None]
+            blended = torch.where(chosen, made, blended)
+        return blended
+
     def _distinction_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
         from .losses import distinction_of_norms, distinction_ratios
 
-        assert self._creator is not None
         mask = self._frames_of(batch["mask"])
         if not bool(mask.any()):
             return None
         sigma = network.anomaly_weight()  # type: ignore[operator]
-        pseudo = self._creator.blend(batch["window"], batch["content"], batch["mask"], sigma)
+        pseudo = self._blend(batch, sigma)
         normal = self._frames_of(batch["window"])
         reconstruction = self.reconstruction_loss(self.reconstruct(network, batch["window"]), normal)
         ratio = distinction_ratios if self.parameters.distinction == "pixel" else distinction_of_norms
@@ -143,8 +185,7 @@ class PseudoAnomalyTraining(NetworkMethod):
     def _mixed_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         import torch
 
-        assert self._creator is not None
-        pseudo = self._creator.blend(batch["window"], batch["content"], batch["mask"], self._creator.sigma)
+        pseudo = self._blend(batch)
         is_pseudo = batch["mask"].flatten(1).any(dim=1)
         output = self.reconstruct(network, pseudo)
         restores = self.parameters.pseudo_loss == "restore"

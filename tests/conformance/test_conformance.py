@@ -7,17 +7,83 @@ import sys
 import numpy as np
 import pytest
 
-from bench import Frames, Method
+from bench import Creator, Frames, Method
 from bench.plugins.registry import load
-from bench.testing import CHECKS, CheckFailed, parametrize_with_checks, run_check
+from bench.testing import CHECKS, CheckFailed, draws_what_it_promises, parametrize_with_checks, run_check
 
-REGISTERED = [cls for _, cls in sorted(load().methods.items()) if not cls.needs_parameters]
+REGISTERED = [cls for _, cls in sorted(load().methods.items()) if not cls.needs_parameters and not cls.published_only]
 
 
 @parametrize_with_checks(REGISTERED)
 def test_registered_method(method, check):
     """Every method that comes with bench does what every method owes."""
     check(method)
+
+
+@pytest.mark.parametrize("cls", load().creators.values(), ids=lambda cls: cls.name)
+def test_registered_creator(cls):
+    """Every creator that comes with bench draws what it promises."""
+    draws_what_it_promises(cls)
+
+
+class White(Creator):
+    """All white."""
+
+    name = "white"
+
+    def draw(self, clip, start, generator):
+        frames = clip.frames[start : start + 4]
+        return {"content": self.to_range(np.full_like(frames, 255)), "mask": np.ones((1, *frames.shape), np.float32)}
+
+
+class Wide(White):
+    """Its content is of the wrong type."""
+
+    def draw(self, clip, start, generator):
+        drawn = super().draw(clip, start, generator)
+        return drawn | {"content": drawn["content"].astype(np.float64)}
+
+
+class Beyond(White):
+    """Its mask leaves its range."""
+
+    def draw(self, clip, start, generator):
+        drawn = super().draw(clip, start, generator)
+        return drawn | {"mask": drawn["mask"] * 2}
+
+
+class Unruly(White):
+    """Draws from a generator of its own."""
+
+    draws = itertools.count()
+
+    def draw(self, clip, start, generator):
+        drawn = super().draw(clip, start, generator)
+        return drawn | {"content": drawn["content"] * 0 + next(self.draws)}
+
+
+class Bare(White):
+    """Forgets its mask."""
+
+    def draw(self, clip, start, generator):
+        return {"content": super().draw(clip, start, generator)["content"]}
+
+
+@pytest.mark.parametrize(
+    ("cls", "text"),
+    [
+        (Wide, r"content is float64 of shape \(1, 4, 64, 64\), expected float32"),
+        (Beyond, r"the mask lies in 2..2, expected 0..1"),
+        (Unruly, "content differs under the same generator"),
+        (Bare, "returned content; it returns content and mask"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_creators_that_break_their_promise_are_caught(cls, text):
+    """Each way to be wrong has its text."""
+    draws_what_it_promises(White)
+    with pytest.raises(CheckFailed, match=text):
+        draws_what_it_promises(cls)
 
 
 class Good(Method):

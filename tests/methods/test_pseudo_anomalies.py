@@ -9,7 +9,7 @@ from bench.methods.pseudo_anomalies.losses import AnomalyWeight, channel_norm, d
 from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 
-from bench import Frames, OpenClip, RequestError, Tracks, Window
+from bench import Creator, Frames, OpenClip, RequestError, Tracks, Window
 from bench.running.context import make_context
 
 
@@ -175,6 +175,91 @@ def test_losses_of_a_mixed_batch(loss, tmp_path):
     errors = [np.mean((output[number] - (window if loss == "restore" else pseudo)[number]) ** 2) for number in range(2)]
     expected = np.mean(errors) if loss == "restore" else (errors[1] - errors[0]) / 2
     assert value == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_one_number_decides_which_creator_makes_a_sample(monkeypatch):
+    """Each creator has its interval of one uniform number; beyond all of them the window stays normal with an empty mask."""
+    method = Linear(LinearParameters(pseudo="objects+objects", pseudo_loss="restore", probability=0.3))
+    clip = clip_with_tracks()
+    found = []
+    for number in (0.0, 0.29, 0.31, 0.59, 0.61, 0.99):
+        generator = np.random.default_rng(0)
+        monkeypatch.setattr(method, "_creators", [Fixed(1.0), Fixed(2.0)])
+        sample = method.sample(clip, 0, Told(generator, number))
+        found.append((int(sample["creator"]), float(sample["content"].mean()), bool(sample["mask"].any())))
+    assert found == [(0, 1.0, True)] * 2 + [(1, 2.0, True)] * 2 + [(-1, 0.0, False)] * 2
+
+
+class Told:
+    """A generator whose first number is told."""
+
+    def __init__(self, generator, number):
+        self.generator, self.number = generator, number
+
+    def random(self, *arguments, **others):
+        return self.number if not arguments else self.generator.random(*arguments, **others)
+
+
+class Fixed(Creator):
+    """Content of one value everywhere."""
+
+    def __init__(self, value):
+        super().__init__(Window(3, targets=(1,)))
+        self.value = value
+
+    def draw(self, clip, start, generator):
+        return {"content": np.full((1, 3, 16, 16), self.value, np.float32), "mask": np.ones((1, 3, 16, 16), np.float32)}
+
+
+class Elsewhere(Fixed):
+    """Belongs to the window one frame later."""
+
+    def draw(self, clip, start, generator):
+        return super().draw(clip, start, generator) | {"window": np.full((1, 3, 16, 16), 0.25, np.float32)}
+
+
+def test_a_creator_may_name_the_window_it_belongs_to(tmp_path, monkeypatch):
+    """The restoring loss then compares with that window."""
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore"))
+    monkeypatch.setattr(method, "_creators", [Elsewhere(1.0)])
+    sample = method.sample(clip_with_tracks(), 0, np.random.default_rng(0))
+    assert float(sample["window"].mean()) == 0.25
+    batch = {name: value[None] for name, value in sample.items()}
+    network = method.build()
+    with torch.no_grad():
+        output = network(torch.ones(1, 1, 3, 16, 16)).numpy()
+    value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"].item()
+    assert value == pytest.approx(np.mean((output - 0.25) ** 2), rel=1e-5)
+
+
+def test_each_sample_is_blended_by_its_own_creator(tmp_path, monkeypatch):
+    """Kinds with other weights share a batch: what each window becomes is that of its own creator."""
+    method = Linear(LinearParameters(pseudo="objects+objects", pseudo_loss="negative", probability=0.5))
+    first, second = Fixed(1.0), Fixed(1.0)
+    second.sigma = 0.5
+    monkeypatch.setattr(method, "_creators", [first, second])
+    clip = clip_with_tracks()
+    samples = [method.sample(clip, 0, Told(np.random.default_rng(0), number)) for number in (0.1, 0.9)]
+    batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    blended = method._blend(batch)
+    assert torch.equal(blended[0], torch.ones(1, 3, 16, 16))
+    torch.testing.assert_close(blended[1], (batch["window"][1] + 1) / 2)
+
+
+def test_creators_that_are_too_many_for_their_probability_are_refused():
+    """Probabilities of all kinds together are at most 1."""
+    with pytest.raises(RequestError, match="probability 1 of each of 2 creators is more than 1 in all; set probability to at most 0.5"):
+        Linear(LinearParameters(pseudo="objects+objects"))
+
+
+def test_training_without_any_pseudo_anomaly_is_told(tmp_path, caplog):
+    """A row whose pseudo-anomalies never came carries a warning."""
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore"))
+    context = make_context(0, "cpu", tmp_path)
+    method.judge([{"masked": 0.0}, {"masked": 0.1}], context)
+    assert not caplog.records
+    method.judge([{"masked": 0.0}, {"masked": 0.0}], context)
+    assert "no pseudo-anomaly was drawn in training" in caplog.text
 
 
 def test_plain_training_needs_no_tracks():

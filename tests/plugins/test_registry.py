@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench import Creator, RequestError
+from bench import Creator, RequestError, Window
 from bench.plugins import registry as registry_module
-from bench.plugins.registry import Registry, current, find_creator, load
+from bench.plugins.registry import Registry, current, load
+from bench.plugins.selection import make_creators
 
 GOOD = """
     from bench import Method, hookimpl
@@ -394,19 +395,38 @@ def test_a_plugin_may_offer_several_kinds(tmp_path):
     """).replace("\n", "\n    ")
     registry = load([write(tmp_path, "mine.py", source)])
     assert registry.plugin("creators", "blackout").provides == {"methods": ("brightness",), "creators": ("blackout",)}
-    assert issubclass(find_creator("blackout"), Creator)
+    (creator,) = make_creators("blackout", Window(1), lambda frames: frames)
+    assert isinstance(creator, Creator)
 
 
-def test_find_creator_refuses_with_the_nearest_name(tmp_path):
-    """A creator nobody knows is refused with the nearest name."""
-    source = (
-        method("blackout", "def draw(self, clip, start, generator): ...")
-        .replace("Method)", "Creator)")
-        .replace("bench_methods", "bench_pseudo_anomalies")
+CREATOR = (
+    method("blackout", "def draw(self, clip, start, generator): ...")
+    .replace("Method)", "Creator)")
+    .replace("bench_methods", "bench_pseudo_anomalies")
+)
+
+
+def test_unknown_creators_are_refused_with_the_nearest_name(tmp_path):
+    """Creators nobody knows are refused together, each with the nearest name."""
+    load([write(tmp_path, "mine.py", CREATOR)])
+    with pytest.raises(RequestError) as refused:
+        make_creators("blackuot+object", Window(1), lambda frames: frames)
+    assert refused.value.mistakes == (
+        "no creator 'blackuot' - did you mean 'blackout'? (bench list creators)",
+        "no creator 'object' - did you mean 'objects'? (bench list creators)",
     )
-    load([write(tmp_path, "mine.py", source)])
-    with pytest.raises(RequestError, match=r"no creator 'blackuot' - did you mean 'blackout'\? \(bench list creators\)"):
-        find_creator("blackuot")
+
+
+def test_a_creator_takes_parameters_like_a_method(tmp_path):
+    """A selector in `pseudo` sets parameters; a plus inside its brackets does not separate; a typo is refused with what there is."""
+    head = "from dataclasses import dataclass\nfrom bench import parameter\n\n@dataclass(frozen=True)\nclass Sizes:\n"
+    head += "    sizes: tuple[int, ...] = parameter((2, 3), source='made')\n\n"
+    source = CREATOR.replace("    def draw", "    Parameters = Sizes\n    def draw")
+    load([write(tmp_path, "sized.py", head + source)])
+    (one, two) = make_creators("blackout[sizes=4+5]+blackout", Window(1), lambda frames: frames)
+    assert (one.parameters.sizes, two.parameters.sizes) == ((4, 5), (2, 3))
+    with pytest.raises(RequestError, match=r"no parameter 'size' - did you mean 'sizes'\?"):
+        make_creators("blackout[size=4]", Window(1), lambda frames: frames)
 
 
 def test_protocols_are_instances(tmp_path, monkeypatch):

@@ -464,3 +464,72 @@ def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
     assert "of the data is there" not in comparison_text(run, REGISTRY, "median17")
     part = make_run(tmp_path / "part", [done("pca", data_share=0.48)])
     assert "48 % of the data is there" in comparison_text(part, REGISTRY, "median17")
+
+
+ENTRY = "@article{smith2020,\n  title = {A},\n}"
+
+
+def test_published_numbers_of_methods_that_cannot_run_are_marked(tmp_path):
+    """They stand in their column, are never ranked, and their footnote says that they were not measured here, and why."""
+    more = {"published": {"auc": "99.9", "source": "Smith 2020, Table 1"}}
+    run = make_run(tmp_path, [done("pca"), ("mamc", 0, "published only", "no public specification", 0, more), done("memae", 0.1)])
+    text = unwrapped(run, "median17")
+    assert re.search(r"mamc 99\.9 \[\w\]", text)
+    assert "published (Smith 2020, Table 1), not measured here: no public specification" in text
+    assert len(re.findall(r"\d\*", text)) == 1
+    found = summary(run)
+    assert found[(found.method == "mamc") & (found.protocol == "median17") & (found.metric == "auc")].iloc[0]["mean"] == ""
+
+
+def test_published_only_without_a_number_is_a_dash(tmp_path):
+    """On a dataset that its paper does not have."""
+    run = make_run(tmp_path, [done("pca"), ("mamc", 0, "published only", "no public specification", 0, {})])
+    text = unwrapped(run, "median17")
+    assert re.search(r"mamc - \[\w\]", text)
+    assert "nothing is published; no public specification" in text
+
+
+def test_latex_cites_and_the_entries_lie_beside_it(tmp_path):
+    """A method with a BibTeX entry is cited; references.bib holds each entry once; a key that LaTeX cannot take is left out."""
+    cited = {"citation": "smith2020", "bibtex": ENTRY}
+    run = make_run(
+        tmp_path, [done("pca", **cited), done("memae", **cited), done("mnad", citation="a}b", bibtex="@misc{x}"), done("tsc", citation="y")]
+    )
+    write_tables(run, REGISTRY)
+    latex = (run.tables / "comparison.tex").read_text()
+    assert latex.count(r"~\cite{smith2020}") == 2
+    assert latex.count(r"\cite{") == 2
+    assert (run.tables / "references.bib").read_text().count(ENTRY) == 1
+
+
+def test_ablation_arranges_networks_and_variants(tmp_path):
+    """Each measured number stands under its variant as in the comparison, the published ones apart; what was not run is a dash."""
+    published = {"auc": "98.46", "source": "Paper, Table 2"}
+    run = make_run(
+        tmp_path,
+        [
+            done("c3dsu", 0.6, ablation=["C3DSU", "DDL"], published=published),
+            done("c3dsu-plain", 0.2, ablation=["C3DSU", "plain"]),
+            done("unet", 0.3, ablation=["UNet", "DDL"]),
+            done("pca"),
+        ],
+    )
+    write_tables(run, REGISTRY)
+    text = (run.tables / "ablation.txt").read_text()
+    comparison = (run.tables / "comparison.txt").read_text()
+
+    def number(label):
+        return re.search(rf"{label} +(\d+\.\d+)", comparison)[1]
+
+    assert re.search(rf"C3DSU +{number('c3dsu')} +{number('c3dsu-plain')}\b", text)
+    assert re.search(rf"UNet +{number('unet')} +-", text)
+    assert re.search(r"published \(Paper, Table 2\)\n +C3DSU +98.46 +-", text)
+    assert "pca" not in text
+    assert (run.tables / "ablation.tex").read_text().count("C3DSU") == 2
+
+
+def test_without_variants_there_is_no_ablation(tmp_path):
+    """A run of other methods writes no such table."""
+    run = make_run(tmp_path, [done("pca")])
+    write_tables(run, REGISTRY)
+    assert not (run.tables / "ablation.txt").exists()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench import RequestError
+from bench import DataError, RequestError
 from bench.plugins.registry import load
 from bench.running.plan import make_plan
 from bench.running.request import Request, data_roots, parse_seeds
@@ -67,6 +67,30 @@ def test_profile_small_without_a_gpu_is_said(plan_of, labels_only):
     assert "profile 'small'" in notes
     assert "--profile paper" in notes
     assert not plan_of("constant", "avenue", profile="small").notes
+
+
+def test_published_only_rows_have_a_reason_and_nothing_to_run(plan_of, labels_only):
+    """A method without a public specification is planned, with its published number, and never run."""
+    plan = plan_of("mamc,constant", "avenue")
+    mamc = plan.cells[0].record
+    assert (mamc.status, mamc.published["auc"]) == ("published only", "87.6")
+    assert "no public specification" in mamc.reason
+    assert [cell.record.method for cell in plan.to_run] == ["constant"]
+
+
+def test_what_a_method_lacks_is_the_reason_of_its_cells(plan_of, labels_only, monkeypatch):
+    """A method whose `check` refuses has a dash with that reason; the other rows stand."""
+    from bench.methods.trivial import Constant
+
+    def check(self, dataset):
+        raise DataError(f"constant: no weights for {dataset}; get them")
+
+    monkeypatch.setattr(Constant, "check", check)
+    plan = plan_of("constant,frame-index", "avenue")
+    assert [(cell.record.status, cell.record.reason) for cell in plan.cells] == [
+        ("no data", "constant: no weights for avenue; get them"),
+        ("queued", ""),
+    ]
 
 
 def test_method_without_randomness_has_one_cell(plan_of, labels_only):

@@ -1,0 +1,56 @@
+"""Methods whose numbers are published and whose specification is not: rows without a cell.
+
+Their scores can be put through the same protocol with `scores[...]` by whoever has them.
+"""
+
+from __future__ import annotations
+
+from bench import Method, MethodInfo, PublishedAUC
+
+from .references import bibtex
+
+TABLE = "Lappas et al. 2024 (DDL), Table 1"
+NO_SPECIFICATION = "no public specification: neither code nor the layers and training of the network were within reach"
+
+
+class _PublishedOnly(Method):
+    published_only = NO_SPECIFICATION
+    needs = frozenset()
+    frames = None
+    uses_seed = False
+
+
+class MAMC(_PublishedOnly):
+    """Memory-enhanced appearance-motion consistency: published numbers only."""
+
+    name = "mamc"
+    info = MethodInfo(
+        title="Memory-enhanced appearance-motion consistency framework for video anomaly detection",
+        year=2024,
+        venue="Computer Communications",
+        citation="ning2024mamc",
+        bibtex=bibtex("ning2024mamc"),
+        family="published only",
+        groups=("published",),
+        published=(
+            PublishedAUC("ped2", "96.7", TABLE),
+            PublishedAUC("avenue", "87.6", TABLE),
+            PublishedAUC("shanghaitech", "71.50", TABLE),
+        ),
+    )
+
+
+class C2Net(_PublishedOnly):
+    """Content-dependent and -independent cross-attention network: published numbers only."""
+
+    name = "c2net"
+    info = MethodInfo(
+        title="C2Net: content-dependent and -independent cross-attention network for anomaly detection in videos",
+        year=2024,
+        venue="Applied Intelligence",
+        citation="liang2024c2net",
+        bibtex=bibtex("liang2024c2net"),
+        family="published only",
+        groups=("published",),
+        published=(PublishedAUC("ped2", "98.0", TABLE), PublishedAUC("avenue", "87.5", TABLE)),
+    )
