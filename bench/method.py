@@ -63,6 +63,10 @@ class MethodInfo:
     inputs: str = ""
     extra_knowledge: str = ""
     published: tuple[PublishedAUC, ...] = ()
+    published_protocol: str = ""
+    """Under which protocol the published numbers were measured, as far as paper or code say."""
+    reproduction: str = ""
+    """What is known of reproducing them: others' results, what is missing, where paper and code differ."""
     ablation: tuple[str, str] | None = None
     """(network, variant of its training), e.g. ('C3DSU', 'DDL'): the method's place in the ablation table."""
     deviations: tuple[str, ...] = ()

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -99,14 +101,16 @@ class _Fitted:
     method: Method
     context: Context
     scores: dict[str, Scores]
+    losses: list[float]
+    """Of each epoch, where the harness trained a network."""
 
 
 def _make(cls: type[Method]) -> Method:
     return cls(cls.Parameters(**profile_values(cls, "smoke")))
 
 
-def _context(folder: Path, seed: int = SEED) -> Context:
-    return make_context(seed, "cpu", folder, test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)})
+def _context(folder: Path, history: Path | None = None) -> Context:
+    return make_context(SEED, "cpu", folder, test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)}, history=history)
 
 
 def _score(method: Method, clips: Sequence[OpenClip], context: Context) -> dict[str, Scores]:
@@ -119,9 +123,13 @@ def _fit(cls: type[Method]) -> _Fitted:
         import torch  # noqa: F401  # seeding reaches it only where it is imported
     seed_everything(SEED)
     method = _make(cls)
-    context = _context(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp())
+    history = folder / "training.csv"
+    context = _context(folder, history)
+    weakref.finalize(context, shutil.rmtree, folder, ignore_errors=True)
     method.fit(_clips(method, "train"), context)
-    return _Fitted(method, context, _score(method, _clips(method, "test"), context))
+    losses = np.genfromtxt(history, delimiter=",", names=True)["loss"].reshape(-1).tolist() if history.exists() else []
+    return _Fitted(method, context, _score(method, _clips(method, "test"), context), losses)
 
 
 _kept: dict[type[Method], _Fitted] = {}
@@ -188,6 +196,14 @@ def scores_what_it_claims(cls: type[Method]) -> None:
         raise CheckFailed(str(error)) from error
     if not any(len(found.values) for found in scores.values()):
         raise CheckFailed(f"no clip of {TEST_LENGTH} frames got a score")
+
+
+def its_loss_falls(cls: type[Method]) -> None:
+    """Training a network in profile smoke lowers its loss from the first epoch to the last."""
+    losses = _fitted(cls).losses
+    if len(losses) > 1 and losses[-1] >= losses[0]:
+        shown = ", ".join(f"{loss:.4g}" for loss in losses)
+        raise CheckFailed(f"the loss of the epochs is {shown}: it does not fall; look at learning_rate and epochs of profile smoke")
 
 
 def same_under_the_same_seed(cls: type[Method]) -> None:
@@ -279,6 +295,7 @@ STATIC: tuple[Check, ...] = (says_what_it_is, needs_are_known)
 CHECKS: tuple[Check, ...] = (
     *STATIC,
     scores_what_it_claims,
+    its_loss_falls,
     same_under_the_same_seed,
     same_after_save_and_load,
     same_in_any_order,

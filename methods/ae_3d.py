@@ -104,6 +104,8 @@ class AE3D(Reconstruction3D, PseudoAnomalyTraining):
             PublishedAUC("avenue", "81.47", LNTRA),
             PublishedAUC("shanghaitech", "71.28", LNTRA),
         ),
+        published_protocol="PSNR of the frame, min-max in each clip, all frames pooled, no smoothing (LNTRA, code)",
+        reproduction="MemAE's paper prints 91.7, 81.0 and 69.7 for its own training of this network, under its own score",
     )
     Parameters: ClassVar[type] = AE3DParameters
     profiles = {

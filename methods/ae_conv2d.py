@@ -60,6 +60,8 @@ class AEConv2D(PseudoAnomalyTraining):
             PublishedAUC("avenue", "70.2", DDL_TABLE),
             PublishedAUC("shanghaitech", "60.85", DDL_TABLE),
         ),
+        published_protocol="regularity: the error scaled in each clip; pooling not stated where it was read",
+        reproduction="the authors' network file is not public; Avenue was re-evaluated by others as 80.0 (Liu et al. 2018) and 72.0",
     )
     Parameters: ClassVar[type] = AEConv2DParameters
     profiles = {

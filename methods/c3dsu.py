@@ -34,6 +34,14 @@ def _info(network: str, variant: str, *published: PublishedAUC) -> MethodInfo:
         inputs="RGB frames",
         extra_knowledge="boxes of objects (a detector)",
         published=published,
+        published_protocol=(
+            "median filter of 17 frames, no min-max mentioned; pooling over clips not stated; ShanghaiTech: one model a scene, "
+            "the median of the scenes' AUCs"
+        ),
+        reproduction=(
+            "the authors' code stops at raw scores: filter, first and last frame, and AUC follow the paper's words. Block, losses and "
+            "score of the code differ from the paper; the differences are parameters"
+        ),
         ablation=(network, variant),
     )
 

@@ -199,6 +199,9 @@ def _describe(facts: Mapping[str, Any]) -> str:
     if facts.get("published_only"):
         lines.append(f"  published numbers only: {facts['published_only']}")
     lines += [f"  published: {number['auc']} on {number['dataset']} ({number['source']})" for number in info.get("published", ())]
+    for key, words in (("published_protocol", "published under"), ("reproduction", "reproducing it")):
+        if info.get(key):
+            lines.append(f"  {words}: {info[key]}")
     lines += [f"  differs from the paper: {text}" for text in info.get("deviations", ())]
     for profile, values in facts.get("profiles", {}).items():
         lines.append(f"  profile {profile}: " + ", ".join(f"{key}={_written(value)}" for key, value in values.items()))

@@ -3,11 +3,12 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from bench import Creator, Frames, Method
+from bench import Creator, Frames, Method, NetworkMethod, Window, parameter
 from bench.plugins.registry import load
 from bench.testing import CHECKS, CheckFailed, draws_what_it_promises, parametrize_with_checks, run_check
 
@@ -150,9 +151,54 @@ class Shouting(Good):
     name = "Good Method"
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What training needs."""
+
+    epochs: int = parameter(3, source="made")
+    batch: int = parameter(8, source="made")
+    learning_rate: float = parameter(-0.1, source="made: the wrong way")
+
+
+class Rising(NetworkMethod):
+    """Climbs its loss."""
+
+    name = "rising"
+    frames = Frames((16, 16), 1)
+    Parameters = Steps
+
+    @property
+    def window(self):
+        """One frame."""
+        return Window(1)
+
+    def build(self):
+        """Return a bias for a frame."""
+        import torch
+
+        torch.manual_seed(0)
+        return torch.nn.Linear(1, 1)
+
+    def optimiser(self, network):
+        """A step against the gradient."""
+        import torch
+
+        return torch.optim.SGD(network.parameters(), lr=-self.parameters.learning_rate, maximize=True)
+
+    def loss(self, network, batch, context):
+        """Return the distance to the mean of each frame."""
+        return {"loss": self.error(network, batch)["distance"].square().mean()}
+
+    def error(self, network, batch):
+        """Return the distance to the mean of each frame."""
+        mean = batch["window"].flatten(1).mean(1, keepdim=True)
+        return {"distance": network(mean) - 2 * mean}
+
+
 @pytest.mark.parametrize(
     ("cls", "check", "text"),
     [
+        (Rising, "its_loss_falls", r"the loss of the epochs is .*: it does not fall"),
         (TooFew, "scores_what_it_claims", "returned 39 scores for 40 frames"),
         (Unseeded, "same_under_the_same_seed", "fitted again with the same seed: the score of frame"),
         (Forgetful, "same_after_save_and_load", "after save and load: the score of frame 0"),
