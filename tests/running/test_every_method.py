@@ -23,7 +23,7 @@ def run(tmp_path_factory):
 
 def test_every_row_is_a_number_a_published_mark_or_a_reasoned_dash(run):
     """No cell failed; what has no number says why."""
-    folder, printed = run
+    folder, _ = run
     results = pd.read_csv(folder / "tables" / "results.csv", dtype=str, keep_default_na=False)
     pooled = results[(results.protocol == "median17") & (results.metric == "auc") & (results.scene == "")]
     assert set(pooled.method) == set(load().groups("methods")["all"])
