@@ -4,7 +4,9 @@ from bench import Creator, Method, hookimpl
 
 from .ae_3d import AE3D, RandomNetwork
 from .ae_conv2d import AEConv2D
+from .ae_conv3d import AEConv3D
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
+from .memae import MemAE
 from .pca import PCA
 from .pseudo_anomalies.objects import Objects
 from .published import MAMC, C2Net
@@ -17,7 +19,9 @@ def bench_methods() -> list[type[Method]]:
     """Offer the methods that come with bench."""
     return [
         AEConv2D,
+        AEConv3D,
         AE3D,
+        MemAE,
         DistinctionC3DSU,
         StaticC3DSU,
         PlainC3DSU,

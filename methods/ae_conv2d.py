@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
-from .references import bibtex
+from .references import DDL_TABLE, bibtex
 
 if TYPE_CHECKING:
     import torch
-
-DDL_TABLE = "Lappas et al. 2024 (DDL), Table 1, quoted there from other papers"
 
 
 @dataclass(frozen=True)

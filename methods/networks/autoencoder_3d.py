@@ -9,7 +9,13 @@ WIDTHS = (96, 128, 256, 256)
 """Channels of the four encoder layers (MemAE, code)."""
 
 
-def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
+def channels_of(width: float) -> list[int]:
+    """Return the channels of the four encoder layers at a width, 1 for the authors' network."""
+    return [max(1, round(number * width)) for number in WIDTHS]
+
+
+def block(convolution: nn.Module, channels: int) -> nn.Sequential:
+    """Return a (transposed) convolution to `channels` with its normalisation and leaky ReLU."""
     return nn.Sequential(convolution, nn.BatchNorm3d(channels), nn.LeakyReLU(0.2))
 
 
@@ -24,19 +30,18 @@ class AutoEncoder3D(nn.Module):
 
     def __init__(self, channels: int = 1, width: float = 1.0) -> None:
         super().__init__()
-        widths = [max(1, round(number * width)) for number in WIDTHS]
-        first, second, third, fourth = widths
+        first, second, third, fourth = channels_of(width)
         # The outer layers keep the number of frames, the inner ones halve and double it too.
         self.encoder = nn.Sequential(
-            _block(nn.Conv3d(channels, first, 3, (1, 2, 2), 1), first),
-            _block(nn.Conv3d(first, second, 3, 2, 1), second),
-            _block(nn.Conv3d(second, third, 3, 2, 1), third),
-            _block(nn.Conv3d(third, fourth, 3, 2, 1), fourth),
+            block(nn.Conv3d(channels, first, 3, (1, 2, 2), 1), first),
+            block(nn.Conv3d(first, second, 3, 2, 1), second),
+            block(nn.Conv3d(second, third, 3, 2, 1), third),
+            block(nn.Conv3d(third, fourth, 3, 2, 1), fourth),
         )
         self.decoder = nn.Sequential(
-            _block(nn.ConvTranspose3d(fourth, third, 3, 2, 1, 1), third),
-            _block(nn.ConvTranspose3d(third, second, 3, 2, 1, 1), second),
-            _block(nn.ConvTranspose3d(second, first, 3, 2, 1, 1), first),
+            block(nn.ConvTranspose3d(fourth, third, 3, 2, 1, 1), third),
+            block(nn.ConvTranspose3d(third, second, 3, 2, 1, 1), second),
+            block(nn.ConvTranspose3d(second, first, 3, 2, 1, 1), first),
             nn.ConvTranspose3d(first, channels, 3, (1, 2, 2), 1, (0, 1, 1)),
         )
         self.apply(initialise)

@@ -98,7 +98,7 @@ class PseudoAnomalyTraining(NetworkMethod):
     def build(self) -> torch.nn.Module:
         """Return the network; where a weight of pseudo-anomalies belongs to it, as its part `anomaly_weight`."""
         network = self.build_network()
-        if self._creators and self.parameters.pseudo_loss == "distinction":
+        if self._creators and self.parameters.pseudo_loss == "distinction" and self.weights_file is None:
             from .losses import AnomalyWeight
 
             network.anomaly_weight = AnomalyWeight(self.parameters.anomaly_weight == "learned")
