@@ -11,6 +11,7 @@ from .pca import PCA
 from .pseudo_anomalies.objects import Objects
 from .published import MAMC, C2Net
 from .scores import ReadScores
+from .sparse_coding import TSC, StackedRNN
 from .trivial import ClipPosition, Constant, FrameDifference, FrameIndex
 
 
@@ -22,6 +23,8 @@ def bench_methods() -> list[type[Method]]:
         AEConv3D,
         AE3D,
         MemAE,
+        TSC,
+        StackedRNN,
         DistinctionC3DSU,
         StaticC3DSU,
         PlainC3DSU,

@@ -27,7 +27,9 @@ def serve(plugins: list[str], torch_wanted: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     load([Path(file) for file in plugins])
     if torch_wanted:
-        import torch  # noqa: F401
+        import torch
+
+        torch.use_deterministic_algorithms(True)  # its first call imports torch's compiler: a second that each cell would pay
     # Only this process holds the writing end: a worker sees it close when this process ends, however it ends.
     reading, writing = os.pipe()
     workers: dict[int, Any] = {}
