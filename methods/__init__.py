@@ -6,9 +6,15 @@ from .ae_3d import AE3D, RandomNetwork
 from .ae_conv2d import AEConv2D
 from .ae_conv3d import AEConv3D
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
+from .lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from .memae import MemAE
 from .pca import PCA
+from .pseudo_anomalies.fusion import Fusion
+from .pseudo_anomalies.noise import Noise
 from .pseudo_anomalies.objects import Objects
+from .pseudo_anomalies.patch import Patch
+from .pseudo_anomalies.repeat import Repeat
+from .pseudo_anomalies.skip import Skip
 from .published import MAMC, C2Net
 from .scores import ReadScores
 from .sparse_coding import TSC, StackedRNN
@@ -25,6 +31,10 @@ def bench_methods() -> list[type[Method]]:
         MemAE,
         TSC,
         StackedRNN,
+        LNTRASkip,
+        LNTRAPatch,
+        STEAL,
+        PseudoBound,
         DistinctionC3DSU,
         StaticC3DSU,
         PlainC3DSU,
@@ -46,4 +56,4 @@ def bench_methods() -> list[type[Method]]:
 @hookimpl
 def bench_pseudo_anomalies() -> list[type[Creator]]:
     """Offer the creators that come with bench."""
-    return [Objects]
+    return [Objects, Skip, Repeat, Patch, Noise, Fusion]

@@ -8,10 +8,11 @@ publish no training script for it; what is missing there follows the script of M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from bench import Context, Frames, MethodInfo, NetworkMethod, OpenClip, PublishedAUC, Window, parameter
+from bench import Context, MethodInfo, OpenClip, PublishedAUC, parameter
 
+from .networks.reconstruction_3d import Network3DParameters, Reconstruction3D
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import bibtex
 
@@ -24,23 +25,6 @@ LNTRA = "Astrid et al. 2021 (LNTRA), authors' README: their baseline, this netwo
 
 
 @dataclass(frozen=True)
-class Network3DParameters:
-    """Size of the network and of what it sees."""
-
-    channels: Literal[1, 3] = parameter(1, source="MemAE, code", doc="1: gray, 3: RGB")
-    size: int = parameter(256, unit="pixels", source="MemAE, code", doc="height and width of a frame", minimum=16)
-    length: int = parameter(16, unit="frames", source="MemAE, code", doc="window; frame length // 2 is scored", minimum=8)
-    width: float = parameter(1.0, source="MemAE, code: channels 96, 128, 256, 256", doc="factor of the channels", minimum=0.01)
-
-    def __post_init__(self) -> None:
-        for name, multiple in (("size", 16), ("length", 8)):
-            value = getattr(self, name)
-            if value % multiple:
-                below = value // multiple * multiple
-                raise ValueError(f"{name} {value} is not a multiple of {multiple}; the nearest are {below} and {below + multiple}")
-
-
-@dataclass(frozen=True)
 class AE3DParameters(PseudoAnomalyParameters, Network3DParameters):
     """Parameters of ae-3d."""
 
@@ -50,43 +34,21 @@ class AE3DParameters(PseudoAnomalyParameters, Network3DParameters):
     every: int = parameter(1, unit="frames", source="MemAE, code: every window", doc="train on each n-th window", minimum=1)
 
 
-class Reconstruction3D(NetworkMethod):
-    """The 3D autoencoder, its windows and its score, trained or not."""
-
-    parameters: Any
-
-    @property
-    def frames(self) -> Frames:  # type: ignore[override]
-        """Frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), self.parameters.channels)
-
-    @property
-    def window(self) -> Window:
-        """Consecutive frames in -1..1, of which the one after the middle is scored: frame 8 of 16 (MemAE, code)."""
-        return Window(self.parameters.length, targets=(self.parameters.length // 2,), value_range="-1..1")
-
-    def build_network(self) -> torch.nn.Module:
-        """Return the autoencoder with fresh weights."""
-        from .networks.autoencoder_3d import AutoEncoder3D
-
-        return AutoEncoder3D(self.parameters.channels, self.parameters.width)
+class SquaredError3D(Reconstruction3D):
+    """The 3D autoencoder with the score that MemAE's authors give it, trained or not."""
 
     def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the mean squared error of the whole window on 0..1, and map and reconstruction of the scored frame."""
-        import torch
-
         windows = batch["window"]
         output = network(windows)
-        residual = windows - output
-        target = self.window.targets[0]
+        squares = (windows - output).square().flatten(1)
         return {
-            "mse": residual.square().flatten(1).mean(dim=1, keepdim=True) / 4,  # of values in -1..1, four times those on 0..1
-            "map": torch.linalg.vector_norm(residual[:, :, target], dim=1)[:, None] / windows.shape[1] ** 0.5,
-            "reconstruction": output[:, None, :, target],
-        }
+            "mse": squares.mean(dim=1, keepdim=True) / 4,
+            **self.pictures(windows, output),
+        }  # in -1..1 they are four times those on 0..1
 
 
-class AE3D(Reconstruction3D, PseudoAnomalyTraining):
+class AE3D(SquaredError3D, PseudoAnomalyTraining):
     """3D convolutional autoencoder: MemAE's network without the memory."""
 
     name = "ae-3d"
@@ -127,7 +89,7 @@ class AE3D(Reconstruction3D, PseudoAnomalyTraining):
         return (output - target).square().mean()
 
 
-class RandomNetwork(Reconstruction3D):
+class RandomNetwork(SquaredError3D):
     """ae-3d with fresh weights from the seed, never trained: what architecture and protocol give without learning."""
 
     name = "random-network"

@@ -122,7 +122,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
     # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps.
     profiles = {
         "small": {"latent": 64, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 3},
-        "smoke": {"size": 64, "latent": 16, "epochs": 4, "batch": 4, "learning_rate": 5e-3, "every": 4},
+        "smoke": {"size": 48, "latent": 16, "epochs": 3, "batch": 4, "learning_rate": 1e-2, "every": 12},
     }
 
     @property

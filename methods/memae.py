@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench import Context, Frames, MethodInfo, PublishedAUC, ReleasedWeights, Window, parameter
+from bench import Context, MethodInfo, PublishedAUC, ReleasedWeights, parameter
 
+from .networks.reconstruction_3d import Network3DParameters, Reconstruction3D
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import DDL_TABLE, bibtex
 
@@ -23,13 +24,9 @@ MOSTLY_EMPTY = 0.9
 
 
 @dataclass(frozen=True)
-class MemAEParameters(ReleasedWeights, PseudoAnomalyParameters):
+class MemAEParameters(ReleasedWeights, PseudoAnomalyParameters, Network3DParameters):
     """Parameters of memae."""
 
-    channels: Literal[1, 3] = parameter(1, source="code", doc="1: gray, 3: RGB")
-    size: int = parameter(256, unit="pixels", source="code", doc="height and width of a frame", minimum=16)
-    length: int = parameter(16, unit="frames", source="code", doc="window; frame length // 2 is scored", minimum=8)
-    width: float = parameter(1.0, source="code: channels 96, 128, 256, 256", doc="factor of the channels", minimum=0.01)
     items: int = parameter(2000, source="code", doc="of the memory", minimum=1)
     shrinkage: float = parameter(
         0.0025,
@@ -44,15 +41,8 @@ class MemAEParameters(ReleasedWeights, PseudoAnomalyParameters):
     learning_rate: float = parameter(1e-4, source="code", doc="of Adam, constant", minimum=0.0)
     every: int = parameter(1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1)
 
-    def __post_init__(self) -> None:
-        for name, multiple in (("size", 16), ("length", 8)):
-            value = getattr(self, name)
-            if value % multiple:
-                below = value // multiple * multiple
-                raise ValueError(f"{name} {value} is not a multiple of {multiple}; the nearest are {below} and {below + multiple}")
 
-
-class MemAE(PseudoAnomalyTraining):
+class MemAE(Reconstruction3D, PseudoAnomalyTraining):
     """3D autoencoder with a memory of normal features between encoder and decoder."""
 
     name = "memae"
@@ -91,16 +81,6 @@ class MemAE(PseudoAnomalyTraining):
             "every": 4,
         },
     }
-
-    @property
-    def frames(self) -> Frames:  # type: ignore[override]
-        """Frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), self.parameters.channels)
-
-    @property
-    def window(self) -> Window:
-        """Consecutive frames in -1..1, of which the one after the middle is scored: frame 8 of 16 (code)."""
-        return Window(self.parameters.length, targets=(self.parameters.length // 2,), value_range="-1..1")
 
     def build_network(self) -> torch.nn.Module:
         """Return the autoencoder with its memory."""
@@ -166,9 +146,4 @@ class MemAE(PseudoAnomalyTraining):
         windows = batch["window"]
         output = network(windows)
         norms = torch.linalg.vector_norm(windows - output, dim=1)
-        target = self.window.targets[0]
-        return {
-            "norm": norms.flatten(1).mean(dim=1, keepdim=True),
-            "map": norms[:, target, None] / windows.shape[1] ** 0.5,
-            "reconstruction": output[:, None, :, target],
-        }
+        return {"norm": norms.flatten(1).mean(dim=1, keepdim=True), **self.pictures(windows, output)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -58,3 +61,21 @@ def initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm3d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+def from_flat(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Rename the weights of authors' networks, in which convolution, normalisation and activation lie flat, one after the other.
+
+    `encoder.3.weight` (MemAE) and `encoder.encoder.3.weight` (LNTRA, STEAL) become `encoder.1.0.weight`; other names stay.
+    """
+
+    def rename(name: str) -> str:
+        found = re.fullmatch(r"(?:encoder\.|decoder\.)?(encoder|decoder)\.(\d+)\.(\w+)", name)
+        if found is None:
+            return name
+        number, layer = divmod(int(found[2]), 3)
+        # The last deconvolution stands alone here, without a block around it.
+        place = f"{number}" if (found[1], number) == ("decoder", 3) else f"{number}.{layer}"
+        return f"{found[1]}.{place}.{found[3]}"
+
+    return {rename(name): tensor for name, tensor in weights.items()}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import torch
 
-from .autoencoder_3d import AutoEncoder3D, channels_of
+from .autoencoder_3d import AutoEncoder3D, channels_of, from_flat
 from .memory import Memory
 
 
@@ -31,17 +30,6 @@ class MemoryAutoEncoder3D(AutoEncoder3D):
 
 
 def from_authors(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the weights of the authors' network: there encoder and decoder are flat, convolution, normalisation, activation in turn."""
-
-    def rename(name: str) -> str:
-        if name == "mem_rep.memory.weight":
-            return "memory.items"
-        found = re.fullmatch(r"(encoder|decoder)\.(\d+)\.(\w+)", name)
-        if found is None:
-            return name
-        block, layer = divmod(int(found[2]), 3)
-        # The last deconvolution stands alone here, without a block around it.
-        place = f"{block}" if (found[1], block) == ("decoder", 3) else f"{block}.{layer}"
-        return f"{found[1]}.{place}.{found[3]}"
-
-    return {rename(name): tensor for name, tensor in weights.items()}
+    """Rename the weights of the authors' network."""
+    named = {"memory.items" if name == "mem_rep.memory.weight" else name: tensor for name, tensor in weights.items()}
+    return from_flat(named)

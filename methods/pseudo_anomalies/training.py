@@ -68,7 +68,10 @@ class PseudoAnomalyTraining(NetworkMethod):
                     f"set probability to at most {int(100 / len(self._creators)) / 100:g}"
                 )
         else:
-            idle = [item.name for item in fields(PseudoAnomalyParameters) if getattr(self.parameters, item.name) != item.default]
+            names = {item.name for item in fields(PseudoAnomalyParameters)} - {"pseudo"}
+            idle = [
+                item.name for item in fields(self.parameters) if item.name in names and getattr(self.parameters, item.name) != item.default
+            ]
             if idle:
                 raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
         if self.weights_file is None:
