@@ -8,6 +8,8 @@ from .ae_conv3d import AEConv3D
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
 from .lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from .memae import MemAE
+from .mnad import MNAD
+from .optical_flow import OpticalFlow
 from .pca import PCA
 from .pseudo_anomalies.fusion import Fusion
 from .pseudo_anomalies.noise import Noise
@@ -29,6 +31,7 @@ def bench_methods() -> list[type[Method]]:
         AEConv3D,
         AE3D,
         MemAE,
+        MNAD,
         TSC,
         StackedRNN,
         LNTRASkip,
@@ -42,6 +45,7 @@ def bench_methods() -> list[type[Method]]:
         StaticUNet,
         PlainUNet,
         PCA,
+        OpticalFlow,
         MAMC,
         C2Net,
         ReadScores,
