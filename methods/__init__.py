@@ -5,6 +5,7 @@ from bench import Creator, Method, hookimpl
 from .ae_3d import AE3D, RandomNetwork
 from .ae_conv2d import AEConv2D
 from .ae_conv3d import AEConv3D
+from .ae_convlstm import AEConvLSTM
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
 from .lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from .memae import MemAE
@@ -20,6 +21,7 @@ from .pseudo_anomalies.skip import Skip
 from .published import MAMC, C2Net
 from .scores import ReadScores
 from .sparse_coding import TSC, StackedRNN
+from .st_ae import SpatioTemporalAE
 from .trivial import ClipPosition, Constant, FrameDifference, FrameIndex
 
 
@@ -29,6 +31,8 @@ def bench_methods() -> list[type[Method]]:
     return [
         AEConv2D,
         AEConv3D,
+        AEConvLSTM,
+        SpatioTemporalAE,
         AE3D,
         MemAE,
         MNAD,

@@ -98,7 +98,7 @@ class MNAD(PseudoAnomalyTraining):
             PublishedAUC("shanghaitech", "69.80", DDL_TABLE),
         ),
         published_protocol="PSNR and compactness, each min-max in each clip and then mixed, all frames pooled, no smoothing (code)",
-        reproduction="a user's run of the authors' code with its README's parameters gave 87.4, 72.1 and 68.1 (issue 38 of their repository)",
+        reproduction="a user's run of the authors' code with its README's parameters gave 87.4, 72.1 and 68.1 (an issue of their repository)",
         deviations=(RESET,),
     )
     Parameters: ClassVar[type] = MNADParameters

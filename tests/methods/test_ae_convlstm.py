@@ -1,0 +1,120 @@
+"""ae-convlstm: counts, shapes, loss and score against plain NumPy, the first five frames, a short training."""
+
+import numpy as np
+import pytest
+import torch
+from bench.methods.ae_convlstm import AEConvLSTM, AEConvLSTMParameters
+from bench.methods.networks.luo import ConvLSTMAutoEncoder
+from torch import nn
+
+from bench import OpenClip
+from bench.running.context import make_context
+from bench.running.inference import infer
+
+
+def make(**values):
+    return AEConvLSTM(AEConvLSTMParameters(**(dict(AEConvLSTM.profiles["smoke"]) | values)))
+
+
+def moving_square(length, size=49):
+    frames = np.full((length, size, size), 60, dtype=np.uint8)
+    for number in range(length):
+        start = number % (size - 8)
+        frames[number, 10:18, start : start + 8] = 200
+    return OpenClip("01", "train", length, "made", opener=lambda: frames)
+
+
+def test_parameter_count_and_shapes():
+    """As counted from the authors' network file; maps of 57, 29 and 15 pixels, and exactly 225 again."""
+    with torch.device("meta"):
+        network = ConvLSTMAutoEncoder()
+        maps, shapes = torch.zeros(1, 1, 225, 225), []
+        for layer in network.encoder:
+            maps = layer(maps)
+            shapes.append(tuple(maps.shape[1:]))
+        current, past = network(torch.zeros(2, 1, 3, 225, 225))
+    assert sum(weights.numel() for weights in network.parameters()) == 24_893_442
+    assert sum(weights.numel() for weights in network.memory.parameters()) == 18_876_416
+    assert shapes[::2] == [(128, 57, 57), (256, 29, 29), (512, 15, 15)]
+    assert (current.shape, past.shape) == ((2, 1, 3, 225, 225), (2, 1, 2, 225, 225))
+
+
+def test_features_of_a_frame_do_not_depend_on_its_window():
+    """Only the ConvLSTM looks at several frames; what came later changes nothing before it."""
+    network = ConvLSTMAutoEncoder(0.0625).eval()
+    windows = torch.rand(1, 1, 4, 49, 49)
+    changed = windows.clone()
+    changed[:, :, 3] = 0
+    with torch.inference_mode():
+        first, second = network(windows), network(changed)
+    torch.testing.assert_close(first[0][:, :, :3], second[0][:, :, :3])
+    torch.testing.assert_close(first[1][:, :, :2], second[1][:, :, :2])
+    assert not torch.equal(first[1][:, :, 2], second[1][:, :, 2])
+
+
+class Answers(nn.Module):
+    """Gives what it was given."""
+
+    def __init__(self, current, past):
+        super().__init__()
+        self.answer = (torch.from_numpy(current), torch.from_numpy(past))
+
+    def forward(self, windows):
+        return self.answer
+
+
+def made():
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(2, 1, 10, 17, 17)), generator.normal(size=(2, 1, 10, 17, 17)), generator.normal(size=(2, 1, 9, 17, 17))
+
+
+def test_loss_is_the_sum_of_both_means(tmp_path):
+    """The current frames by one decoder, and the frames before by the other, in plain NumPy."""
+    windows, current, past = made()
+    loss = make().loss(Answers(current, past), {"window": torch.from_numpy(windows)}, make_context(0, "cpu", tmp_path))["loss"]
+    expected = np.mean((windows - current) ** 2) + np.mean((windows[:, :, :9] - past) ** 2)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_score_joins_both_errors():
+    """The norm over the pixels of x_t - current_t and x_(t-1) - past_t, for t of the second half, in plain NumPy."""
+    windows, current, past = made()
+    parts = make(size=17).error(Answers(current, past), {"window": torch.from_numpy(windows)})
+    for place, time in enumerate(range(5, 10)):
+        now, before = windows[:, 0, time] - current[:, 0, time], windows[:, 0, time - 1] - past[:, 0, time - 1]
+        expected = np.sqrt((now**2).sum(axis=(1, 2)) + (before**2).sum(axis=(1, 2)))
+        np.testing.assert_allclose(parts["norm"][:, place], expected, rtol=1e-12)
+        np.testing.assert_allclose(parts["map"][:, place], np.abs(now))
+    assert parts["reconstruction"].shape == (2, 5, 1, 17, 17)
+
+
+@pytest.mark.parametrize("length", [10, 23, 25])
+def test_the_first_five_frames_take_the_scores_of_the_next(length, tmp_path):
+    """Every frame has a score; frame t < 5 that of t + 5; an impulse is scored at its own frame and the one after."""
+    torch.manual_seed(0)
+    method = make()
+    method.network = method.build().eval()
+    method.stats = {"mean": np.full((49, 49), 60, np.float32)}
+    frames = np.full((length, 49, 49), 60, np.uint8)
+    place = length - 3
+    frames[place, 20:30, 20:30] = 255
+    scores = infer(method, OpenClip("01", "test", length, "made", opener=lambda: frames), make_context(0, "cpu", tmp_path))
+    assert scores.frames.tolist() == list(range(length))
+    np.testing.assert_array_equal(scores.values[:5], scores.values[5:10])
+    assert set(5 + np.argsort(scores.values[5:])[-2:]) == {place, place + 1}
+
+
+def test_training_lowers_the_error(tmp_path):
+    """In profile smoke the loss falls well below that of the first steps."""
+    torch.manual_seed(0)
+    method = make(steps=80)
+    history = tmp_path / "training.csv"
+    method.fit([moving_square(48)], make_context(0, "cpu", tmp_path, history=history))
+    losses = np.genfromtxt(history, delimiter=",", names=True)["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_illegal_size_is_refused_with_the_nearest():
+    """Other sizes do not come back from the decoder."""
+    with pytest.raises(ValueError, match=r"size 224 is not 16k \+ 1; the nearest are 209 and 225"):
+        AEConvLSTMParameters(size=224)
