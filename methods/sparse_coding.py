@@ -320,11 +320,11 @@ class SparseCodingMethod(NetworkMethod):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            where = "" if named else f" (torchvision's cache, by TORCH_HOME: {path.parent})"
+            shown = f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+            where = "" if named else " (torchvision's cache; TORCH_HOME moves it)"
             raise DataError(
-                f"{self.name}: no weights of ResNet-50: {path}{where}: {error.strerror or error}. Nothing is downloaded here: "
-                f"fetch {WEIGHTS_URL} and put it there, give another place with '{self.name}[resnet=FILE]', "
-                f"or try things out with random features, '{self.name}[features=random]'"
+                f"{self.name}: no weights of ResNet-50 at {shown}{where}: {error.strerror or error}. Nothing is downloaded: "
+                f"fetch {WEIGHTS_URL} and put it there, or give its place with '{self.name}[resnet=FILE]'"
             ) from error
         # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and the '.'.
         promised = re.search(r"-([a-f0-9]{8,})\.", path.name)

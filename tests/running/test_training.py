@@ -114,7 +114,7 @@ def test_damaged_checkpoint_begins_anew(tmp_path, caplog):
 
 
 def test_steps_are_counted_where_there_are_no_epochs(tmp_path):
-    """A method that counts steps makes exactly these."""
+    """A method that counts steps makes exactly these, and is kept four times or more."""
 
     @dataclass(frozen=True)
     class Steps:
@@ -126,8 +126,11 @@ def test_steps_are_counted_where_there_are_no_epochs(tmp_path):
         Parameters = Steps
 
     train(Stepped(), tmp_path)
-    (row,) = read_history(tmp_path)
-    assert (row["step"], row["steps"]) == ("11", "11")
+    assert [(row["step"], row["steps"]) for row in read_history(tmp_path)] == [
+        ("2", "2"),
+        *((str(step), "2") for step in (4, 6, 8, 10)),
+        ("11", "1"),
+    ]
 
 
 def test_each_window_is_drawn_once_an_epoch(tmp_path):
