@@ -100,12 +100,19 @@ Examples (quote selections that contain [ or |):
 @click.option("--device", help="cpu, cuda or cuda:N. [default: the first GPU, else cpu]")
 @click.option("--workers", type=Workers(), default="1", show_default=True, help="Cells at a time; auto: as memory and cores allow.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of a cell. [default: all cores divided among the workers]")
+@click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Parts that each training batch of a network is cut into: less memory, but batch statistics, and so scores, differ.",
+)
 @click.option("--keep", default="", callback=_keep, help="images, weights: keep these of each cell.")
 @click.option("--force", default="", metavar="SELECTION", help="Repeat the finished cells of these methods.")
 @click.option("--fail-fast", is_flag=True, help="Begin no further cell after one has failed.")
 @click.option("--stall-limit", type=Duration(), default="15m", show_default=True, help="A cell without a step for so long has failed.")
 @click.option("--time-limit", type=Duration(), help="The longest an attempt at a cell may take. [default: none]")
-@click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, and what is missing; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, what is missing, and memory and time; write nothing.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")
 @plugin_option
 def command(**options: Any) -> None:
@@ -145,7 +152,7 @@ def run(**options: Any) -> int:
     for note in plan.notes:
         console.print(f"note: {note}", markup=False)
     if dry_run:
-        show_plan(plan, console)
+        show_plan(plan, registry, console)
         return 0
     try:
         lock = hold(plan.run)
@@ -183,19 +190,46 @@ def _conclude(plan: Plan, registry: Any, console: Any) -> int:
     return 1 if any(status in ("failed", "interrupted") for status in statuses) else 0
 
 
-def show_plan(plan: Plan, console: Any) -> None:
-    """Print what a run would do."""
+def show_plan(plan: Plan, registry: Any, console: Any) -> None:
+    """Print what a run would do, and what it would take."""
     from rich.markup import escape
     from rich.table import Table
 
+    from ..running.duration import duration
+    from ..running.earlier import earlier_seconds, like
+
+    to_run = plan.to_run
+    networks = [cell for cell in to_run if cell.network]
+    if networks:
+        from ..running.memory import estimate_cells  # imports torch
+
+        estimate_cells(networks, plan, registry)
+    known = earlier_seconds(plan.run)
     table = Table(box=None, pad_edge=False)
-    for name in ("method", "dataset", "seed", "what would happen"):
-        table.add_column(name, no_wrap=name != "what would happen")
+    for name in ("method", "dataset", "seed", "memory", "time", "what would happen"):
+        number = name in ("seed", "memory", "time")
+        table.add_column(name, no_wrap=number or name == "dataset", overflow="fold", justify="right" if number else "left")
+    seconds, peaks = [], []
     for cell in plan.cells:
         record = cell.record
-        what = f"{'reused' if cell.reuse else record.status if cell not in plan.to_run else 'run'}: {cell.why}"
-        table.add_row(
-            escape(record.label), escape(record.dataset + (f" {record.scene}" if record.scene else "")), str(record.seed), escape(what)
-        )
+        runs = cell in to_run
+        what = f"{'reused' if cell.reuse else 'run' if runs else record.status}: {cell.why}"
+        memory = took = ""
+        if runs:
+            expected = known.get(like(record))
+            took = "unknown" if expected is None else duration(expected)
+            seconds += [] if expected is None else [expected]
+            memory = "-" if cell.memory is None else "unknown" if cell.memory.unknown else f"{cell.memory.peak / 2**30:.1f} GB"
+            peaks += [cell.memory.peak] if cell.memory is not None and not cell.memory.unknown else []
+        dataset = record.dataset + (f" {record.scene}" if record.scene else "")
+        table.add_row(escape(record.label), escape(dataset), str(record.seed), memory, took, escape(what))
     console.print(table)
-    console.print(f"{len(plan.to_run)} of {len(plan.cells)} cells would run; nothing was written", markup=False)
+    for text in dict.fromkeys(f"{cell.record.label}: {cell.memory.unknown}" for cell in networks if cell.memory and cell.memory.unknown):
+        console.print(f"memory unknown: {text}", markup=False)
+    totals = [f"{len(to_run)} of {len(plan.cells)} cells would run"]
+    if peaks:
+        workers = f" with {plan.workers} workers" if plan.workers > 1 else ""
+        totals.append(f"networks with up to {sum(sorted(peaks)[-plan.workers :]) / 2**30:.1f} GB at a time{workers}")
+    if seconds:
+        totals.append(f"{duration(sum(seconds))} of work" + (f" for {len(seconds)} of them" if len(seconds) < len(to_run) else ""))
+    console.print("; ".join([*totals, "nothing was written"]), markup=False)

@@ -21,13 +21,17 @@ def make_context(
     checkpoint: Path | None = None,
     history: Path | None = None,
     images: Callable[[NetworkMethod, OpenClip, int, dict[str, Any]], None] | None = None,
+    accumulate: int = 1,
 ) -> Context:
-    """Return a context with the harness's own training loop and inference engine, which import torch at their first call."""
+    """Return a context with the harness's own training loop and inference engine, which import torch at their first call.
+
+    `accumulate` is into how many parts the loop cuts each batch.
+    """
 
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from .training import train as loop
 
-        loop(method, clips, context, checkpoint, history)
+        loop(method, clips, context, checkpoint, history, accumulate)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from .inference import infer as engine

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..dataset import Dataset
 from ..errors import DataError, RequestError
@@ -22,6 +22,9 @@ from ..plugins.syntax import nearest, parse
 from ..runs.folder import CellRecord, Run
 from .machine import choose_device, cores
 from .request import Request, data_roots
+
+if TYPE_CHECKING:
+    from .memory import MemoryEstimate
 
 MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
@@ -63,6 +66,13 @@ class PlannedCell:
     """Why it is reused, run again, or cannot run."""
     fresh: bool = False
     """What an earlier attempt left behind must not be used: it belongs to another key."""
+    memory: MemoryEstimate | None = None
+    """Of a network that has to be run, where it was estimated."""
+
+    @property
+    def may_be_large(self) -> bool:
+        """Whether a look at its memory before the run is worth the seconds: a network, not in profile smoke as that is."""
+        return self.network and (self.record.profile != "smoke" or bool(self.record.parameters_changed))
 
 
 @dataclass
@@ -105,6 +115,7 @@ def signature(request: Request, profiles: Sequence[str], device: str) -> dict[st
         "device": device,
         "plugins": [str(file.resolve()) for file in request.plugins],
         "keep": sorted(request.keep),
+        **({"accumulate": request.accumulate} if request.accumulate > 1 else {}),
     }
 
 
@@ -162,6 +173,11 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
             plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
+    if any(cell.may_be_large for cell in plan.to_run):
+        from .memory import refuse_too_large  # imports torch
+
+        if too_large := refuse_too_large(plan, registry):
+            raise RequestError(*dict.fromkeys(too_large))
     _take_notes(plan, general)
     return plan
 
@@ -263,6 +279,7 @@ def _plan_cells(
     plugin = registry.plugin("methods", chosen.name).sha256 or ""
     released = getattr(method, "weights_file", None)
     weights = hashlib.sha256(released.read_bytes()).hexdigest() if released is not None and released.is_file() else ""
+    accumulate = request.accumulate if is_network and released is None and "train" in method.needs else 1
     cells = []
     for seed in seeds:
         for scene in scenes:
@@ -298,9 +315,10 @@ def _plan_cells(
                     "tracks": tracks,
                     "plugin": plugin,
                     **({"weights": weights} if weights else {}),
+                    **({"accumulate": accumulate} if accumulate > 1 else {}),
                 },
                 source_sha256=source,
-                deviations=list(method.deviations),
+                deviations=[*method.deviations, *([_accumulated(accumulate)] if accumulate > 1 else [])],
                 bibtex=method.info.bibtex,
                 ablation=list(method.info.ablation or ()),
                 published=_published(method, planned.selected.name),
@@ -311,6 +329,10 @@ def _plan_cells(
                 continue
             cells.append(_compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run))
     return cells
+
+
+def _accumulated(parts: int) -> str:
+    return f"--accumulate {parts}: each batch is trained in {parts} parts, so that batch statistics are those of a part"
 
 
 def _data_share(dataset: Dataset | None, method: Method) -> float:
@@ -333,7 +355,7 @@ def _compare(
         return PlannedCell(record, planned, network, False, reason)
     if before is None or before.status == "queued":
         return PlannedCell(record, planned, network, False, "new")
-    different = [name for name, value in record.key.items() if before.key.get(name) != value]
+    different = [name for name in {**record.key, **before.key} if before.key.get(name) != record.key.get(name)]
     record.attempts = before.attempts
     if forced:
         why = "forced"

@@ -35,6 +35,8 @@ class Request:
     time_limit: float | None = None
     """Seconds an attempt at a cell may take."""
     keep: tuple[str, ...] = ()
+    accumulate: int = 1
+    """Parts that each training batch of a network is cut into, their gradients summed."""
     command: str = ""
     """The command line, to be printed as the way to go on."""
 

@@ -22,11 +22,13 @@ from ..runs.files import write_bytes, write_text
 Batch = dict[str, torch.Tensor]
 
 CHECKPOINT_STEPS = 500
-"""A method that counts steps and not epochs is kept this often. Chosen here: some minutes of a 3D network on two cores."""
+"""A method that counts steps and not epochs is kept this often, and at least four times. Chosen here: some minutes of a 3D network on two cores."""
 WATCH_EVERY = 50
 """Steps between two looks at loss and gradients; each look waits for the device."""
 LOADERS = {"cpu": 1, "cuda": 4}
 """Threads that prepare samples ahead. On a CPU they take time from the network itself."""
+AHEAD = 2
+"""Batches whose samples are drawn while the network works on another."""
 
 
 @dataclass
@@ -39,13 +41,18 @@ class Progress:
 
 
 def train(
-    method: NetworkMethod, clips: Sequence[OpenClip], context: Context, checkpoint: Path | None = None, history: Path | None = None
+    method: NetworkMethod,
+    clips: Sequence[OpenClip],
+    context: Context,
+    checkpoint: Path | None = None,
+    history: Path | None = None,
+    accumulate: int = 1,
 ) -> None:
     """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
 
     With a `checkpoint` path training goes on from there where the file exists, and ends bit-identical to an
     undisturbed one on the same machine with the same number of threads. The file is written after each epoch.
-    `history` is a CSV of one row an epoch.
+    `history` is a CSV of one row an epoch. `accumulate` is into how many parts each batch is cut (`gradients`).
 
     Raises
     ------
@@ -92,21 +99,20 @@ def train(
     order = _batches(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
     for step, batch in _prefetched(method, clips, windows, order, context, device):
         context.epoch = step // per_epoch
-        terms = method.loss(network, batch, context)
-        if terms is None:
+        parts = gradients(method, network, optimiser, batch, accumulate, context)
+        if not parts:
             refused += 1
         else:
-            optimiser.zero_grad(set_to_none=True)
-            terms["loss"].backward()
             if made % WATCH_EVERY == 0:
                 looks += 1
-                _refuse_infinite(method, terms["loss"], step, per_epoch)
+                for _, terms in parts:
+                    _refuse_infinite(method, terms["loss"], step, per_epoch)
                 zero_gradients += _all_zero(network)
             optimiser.step()
-            size = len(next(iter(batch.values())))
-            for name, value in terms.items():
-                sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach() * size
-            samples += size
+            for size, terms in parts:
+                for name, value in terms.items():
+                    sums[name] = sums.get(name, torch.zeros((), device=device)) + value * size
+                samples += size
             made += 1
         if schedule is not None:
             _step_schedule(schedule)
@@ -136,8 +142,31 @@ def train(
 
     network.eval()
     method.network = network
+    method.judge(progress.history, context)  # first: it may know the cause of what is refused next
     _refuse_constant(method, clips, windows, device)
-    method.judge(progress.history, context)
+
+
+def gradients(
+    method: NetworkMethod, network: torch.nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, accumulate: int, context: Context
+) -> list[tuple[int, Batch]]:
+    """Leave the gradients of one batch in the network, and return (samples, terms of the loss) of each part that has a loss.
+
+    The batch is cut into `accumulate` parts that differ by at most one sample, or into single samples where it has fewer.
+    They pass the network one after the other, so that the memory is that of the largest part; each part's loss counts by
+    its share of the batch. Without a loss of any part the list is empty, and the gradients stay what they were.
+    """
+    size = len(next(iter(batch.values())))
+    given: list[tuple[int, Batch]] = []
+    for indices in np.array_split(np.arange(size), min(accumulate, size)):
+        first, count = int(indices[0]), len(indices)
+        terms = method.loss(network, {name: values[first : first + count] for name, values in batch.items()}, context)
+        if terms is None:
+            continue
+        if not given:
+            optimiser.zero_grad(set_to_none=True)
+        (terms["loss"] * (count / size)).backward()
+        given.append((count, {name: value.detach() for name, value in terms.items()}))
+    return given
 
 
 def _built(method: NetworkMethod, device: torch.device, total: int) -> tuple[torch.nn.Module, torch.optim.Optimizer, Any]:
@@ -151,7 +180,7 @@ def _length(method: NetworkMethod, per_epoch: int) -> tuple[int, int]:
     if method.epochs is not None:
         return max(1, method.epochs) * per_epoch, per_epoch
     if method.steps is not None:
-        return max(1, method.steps), min(CHECKPOINT_STEPS, max(1, method.steps))
+        return max(1, method.steps), min(CHECKPOINT_STEPS, max(1, method.steps // 4))
     raise MethodError(f"{method.name}: its parameters have neither 'epochs' nor 'steps': declare one of them")
 
 
@@ -186,13 +215,12 @@ def _prefetched(
             return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()}
         return batch
 
-    ahead = 2
     with ThreadPoolExecutor(LOADERS.get(device.type, 1)) as pool:
         waiting: list[tuple[int, list[Any]]] = []
         try:
             for step, epoch, indices in order:
                 waiting.append((step, [pool.submit(draw, epoch, int(index)) for index in indices]))
-                if len(waiting) > ahead:
+                if len(waiting) > AHEAD:
                     number, futures = waiting.pop(0)
                     yield number, collate([future.result() for future in futures])
             for number, futures in waiting:

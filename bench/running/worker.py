@@ -198,6 +198,7 @@ def _run_cell(
         checkpoint=scratch / "checkpoint.pt",
         history=folder / "training.csv",
         images=images,
+        accumulate=int(record.key.get("accumulate", 1)),
     )
 
     def opened(clip: Clip, length: int) -> OpenClip:
