@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from .method import PublishedAUC as PublishedAUC
     from .method import Scores as Scores
     from .network_method import NetworkMethod as NetworkMethod
-    from .network_method import ReleasedWeights as ReleasedWeights
     from .network_method import Window as Window
     from .objects.detector import Detector as Detector
     from .objects.masks import box_mask as box_mask
     from .objects.tracks import Tracks as Tracks
     from .plugins.hookspecs import hookimpl as hookimpl
+    from .plugins.parameters import ReleasedWeights as ReleasedWeights
     from .plugins.parameters import parameter as parameter
     from .plugins.selection import make_creators as make_creators
     from .pseudo_anomaly import Creator as Creator
@@ -73,12 +73,12 @@ _HOME = {
     "PublishedAUC": "method",
     "Scores": "method",
     "NetworkMethod": "network_method",
-    "ReleasedWeights": "network_method",
     "Window": "network_method",
     "Detector": "objects.detector",
     "box_mask": "objects.masks",
     "Tracks": "objects.tracks",
     "hookimpl": "plugins.hookspecs",
+    "ReleasedWeights": "plugins.parameters",
     "parameter": "plugins.parameters",
     "make_creators": "plugins.selection",
     "Creator": "pseudo_anomaly",

@@ -11,7 +11,6 @@ import numpy as np
 
 from .errors import DataError, MethodError
 from .method import Context, Method, OpenClip, Scores
-from .plugins.parameters import parameter
 
 if TYPE_CHECKING:
     import torch
@@ -45,15 +44,6 @@ class Window:
     def starts(self, clip_length: int, every: int = 1) -> range:
         """Return the first frames of all windows of a clip; empty if the clip is shorter than the window."""
         return range(0, clip_length - self.span + 1, every)
-
-
-@dataclass(frozen=True)
-class ReleasedWeights:
-    """Parameters of a network whose authors released weights."""
-
-    weights: str = parameter(
-        "", source="no training then", doc="a file of released weights (safetensors, or a state dict of torch); empty: train"
-    )
 
 
 class NetworkMethod(Method):

@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 from bench.datasets import Avenue, Ped2
 
-from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile
+from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window
 from bench.dataset import checked_labels
 from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
 from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
-from bench.plugins.registry import load
-from bench.plugins.selection import select
+from bench.plugins.registry import current, load
+from bench.plugins.selection import make_creators, select
+from bench.running.context import make_context
 from bench.running.machine import choose_device
+from bench.running.plan import make_plan
+from bench.running.request import Request
 from bench.runs.files import write_text
 from bench.runs.folder import CellRecord, Run
 
@@ -91,6 +94,32 @@ def video(root: Path) -> Path:
 
 def typo(kind: str, text: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     return lambda root, patch: select(kind, text, load())
+
+
+def missing_resnet(root, patch):
+    patch.setenv("TORCH_HOME", str(root))
+    current().methods["tsc"]().check("ped2")
+
+
+def missing_cifar(root, patch):
+    patch.setenv("BENCH_DATA", str(root))
+    (creator,) = make_creators("patch[source=cifar100]", Window(2), lambda frames: frames)
+    creator.prepare([], make_context(0, "cpu", root))
+
+
+def pickled_module(root, patch):
+    import torch
+
+    torch.save(torch.nn.Linear(1, 1), root / "model.pth")
+    method = current().methods["memae"]
+    method(method.Parameters(width=0.05, weights=str(root / "model.pth"))).fit([], make_context(0, "cpu", root))
+
+
+def too_large(root, patch):
+    from bench.running import memory
+
+    patch.setattr(memory, "device_memory", lambda device: 2**29)
+    make_plan(Request("ae-3d", "demo-ped2", device="cpu", profile="small"), load(), lambda signature: (Run(root / "run"), False))
 
 
 def missing_weights(root, patch):
@@ -180,6 +209,10 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Missing data": lambda root, patch: Ped2().locate([root]),
     "Incomplete data": labels_only,
     "Missing detector weights": missing_weights,
+    "Missing weights of a ResNet": missing_resnet,
+    "Missing CIFAR-100": missing_cifar,
+    "Released weights that are a pickled module": pickled_module,
+    "A network too large for the device": too_large,
     "A frame deleted from a clip": deleted_frame,
     "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),
