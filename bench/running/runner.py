@@ -98,7 +98,9 @@ class Runner:
         has its outcome on disk.
         """
         for cell in self.plan.cells:
-            if not cell.reuse:
+            if cell.reuse:
+                self.run.write_cell(cell.record)  # words about it may be new, nothing that was measured
+            else:
                 self._lay_out(cell)
         to_prepare = [planned for planned in self.plan.datasets if planned.wants_record]
         to_run = self.plan.to_run
