@@ -172,13 +172,17 @@ class Run:
 
     def write_cell(self, record: CellRecord) -> None:
         """Write cell.json."""
-        write_json(self.path / record.folder / "cell.json", asdict(record))
+        write_json(self.cell_path(record) / "cell.json", asdict(record))
+
+    def cell_path(self, record: CellRecord) -> Path:
+        """Return the folder of a cell."""
+        return self.path / record.folder
 
     # -- scores -----------------------------------------------------------------------------------------------------
 
     def write_scores(self, record: CellRecord, scores: Mapping[str, Scores]) -> None:
         """Write scores.npz: for each clip `ID` float32 and `ID.frames` int32."""
-        write_scores(self.path / record.folder / "scores.npz", scores)
+        write_scores(self.cell_path(record) / "scores.npz", scores)
 
     def scores(self, record: CellRecord) -> dict[str, Scores]:
         """Read scores.npz.
@@ -187,7 +191,7 @@ class Run:
         ------
         RunError : absent or damaged.
         """
-        return read_scores(self.path / record.folder / "scores.npz")
+        return read_scores(self.cell_path(record) / "scores.npz")
 
     # -- datasets ---------------------------------------------------------------------------------------------------
 
