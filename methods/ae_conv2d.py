@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
+from bench import Frames, MethodInfo, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
-from .references import DDL_TABLE, bibtex
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -53,11 +53,6 @@ class AEConv2D(PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
-        published=(
-            PublishedAUC("ped2", "90.0", DDL_TABLE),
-            PublishedAUC("avenue", "70.2", DDL_TABLE),
-            PublishedAUC("shanghaitech", "60.85", DDL_TABLE),
-        ),
         published_protocol="regularity: the error scaled in each clip; pooling not stated where it was read",
         reproduction="the authors' network file is not public; Avenue was re-evaluated by others as 80.0 (Liu et al. 2018) and 72.0",
     )

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
+from bench import Frames, MethodInfo, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
-from .references import DDL_TABLE, bibtex
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,6 @@ class AEConv3D(PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
-        published=(PublishedAUC("ped2", "91.2", DDL_TABLE), PublishedAUC("avenue", "71.1", DDL_TABLE)),
         published_protocol="not stated where it was read",
         reproduction=(
             "no authors' code is public; a public reimplementation reached 90.1 on Ped2 and 75.2 on Avenue (PyAnomaly). For Avenue other "

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench import Frames, MethodInfo, PublishedAUC, Scores, Window, parameter
+from bench import Frames, MethodInfo, Scores, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
-from .references import DDL_TABLE, bibtex
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,6 @@ class AEConvLSTM(PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
-        published=(PublishedAUC("ped2", "88.1", DDL_TABLE), PublishedAUC("avenue", "77.0", DDL_TABLE)),
         published_protocol="the error, min-max in each clip (code); pooling not stated where it was read",
         reproduction="the paper's text was not at hand; the authors mask a fixed rectangle in entrance and exit videos, which none of these datasets is",
         deviations=(

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench import Context, MethodInfo, PublishedAUC, ReleasedWeights, parameter
+from bench import Context, MethodInfo, ReleasedWeights, parameter
 
 from .networks.reconstruction_3d import Network3DParameters, Reconstruction3D
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
-from .references import DDL_TABLE, bibtex
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -55,11 +55,6 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
-        published=(
-            PublishedAUC("ped2", "94.1", DDL_TABLE),
-            PublishedAUC("avenue", "83.3", DDL_TABLE),
-            PublishedAUC("shanghaitech", "71.20", DDL_TABLE),
-        ),
         published_protocol="the error, min-max in each clip, all frames pooled (paper)",
         reproduction="reimplementations reached 94.0 and 92.3 on Ped2, 81.0 and 82.9 on Avenue, 70.0 on ShanghaiTech (lyn1874, PyAnomaly)",
         deviations=("frames are resized as for every method here, not by MATLAB's imresize to JPEG files (code)",),

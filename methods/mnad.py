@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from bench import Context, Frames, MethodError, MethodInfo, OpenClip, PublishedAUC, ReleasedWeights, Scores, Window, parameter
+from bench import Context, Frames, MethodError, MethodInfo, OpenClip, ReleasedWeights, Scores, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
-from .references import DDL_TABLE, bibtex
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -92,11 +92,6 @@ class MNAD(PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="RGB frames",
-        published=(
-            PublishedAUC("ped2", "90.2", DDL_TABLE),
-            PublishedAUC("avenue", "82.8", DDL_TABLE),
-            PublishedAUC("shanghaitech", "69.80", DDL_TABLE),
-        ),
         published_protocol="PSNR and compactness, each min-max in each clip and then mixed, all frames pooled, no smoothing (code)",
         reproduction="a user's run of the authors' code with its README's parameters gave 87.4, 72.1 and 68.1 (an issue of their repository)",
         deviations=(RESET,),

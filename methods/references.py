@@ -6,9 +6,6 @@ import functools
 import re
 from pathlib import Path
 
-DDL_TABLE = "Lappas et al. 2024 (DDL), Table 1, quoted there from other papers"
-"""Where most published numbers of the comparison were read."""
-
 
 @functools.cache
 def _entries() -> dict[str, str]:

@@ -27,13 +27,12 @@ from bench import (
     MethodInfo,
     NetworkMethod,
     OpenClip,
-    PublishedAUC,
     RunError,
     Window,
     parameter,
 )
 
-from .references import DDL_TABLE, bibtex
+from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
@@ -350,11 +349,6 @@ class TSC(SparseCodingMethod):
         groups=("sparse-coding",),
         inputs="RGB frames",
         extra_knowledge="features of a ResNet-50 trained on ImageNet",
-        published=(
-            PublishedAUC("ped2", "91.03", DDL_TABLE),
-            PublishedAUC("avenue", "80.56", DDL_TABLE),
-            PublishedAUC("shanghaitech", "67.94", DDL_TABLE),
-        ),
         published_protocol="the error, min-max in each clip, all frames pooled (code)",
         reproduction="the authors' evaluation reports the best test AUC of all checkpoints; their ResNets and features are not public",
         deviations=(
@@ -379,11 +373,6 @@ class StackedRNN(SparseCodingMethod):
         groups=("sparse-coding",),
         inputs="RGB frames",
         extra_knowledge=TSC.info.extra_knowledge,
-        published=(
-            PublishedAUC("ped2", "92.21", DDL_TABLE),
-            PublishedAUC("avenue", "81.71", DDL_TABLE),
-            PublishedAUC("shanghaitech", "68.00", DDL_TABLE),
-        ),
         published_protocol=TSC.info.published_protocol,
         reproduction=TSC.info.reproduction,
         deviations=TSC.info.deviations,

@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from bench import Frames, MethodInfo, PublishedAUC, Window, parameter
+from bench import Frames, MethodInfo, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import bibtex
 
 if TYPE_CHECKING:
     import torch
-
-QUOTED = "wizwand.com, one secondary source"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
-        published=(PublishedAUC("ped1", "89.9", QUOTED), PublishedAUC("ped2", "87.4", QUOTED)),
         published_protocol="not stated where it was read",
         reproduction="neither paper nor authors' code was at hand; public reimplementations differ in activations and in the loss",
         deviations=(

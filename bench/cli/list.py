@@ -103,6 +103,10 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
     )
     info = getattr(part, "info", None)
     facts["info"] = {key: value for key, value in _plain(info).items() if key != "groups"} if info is not None else {}
+    if kind == "methods":
+        from ..reporting.published import published_of
+
+        facts["info"]["published"] = _plain(published_of(name, part.info))
     for key in (
         "version",
         "needs_parameters",

@@ -19,6 +19,7 @@ from ..objects.tracks import tracks_key
 from ..plugins.registry import Registry
 from ..plugins.selection import PROFILES, Selected, select, select_one
 from ..plugins.syntax import nearest, parse
+from ..reporting.published import published_of
 from ..runs.folder import CellRecord, Run
 from .machine import choose_device, cores
 from .request import Request, data_roots
@@ -377,7 +378,7 @@ def _compare(
 
 
 def _published(method: Method, dataset: str) -> dict[str, str]:
-    for number in method.info.published:
+    for number in published_of(method.name, method.info):
         if number.dataset == dataset:
             return {"auc": number.auc, "source": number.source}
     return {}
