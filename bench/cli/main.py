@@ -17,6 +17,7 @@ COMMANDS = {
     "prepare": "Decode frames and find objects, once, before a run.",
     "status": "Show how far a run is.",
     "score": "Score a run again under other protocols.",
+    "report": "Make tables, figures and a page of a run.",
     "check": "Check that a method does what every method owes.",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,10 @@ class Entry:
     notes: tuple[str, ...] = ()
     rank: int = 0
     """1 for the best of its column, 2 for the second; 0 otherwise."""
+    place: int = 0
+    """In the order of its column, where the table is about order; 0 otherwise."""
+    tied: bool = False
+    """Not distinguishable from the best of its column by a test over clips."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Comparison:
     footnotes: list[tuple[str, str]]
     """(letter, text)."""
     notes: list[str]
+    tied: str = ""
+    """What the mark of `Entry.tied` means; empty where there is none."""
 
     @property
     def ranked(self) -> bool:
@@ -77,19 +83,24 @@ class Comparison:
         """Return the lines by family, in the order of the headings; trivial ones last."""
         names = list(dict.fromkeys(line.family for line in self.lines))
         names.sort(key=lambda name: (name == TRIVIAL, FAMILIES.index(name) if name in FAMILIES else len(FAMILIES)))
-        return [(name or "other", [line for line in self.lines if line.family == name]) for name in names]
+        return [(name or ("other" if len(names) > 1 else ""), [line for line in self.lines if line.family == name]) for name in names]
 
 
-class _Footnotes:
-    """Gives each distinct text a letter, in the order of appearance."""
+class Footnotes:
+    """Gives each distinct text a letter, in the order of appearance; `known` are those that a table has already."""
 
-    def __init__(self) -> None:
-        self.letters: dict[str, str] = {}
+    def __init__(self, known: Iterable[tuple[str, str]] = ()) -> None:
+        self.letters = {text: letter for letter, text in known}
 
     def letter(self, text: str) -> str:
+        """Return the letter of a text, a new one where it is new."""
         text = " ".join(text.split())
         number = len(self.letters)
         return self.letters.setdefault(text, chr(97 + number % 26) * (number // 26 + 1))
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Return (letter, text) of each."""
+        return [(letter, text) for text, letter in self.letters.items()]
 
 
 def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | None = None) -> Comparison:
@@ -107,7 +118,7 @@ def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | N
     found = {(summary.label, summary.dataset): summary for summary in summaries}
     ranks = _ranks(summaries, metric)
     said = _said_in_caption(summaries)
-    footnotes = _Footnotes()
+    footnotes = Footnotes()
     lines: dict[str, Line] = {}
     for family in dict.fromkeys(summary.cell.family for summary in summaries):
         for summary in summaries:
@@ -116,7 +127,7 @@ def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | N
                 lines[summary.label] = Line(summary.label, family, summary.cell.year, entries, _citation(summary))
     caption = _caption(summaries, protocol, metric, said)
     notes += _notes(run, evidence, summaries, protocol, metric)
-    return Comparison(columns, list(lines.values()), caption, [(letter, text) for text, letter in footnotes.letters.items()], notes)
+    return Comparison(columns, list(lines.values()), caption, footnotes.listed(), notes)
 
 
 def _citation(summary: Summary) -> str:
@@ -145,10 +156,16 @@ def _ranks(summaries: Sequence[Summary], metric: Metric) -> dict[tuple[str, str]
             for summary in summaries
             if summary.dataset == column and summary.mean is not None and summary.cell.family != TRIVIAL
         }
-        if len(shown) > 1:
-            order = sorted(set(shown.values()), reverse=metric.higher_is_better)[:2]
-            ranks |= {(label, column): order.index(value) + 1 for label, value in shown.items() if value in order}
+        ranks |= {(label, column): rank for label, rank in ranks_of(shown, metric).items()}
     return ranks
+
+
+def ranks_of(shown: Mapping[str, float], metric: Metric) -> dict[str, int]:
+    """Return 1 and 2 for the best and the second of some numbers, as printed; none where there is only one."""
+    if len(shown) < 2:
+        return {}
+    order = sorted(set(shown.values()), reverse=metric.higher_is_better)[:2]
+    return {label: order.index(value) + 1 for label, value in shown.items() if value in order}
 
 
 def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
@@ -159,7 +176,7 @@ def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
     return {flag for flag in shared if flag == "single seed" or flag.startswith("profile ")} | shares
 
 
-def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], said: set[str], footnotes: _Footnotes) -> Entry:
+def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], said: set[str], footnotes: Footnotes) -> Entry:
     if summary is None:
         return Entry(mark=DASH, notes=(footnotes.letter("not part of this run"),))
     if summary.mean is None:

@@ -81,32 +81,59 @@ def _letter(letter: str) -> str:
     return rf"\{ACCENTS[mark]}{{{base}}}" if mark in ACCENTS and base.isascii() else "?"
 
 
-def to_latex(table: Comparison) -> str:
-    r"""Return a `table` environment; needs \usepackage{booktabs} and \usepackage[T1]{fontenc}; cites what references.bib holds."""
+PREAMBLE = r"\usepackage[T1]{fontenc}\usepackage{booktabs}\usepackage{graphicx}"
+"""What a document needs for these tables."""
+SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Around a tabular: one that is wider than the text becomes as wide as the text."""
+LONG = 24
+"""Rows from which on a table is set in smaller type, so that it stays on a page with its footnotes. Chosen here."""
+TURNED = 10
+"""Letters from which on the headings of more than four columns stand on end. Chosen here: about the width of a number with its place."""
+
+
+def to_latex(table: Comparison, label: str = "") -> str:
+    r"""Return a `table` environment that cites what references.bib holds; it needs the packages of `PREAMBLE`.
+
+    A table wider than the text is shrunk to it.
+    """
     columns = len(table.columns)
     caption = escape(table.caption)
     caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
     caption += r" Mean $\pm$ standard deviation (seeds)." if table.spread else ""
+    caption += rf" $\sim$ {escape(table.tied)}." if table.tied else ""
+    names = list(map(escape, table.columns))
+    if columns > 4 and max(map(len, table.columns)) > TURNED:
+        names = [rf"\rotatebox{{70}}{{{name}}}" for name in names]
+    years = any(line.year for line in table.lines)
     lines = [
-        r"% needs \usepackage{booktabs} and \usepackage[T1]{fontenc}; the entries of \cite are in references.bib",
+        f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{caption}}}",
-        rf"\begin{{tabular}}{{ll{'r' * columns}}}",
+        rf"\caption{{{caption}}}" + (rf"\label{{{label}}}" if label else ""),
+        *([r"\setlength{\tabcolsep}{3pt}"] if columns > 4 else []),
+        *([r"\small"] if len(table.lines) > LONG else []),
+        SHRUNK,
+        rf"\begin{{tabular}}{{l{'l' * years}{'r' * columns}}}",
         r"\toprule",
-        " & ".join(["Method", "Year", *map(escape, table.columns)]) + r" \\",
+        " & ".join(["Method", *(["Year"] if years else []), *names]) + r" \\",
     ]
     for family, members in table.groups():
         lines.append(r"\midrule")
-        lines.append(rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{escape(family)}}}}} \\")
+        if family:
+            lines.append(rf"\multicolumn{{{1 + years + columns}}}{{l}}{{\emph{{{escape(family)}}}}} \\")
         for line in members:
             cited = escape(line.label) + (rf"~\cite{{{line.citation}}}" if line.citation else "")
-            lines.append(" & ".join([cited, str(line.year or ""), *map(_entry, line.entries)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+            lines.append(" & ".join([cited, *([str(line.year or "")] if years else []), *map(_entry, line.entries)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}\par" for letter, text in table.footnotes]
     remarks += [escape(note) + r".\par" for note in table.notes]
     if remarks:
-        lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright", *remarks, r"\end{minipage}"]
+        lines += [
+            r"\par\smallskip",
+            r"\begin{minipage}{\linewidth}" + (r"\scriptsize" if len(table.lines) > LONG else r"\footnotesize") + r"\raggedright",
+            *remarks,
+            r"\end{minipage}",
+        ]
     return "\n".join([*lines, r"\end{table}", ""])
 
 
@@ -115,6 +142,9 @@ def _entry(entry: Entry) -> str:
     if not entry.mean:
         return ("--" if entry.mark == DASH else rf"\emph{{{escape(entry.mark)}}}") + notes
     value = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[entry.rank].format(entry.mean)
+    value += r"\rlap{$^{\sim}$}" if entry.tied else ""
     if entry.sd:
         value += rf" $\pm$ {entry.sd} ({entry.seeds})"
+    if entry.place:
+        value += rf" {{\scriptsize({entry.place})}}"
     return value + notes

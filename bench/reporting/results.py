@@ -86,6 +86,10 @@ class Evidence:
                 return None
         return self._datasets[cell.dataset_folder]
 
+    def scored_frames(self, cell: CellRecord) -> int:
+        """Return how many frames a cell that is done gave a score."""
+        return sum(len(scores.frames) for scores in self._scores[cell.folder].values())
+
     def clips(self, cells: Sequence[CellRecord], label_set: str, protocol: Protocol) -> list[ClipScores]:
         """Return scores beside labels of one cell, or of the scenes' cells that belong together, on the protocol's frames."""
         record = self._datasets[cells[0].dataset_folder]

@@ -25,6 +25,7 @@ _LABEL = 44
 """Columns that the names of rows may take where the numbers need the rest."""
 _GAP = "   "
 _MARKS = {0: " ", 1: "*", 2: "+"}
+TIED = "~"
 
 
 def write_tables(run: Run, registry: Registry, protocols: Sequence[Protocol] | None = None, table_protocol: str = "median17") -> list[Path]:
@@ -88,9 +89,11 @@ def to_text(table: Comparison) -> str:
     legend = []
     if table.ranked:
         legend.append("* best, + second of a column, trivial methods aside")
+    if table.tied:
+        legend.append(f"{TIED} {table.tied}")
     if table.spread:
         legend.append("mean ± standard deviation (seeds)")
-    lines += [*(["; ".join(legend)] if legend else []), ""]
+    lines += [*textwrap.wrap("; ".join(legend), WIDTH, break_on_hyphens=False), ""]
     lines += textwrap.wrap(table.caption, WIDTH, break_on_hyphens=False)
     remarks = [(f"[{letter}]", text) for letter, text in table.footnotes] + [("note:", note) for note in table.notes]
     if remarks:
@@ -106,9 +109,12 @@ def _column(number: int, table: Comparison) -> list[str]:
     """Return the heading and the places of a column, all of one width: numbers end in one line, their marks and letters follow."""
     entries = [line.entries[number] for line in table.lines]
     marked = any(entry.rank for entry in entries)
+    tied = any(entry.tied for entry in entries)
     means = max([0, *(len(entry.mean) for entry in entries)])
     numbers = [
-        entry.mean.rjust(means) + (_MARKS[entry.rank] if marked else "") + _spread(entry) if entry.mean else entry.mark.rjust(means)
+        entry.mean.rjust(means) + (_MARKS[entry.rank] if marked else "") + ((TIED if entry.tied else " ") if tied else "") + _spread(entry)
+        if entry.mean
+        else entry.mark.rjust(means)
         for entry in entries
     ]
     width = max([0, *map(len, numbers)])
@@ -118,7 +124,7 @@ def _column(number: int, table: Comparison) -> list[str]:
 
 
 def _spread(entry: Entry) -> str:
-    return f" ± {entry.sd} ({entry.seeds})" if entry.sd else ""
+    return (f" ± {entry.sd} ({entry.seeds})" if entry.sd else "") + (f" ({entry.place})" if entry.place else "")
 
 
 def _blocks(columns: list[list[str]], first: int) -> Iterator[list[list[str]]]:
@@ -139,7 +145,7 @@ def _block(table: Comparison, columns: list[list[str]], first: int) -> list[str]
     rule = "-" * min(WIDTH, first + sum(len(_GAP) + len(column[0]) for column in columns))
     lines = [_GAP.join(["method".ljust(first), *(column[0] for column in columns)])]
     for family, members in table.groups():
-        lines += [rule, family]
+        lines += [rule, *([family] if family else [])]
         for line in members:
             place = table.lines.index(line) + 1
             head, *rest = _wrap_label(line.label, first - 4)
@@ -164,16 +170,19 @@ def to_markdown(table: Comparison) -> str:
     """Return the table as Markdown: the best bold, the second underlined."""
 
     def shown(entry: Entry) -> str:
-        value = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[entry.rank].format(entry.mean) + _spread(entry)
+        value = {0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[entry.rank].format(entry.mean)
+        value += (r"\~" if entry.tied else "") + _spread(entry)
         value = value if entry.mean else "–" if entry.mark == DASH else entry.mark
         return value + (f" <sup>{','.join(entry.notes)}</sup>" if entry.notes else "")
 
     lines = ["| method | " + " | ".join(map(_escape, table.columns)) + " |", "|---|" + "---:|" * len(table.columns)]
     for family, members in table.groups():
-        lines.append(f"| *{_escape(family)}* |" + " |" * len(table.columns))
+        if family:
+            lines.append(f"| *{_escape(family)}* |" + " |" * len(table.columns))
         lines += ["| " + " | ".join([_escape(line.label), *map(shown, line.entries)]) + " |" for line in members]
     legend = "Best in bold, second underlined, trivial methods aside." if table.ranked else ""
     legend += " Mean ± standard deviation (seeds)." if table.spread else ""
+    legend += f" {TIED} {table.tied}." if table.tied else ""
     lines += ["", _escape(f"{table.caption} {legend}"), ""]
     lines += [f"- <sup>{letter}</sup> {_escape(text)}" for letter, text in table.footnotes]
     lines += [f"- {_escape(note)}" for note in table.notes]

@@ -1,0 +1,148 @@
+"""The whole report of a run: every table in every form, numbers for running text, figures, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..plugins.registry import Registry
+from ..runs.files import write_text
+from ..runs.folder import Run
+from ..scoring.metrics import Metric
+from ..scoring.protocols import Protocol
+from .ablation import ablate
+from .comparison import Comparison, compare
+from .cost import speed
+from .latex import PREAMBLE, to_latex
+from .macros import to_macros
+from .published import bibliography
+from .published_tables import ddl_table, with_columns, with_rows
+from .results import Evidence
+from .scenes import scenes
+from .sensitivity import sensitivity
+from .tables import to_markdown, to_text
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a table is made from: a run, read once, under a protocol and a metric."""
+
+    run: Run
+    registry: Registry
+    protocol: Protocol
+    metric: Metric
+    evidence: Evidence
+    comparison: Comparison
+
+
+def open_source(run: Run, registry: Registry, protocol: Protocol, metric: Metric) -> Source:
+    """Read a run."""
+    evidence = Evidence(run)
+    return Source(run, registry, protocol, metric, evidence, compare(run, protocol, metric, evidence))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of table."""
+
+    about: str
+    make: Callable[[Source], Sequence[Comparison]]
+    absent: str
+    """Why a run has none."""
+
+
+def _ablation(source: Source) -> Sequence[Comparison]:
+    table = ablate(source.comparison, source.evidence.cells)
+    return [] if table is None else [table]
+
+
+KINDS = {
+    "comparison": Kind("methods and datasets under one protocol", lambda source: [source.comparison], ""),
+    "published-rows": Kind(
+        "the comparison, with published numbers of methods that were not measured",
+        lambda source: [with_rows(source.comparison, source.evidence.cells)],
+        "",
+    ),
+    "published-columns": Kind(
+        "the comparison: published, measured, difference",
+        lambda source: [with_columns(source.comparison, source.evidence.cells)],
+        "",
+    ),
+    "ablation": Kind(
+        "the networks of the DDL paper and the variants of their training", _ablation, "no method of the run has a place in an ablation"
+    ),
+    "protocols": Kind(
+        "every method under every protocol, and how the ranking changes",
+        lambda source: sensitivity(source.run, source.registry, source.protocol, source.metric, source.evidence),
+        "no cell has a number",
+    ),
+    "scenes": Kind(
+        "each scene of a dataset by itself",
+        lambda source: scenes(source.run, source.protocol, source.metric, source.evidence),
+        "no dataset of the run has more than one scene",
+    ),
+    "speed": Kind("parameters, time and memory", lambda source: speed(source.evidence), "no cell is done"),
+    "ddl-table1": Kind(
+        "Table 1 of the DDL paper as printed, beside what was measured",
+        lambda source: [ddl_table(source.comparison, source.evidence.cells)],
+        "",
+    ),
+}
+"""Every kind of table, by the name that `--table` takes, in the order of the report."""
+
+
+def write_kinds(source: Source, names: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
+    """Write tables as text, Markdown and LaTeX, the commands of `numbers.tex`, `references.bib`, and `all.tex`, which shows them all.
+
+    Several tables of one kind (one a dataset) stand in one file.
+
+    Returns the paths, and a sentence for each kind that this run has none of.
+    """
+    written, missing = [], []
+    cited: set[str] = set()
+    for name in names:
+        tables = KINDS[name].make(source)
+        if not tables:
+            missing.append(f"{name}: {KINDS[name].absent}")
+            continue
+        cited |= {line.citation for table in tables for line in table.lines if line.citation}
+        labels = [f"tab:{name}" + (f"-{number}" if number > 1 else "") for number in range(1, len(tables) + 1)]
+        forms = {
+            "txt": "\n\n".join(map(to_text, tables)),
+            "md": "\n\n".join(map(to_markdown, tables)),
+            "tex": "\n".join(to_latex(table, label) for table, label in zip(tables, labels)),
+        }
+        for form, content in forms.items():
+            write_text(folder / f"{name}.{form}", content)
+            written.append(folder / f"{name}.{form}")
+    known = [(cls.info.citation, cls.info.bibtex) for cls in source.registry.methods.values() if cls.info.citation in cited]
+    known += [(cell.citation, cell.bibtex) for cell in source.evidence.cells]
+    entries = bibliography(sorted(cited)) | {key: bibtex.strip() for key, bibtex in known if bibtex}
+    others = {
+        "numbers.tex": to_macros(source.comparison, source.metric.name, {}),
+        "references.bib": "".join(f"{entries[key]}\n\n" for key in sorted(entries)).rstrip("\n") + "\n" * bool(entries),
+        "all.tex": _document([path.stem for path in written if path.suffix == ".tex"]),
+    }
+    for file, content in others.items():
+        write_text(folder / file, content)
+        written.append(folder / file)
+    return written, missing
+
+
+def _document(names: Sequence[str]) -> str:
+    """Return a document that shows the tables: pdflatex all, bibtex all, pdflatex all twice."""
+    return "\n".join(
+        [
+            r"\documentclass[10pt]{article}",
+            r"\usepackage[a4paper,margin=2cm]{geometry}",
+            PREAMBLE,
+            r"\input{numbers}",
+            r"\begin{document}",
+            *(rf"\input{{{name}}}\clearpage" for name in names),
+            r"\bibliographystyle{plain}",
+            r"\bibliography{references}",
+            r"\end{document}",
+            "",
+        ]
+    )

@@ -1,0 +1,113 @@
+"""Several runs read as one: cells side by side, each still in its own folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from .folder import CellRecord, DatasetRecord, Run
+
+Place = tuple[str, str, int, str]
+"""Label, dataset, seed, scene: what a cell is, wherever it was made."""
+
+
+class MergedRun(Run):
+    """The cells of several runs. Written to is `path` alone; the runs themselves stay as they are.
+
+    A cell that stands in several runs under one key counts once, from the first run that finished it. Rows of one name that
+    are not the same (another profile, other parameters) are told apart by the name of their run.
+
+    Raises
+    ------
+    RunError : the runs hold different copies of a dataset, or two runs have one name.
+    """
+
+    def __init__(self, path: Path, runs: Sequence[Run]) -> None:
+        super().__init__(path)
+        self.runs = {run.path.resolve().name: run for run in runs}
+        if len(self.runs) < len(runs):
+            names = [name for name, times in Counter(run.path.resolve().name for run in runs).items() if times > 1]
+            raise RunError(f"several of the runs are called {', '.join(names)}; copy one to a folder of another name")
+        self._datasets = self._one_copy_of_each()
+        self._cells = self._each_once()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the runs have in common, and `merged`: run.json of each, by name."""
+        manifests = {name: run.manifest for name, run in self.runs.items()}
+        first = next(iter(manifests.values()))
+        agreed = {key: value for key, value in first.items() if all(other.get(key) == value for other in manifests.values())}
+        return {"protocol": first.get("protocol", "median17"), **agreed, "merged": manifests}
+
+    def planned(self) -> list[CellRecord]:
+        """Return the cells as they are."""
+        return self.cells()
+
+    def cells(self) -> list[CellRecord]:
+        """Return the cells of all runs, in the order of the runs."""
+        return [replace(cell) for cell in self._cells]
+
+    def cell_path(self, record: CellRecord) -> Path:
+        """Return the folder of a cell, in the run that made it."""
+        name, _, folder = record.folder.partition("/")
+        return self.runs[name].path / folder
+
+    def dataset(self, name: str) -> DatasetRecord:
+        """Return what is kept of a dataset; all runs that have it have the same.
+
+        Raises
+        ------
+        RunError : no run has it.
+        """
+        if name not in self._datasets:
+            raise RunError(f"dataset {name}: none of {', '.join(self.runs)} has it")
+        return self._datasets[name]
+
+    def _one_copy_of_each(self) -> dict[str, DatasetRecord]:
+        found: dict[str, tuple[str, DatasetRecord]] = {}
+        for run_name, run in self.runs.items():
+            for name in dict.fromkeys(cell.dataset_folder for cell in run.planned()):
+                try:
+                    record = run.dataset(name)
+                except RunError:
+                    continue  # nothing was prepared: its cells have no numbers, and say why
+                other, first = found.setdefault(name, (run_name, record))
+                if first.fingerprint != record.fingerprint:
+                    raise RunError(
+                        f"{other} and {run_name} hold different copies of {name} (fingerprints {first.fingerprint[:12]} and "
+                        f"{record.fingerprint[:12]}): their numbers do not compare. `bench verify {name}` on both machines tells what differs"
+                    )
+        return {name: record for name, (_, record) in found.items()}
+
+    def _each_once(self) -> list[CellRecord]:
+        versions: dict[Place, list[tuple[str, CellRecord]]] = {}
+        for run_name, run in self.runs.items():
+            for cell in run.cells():
+                place = (cell.label, cell.dataset, cell.seed, cell.scene)
+                versions.setdefault(place, []).append((run_name, replace(cell, folder=f"{run_name}/{cell.folder}")))
+        rows: dict[str, set[str]] = {}
+        kept: list[tuple[str, CellRecord]] = []
+        for found in versions.values():
+            distinct: list[tuple[str, CellRecord]] = []
+            for run_name, cell in found:
+                same = next((number for number, (_, other) in enumerate(distinct) if _same(cell, other)), None)
+                if same is None:
+                    distinct.append((run_name, cell))
+                elif distinct[same][1].status != "done" and cell.status == "done":
+                    distinct[same] = (run_name, cell)
+            if len(distinct) > 1:
+                rows.setdefault(found[0][1].label, set()).update(run_name for run_name, _ in distinct)
+            kept += distinct
+        # A row that differs anywhere carries its run's name everywhere: half a row of each would be nobody's.
+        return [replace(cell, label=f"{cell.label} ({run_name})") if cell.label in rows else cell for run_name, cell in kept]
+
+
+def _same(cell: CellRecord, other: CellRecord) -> bool:
+    """Return whether two cells of one place would have the same scores; one that never ran agrees with any of its profile."""
+    if not cell.key or not other.key:
+        return (cell.profile, cell.status) == (other.profile, other.status)
+    return cell.key == other.key

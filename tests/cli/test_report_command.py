@@ -1,0 +1,71 @@
+"""`bench report`: what is written, what is said, and what is refused."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.report import command
+from bench.errors import RequestError
+
+EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A copy of a finished run, without its tables."""
+    return Path(shutil.copytree(EVIDENCE, tmp_path / "ped2-small", ignore=shutil.ignore_patterns("tables")))
+
+
+def report(*arguments):
+    found = CliRunner().invoke(command, list(map(str, arguments)))
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found
+
+
+def test_one_table_is_printed_and_written(run):
+    """In all three forms, and nothing else of the report."""
+    found = report(run, "--table", "ddl-table1")
+    assert found.exit_code == 0 and "digit by digit as printed" in " ".join(found.output.split())
+    names = {path.name for path in (run / "tables").iterdir()}
+    assert {"ddl-table1.txt", "ddl-table1.md", "ddl-table1.tex", "numbers.tex", "references.bib", "all.tex"} <= names
+    assert "comparison.txt" not in names and not (run / "report.html").exists()
+    assert (run / "tables" / "ddl-table1.txt").read_text() in found.output
+
+
+def test_elsewhere_leaves_the_run_alone(run, tmp_path):
+    """--out takes all that is written."""
+    report(run, "--table", "comparison", "--out", tmp_path / "there")
+    assert (tmp_path / "there" / "tables" / "comparison.tex").is_file() and not (run / "tables").exists()
+
+
+def test_mistakes_come_at_once(run):
+    """Unknown tables and metrics, with the nearest names."""
+    with pytest.raises(RequestError) as error:
+        report(run, "--table", "comparsion", "--table", "nothing", "--metric", "auk")
+    first, second, third = error.value.mistakes
+    assert first.startswith("no table 'comparsion' - did you mean 'comparison'? (there are comparison, ")
+    assert second.startswith("no table 'nothing' (there are") and third == "no metric 'auk' - did you mean 'auc'? (there are auc, ap, eer)"
+
+
+def test_several_runs_need_a_place(run):
+    """A merged report belongs to none of its runs."""
+    with pytest.raises(RequestError, match="2 runs make one report: say with --out where it is written, e.g. --out results/merged"):
+        report(run, run)
+
+
+def test_no_run_is_refused(tmp_path):
+    """A folder without run.json."""
+    with pytest.raises(RequestError, match="is no run: it has no run.json"):
+        report(tmp_path)
+
+
+def test_two_runs_become_one_report(run, tmp_path):
+    """A copy under another name has the same cells: each counts once."""
+    other = shutil.copytree(run, tmp_path / "other")
+    found = report(run, other, "--out", tmp_path / "both", "--table", "comparison")
+    alone = report(run, "--out", tmp_path / "alone", "--table", "comparison")
+    assert found.exit_code == alone.exit_code == 0
+    assert (tmp_path / "both" / "tables" / "comparison.txt").read_text() == (tmp_path / "alone" / "tables" / "comparison.txt").read_text()
