@@ -78,9 +78,14 @@ Examples (quote selections that contain [ or |):
   bench run --methods all,-trivial --datasets ped2,avenue --seeds 0-2
   bench run --methods 'c3dsu[anomaly_weight=static|learned]' --datasets ped2 --dry-run""",
 )
-@click.option("--methods", "-m", required=True, metavar="SELECTION", help="Names or groups, e.g. c3dsu,baseline (bench list methods).")
+@click.option("--methods", "-m", metavar="SELECTION", help="Names or groups, e.g. c3dsu,baseline (bench list methods).")
+@click.option("--datasets", "-d", metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).")
 @click.option(
-    "--datasets", "-d", required=True, metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets)."
+    "--from",
+    "published",
+    type=click.Path(path_type=Path),
+    metavar="RUN.JSON",
+    help="Instead of these two: repeat a published run exactly; refused where versions or data differ.",
 )
 @click.option("--seeds", default="0", show_default=True, help="0 or 0,1,2 or 0-4.")
 @click.option("--profile", help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]")
@@ -115,23 +120,37 @@ Examples (quote selections that contain [ or |):
 @click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, what is missing, and memory and time; write nothing.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")
 @plugin_option
-def command(**options: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, **options: Any) -> None:
     """Train every chosen method on every chosen dataset with every seed, score the test clips, and write the table.
 
     The same command again goes on where it stopped: finished cells are not repeated.
     """
+    for parameter in ctx.command.params:
+        if parameter.name in ("methods", "datasets") and options[parameter.name] is None and options["published"] is None:
+            raise click.MissingParameter(ctx=ctx, param=parameter)
+    if options["published"] is not None:
+        _refuse_what_the_run_decides(ctx)
     sys.exit(run(**options))
+
+
+DECIDED = ("methods", "datasets", "seeds", "profile", "protocol", "detector", "device", "threads", "accumulate", "force", "new")
+"""Options that a published run has made already."""
+
+
+def _refuse_what_the_run_decides(ctx: click.Context) -> None:
+    from click.core import ParameterSource
+
+    given = [f"--{name}" for name in DECIDED if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"--from repeats a run as it was made; leave out {', '.join(given)}", ctx=ctx)
 
 
 def run(**options: Any) -> int:
     """Do what `bench run` does and return the exit code."""
-    from ..errors import RequestError, RunError
     from ..plugins.registry import load
-    from ..running.display import Display, make_console
-    from ..running.plan import make_plan
+    from ..running.display import make_console
     from ..running.request import Request, parse_seeds
-    from ..running.runner import Runner, hold
-    from ..running.session import run_finder, write_run
 
     console = make_console(sys.stdout, options.pop("color"))
     dry_run = options.pop("dry_run")
@@ -140,9 +159,55 @@ def run(**options: Any) -> int:
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
     command_line = "bench " + shlex.join(sys.argv[1:])
+    published = options.pop("published")
+    if published is not None:
+        options |= {"methods": "", "datasets": ""}
     request = Request(**{**options, "seeds": parse_seeds(options["seeds"]), "plugins": plugins, "command": command_line})
-    plan = make_plan(request, registry, run_finder(request.out, request.new))
+    if published is not None:
+        return _repeat(published, request, registry, console, dry_run)
+    return _execute(request, registry, console, dry_run)
 
+
+def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: bool) -> int:
+    """Repeat a published run, and say whether its scores came out the same."""
+    from ..errors import RequestError
+    from ..running.plan import make_plan
+    from ..running.repeat import compare_scores, differences, read_published, remarks, requests_of
+    from ..running.session import run_finder
+    from ..runs.folder import Run
+
+    first = read_published(published)
+    requests = requests_of(first, given)
+    plans = [make_plan(request, registry, run_finder(request.out, False)) for request in requests]
+    if found := differences(first, plans):
+        raise RequestError(f"--from: {first.path / 'run.json'} cannot be repeated here exactly:", *(f"  {text}" for text in found))
+    for text in remarks(first):
+        console.print(f"note: {text}", markup=False)
+    codes = []
+    for request in requests:
+        codes.append(_execute(request, registry, console, dry_run))
+        if codes[-1] == 130:
+            return 130
+    if not dry_run:
+        outcome = compare_scores(first, Run.open(plans[0].run.path))
+        if outcome.same or outcome.different:
+            console.print(f"scores of {outcome.same} cells are those of {first.path}, bit by bit", markup=False)
+        for cell, worst in outcome.different:
+            console.print(f"  {cell.label} on {cell.dataset}, seed {cell.seed}: differs by up to {worst:.3g}", markup=False)
+        if outcome.not_compared:
+            console.print(f"  {outcome.not_compared} cells have no scores on one side", markup=False)
+    return max(codes, key=lambda code: (code == 1, code == 0))
+
+
+def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
+    """Plan and run one request, and return the exit code."""
+    from ..errors import RequestError, RunError
+    from ..running.display import Display
+    from ..running.plan import make_plan
+    from ..running.runner import Runner, hold
+    from ..running.session import run_finder, write_run
+
+    plan = make_plan(request, registry, run_finder(request.out, request.new))
     console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
     console.print(
         f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
@@ -166,7 +231,7 @@ def run(**options: Any) -> int:
         with Display(plan, console) as display:
             stopped = Runner(plan, display).execute()
         if stopped:
-            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {command_line}", markup=False)
+            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {request.command}", markup=False)
             return 130
         return _conclude(plan, registry, console)
 
