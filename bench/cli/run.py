@@ -121,7 +121,7 @@ Examples (quote selections that contain [ or |):
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")
 @plugin_option
 @click.pass_context
-def command(ctx: click.Context, **options: Any) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Train every chosen method on every chosen dataset with every seed, score the test clips, and write the table.
 
     The same command again goes on where it stopped: finished cells are not repeated.

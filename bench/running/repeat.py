@@ -52,13 +52,13 @@ def requests_of(run: Run, given: Request) -> list[Request]:
     detectors = {cell.dataset: cell.detector for cell in run.planned() if cell.detector}
     seeds: dict[tuple[Any, ...], list[int]] = {}
     for cell in run.planned():
-        how = (cell.dataset, cell.profile, cell.device, cell.threads, int(cell.key.get("accumulate", 1)))
-        of_method = seeds.setdefault((*how, cell.selector), [])
+        how = (cell.dataset, cell.profile, cell.device, cell.threads, int(cell.key.get("accumulate", 1)), cell.selector)
+        of_method = seeds.setdefault(how, [])
         if cell.seed not in of_method:
             of_method.append(cell.seed)
     groups: dict[tuple[Any, ...], list[str]] = {}
-    for (*how, selector), numbers in seeds.items():
-        groups.setdefault((*how, tuple(numbers)), []).append(selector)
+    for (*shared, selector), numbers in seeds.items():
+        groups.setdefault((*shared, tuple(numbers)), []).append(selector)
     out = given.out or RESULTS / f"{run.path.resolve().name}-again"
     return [
         replace(
