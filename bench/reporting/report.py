@@ -136,6 +136,7 @@ def _document(names: Sequence[str]) -> str:
         [
             r"\documentclass[10pt]{article}",
             r"\usepackage[a4paper,margin=2cm]{geometry}",
+            r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
             PREAMBLE,
             r"\input{numbers}",
             r"\begin{document}",

@@ -1,5 +1,6 @@
 """The tables of the report: against independent computation, and compiled."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -200,7 +201,7 @@ def test_macros_hold_the_numbers_of_the_table(tmp_path):
     assert not any("Bad" in name for name in found)
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.skipif(shutil.which("pdflatex") is None and os.environ.get("CI") != "true", reason="pdflatex is not installed")
 def test_every_table_compiles(tmp_path):
     """Of a run with a failed cell, a single seed, scenes, a row in an ablation, and names full of special characters."""
     entry = {"citation": "smith2020", "bibtex": "@misc{smith2020, title = {A}, author = {B}, year = {2020}}"}
@@ -219,14 +220,9 @@ def test_every_table_compiles(tmp_path):
     written, missing = write_kinds(source_of(run), tuple(KINDS), run.tables)
     assert missing == []
     assert all(path.read_bytes().isascii() for path in written if path.suffix == ".tex")
-    for command in (["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"], ["bibtex", "all"]):
+    typeset = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"]
+    for command in (typeset, ["bibtex", "all"], typeset, typeset):
         found = subprocess.run(command, cwd=run.tables, capture_output=True, text=True)
         assert found.returncode == 0, found.stdout[-2000:]
-    found = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"], cwd=run.tables, capture_output=True, text=True
-    )
-    found = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"], cwd=run.tables, capture_output=True, text=True
-    )
-    assert found.returncode == 0 and "undefined" not in found.stdout.replace("textbackslash", ""), found.stdout[-2000:]
+    assert "undefined" not in found.stdout.replace("textbackslash", ""), found.stdout[-2000:]
     assert (run.tables / "all.pdf").read_bytes()[:4] == b"%PDF"
