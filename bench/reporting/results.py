@@ -199,6 +199,17 @@ def label_sets_of(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:
     return (protocol.labels,) if protocol.labels in record.label_sets else record.label_sets[:1]
 
 
+def shown_summaries(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence) -> list[Summary]:
+    """Return the summaries that stand in a table: under the protocol's label set where the dataset has it, else under the default."""
+    found = summarise(evaluate_run(run, [protocol], [metric], evidence))
+    records = [evidence.dataset(summary.cell) for summary in found]
+    return [
+        summary
+        for summary, record in zip(found, records)
+        if summary.label_set == ("" if record is None else "".join(label_sets_of(record, protocol)[:1]))
+    ]
+
+
 def results_frame(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], rows: Sequence[Row] | None = None) -> pd.DataFrame:
     """Return results.csv: one line a cell, scene, label set, protocol and metric; fractions; what does not exist is empty."""
     import pandas as pd

@@ -6,9 +6,8 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.stats import norm, rankdata
 
-from bench.scoring.evaluate import ClipScores, evaluate
+from bench.scoring.evaluate import ClipScores, evaluate, processed
 from bench.scoring.intervals import RESAMPLES, difference, interval, pair_counts
-from bench.scoring.evaluate import processed
 from bench.scoring.metrics import Metric, auc
 
 AUC = Metric("auc", auc)
