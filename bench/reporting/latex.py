@@ -99,7 +99,7 @@ def to_latex(table: Comparison, label: str = "") -> str:
     columns = len(table.columns)
     caption = escape(table.caption)
     caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
-    caption += r" Mean $\pm$ standard deviation (seeds)." if table.spread else ""
+    caption += r" Mean $\pm$ standard deviation over seeds (their number)." if table.spread else ""
     caption += rf" $\sim$ {escape(table.tied)}." if table.tied else ""
     names = list(map(escape, table.columns))
     if columns > 4 and max(map(len, table.columns)) > TURNED:

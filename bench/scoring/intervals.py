@@ -186,7 +186,8 @@ def _statistics(methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Pro
     every = [of_seed for seeds in groups for of_seed in seeds]
     if not every or not all(of_seed and has_both(pooled_labels(of_seed[0], protocol)) for of_seed in every):
         return None
-    order = list(dict.fromkeys(part.id for of_seed in every for group in of_seed for part in group))
+    used = {part.id for of_seed in every for group in of_seed for part in group}
+    order = list(dict.fromkeys(clip.id for seeds in methods for clips in seeds for clip in clips if clip.id in used))
     place = {name: number for number, name in enumerate(order)}
     statistics = [_mean([_statistic(of_seed, place, protocol) for of_seed in seeds]) for seeds in groups]
     rarer = min(_clips_of_the_rarer_class(of_seed, protocol) for of_seed in every)
