@@ -22,6 +22,7 @@ from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
 from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
+from bench.reporting.pairs import pairs
 from bench.running.context import make_context
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
@@ -122,6 +123,11 @@ def too_large(root, patch):
     make_plan(Request("ae-3d", "demo-ped2", device="cpu", profile="small"), load(), lambda signature: (Run(root / "run"), False))
 
 
+def unknown_row(root, patch):
+    registry = load()
+    pairs(Run.open(ROOT / "results" / "ped2-small"), ("c3dsuu", "memae"), [], registry.protocols["raw"], registry.metrics["auc"])
+
+
 def missing_weights(root, patch):
     patch.setenv("TORCH_HOME", str(root))
     FasterRCNNDetector().check("ped2")
@@ -206,6 +212,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A typo in a dataset": typo("datasets", "pde2"),
     "A typo in a parameter": typo("methods", "c3dsu[latnet=64]"),
     "A typo in a protocol": typo("protocols", "medin17"),
+    "A row that the run does not have": unknown_row,
     "Missing data": lambda root, patch: Ped2().locate([root]),
     "Incomplete data": labels_only,
     "Missing detector weights": missing_weights,

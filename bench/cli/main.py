@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "Show how far a run is.",
     "score": "Score a run again under other protocols.",
     "report": "Make tables, figures and a page of a run.",
+    "compare": "Tell whether two methods of a run differ.",
     "check": "Check that a method does what every method owes.",
 }
 

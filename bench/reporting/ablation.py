@@ -28,7 +28,9 @@ def ablate(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
     for line in table.lines:
         if line.label in places:
             network, variant = places[line.label]
-            entries |= {(network, column, variant): replace(entry, rank=0) for column, entry in zip(table.columns, line.entries)}
+            entries |= {
+                (network, column, variant): replace(entry, rank=0, tied=False) for column, entry in zip(table.columns, line.entries)
+            }
     published = {
         (cell.ablation[0], cell.dataset, cell.ablation[1]): (cell.published["auc"], cell.published["source"])
         for cell in cells

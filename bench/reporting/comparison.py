@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..runs.folder import Run
+from ..runs.folder import DatasetRecord, Run
 from ..scoring.evaluate import evaluate
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
-from .results import Evidence, Summary, evaluate_run, label_sets_of, share_text, summarise
+from .pairs import against_best, best_of, too_few
+from .results import Evidence, Summary, evaluate_run, share_text, shown_summaries, summarise
 
 FAMILIES = ("reference", "non-deep", "reconstruction", "sparse coding", "pseudo-anomaly", "distinction learning")
 """Order of the headings; families that are not here come after them, and trivial ones last of all."""
@@ -21,6 +22,7 @@ TRIVIAL = "trivial"
 DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
 """What stands in the place of a number, by status; a dash for all others."""
+TIED = "not distinguishable from the best of its column: p at least 0.05 in a paired test over clips, each pair by itself"
 METRICS = {"auc": "Frame-level AUC", "ap": "Frame-level average precision", "eer": "Frame-level equal error rate"}
 
 
@@ -41,6 +43,9 @@ class Entry:
     """In the order of its column, where the table is about order; 0 otherwise."""
     tied: bool = False
     """Not distinguishable from the best of its column by a test over clips."""
+    low: str = ""
+    """The ends of the 95 % interval over clips, in percent; empty where there is none."""
+    high: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,7 @@ class Footnotes:
 def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | None = None) -> Comparison:
     """Return the comparison of a run under one protocol and metric."""
     evidence = evidence or Evidence(run)
-    rows = evaluate_run(run, [protocol], [metric], evidence)
-    summaries = [summary for summary in summarise(rows) if summary.label_set == _shown_label_set(evidence, summary, protocol)]
+    summaries = shown_summaries(run, protocol, metric, evidence)
     columns = list(dict.fromkeys(summary.dataset for summary in summaries))
     notes = []
     if protocol.normalise == "clip" and any(summary.cell.method == "frame-index" for summary in summaries):
@@ -117,29 +121,30 @@ def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | N
         summaries = kept
     found = {(summary.label, summary.dataset): summary for summary in summaries}
     ranks = _ranks(summaries, metric)
+    contenders = {column: [one for one in summaries if one.dataset == column and one.cell.family != TRIVIAL] for column in columns}
+    tied = {
+        (label, column)
+        for column in columns
+        for label, found_difference in against_best(contenders[column], contenders[column], metric).items()
+        if found_difference.p is not None and not found_difference.distinguishable
+    }
     said = _said_in_caption(summaries)
     footnotes = Footnotes()
     lines: dict[str, Line] = {}
     for family in dict.fromkeys(summary.cell.family for summary in summaries):
         for summary in summaries:
             if summary.cell.family == family and summary.label not in lines:
-                entries = tuple(_entry(found.get((summary.label, column)), ranks, said, footnotes) for column in columns)
+                entries = tuple(_entry(found.get((summary.label, column)), ranks, tied, said, footnotes) for column in columns)
                 lines[summary.label] = Line(summary.label, family, summary.cell.year, entries, _citation(summary))
     caption = _caption(summaries, protocol, metric, said)
     notes += _notes(run, evidence, summaries, protocol, metric)
-    return Comparison(columns, list(lines.values()), caption, footnotes.listed(), notes)
+    return Comparison(columns, list(lines.values()), caption, footnotes.listed(), notes, TIED if tied else "")
 
 
 def _citation(summary: Summary) -> str:
     """Return the key where the cell has the entry and the key is one that LaTeX takes as it is."""
     cell = summary.cell
     return cell.citation if cell.bibtex and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:.+-]*", cell.citation) else ""
-
-
-def _shown_label_set(evidence: Evidence, summary: Summary, protocol: Protocol) -> str:
-    """Return the label set whose number stands in the table: the protocol's where the dataset has it, else the default."""
-    record = evidence.dataset(summary.cell)
-    return "" if record is None else "".join(label_sets_of(record, protocol)[:1])
 
 
 def percent(value: float) -> str:
@@ -176,7 +181,9 @@ def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
     return {flag for flag in shared if flag == "single seed" or flag.startswith("profile ")} | shares
 
 
-def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], said: set[str], footnotes: Footnotes) -> Entry:
+def _entry(
+    summary: Summary | None, ranks: dict[tuple[str, str], int], tied: set[tuple[str, str]], said: set[str], footnotes: Footnotes
+) -> Entry:
     if summary is None:
         return Entry(mark=DASH, notes=(footnotes.letter("not part of this run"),))
     if summary.mean is None:
@@ -190,13 +197,23 @@ def _entry(summary: Summary | None, ranks: dict[tuple[str, str], int], said: set
         if row.cell.status in MARKS and len(summary.rows) > 1:
             reason = f"seed {row.cell.seed}: {reason}"
         return Entry(mark=MARKS.get(row.cell.status, DASH), notes=(footnotes.letter(reason),))
+    ends = interval_text(summary)
     return Entry(
         percent(summary.mean),
         "" if summary.sd is None else percent(summary.sd),
         len(summary.rows),
         notes=tuple(footnotes.letter(flag) for flag in summary.flags() if flag not in said),
         rank=ranks.get((summary.label, summary.dataset), 0),
+        tied=(summary.label, summary.dataset) in tied,
+        low="" if ends is None else ends[0],
+        high="" if ends is None else ends[1],
     )
+
+
+def interval_text(summary: Summary) -> tuple[str, str] | None:
+    """Return the ends of the interval over clips as the tables print them; None where there is none."""
+    found = summary.interval
+    return None if found is None or found.low is None or found.high is None else (percent(found.low), percent(found.high))
 
 
 def _listed(items: Iterable[str]) -> str:
@@ -262,6 +279,7 @@ def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol:
             and (index := _frame_index(evidence, summary, protocol, metric)) is not None
             and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
+        notes += _few_clips_notes(record, own, metric)
         if beaten:
             notes.append(f"{column}: no better than the frame index on the same frames: {', '.join(beaten)}")
         if protocol.frames == "common":
@@ -271,6 +289,24 @@ def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol:
                 notes.append(f"{column}: these scored less than half of the frames and are given on fewer still: {_listed(common.short)}")
         notes += _order_notes(evidence, own, shared, metric)
     return notes + [f"frames that all of these rows scored: {', '.join(numbers)}; rows: {rows}" for rows, numbers in everyone.items()]
+
+
+def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metric) -> list[str]:
+    """Say where there are too few clips to carry a ranking, and which trivial methods the best cannot be told from."""
+    column = own[0].dataset
+    warning = too_few(record, own[0].label_set)
+    best = best_of([summary for summary in own if summary.cell.family != TRIVIAL], metric)
+    ends = None if best is None else interval_text(best)
+    reach = f"; the best, {best.label}, lies between {ends[0]} and {ends[1]} (95 % over clips)" if best is not None and ends else ""
+    notes = [f"{column}: {warning}{reach}"] if warning else []
+    trivial = [summary for summary in own if summary.cell.family == TRIVIAL]
+    if best is not None and (
+        alike := [
+            label for label, found in against_best([best], trivial, metric).items() if found.p is not None and not found.distinguishable
+        ]
+    ):
+        notes.append(f"{column}: over these clips the best, {best.label}, is not distinguishable from the trivial {', '.join(alike)}")
+    return notes
 
 
 def _frame_index(evidence: Evidence, summary: Summary, protocol: Protocol, metric: Metric) -> float | None:

@@ -99,7 +99,7 @@ def to_latex(table: Comparison, label: str = "") -> str:
     columns = len(table.columns)
     caption = escape(table.caption)
     caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
-    caption += r" Mean $\pm$ standard deviation (seeds)." if table.spread else ""
+    caption += r" Mean $\pm$ standard deviation over seeds (their number)." if table.spread else ""
     caption += rf" $\sim$ {escape(table.tied)}." if table.tied else ""
     names = list(map(escape, table.columns))
     if columns > 4 and max(map(len, table.columns)) > TURNED:
@@ -138,11 +138,11 @@ def to_latex(table: Comparison, label: str = "") -> str:
 
 
 def _entry(entry: Entry) -> str:
-    notes = rf"\textsuperscript{{{','.join(entry.notes)}}}" if entry.notes else ""
+    marks = [*([r"$\sim$"] if entry.tied else []), *entry.notes]
+    notes = rf"\textsuperscript{{{','.join(marks)}}}" if marks else ""
     if not entry.mean:
         return ("--" if entry.mark == DASH else rf"\emph{{{escape(entry.mark)}}}") + notes
     value = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[entry.rank].format(entry.mean)
-    value += r"\rlap{$^{\sim}$}" if entry.tied else ""
     if entry.sd:
         value += rf" $\pm$ {entry.sd} ({entry.seeds})"
     if entry.place:

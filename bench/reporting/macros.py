@@ -3,7 +3,6 @@ r"""One LaTeX command for each number of the comparison, for running text: \newc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from .comparison import Comparison
 
@@ -16,14 +15,11 @@ def command_name(*parts: str) -> str:
     return "".join(DIGITS[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words)
 
 
-def to_macros(table: Comparison, metric: str, intervals: Mapping[tuple[str, str], tuple[str, str]]) -> str:
-    r"""Return the commands of a comparison: `\AUC...`, with `...SD` and `...Seeds` for several seeds, `...Low` and `...High`.
+def to_macros(table: Comparison, metric: str) -> str:
+    r"""Return the commands of a comparison: `\AUC...`, with `...SD` and `...Seeds` for several seeds, `...Low` and `...High`
+    for the ends of the interval over clips.
 
     Names that are the same in letters are told apart by an X at the end, in the order of the rows.
-
-    Parameters
-    ----------
-    intervals : (row, column) -> the ends of the interval over clips, as printed.
     """
     lines = ["% One command a number. " + " ".join(table.caption.split())]
     taken: set[str] = set()
@@ -34,8 +30,8 @@ def to_macros(table: Comparison, metric: str, intervals: Mapping[tuple[str, str]
             values = {"": entry.mean}
             if entry.sd:
                 values |= {"SD": entry.sd, "Seeds": str(entry.seeds)}
-            if (line.label, column) in intervals:
-                values |= dict(zip(("Low", "High"), intervals[line.label, column]))
+            if entry.low:
+                values |= {"Low": entry.low, "High": entry.high}
             name = command_name(metric.upper(), line.label, column)
             while any(name + suffix in taken for suffix in values):
                 name += "X"

@@ -14,6 +14,7 @@ from ..scoring.protocols import Protocol
 from .ablation import ablate
 from .comparison import Comparison, compare
 from .cost import speed
+from .interval_table import intervals
 from .latex import PREAMBLE, to_latex
 from .macros import to_macros
 from .published import bibliography
@@ -69,6 +70,11 @@ KINDS = {
         lambda source: [with_columns(source.comparison, source.evidence.cells)],
         "",
     ),
+    "intervals": Kind(
+        "intervals over clips, and the difference to the best with its interval and test",
+        lambda source: intervals(source.run, source.protocol, source.metric, source.evidence),
+        "intervals are given for auc alone, and where a cell has a number",
+    ),
     "ablation": Kind(
         "the networks of the DDL paper and the variants of their training", _ablation, "no method of the run has a place in an ablation"
     ),
@@ -120,7 +126,7 @@ def write_kinds(source: Source, names: Sequence[str], folder: Path) -> tuple[lis
     known += [(cell.citation, cell.bibtex) for cell in source.evidence.cells]
     entries = bibliography(sorted(cited)) | {key: bibtex.strip() for key, bibtex in known if bibtex}
     others = {
-        "numbers.tex": to_macros(source.comparison, source.metric.name, {}),
+        "numbers.tex": to_macros(source.comparison, source.metric.name),
         "references.bib": "".join(f"{entries[key]}\n\n" for key in sorted(entries)).rstrip("\n") + "\n" * bool(entries),
         "all.tex": _document([path.stem for path in written if path.suffix == ".tex"]),
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..errors import RunError
 from ..method import Scores
 from ..runs.folder import CellRecord, DatasetRecord, Run
 from ..scoring.evaluate import ClipScores, Result, evaluate
+from ..scoring.intervals import METRIC, Interval, interval
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol
 
@@ -42,6 +44,8 @@ class Row:
     protocol: Protocol
     metric: str
     result: Result
+    clips: tuple[ClipScores, ...] = field(default=(), repr=False, compare=False)
+    """What the number was made from; empty where nothing was scored."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,10 @@ def evaluate_run(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metr
                 if record.has_scenes and not members[0].scene:
                     parts += [(scene, [clip for clip in clips if clip.scene == scene]) for scene in sorted({clip.scene for clip in clips})]
                 for scene, chosen in parts:
-                    rows += [Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric)) for metric in metrics]
+                    rows += [
+                        Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric), tuple(chosen))
+                        for metric in metrics
+                    ]
     return rows
 
 
@@ -190,6 +197,17 @@ def label_sets_of(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:
     if protocol.labels == "default":
         return record.label_sets
     return (protocol.labels,) if protocol.labels in record.label_sets else record.label_sets[:1]
+
+
+def shown_summaries(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence) -> list[Summary]:
+    """Return the summaries that stand in a table: under the protocol's label set where the dataset has it, else under the default."""
+    found = summarise(evaluate_run(run, [protocol], [metric], evidence))
+    records = [evidence.dataset(summary.cell) for summary in found]
+    return [
+        summary
+        for summary, record in zip(found, records)
+        if summary.label_set == ("" if record is None else "".join(label_sets_of(record, protocol)[:1]))
+    ]
 
 
 def results_frame(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], rows: Sequence[Row] | None = None) -> pd.DataFrame:
@@ -269,6 +287,13 @@ class Summary:
         """The standard deviation over seeds (n - 1); None for fewer than two."""
         return statistics.stdev(self.values) if self.mean is not None and len(self.values) > 1 else None
 
+    @cached_property
+    def interval(self) -> Interval | None:
+        """The interval over clips of the mean over seeds; None without a mean, and for metrics other than `auc`."""
+        if self.mean is None or self.metric != METRIC:
+            return None
+        return interval([row.clips for row in self.rows], self.rows[0].protocol)
+
     @property
     def cell(self) -> CellRecord:
         """The first seed's cell."""
@@ -311,12 +336,16 @@ def summarise(rows: Iterable[Row]) -> list[Summary]:
 
 
 def summary_frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """Return summary.csv: one line a method, dataset, label set, protocol and metric. The interval columns are empty."""
+    """Return summary.csv: one line a method, dataset, label set, protocol and metric.
+
+    The columns of the interval (over clips, of the mean over seeds) are empty for metrics other than `auc`.
+    """
     import pandas as pd
 
     lines = []
     for summary in summarise(rows):
         values = summary.values if summary.mean is not None else []
+        over_clips = summary.interval
         chance = next((row.result.chance for row in summary.rows if row.result.chance is not None), None)
         published = summary.cell.published if summary.metric == "auc" else {}
         lines.append(
@@ -332,9 +361,9 @@ def summary_frame(rows: Iterable[Row]) -> pd.DataFrame:
                 "sd": rounded(summary.sd),
                 "min": rounded(min(values, default=None)),
                 "max": rounded(max(values, default=None)),
-                "ci_low": None,
-                "ci_high": None,
-                "ci_method": None,
+                "ci_low": rounded(over_clips.low) if over_clips else None,
+                "ci_high": rounded(over_clips.high) if over_clips else None,
+                "ci_method": over_clips.method if over_clips else None,
                 "chance": rounded(chance),
                 "published": _fraction(published.get("auc", "")),
                 "published_source": published.get("source", ""),

@@ -92,7 +92,7 @@ def to_text(table: Comparison) -> str:
     if table.tied:
         legend.append(f"{TIED} {table.tied}")
     if table.spread:
-        legend.append("mean ± standard deviation (seeds)")
+        legend.append("mean ± standard deviation over seeds (their number)")
     lines += [*textwrap.wrap("; ".join(legend), WIDTH, break_on_hyphens=False), ""]
     lines += textwrap.wrap(table.caption, WIDTH, break_on_hyphens=False)
     remarks = [(f"[{letter}]", text) for letter, text in table.footnotes] + [("note:", note) for note in table.notes]
@@ -181,7 +181,7 @@ def to_markdown(table: Comparison) -> str:
             lines.append(f"| *{_escape(family)}* |" + " |" * len(table.columns))
         lines += ["| " + " | ".join([_escape(line.label), *map(shown, line.entries)]) + " |" for line in members]
     legend = "Best in bold, second underlined, trivial methods aside." if table.ranked else ""
-    legend += " Mean ± standard deviation (seeds)." if table.spread else ""
+    legend += " Mean ± standard deviation over seeds (their number)." if table.spread else ""
     legend += f" {TIED} {table.tied}." if table.tied else ""
     lines += ["", _escape(f"{table.caption} {legend}"), ""]
     lines += [f"- <sup>{letter}</sup> {_escape(text)}" for letter, text in table.footnotes]

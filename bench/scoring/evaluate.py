@@ -47,9 +47,8 @@ def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric) ->
     Clips without a scored frame are left out and counted, and so are clips (macro) or scenes of one class. `frames`, `anomalous_frames`
     and `clips` count what went in; `chance` is pooled as the value is.
     """
-    scored = [_Part(clip.scene, clip.labels[clip.frames], process(clip.scores, protocol)) for clip in clips if len(clip.scores)]
-    groups = _groups(scored, protocol)
-    used = [group for group in groups if _has_both(_labels(group, protocol))] if len(groups) > 1 else groups
+    scored = processed(clips, protocol)
+    used = used_groups(scored, protocol)
     parts = [part for group in used for part in group]
     anomalous = sum(int(part.labels.sum()) for part in parts)
     counts = (sum(len(part.labels) for part in parts), anomalous, len(parts), len(clips) - len(parts))
@@ -58,12 +57,12 @@ def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric) ->
             "no frame has a score" if not scored else f"no {'clip' if protocol.pool == 'macro' else 'scene'} has frames of both classes"
         )
         return Result(None, reason, *counts, None)
-    if not _has_both(_labels(used[0], protocol)):
+    if not has_both(pooled_labels(used[0], protocol)):
         kind = "anomalous" if anomalous else "normal"
         return Result(None, f"every scored frame is {kind}, and one class alone has no {metric.name}", *counts, None)
     try:
-        values = [float(metric.function(_labels(group, protocol), _scores(group, protocol))) for group in used]
-        chances = [] if metric.chance is None else [float(metric.chance(_labels(group, protocol))) for group in used]
+        values = [float(metric.function(pooled_labels(group, protocol), pooled_scores(group, protocol))) for group in used]
+        chances = [] if metric.chance is None else [float(metric.chance(pooled_labels(group, protocol))) for group in used]
     except Exception as error:  # a metric of a plugin costs its own value, never the table
         return Result(None, f"metric {metric.name}: {type(error).__name__}: {error}", *counts, None)
     value = _join(values, protocol)
@@ -73,15 +72,27 @@ def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric) ->
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A clip after smoothing and normalising: the labels (K,) and scores (K,) of its scored frames."""
 
+    id: str
     scene: str
     labels: np.ndarray
     scores: np.ndarray
 
 
-def _groups(parts: list[_Part], protocol: Protocol) -> list[list[_Part]]:
+def processed(clips: Sequence[ClipScores], protocol: Protocol) -> list[Part]:
+    """Return the clips that have a scored frame, smoothed and normalised as the protocol says."""
+    return [Part(clip.id, clip.scene, clip.labels[clip.frames], process(clip.scores, protocol)) for clip in clips if len(clip.scores)]
+
+
+def used_groups(parts: list[Part], protocol: Protocol) -> list[list[Part]]:
+    """Return the groups of parts that get a number: of several, those with frames of both classes; a single one as it is."""
+    groups = _groups(parts, protocol)
+    return [group for group in groups if has_both(pooled_labels(group, protocol))] if len(groups) > 1 else groups
+
+
+def _groups(parts: list[Part], protocol: Protocol) -> list[list[Part]]:
     """Return the parts that get one number together: all of them, each alone, or those of a scene."""
     if protocol.pool.startswith("macro"):
         return [[part] for part in parts]
@@ -90,15 +101,18 @@ def _groups(parts: list[_Part], protocol: Protocol) -> list[list[_Part]]:
     return [parts] if parts else []
 
 
-def _labels(group: list[_Part], protocol: Protocol) -> np.ndarray:
+def pooled_labels(group: list[Part], protocol: Protocol) -> np.ndarray:
+    """Return the 0/1 labels of a group as the metric sees them, with what the protocol adds."""
     return np.concatenate([*(part.labels for part in group), *([[0, 1]] if protocol.pool == "macro-padded" else [])]).astype(np.int64)
 
 
-def _scores(group: list[_Part], protocol: Protocol) -> np.ndarray:
+def pooled_scores(group: list[Part], protocol: Protocol) -> np.ndarray:
+    """Return the scores of a group beside its labels."""
     return np.concatenate([*(part.scores for part in group), *([[0.0, 1.0]] if protocol.pool == "macro-padded" else [])])
 
 
-def _has_both(labels: np.ndarray) -> bool:
+def has_both(labels: np.ndarray) -> bool:
+    """Return whether 0/1 labels are of both classes."""
     return 0 < labels.sum() < len(labels)
 
 

@@ -53,7 +53,7 @@ def test_numbers_equal_scikit_learn(tmp_path):
 
 
 def test_seeds_are_joined(tmp_path):
-    """Mean and standard deviation (n - 1) over seeds; one seed has no spread; intervals stay empty."""
+    """Mean and standard deviation (n - 1) over seeds; one seed has no spread; the AUC alone has an interval."""
     run = make_run(tmp_path, [done("pca", seed=seed) for seed in range(3)] + [done("ae", 2.0)])
     frame = summary(run)
     assert tuple(frame.columns) == SUMMARY_COLUMNS
@@ -62,7 +62,10 @@ def test_seeds_are_joined(tmp_path):
     assert (row.seeds, row.seeds_failed) == ("3", "0")
     assert float(row.mean) == pytest.approx(values.mean(), abs=1e-6)
     assert float(row.sd) == pytest.approx(values.std(ddof=1), abs=1e-6)
-    assert (row.ci_low, row.ci_high, row.ci_method) == ("", "", "")
+    assert float(row.ci_low) < values.mean() < float(row.ci_high)
+    assert row.ci_method == "clip bootstrap, t on logit scale; 3 clips; 1000 resamples, 0 redrawn"
+    others = frame[frame.metric != "auc"]
+    assert set(others.ci_low) | set(others.ci_high) | set(others.ci_method) == {""}
     (single,) = frame.query("method == 'ae' and protocol == 'raw' and metric == 'auc'").itertuples()
     assert single.sd == ""
     assert "single seed" in single.flags
@@ -98,7 +101,7 @@ def test_best_and_second_are_marked(tmp_path):
         tmp_path, [done("low", 0.2), done("high", 3.0), done("middle", 0.6), done("constant", 9.0, family="trivial", uses_seed=False)]
     )
     text = comparison_text(run, REGISTRY, "raw")
-    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
+    lines = {line.split()[0]: line for line in text.splitlines() if re.match(r"  \w", line)}
     assert lines["high"].rstrip().endswith("*")
     assert lines["middle"].rstrip().endswith("+")
     assert not any(mark in lines["low"] + lines["constant"] for mark in "*+")
@@ -187,7 +190,7 @@ def test_equal_numbers_are_marked_alike(tmp_path):
     """Two bests are both the best, and what comes after them is the second."""
     same = [done(name, direction=lambda labels: labels * 1.0) for name in ("one", "two")]
     lines = comparison_text(make_run(tmp_path, [*same, done("low", 0.2)]), REGISTRY, "raw").splitlines()
-    assert [line.split()[1][-1] for line in lines if line.startswith("  ")] == ["*", "*", "+"]
+    assert [line.split()[1][-1] for line in lines if re.match(r"  \w", line)] == ["*", "*", "+"]
 
 
 def test_lower_is_better_for_the_error_rate(tmp_path):
