@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -36,6 +37,7 @@ LIMIT = 25_000_000
 STEPS = 65535
 ROC_POINTS = 200
 """Of a curve, at most. Chosen here: two pixels apart in a plot 400 wide."""
+SHORT = {"auc": "AUC", "ap": "AP", "eer": "EER"}
 LOG_LINES = 25
 PICTURES = ("frame", "reconstruction", "error")
 """What `--keep images` writes of a frame: images/CLIP/FRAME-{frame,reconstruction,error}.jpg."""
@@ -47,13 +49,17 @@ def write_page(source: Source, path: Path) -> tuple[list[Path], list[str]]:
     Returns its path, and a sentence for each thing that was left out of it.
     """
     protocols = list({one.name: one for one in [source.protocol, *source.registry.protocols.values()]}.values())
-    tables = [source.comparison if one == source.protocol else compare(source.run, one, source.metric, source.evidence) for one in protocols]
+    tables = [
+        source.comparison if one == source.protocol else compare(source.run, one, source.metric, source.evidence) for one in protocols
+    ]
     data = _data(source, protocols, tables)
     words = _words(source, path, protocols, tables)
     script, style = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
     frame = _render(words | {"script": script, "style": style, "data": _json(data), "pictures": "[]"})
     pictures = _pictures(source, data, LIMIT - len(frame.encode()))
-    page = _render(words | {"script": script, "style": style, "data": _json(data | {"thinned": pictures.said}), "pictures": _json(pictures.files)})
+    page = _render(
+        words | {"script": script, "style": style, "data": _json(data | {"thinned": pictures.said}), "pictures": _json(pictures.files)}
+    )
     write_text(path, page)
     return [path], [f"page: {sentence}" for sentence in pictures.said]
 
@@ -82,7 +88,7 @@ def _data(source: Source, protocols: Sequence[Protocol], tables: Sequence[Compar
         "protocols": [
             {"name": one.name, "words": sentence(one), "unit": one.normalise == "clip", "pooled": one.pool == "micro"} for one in protocols
         ],
-        "metric": {"name": source.metric.name, "higher": source.metric.higher_is_better},
+        "metric": {"name": SHORT.get(source.metric.name, source.metric.name), "higher": source.metric.higher_is_better},
         "methods": [
             {"label": label, "trivial": cells[label].family == TRIVIAL, "pictures": _how_to_get_pictures(source, cells[label])}
             for label in labels
@@ -121,7 +127,11 @@ def _dataset(
         for seed in members[label]:
             cell, scores = _spokesman(places[label, seed]), clips(label, seed, which).get(clip)
             reason = cell.reason or cell.status if cell.status != "done" else "no frame of this clip was scored"
-            result = Result(None, reason, 0, 0, 0, 0, None) if scores is None or not sets[which] else evaluate([scores], protocols[which], source.metric)
+            result = (
+                Result(None, reason, 0, 0, 0, 0, None)
+                if scores is None or not sets[which]
+                else evaluate([scores], protocols[which], source.metric)
+            )
             rows.append(Row(cell, "", sets[which], protocols[which], source.metric.name, result))
         summary = Summary(label, record.label, sets[which], protocols[which].name, source.metric.name, tuple(rows))
         if summary.mean is not None:
@@ -232,7 +242,11 @@ def _roc(clips: Sequence[ClipScores], protocol: Protocol) -> str | None:
         return None
     false, true, _ = roc_curve(truth, np.concatenate([process(clip.scores, protocol) for clip in scored]))
     along = false + true
-    kept = np.unique(np.searchsorted(along, np.linspace(0, 2, ROC_POINTS)).clip(max=len(along) - 1)) if len(along) > ROC_POINTS else slice(None)
+    kept = (
+        np.unique(np.searchsorted(along, np.linspace(0, 2, ROC_POINTS)).clip(max=len(along) - 1))
+        if len(along) > ROC_POINTS
+        else slice(None)
+    )
     return _base64(np.rint(np.stack([false[kept], true[kept]], axis=1) * STEPS))
 
 
@@ -256,7 +270,14 @@ def _training(source: Source) -> Iterator[dict[str, Any]]:
         names = [name for name in (rows[0] if rows else {}) if name]
         columns = {name: [_number(row.get(name)) for row in rows] for name in names}
         if any(value is not None for values in columns.values() for value in values):
-            yield {"label": cell.label, "dataset": cell.dataset, "seed": cell.seed, "scene": cell.scene, "status": cell.status, "columns": columns}
+            yield {
+                "label": cell.label,
+                "dataset": cell.dataset,
+                "seed": cell.seed,
+                "scene": cell.scene,
+                "status": cell.status,
+                "columns": columns,
+            }
 
 
 def _number(text: str | None) -> float | None:
@@ -279,7 +300,7 @@ def _how_to_get_pictures(source: Source, cell: CellRecord) -> dict[str, str]:
     manifest = source.run.manifest
     manifest = manifest.get("merged", {}).get(cell.folder.partition("/")[0], manifest)
     keep = ",".join(sorted({"images", *manifest.get("request", {}).get("keep", [])}))
-    again = f" --force '{cell.selector}'" if cell.status == "done" else ""
+    again = f" --force {shlex.quote(cell.selector)}" if cell.status == "done" else ""
     return {"command": f"{manifest.get('command', 'bench run ...')} --keep {keep}{again}", "why": ""}
 
 
@@ -343,7 +364,9 @@ def _pictures(source: Source, data: dict[str, Any], room: int) -> _Pictures:
             listed.append(row)
         data["datasets"][which]["curves"][position].setdefault("pictures", {})[str(clip)] = listed
     if every > 1:
-        pictures.said.append(f"one of {every} kept frames is shown, so that the page stays below {LIMIT / 1e6:.0f} MB; all are in the cells' images/")
+        pictures.said.append(
+            f"one of {every} kept frames is shown, so that the page stays below {LIMIT / 1e6:.0f} MB; all are in the cells' images/"
+        )
     return pictures
 
 
@@ -356,7 +379,6 @@ def _words(source: Source, path: Path, protocols: Sequence[Protocol], tables: Se
     cells = source.evidence.cells
     return {
         "title": source.run.path.resolve().name,
-        "metric": source.metric.name,
         "counts": _counts(cells),
         "comparisons": list(zip(protocols, tables, [scenes(source.run, one, source.metric, source.evidence) for one in protocols])),
         "intervals": _intervals(source, protocols),
@@ -370,7 +392,9 @@ def _words(source: Source, path: Path, protocols: Sequence[Protocol], tables: Se
         "families": {cell.label: cell.family for cell in cells},
         "trivial": TRIVIAL,
         "has_scenes": any(record.has_scenes for record in _datasets(source)),
-        "failures": [(cell, _log_tail(source.run.cell_path(cell) / "log.txt")) for cell in cells if cell.status not in ("done", "published only")],
+        "failures": [
+            (cell, _log_tail(source.run.cell_path(cell) / "log.txt")) for cell in cells if cell.status not in ("done", "published only")
+        ],
         "provenance": _provenance(source),
         "cells": cells,
         "dash": DASH,
@@ -422,7 +446,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
         "Source": [f"git {state}" + (" (with changes that are not committed)" if state.endswith("+") else "") if (state := manifest.get("git") or "") else ""],
         "Versions": [", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())],
         "Machine": [", ".join(filter(None, [*(str(machine.get(key, "")) for key in ("system", "machine")), f"{machine['cores']} cores" if "cores" in machine else "", memory]))],
-        "Device": [", ".join(f"{manifest[key]} {word}".strip() for key, word in (("device", ""), ("workers", "workers"), ("threads", "threads a cell")) if key in manifest)],
+        "Device": [", ".join(f"{word}{manifest[key]}" for key, word in (("device", ""), ("workers", "workers: "), ("threads", "threads a cell: ")) if key in manifest)],
         "Profile": [manifest.get("profile", "")],
         "Seeds": [", ".join(map(str, manifest.get("seeds", [])))],
         "Protocol": [manifest.get("protocol", "")],

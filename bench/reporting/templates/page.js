@@ -53,7 +53,7 @@ function ticks(low, high, count) {
   return found;
 }
 
-const short = (value) => (value === 0 ? "0" : Number(value.toPrecision(3)).toString());
+const short = (value) => (value !== 0 && Math.abs(value) < 0.01 ? value.toExponential(1) : Number(value.toPrecision(3)).toString());
 
 // -- methods that are shown ------------------------------------------------------------------------------------------------
 
@@ -159,9 +159,8 @@ const isAnomalous = (clip, frame) => truth(clip).some(([first, end]) => frame >=
 function kindOf(clip) {
   const anomalous = truth(clip).reduce((sum, [first, end]) => sum + end - first, 0);
   if (!labelSet()) return "no labels";
-  if (anomalous === 0) return "one class: every frame is normal";
-  if (anomalous === clip.length) return "one class: every frame is anomalous";
-  return `${anomalous} of ${clip.length} frames anomalous`;
+  const share = `${anomalous} of ${clip.length} frames anomalous`;
+  return anomalous === 0 || anomalous === clip.length ? `${share}: one class` : share;
 }
 
 function drawClipList() {
@@ -454,13 +453,13 @@ function drawByClip() {
     return element("tr", {},
       element("th", { scope: "row" }, element("button", { type: "button", title: "open this clip", onclick: () => openClip(place, true) }, clip.id)),
       ...cells,
-      element("td", { class: "of" }, kindOf(clip)));
+      element("td", { class: "of" }, kindOf(clip).replace(" frames anomalous", "")));
   });
   const table = element("table", { class: "heat" },
     element("caption", {}, `${data.metric.name} of each clip by itself in percent, ${dataset().name}, protocol ${protocol().name}` +
       (labelSet() ? `, labels ${labelSet()}` : "") + ". Blue: better than 50; orange: worse." + (marks.size ? ` – stands where there is no number: ${[...marks].join("; ")}.` : "")),
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "clip"),
-      ...methods.map((method) => element("th", { scope: "col" }, element("span", {}, data.methods[method].label))), element("th", { scope: "col" }, "frames"))),
+      ...methods.map((method) => element("th", { scope: "col" }, element("span", {}, data.methods[method].label))), element("th", { scope: "col", class: "of" }, "anomalous frames"))),
     element("tbody", {}, ...rows));
   $("by-clip-table").replaceChildren(element("div", { class: "box heat-box", tabindex: "0", role: "region", "aria-label": "Table, scrolls where it is large" }, table));
 }
@@ -527,7 +526,7 @@ function drawDataset() {
   state.clip = null;
   drawChips();
   drawProtocol();
-  const both = dataset().clips.findIndex((clip) => kindOf(clip).includes(" of "));
+  const both = dataset().clips.findIndex((clip) => labelSet() && !kindOf(clip).endsWith("one class"));
   if (dataset().clips.length) openClip(Math.max(0, both));
 }
 
@@ -554,7 +553,7 @@ function begin() {
   $("column").onchange = drawTraining;
   for (const button of document.querySelectorAll(".sort")) button.onclick = () => sortBy(button.parentElement);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && state.clip !== null) closeClip(); });
-  addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
+  addEventListener("beforeprint", () => document.querySelectorAll("#more details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
   addEventListener("afterprint", () => document.querySelectorAll("details[data-printed]").forEach((one) => { one.open = false; delete one.dataset.printed; }));
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; if (data.datasets.length) drawClip(); } });
