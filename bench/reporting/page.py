@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import itertools
 import json
 import math
 import re
@@ -39,6 +38,8 @@ ROC_POINTS = 200
 """Of a curve, at most. Chosen here: two pixels apart in a plot 400 wide."""
 SHORT = {"auc": "AUC", "ap": "AP", "eer": "EER"}
 LOG_LINES = 25
+INDEX = 40
+"""Bytes, at most, that tell where a picture stands."""
 PICTURES = ("frame", "reconstruction", "error")
 """What `--keep images` writes of a frame: images/CLIP/FRAME-{frame,reconstruction,error}.jpg."""
 
@@ -329,23 +330,22 @@ def _pictures(source: Source, data: dict[str, Any], room: int) -> _Pictures:
                     if parts and path.parent.name in numbers:
                         of_clip = found.setdefault((which, position, numbers[path.parent.name]), {})
                         of_clip.setdefault(int(parts[1]), {})[parts[2]] = path
-    sizes = {path: path.stat().st_size for of_clip in found.values() for kinds in of_clip.values() for path in kinds.values()}
+    contents = {path: path.read_bytes() for of_clip in found.values() for kinds in of_clip.values() for path in kinds.values()}
     # The same frames for all methods of a clip, so that they compare and the frame itself is there once.
     union: dict[tuple[int, int], set[int]] = {}
     for (which, _, clip), of_clip in found.items():
         union.setdefault((which, clip), set()).update(of_clip)
     most = max(map(len, union.values()), default=0)
-    for every in itertools.chain(range(1, most), [most] if most else []):
+    for every in range(1, most + 1):
         kept = {place: set(sorted(frames)[::every]) for place, frames in union.items()}
-        # Never more than this: pictures that are the same in two cells are counted twice here.
-        total = sum(
-            4 * (sizes[path] + 2) // 3 + 40
+        chosen = {
+            contents[path]
             for (which, _, clip), of_clip in found.items()
             for frame, kinds in of_clip.items()
             if frame in kept[which, clip]
             for path in kinds.values()
-        )
-        if total <= room:
+        }
+        if sum(4 * (len(content) + 2) // 3 + 3 + INDEX for content in chosen) <= room:
             break
     else:
         return _Pictures(said=[f"the pictures do not fit into {LIMIT / 1e6:.0f} MB: they are in the cells' images/"] if most else [])
@@ -356,7 +356,7 @@ def _pictures(source: Source, data: dict[str, Any], room: int) -> _Pictures:
         for frame in sorted(kept[which, clip] & of_clip.keys()):
             row = [frame]
             for kind in PICTURES:
-                content = of_clip[frame][kind].read_bytes() if kind in of_clip[frame] else b""
+                content = contents[of_clip[frame][kind]] if kind in of_clip[frame] else b""
                 if content and content not in places:
                     places[content] = len(pictures.files)
                     pictures.files.append(base64.b64encode(content).decode("ascii"))
