@@ -71,7 +71,7 @@ def _render(words: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("page.html").render(words)
+    return environment.get_template("page.html").render(words).lstrip()
 
 
 def _json(value: Any) -> str:
@@ -384,11 +384,12 @@ def _words(source: Source, path: Path, protocols: Sequence[Protocol], tables: Se
         "intervals": _intervals(source, protocols),
         "cost": KINDS["speed"].make(source),
         "others": [
-            (kind.about, found, _links(folder, [f"{name}.{form}" for form in ("txt", "md", "tex")]))
+            (name, kind.about, found)
             for name, kind in KINDS.items()
             if name not in ("comparison", "scenes", "speed") and (found := kind.make(source))
         ],
-        "links": _links(folder, ["results.csv", "summary.csv", "comparison.tex", "comparison.md", "comparison.txt", "references.bib"]),
+        "links": {name: _links(folder, [f"{name}.{form}" for form in ("txt", "md", "tex")]) for name in KINDS},
+        "data_links": _links(folder, ["results.csv", "summary.csv", "references.bib"]),
         "families": {cell.label: cell.family for cell in cells},
         "trivial": TRIVIAL,
         "has_scenes": any(record.has_scenes for record in _datasets(source)),

@@ -158,7 +158,10 @@ def test_marks_and_reasons(full):
     (dataset,) = page.data["datasets"]
     labels = [method["label"] for method in page.data["methods"]]
     in_first = {label: numbers for label, numbers in zip(labels, dataset["by_clip"][0])}
-    assert dataset["reasons"][in_first["c3dsu"][1]] == {"mark": "-", "text": "every scored frame is anomalous, and one class alone has no auc"}
+    assert dataset["reasons"][in_first["c3dsu"][1]] == {
+        "mark": "-",
+        "text": "every scored frame is anomalous, and one class alone has no auc",
+    }
     assert dataset["reasons"][in_first["half"][0]]["mark"] == "failed" and in_first["mamc"] is None
     assert page.numbers("scenes-1-1")["c3dsu"][0] == by_hand_of_scene(full[0])
     assert "first line" in page.text and "Cells: 7 done, 1 failed, 1 no data, 1 published only." in page.text

@@ -64,13 +64,13 @@ def page(report, browser):
 
 
 def screen(browser, width, height=900):
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    )
 
 
 def media(browser, colours, kind=""):
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"media": kind, "features": [{"name": "prefers-color-scheme", "value": colours}]}
-    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": [{"name": "prefers-color-scheme", "value": colours}]})
 
 
 def find(page, selector):
@@ -109,7 +109,7 @@ def test_switching_the_protocol_switches_the_numbers(page, report):
     """To the strings that the tables print under that protocol; the caption, the ROC list and the clips follow."""
     for name in ("ddl", "macro17", "raw", "median17"):
         choose(page, "#protocol", name)
-        table = compare(report.run, REGISTRY.protocols[name], report.metric)
+        table = compare(report.run, REGISTRY.protocols[name], report.metric, report.evidence)
         expected = {line.label: line.entries[0].mean for line in table.lines if line.entries[0].mean}
         assert expected.items() <= shown_numbers(page).items()
         assert f"Protocol {name}:" in find(page, "#table [data-protocol]:not([hidden]) caption").text
@@ -153,7 +153,10 @@ def test_hovering_a_clip(page, report):
     assert find(page, "#clip caption").text == f"Frame {frame}: {'anomalous' if 12 <= frame < 20 else 'normal'}"
     nearest = min(range(0, 40, 8), key=lambda kept: abs(kept - frame))
     pictures = page.find_elements("css selector", "#clip img")
-    assert texts(page, "#clip figcaption") == ["frame", "reconstruction", "error map"] and f"frame {nearest}" in find(page, ".picture-head").text
+    assert (
+        texts(page, "#clip figcaption") == ["frame", "reconstruction", "error map"]
+        and f"frame {nearest}" in find(page, ".picture-head").text
+    )
     for picture, kind in zip(pictures, ("frame", "reconstruction", "error")):
         content = (report.run.cell_path(cell) / "images" / "01" / f"{nearest:05d}-{kind}.jpg").read_bytes()
         assert base64.b64decode(picture.get_attribute("src").partition(",")[2]) == content
@@ -184,7 +187,7 @@ def test_keys_do_all(page):
     press(page, Keys.ESCAPE)
     assert not find(page, "#clip").is_displayed()
     seen = []
-    page.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
+    page.execute_script("document.querySelector('nav a').focus()")
     for _ in range(60):
         press(page, Keys.TAB)
         seen.append(page.execute_script("return document.activeElement.className || document.activeElement.id"))
@@ -301,7 +304,13 @@ def test_print_has_tables_and_no_controls(page):
     choose(page, "#theme", "dark")
     media(page, "dark", "print")
     assert not any(element.is_displayed() for element in page.find_elements("css selector", "nav, form, .chips, #clip-list, .buttons"))
-    assert find(page, "#clip").is_displayed() and find(page, "#comparison-1").is_displayed() and np.mean(colour(page, "html", "color")) < 128
+    assert (
+        find(page, "#clip").is_displayed() and find(page, "#comparison-1").is_displayed() and np.mean(colour(page, "html", "color")) < 128
+    )
     media(page, "dark")
+    page.execute_script(
+        "addEventListener('beforeprint', () => { window.unfolded = document.querySelectorAll('#more details[open]').length; })"
+    )
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
-    assert printed.startswith(b"%PDF") and page.find_elements("css selector", "#more details[open]") == []
+    assert printed.startswith(b"%PDF") and page.execute_script("return window.unfolded") > 0
+    assert page.find_elements("css selector", "#more details[open]") == []
