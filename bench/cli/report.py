@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 Examples:
   bench report results/RUN                              everything
   bench report results/RUN --table comparison --table protocols
+  bench report results/RUN --page                       the page alone
   bench report results/A results/B --out results/both   runs of several machines as one""",
 )
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...")
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written; repeatable.")
+@click.option("--page", is_flag=True, help="Only report.html, beside the tables that are asked for.")
 @click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
 @click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
@@ -33,6 +35,7 @@ Examples:
 def command(
     runs: tuple[Path, ...],
     tables: tuple[str, ...],
+    page: bool,
     protocol: str | None,
     metric: str,
     out: Path | None,
@@ -46,6 +49,7 @@ def command(
     from ..plugins.registry import load
     from ..plugins.selection import select_one
     from ..plugins.syntax import nearest
+    from ..reporting.page import write_page
     from ..reporting.report import KINDS, open_source, write_kinds
     from ..reporting.tables import to_text
 
@@ -62,7 +66,10 @@ def command(
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric])
         folder = out or run.path
-        written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
+        written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables") if tables or not page else ([], [])
+        if page or not tables:
+            paths, sentences = write_page(source, folder / "report.html")
+            written, missing = written + paths, missing + sentences
     except RunError as error:
         raise RequestError(str(error)) from error
     if tables:
@@ -75,7 +82,10 @@ def command(
         click.echo(f"wrote {path}")
     for sentence in missing:
         click.echo(f"left out: {sentence}")
-    click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
+    if page or not tables:
+        click.echo(f"next: open {shlex.quote(str(folder / 'report.html'))} in a browser")
+    if tables or not page:
+        click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...], near: str | None) -> str:

@@ -71,6 +71,8 @@ class Evidence:
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
         self._common: dict[str, Common] = {}
+        self.rows: dict[tuple[Protocol, tuple[str, ...]], list[Row]] = {}
+        """By protocol and metrics, as `evaluate_run` found them: most tables of a report begin with the same ones."""
         for cell in self.cells:
             if cell.status != "done":
                 continue
@@ -164,31 +166,37 @@ def _joined(cells: Sequence[CellRecord]) -> CellRecord:
 def evaluate_run(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], evidence: Evidence | None = None) -> list[Row]:
     """Return every number of a run: one a cell, scene, label set, protocol and metric; those that do not exist with their reason."""
     evidence = evidence or Evidence(run)
-    groups = list(_grouped(evidence))
     rows: list[Row] = []
     for protocol in protocols:
-        for cell, members in groups:
-            record = evidence.dataset(cell)
-            label_sets = () if record is None else label_sets_of(record, protocol)
-            if cell.status != "done" or record is None or not label_sets:
-                reason = (
-                    cell.reason or cell.status
-                    if cell.status != "done"
-                    else f"{cell.dataset} has no labels: there are scores, and no number"
-                )
-                nothing = Result(None, reason, 0, 0, 0, 0, None)
-                rows += [Row(cell, cell.scene, "".join(label_sets[:1]), protocol, metric.name, nothing) for metric in metrics]
-                continue
-            for label_set in label_sets:
-                clips = evidence.clips(members, label_set, protocol)
-                parts = [(cell.scene, clips)]
-                if record.has_scenes and not members[0].scene:
-                    parts += [(scene, [clip for clip in clips if clip.scene == scene]) for scene in sorted({clip.scene for clip in clips})]
-                for scene, chosen in parts:
-                    rows += [
-                        Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric), tuple(chosen))
-                        for metric in metrics
-                    ]
+        key = (protocol, tuple(metric.name for metric in metrics))
+        if key not in evidence.rows:
+            evidence.rows[key] = _evaluate(evidence, protocol, metrics)
+        rows += evidence.rows[key]
+    return rows
+
+
+def _evaluate(evidence: Evidence, protocol: Protocol, metrics: Sequence[Metric]) -> list[Row]:
+    rows: list[Row] = []
+    for cell, members in _grouped(evidence):
+        record = evidence.dataset(cell)
+        label_sets = () if record is None else label_sets_of(record, protocol)
+        if cell.status != "done" or record is None or not label_sets:
+            reason = (
+                cell.reason or cell.status if cell.status != "done" else f"{cell.dataset} has no labels: there are scores, and no number"
+            )
+            nothing = Result(None, reason, 0, 0, 0, 0, None)
+            rows += [Row(cell, cell.scene, "".join(label_sets[:1]), protocol, metric.name, nothing) for metric in metrics]
+            continue
+        for label_set in label_sets:
+            clips = evidence.clips(members, label_set, protocol)
+            parts = [(cell.scene, clips)]
+            if record.has_scenes and not members[0].scene:
+                parts += [(scene, [clip for clip in clips if clip.scene == scene]) for scene in sorted({clip.scene for clip in clips})]
+            for scene, chosen in parts:
+                rows += [
+                    Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric), tuple(chosen))
+                    for metric in metrics
+                ]
     return rows
 
 

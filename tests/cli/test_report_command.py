@@ -35,6 +35,29 @@ def test_one_table_is_printed_and_written(run):
     assert (run / "tables" / "ddl-table1.txt").read_text() in found.output
 
 
+def test_page_alone(run):
+    """--page writes report.html and no table, and says where; what it shows is what the table prints."""
+    found = report(run, "--page")
+    assert found.exit_code == 0 and not (run / "tables").exists()
+    assert f"next: open {run / 'report.html'} in a browser" in found.output and "pdflatex" not in found.output
+    assert "92.45" in found.output and "92.45" in (run / "report.html").read_text()
+
+
+def test_page_beside_a_table(run):
+    """Both are written where both are asked for; the page links to the table."""
+    found = report(run, "--page", "--table", "speed")
+    assert found.exit_code == 0 and {path.stem for path in (run / "tables").glob("*.txt")} == {"speed"}
+    text = (run / "report.html").read_text()
+    assert 'href="tables/speed.txt"' in text and "tables/comparison" not in text
+
+
+def test_everything_is_the_default(run):
+    """Tables and page; the page links to the tables, and a real run without pictures takes less than 5 MB."""
+    report(run)
+    text = (run / "report.html").read_text()
+    assert 'href="tables/protocols.tex"' in text and 'href="tables/comparison.md"' in text and len(text.encode()) < 5e6
+
+
 def test_elsewhere_leaves_the_run_alone(run, tmp_path):
     """--out takes all that is written."""
     report(run, "--table", "comparison", "--out", tmp_path / "there")
