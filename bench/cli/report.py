@@ -25,7 +25,8 @@ Examples:
   bench report results/A results/B --out results/both   runs of several machines as one""",
 )
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...")
-@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written; repeatable.")
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written, with what else is named; repeatable.")
+@click.option("--figure", "figures", multiple=True, metavar="NAME", help="Only this figure, with what else is named; repeatable.")
 @click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
 @click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
@@ -33,6 +34,7 @@ Examples:
 def command(
     runs: tuple[Path, ...],
     tables: tuple[str, ...],
+    figures: tuple[str, ...],
     protocol: str | None,
     metric: str,
     out: Path | None,
@@ -46,6 +48,7 @@ def command(
     from ..plugins.registry import load
     from ..plugins.selection import select_one
     from ..plugins.syntax import nearest
+    from ..reporting import figures as drawing
     from ..reporting.report import KINDS, open_source, write_kinds
     from ..reporting.tables import to_text
 
@@ -53,6 +56,9 @@ def command(
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
     mistakes = [_unknown("table", name, tuple(KINDS), nearest(name, KINDS)) for name in tables if name not in KINDS]
+    mistakes += [
+        _unknown("figure", name, tuple(drawing.KINDS), nearest(name, drawing.KINDS)) for name in figures if name not in drawing.KINDS
+    ]
     if metric not in registry.metrics:
         mistakes.append(_unknown("metric", metric, tuple(registry.metrics), nearest(metric, registry.metrics)))
     if mistakes:
@@ -62,10 +68,17 @@ def command(
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric])
         folder = out or run.path
-        written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
+        everything = not (tables or figures)
+        written: list[Path] = []
+        missing: list[str] = []
+        if tables or everything:
+            written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
+        if figures or everything:
+            drawn = drawing.write_figures(source, figures or tuple(drawing.KINDS), folder / "figures")
+            written, missing = written + drawn[0], missing + drawn[1]
     except RunError as error:
         raise RequestError(str(error)) from error
-    if tables:
+    if not everything:
         for name in tables:
             for table in KINDS[name].make(source):
                 click.echo(to_text(table))
@@ -75,7 +88,8 @@ def command(
         click.echo(f"wrote {path}")
     for sentence in missing:
         click.echo(f"left out: {sentence}")
-    click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
+    if tables or everything:
+        click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...], near: str | None) -> str:

@@ -37,7 +37,7 @@ KINDS = {
         "frames, reconstructions and errors without and with distinction; from kept images", qualitative.strips, qualitative.absent
     ),
     "sigma": Kind("the weight of pseudo-anomalies over training", sigma.weights, lambda source: sigma.ABSENT),
-    "cost": Kind("the number against time of fitting and parameters", cost.clouds, lambda source: NO_NUMBER),
+    "cost": Kind("the number against time of fitting and parameters", cost.clouds, lambda source: cost.ABSENT),
 }
 """Every kind of figure, by the name that `--figure` takes, in the order of the report."""
 

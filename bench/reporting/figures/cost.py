@@ -45,6 +45,9 @@ def parameters(cell: CellRecord) -> float | None:
 MEASURES: dict[str, Callable[[CellRecord], float | None]] = {"seconds of fitting": seconds, "parameters": parameters}
 
 
+ABSENT = "no cell with a number has its time of fitting or its parameters on record"
+
+
 def clouds(source: Source) -> Iterator[Drawn]:
     """Yield one figure a dataset: a panel a measure, a point a method."""
     for dataset in datasets_of(source):
@@ -65,18 +68,22 @@ def points(rows: Sequence[Row], measure: Callable[[CellRecord], float | None]) -
 
 
 def _draw(source: Source, dataset: str, rows: Sequence[Row], measured: dict[str, list[tuple[Row, float]]]) -> Drawn:
+    from matplotlib.ticker import LogLocator
+
     height = 2.4 + 0.05 * len(rows)
     figure = new_figure(DOUBLE, height, layout=None)
     figure.subplots_adjust(left=0.065, right=0.99, top=0.98, bottom=0.38 / height, wspace=0.12)
     axes = figure.subplots(1, len(measured), squeeze=False, sharey=True)[0]
     values = [row.value for row in rows]
-    margin = 0.08 * max(1.0, max(values) - min(values))
+    margin = max(2.0, 0.08 * (max(values) - min(values)))
     for axis, (name, found) in zip(axes, measured.items()):
         axis.set_xscale("log")
         costs = [cost for _, cost in found]
-        spread = max(2.0, max(costs) / min(costs)) ** 0.12
+        spread = max(1.7, (max(costs) / min(costs)) ** 0.12)
         axis.set_xlim(min(costs) / spread, max(costs) * spread)
         axis.set_ylim(min(values) - margin, max(values) + margin)
+        if max(costs) / min(costs) < 30:  # too few powers of ten for an axis
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(lambda value, _: _plain(value))
         axis.xaxis.set_minor_formatter(lambda value, _: "")
         axis.set_xlabel(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,7 +32,7 @@ class Row:
     cells: tuple[CellRecord, ...]
     """Of all seeds, and of all scenes that have models of their own."""
     look: int
-    """The place among all rows with numbers: a row looks the same in every figure of a run."""
+    """A row looks the same in every figure of a run (`looks_of`)."""
 
     @property
     def value(self) -> float:
@@ -52,9 +54,22 @@ class Row:
         return list(dict.fromkeys(cell.seed for cell in self.cells))
 
 
+def looks_of(source: Source) -> dict[str, int]:
+    """Return a number for each row of the comparison that has any: low ones, which look least alike, for what `choose` prefers."""
+    means = {
+        line.label: statistics.fmean(numbers)
+        for line in source.comparison.lines
+        if (numbers := [float(entry.mean) for entry in line.entries if entry.mean])
+    }
+    order = sorted(means, key=lambda label: means[label], reverse=source.metric.higher_is_better)
+    of_ablation = {cell.label for cell in source.evidence.cells if cell.ablation}
+    pairs = itertools.zip_longest([label for label in order if label in of_ablation], [label for label in order if label not in of_ablation])
+    return {label: number for number, label in enumerate(label for pair in pairs for label in pair if label is not None)}
+
+
 def rows_of(source: Source, dataset: str) -> list[Row]:
     """Return the rows that have a number on a dataset, the best first; of equal ones the first of the table."""
-    lines = [line for line in source.comparison.lines if any(entry.mean for entry in line.entries)]
+    looks = looks_of(source)
     column = source.comparison.columns.index(dataset)
     rows = [
         Row(
@@ -62,9 +77,9 @@ def rows_of(source: Source, dataset: str) -> list[Row]:
             entry.mean,
             f" ± {entry.sd} ({entry.seeds})" if entry.sd else "",
             tuple(cell for cell in source.evidence.cells if (cell.label, cell.dataset) == (line.label, dataset)),
-            look,
+            looks[line.label],
         )
-        for look, line in enumerate(lines)
+        for line in source.comparison.lines
         if (entry := line.entries[column]).mean
     ]
     return sorted(rows, key=lambda row: -row.value if source.metric.higher_is_better else row.value)

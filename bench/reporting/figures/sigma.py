@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...runs.folder import CellRecord
+from .rows import looks_of
 from .style import SINGLE, Drawn, legend_below, line_look, new_figure, slug
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def history(source: Source, cell: CellRecord) -> tuple[list[float], list[float]]
 def _draw(source: Source, dataset: str, of_dataset: dict[str, list[tuple[CellRecord, list[float], list[float]]]]) -> Drawn:
     from matplotlib.lines import Line2D
 
-    looks = {line.label: number for number, line in enumerate(source.comparison.lines)}
+    looks = looks_of(source)
     figure = new_figure(SINGLE, 1.9)
     axis = figure.subplots()
     epochs = all("epochs" in cell.parameters for cells in of_dataset.values() for cell, _, _ in cells)

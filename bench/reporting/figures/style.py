@@ -68,6 +68,8 @@ def encoded(figure: Figure) -> dict[str, bytes]:
     """Return a figure as PDF and PNG. Without dates and versions, so that equal figures are equal bytes."""
     metadata: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
     files = {}
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # what is laid out stays so, and need not be done again for each form
     for form, facts in metadata.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, metadata=facts)

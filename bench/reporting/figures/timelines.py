@@ -41,7 +41,7 @@ def _draw(source: Source, dataset: str, rows: list[Row], rule: str) -> Drawn:
     labels = {clip.id: clip.labels for of_row in clips.values() for clip in of_row.values()}
     down = -(-len(shown) // COLUMNS)
     across = min(COLUMNS, len(shown))
-    figure = new_figure(DOUBLE, 0.72 * down + 0.1)
+    figure = new_figure(DOUBLE, 0.8 * down + 0.15)
     axes = figure.subplots(down, across, squeeze=False, sharey=True)
     for axis, clip_id in zip(axes.flat, shown):
         of_clip = labels.get(clip_id)
@@ -65,7 +65,8 @@ def _draw(source: Source, dataset: str, rows: list[Row], rule: str) -> Drawn:
         axis.set_axis_off()
     for axis in axes.flat[max(0, len(shown) - across) : len(shown)]:
         axis.set_xlabel("frame", labelpad=1)
-    figure.supylabel("score")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("score", labelpad=1)
     handles = [*(Line2D([], [], **line_look(row.look)) for row in rows), Patch(facecolor=TRUTH, alpha=0.35)]
     legend_below(figure, handles, [*(row.text for row in rows), "anomalous"])
     total = len(record.clips)
