@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 Examples:
   bench report results/RUN                              everything
   bench report results/RUN --table comparison --table protocols
+  bench report results/RUN --video 01                   of a run made with --keep weights
   bench report results/A results/B --out results/both   runs of several machines as one""",
 )
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...")
-@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written, with what else is named; repeatable.")
+@click.option(
+    "--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written, with what else is named; repeatable."
+)
 @click.option("--figure", "figures", multiple=True, metavar="NAME", help="Only this figure, with what else is named; repeatable.")
+@click.option(
+    "--video", "videos", multiple=True, metavar="CLIP", help="An annotated video of a test clip (CLIP or DATASET/CLIP); repeatable."
+)
+@click.option("--video-method", "video_methods", multiple=True, metavar="ROW", help="Whose; repeatable. [default: all with kept weights]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Where the video's dataset lies. [default: BENCH_DATA, else ./data]"
+)
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of the video. [default: the dataset's, else 25]")
 @click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
 @click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
@@ -35,6 +46,10 @@ def command(
     runs: tuple[Path, ...],
     tables: tuple[str, ...],
     figures: tuple[str, ...],
+    videos: tuple[str, ...],
+    video_methods: tuple[str, ...],
+    data: tuple[Path, ...],
+    fps: float | None,
     protocol: str | None,
     metric: str,
     out: Path | None,
@@ -59,6 +74,8 @@ def command(
     mistakes += [
         _unknown("figure", name, tuple(drawing.KINDS), nearest(name, drawing.KINDS)) for name in figures if name not in drawing.KINDS
     ]
+    if not videos and (video_methods or data or fps):
+        mistakes.append("--video-method, --data and --fps are those of a video: say of which clip with --video CLIP")
     if metric not in registry.metrics:
         mistakes.append(_unknown("metric", metric, tuple(registry.metrics), nearest(metric, registry.metrics)))
     if mistakes:
@@ -68,7 +85,7 @@ def command(
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric])
         folder = out or run.path
-        everything = not (tables or figures)
+        everything = not (tables or figures or videos)
         written: list[Path] = []
         missing: list[str] = []
         if tables or everything:
@@ -76,6 +93,10 @@ def command(
         if figures or everything:
             drawn = drawing.write_figures(source, figures or tuple(drawing.KINDS), folder / "figures")
             written, missing = written + drawn[0], missing + drawn[1]
+        if videos:
+            from .video import make_videos
+
+            written += make_videos(source, videos, video_methods, data, fps, folder / "videos")
     except RunError as error:
         raise RequestError(str(error)) from error
     if not everything:

@@ -94,6 +94,9 @@ def _draw(
     candidates: int,
     label_set: str,
 ) -> Drawn:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     first = next(iter(kept.values()))
     pictures = [
         [
@@ -111,7 +114,6 @@ def _draw(
     figure = new_figure(width * len(titles) + 0.75, (width * ratio + 0.03) * len(frames) + 0.35)
     axes = figure.subplots(len(frames), len(titles), squeeze=False)
     scale = max(picture.max() for row in pictures for picture in row[1 + len(kept) :]) or 1.0
-    shown = None
     for line, (row, (clip, frame)) in enumerate(zip(pictures, frames)):
         axes[line, 0].set_ylabel(f"{wrapped(clip, 12)}\nframe {frame}", fontsize=6)
         for column, picture in enumerate(row):
@@ -121,13 +123,13 @@ def _draw(
             axis.spines[:].set_visible(False)
             aspect = ratio * picture.shape[1] / picture.shape[0]
             if column > len(kept):
-                shown = axis.imshow(picture, cmap=ERRORS, vmin=0, vmax=scale, aspect=aspect)
+                axis.imshow(picture, cmap=ERRORS, vmin=0, vmax=scale, aspect=aspect)
             else:
                 axis.imshow(picture, aspect=aspect)
             if line == 0:
                 axis.set_title(titles[column], pad=3)
     cell = next(cell for cell in _members(source) if (cell.dataset, place(cell)[0]) == (dataset, network))
-    bar = figure.colorbar(shown, ax=axes[:, -1], fraction=0.08, aspect=30)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, scale), ERRORS), ax=axes[:, -1], fraction=0.08, aspect=30)
     bar.outline.set_visible(False)
     bar.ax.locator_params(nbins=5)
     return Drawn(

@@ -63,7 +63,9 @@ def looks_of(source: Source) -> dict[str, int]:
     }
     order = sorted(means, key=lambda label: means[label], reverse=source.metric.higher_is_better)
     of_ablation = {cell.label for cell in source.evidence.cells if cell.ablation}
-    pairs = itertools.zip_longest([label for label in order if label in of_ablation], [label for label in order if label not in of_ablation])
+    pairs = itertools.zip_longest(
+        [label for label in order if label in of_ablation], [label for label in order if label not in of_ablation]
+    )
     return {label: number for number, label in enumerate(label for pair in pairs for label in pair if label is not None)}
 
 

@@ -92,7 +92,9 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
     legend = figure.legend(handles, [str(number) for number in range(len(labels))], loc="outside lower center", ncols=columns)
     for text, label in zip(legend.get_texts(), broken):
         text.set_text(label)
-    lines = sum(max(label.count("\n") + 1 for label in broken[row :: -(-len(labels) // columns)]) for row in range(-(-len(labels) // columns)))
+    lines = sum(
+        max(label.count("\n") + 1 for label in broken[row :: -(-len(labels) // columns)]) for row in range(-(-len(labels) // columns))
+    )
     figure.set_size_inches(width, height + 0.125 * lines + 0.06)
 
 
