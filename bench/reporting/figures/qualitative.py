@@ -115,7 +115,7 @@ def _draw(
     axes = figure.subplots(len(frames), len(titles), squeeze=False)
     scale = max(picture.max() for row in pictures for picture in row[1 + len(kept) :]) or 1.0
     for line, (row, (clip, frame)) in enumerate(zip(pictures, frames)):
-        axes[line, 0].set_ylabel(f"{wrapped(clip, 12)}\nframe {frame}", fontsize=6)
+        axes[line, 0].set_ylabel(f"{wrapped(f'clip {clip}', 14)}\nframe {frame}", fontsize=6)
         for column, picture in enumerate(row):
             axis = axes[line, column]
             axis.set_xticks([])
