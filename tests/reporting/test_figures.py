@@ -9,6 +9,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from made_run import LENGTHS, done, labels_of, make_run
 from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
@@ -16,6 +17,7 @@ from scipy.ndimage import median_filter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench import Scores
+from bench.cli.report import command
 from bench.plugins.registry import load
 from bench.reporting.figures import KINDS, write_figures
 from bench.reporting.figures.qualitative import strips
@@ -285,6 +287,12 @@ def test_names_that_are_alike_as_files_are_numbered(tmp_path):
     run = make_run(tmp_path / "run", [done("a", dataset="d[x=1]"), done("a", dataset="d x=1", folder="cells/a/other/0")])
     written, _ = write_figures(source_of(run), ("roc",), tmp_path / "figures")
     assert [path.name for path in written if path.suffix == ".pdf"] == ["roc-d-x=1.pdf", "roc-d-x=1-2.pdf"]
+
+
+def test_unknown_figures_are_refused(tmp_path):
+    """With the nearest name, before anything is read."""
+    found = CliRunner().invoke(command, [str(tmp_path), "--figure", "rok"])
+    assert str(found.exception) == f"no figure 'rok' - did you mean 'roc'? (there are {', '.join(KINDS)})"
 
 
 def test_spans():
