@@ -83,9 +83,9 @@ def test_other_scores_are_said(made, run):
 def test_without_weights_the_command_is_named_and_works(made, run):
     """Followed as a dry run, it repeats this cell alone."""
     cell = cell_of(run, "frame-difference")
-    with pytest.raises(RunError, match="its weights were not kept; this trains it again and keeps them: ") as error:
-        with replay(run, cell, "01", [made / "data"], lambda *at: None):
-            pass
+    refused = pytest.raises(RunError, match="its weights were not kept; this trains it again and keeps them: ")
+    with refused as error, replay(run, cell, "01", [made / "data"], lambda *at: None):
+        pass
     words = shlex.split(re.search("bench run .*", str(error.value))[0])
     assert words[words.index("--keep") + 1] == "weights" and words[words.index("--force") + 1] == "frame-difference"
     found = bench(*words[1:], "--dry-run", cwd=made)
@@ -103,9 +103,9 @@ def test_what_cannot_be_replayed_is_said(made, run, tmp_path):
     with pytest.raises(DataError, match="20 frames here, 21 in the run"), replay(run, cell, "01", [made / "data"], lambda *at: None):
         pass
     (run.cell_path(cell_of(run, "brightness")) / "weights").write_bytes(b"nothing")
-    with pytest.raises(RunError, match="weights cannot be read"):
-        with replay(run, cell_of(run, "brightness"), "01", [made / "data"], lambda *at: None):
-            pass
+    refused = pytest.raises(RunError, match="weights cannot be read")
+    with refused, replay(run, cell_of(run, "brightness"), "01", [made / "data"], lambda *at: None):
+        pass
 
 
 def report(*arguments):
@@ -117,13 +117,13 @@ def report(*arguments):
 
 def test_one_line_makes_the_videos(made, run):
     """Of every row with kept weights; that the random one is not that of the table is said loudly; nothing else is made."""
-    found = report(run.path, "--video", "01", "--data", made / "data", "--fps", 5)
+    found = report(run.path, "--video", "toy/02", "--data", made / "data", "--fps", 5)
     names = sorted(path.name for path in (run.path / "videos").iterdir())
-    assert names == ["brightness-toy-01.mp4", "unet-plain-epochs=1-every=4-toy-01.mp4"]
+    assert names == ["brightness-toy-02.mp4", "unet-plain-epochs=1-every=4-toy-02.mp4"]
     assert all(f"wrote {run.path / 'videos' / name}" in found.output for name in names)
-    assert "WARNING: brightness on toy, clip 01: scores differ" in found.output and "WARNING: unet" not in found.output
+    assert "WARNING: brightness on toy, clip 02: scores differ" in found.output and "WARNING: unet" not in found.output
     video = cv2.VideoCapture(str(run.path / "videos" / names[1]))
-    assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (20, 5)
+    assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (26, 5)
     video.release()
     assert not (run.path / "figures").exists()
 
