@@ -26,6 +26,7 @@ from bench.reporting.pairs import pairs
 from bench.running.context import make_context
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
+from bench.running.replay import replay
 from bench.running.request import Request
 from bench.runs.files import write_text
 from bench.runs.folder import CellRecord, Run
@@ -197,6 +198,14 @@ def pickled_boxes(root, patch):
     BoxesDetector(BoxesDetector.Parameters(path=str(root / "boxes.json"))).check("ped2")
 
 
+def video_without_weights(root, patch):
+    cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
+    run = Run(root)
+    run.write_manifest({"cells": [vars(cell)]})
+    with replay(run, cell, "01", [], lambda *at: None):
+        pass
+
+
 def broken_plugin(source: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     def load_it(root, patch):
         (root / "mine.py").write_text(source)
@@ -233,6 +242,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A tif that is a Git LFS pointer": pointer,
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,
+    "A video without kept weights": video_without_weights,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),
     "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
 }

@@ -23,11 +23,23 @@ Examples:
   bench report results/RUN                              everything
   bench report results/RUN --table comparison --table protocols
   bench report results/RUN --page                       the page alone
+  bench report results/RUN --video 01                   of a run made with --keep weights
   bench report results/A results/B --out results/both   runs of several machines as one""",
 )
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...")
-@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written; repeatable.")
-@click.option("--page", is_flag=True, help="Only report.html, beside the tables that are asked for.")
+@click.option(
+    "--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written, with what else is named; repeatable."
+)
+@click.option("--figure", "figures", multiple=True, metavar="NAME", help="Only this figure, with what else is named; repeatable.")
+@click.option("--page", is_flag=True, help="Only report.html, with what else is named.")
+@click.option(
+    "--video", "videos", multiple=True, metavar="CLIP", help="An annotated video of a test clip (CLIP or DATASET/CLIP); repeatable."
+)
+@click.option("--video-method", "video_methods", multiple=True, metavar="ROW", help="Whose; repeatable. [default: all with kept weights]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Where the video's dataset lies. [default: BENCH_DATA, else ./data]"
+)
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of the video. [default: the dataset's, else 25]")
 @click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
 @click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
@@ -35,7 +47,12 @@ Examples:
 def command(
     runs: tuple[Path, ...],
     tables: tuple[str, ...],
+    figures: tuple[str, ...],
     page: bool,
+    videos: tuple[str, ...],
+    video_methods: tuple[str, ...],
+    data: tuple[Path, ...],
+    fps: float | None,
     protocol: str | None,
     metric: str,
     out: Path | None,
@@ -49,6 +66,7 @@ def command(
     from ..plugins.registry import load
     from ..plugins.selection import select_one
     from ..plugins.syntax import nearest
+    from ..reporting import figures as drawing
     from ..reporting.page import write_page
     from ..reporting.report import KINDS, open_source, write_kinds
     from ..reporting.tables import to_text
@@ -57,6 +75,11 @@ def command(
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
     mistakes = [_unknown("table", name, tuple(KINDS), nearest(name, KINDS)) for name in tables if name not in KINDS]
+    mistakes += [
+        _unknown("figure", name, tuple(drawing.KINDS), nearest(name, drawing.KINDS)) for name in figures if name not in drawing.KINDS
+    ]
+    if not videos and (video_methods or data or fps):
+        mistakes.append("--video-method, --data and --fps are those of a video: say of which clip with --video CLIP")
     if metric not in registry.metrics:
         mistakes.append(_unknown("metric", metric, tuple(registry.metrics), nearest(metric, registry.metrics)))
     if mistakes:
@@ -66,13 +89,24 @@ def command(
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric])
         folder = out or run.path
-        written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables") if tables or not page else ([], [])
-        if page or not tables:
-            paths, sentences = write_page(source, folder / "report.html")
-            written, missing = written + paths, missing + sentences
+        everything = not (tables or figures or page or videos)
+        written: list[Path] = []
+        missing: list[str] = []
+        if tables or everything:
+            written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
+        if figures or everything:
+            drawn = drawing.write_figures(source, figures or tuple(drawing.KINDS), folder / "figures")
+            written, missing = written + drawn[0], missing + drawn[1]
+        if page or everything:
+            made = write_page(source, folder / "report.html")
+            written, missing = written + made[0], missing + made[1]
+        if videos:
+            from .video import make_videos
+
+            written += make_videos(source, videos, video_methods, data, fps, folder / "videos")
     except RunError as error:
         raise RequestError(str(error)) from error
-    if tables:
+    if not everything:
         for name in tables:
             for table in KINDS[name].make(source):
                 click.echo(to_text(table))
@@ -82,9 +116,9 @@ def command(
         click.echo(f"wrote {path}")
     for sentence in missing:
         click.echo(f"left out: {sentence}")
-    if page or not tables:
+    if page or everything:
         click.echo(f"next: open {shlex.quote(str(folder / 'report.html'))} in a browser")
-    if tables or not page:
+    if tables or everything:
         click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
 
 

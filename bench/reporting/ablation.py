@@ -19,7 +19,7 @@ def ablate(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
     table : the comparison; its numbers and footnotes are taken over as they are.
     cells : of the run; `ablation` says the place of a method, `published` what its paper prints.
     """
-    places = {cell.label: (cell.ablation[0] + cell.label.removeprefix(cell.method), cell.ablation[1]) for cell in cells if cell.ablation}
+    places = {cell.label: place(cell) for cell in cells if cell.ablation}
     if not places:
         return None
     networks = list(dict.fromkeys(network for network, _ in places.values()))
@@ -54,3 +54,8 @@ def ablate(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
         [(letter, text) for letter, text in table.footnotes if letter in used],
         [],
     )
+
+
+def place(cell: CellRecord) -> tuple[str, str]:
+    """Return network, with the parameters that were given, and variant of a cell that has a place in an ablation."""
+    return cell.ablation[0] + cell.label.removeprefix(cell.method), cell.ablation[1]

@@ -202,7 +202,7 @@ def _run_cell(
     )
 
     def opened(clip: Clip, length: int) -> OpenClip:
-        return _open(dataset, clip, length, method, detector, reporter.touch)
+        return open_clip(dataset, clip, length, method, detector, reporter.touch)
 
     reporter.begin("fit", "fitting")
     began = time.monotonic()
@@ -288,7 +288,8 @@ def _read_partial(path: Path, clip_id: str, logger: logging.Logger) -> Scores | 
         return None
 
 
-def _open(dataset: Dataset, clip: Clip, length: int, method: Method, detector: Detector | None, touch: Callable[[], None]) -> OpenClip:
+def open_clip(dataset: Dataset, clip: Clip, length: int, method: Method, detector: Detector | None, touch: Callable[[], None]) -> OpenClip:
+    """Return a clip as this method sees it: frames opened at first use, tracks for training clips."""
     from ..frames.store import open_frames
     from ..objects.tracks import open_tracks
 
@@ -328,7 +329,7 @@ class _ImageKeeper:
             return
         pictures = {"frame": np.asarray(clip.frames[frame])}
         if "reconstruction" in found:
-            pictures["reconstruction"] = _as_picture(method, found["reconstruction"])
+            pictures["reconstruction"] = as_picture(method, found["reconstruction"])
         if "map" in found:
             # One scale for all frames, so that pictures compare: the largest error that a value range allows is white.
             scale = 2.0 if method.window.value_range == "-1..1" else 1.0
@@ -344,7 +345,7 @@ class _ImageKeeper:
                 raise RunError(f"cannot write {path}; free space or permission is needed there")
 
 
-def _as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
+def as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
     """Return (C, H, W) in the method's value range as (H, W) or (H, W, 3) uint8."""
     match method.window.value_range:
         case "0..1":

@@ -44,6 +44,12 @@ def _operating_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarra
     return last + 1 - true, true
 
 
+def roc(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return false and true positive rate at each threshold, from (0, 0) to (1, 1); straight lines join them. Both classes present."""
+    false, true = _operating_points(labels, scores)
+    return np.concatenate([[0.0], false / false[-1]]), np.concatenate([[0.0], true / true[-1]])
+
+
 def ap(labels: np.ndarray, scores: np.ndarray) -> float:
     """Return the average precision: precision at each threshold, weighted by the gain in recall (no interpolation)."""
     false, true = _operating_points(labels, scores)
@@ -53,9 +59,8 @@ def ap(labels: np.ndarray, scores: np.ndarray) -> float:
 
 def eer(labels: np.ndarray, scores: np.ndarray) -> float:
     """Return the rate at which false positives and false negatives are equally frequent, linearly interpolated on the ROC curve."""
-    false, true = _operating_points(labels, scores)
-    false_rate = np.concatenate([[0.0], false / false[-1]])
-    miss_rate = 1 - np.concatenate([[0.0], true / true[-1]])
+    false_rate, hit_rate = roc(labels, scores)
+    miss_rate = 1 - hit_rate
     difference = false_rate - miss_rate  # never falls, from -1 to 1
     after = int(np.searchsorted(difference, 0.0))
     before = after - 1

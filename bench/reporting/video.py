@@ -1,0 +1,216 @@
+"""A clip as a video: frame, reconstruction and error map beside each other, and the score with the truth below."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import RunError
+from .figures.style import spans
+
+PANEL = 256
+"""Height of a panel in pixels. Chosen here: three of 16:9 fit on a laptop's screen."""
+GAP, HEAD, BAND, LEFT = 8, 22, 110, 40
+"""Pixels between panels, of a line of text, of the timeline, and left of it for its scale."""
+WHITE, INK, GRAY = (255, 255, 255), (30, 30, 30), (150, 150, 150)
+LINE, CURSOR, TRUTH, SHADE = (178, 114, 0), (30, 30, 30), (0, 94, 213), (200, 232, 250)
+"""Blue, Green, Red, as OpenCV has them; hues of Okabe and Ito."""
+CODEC = "mp4v"
+
+
+class Shown(Protocol):
+    """One frame (`picture`, (H, W, 3) uint8 RGB), and what a network made of it (None where it made nothing)."""
+
+    @property
+    def picture(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB."""
+
+    @property
+    def reconstruction(self) -> np.ndarray | None:
+        """(h, w[, 3]) uint8."""
+
+    @property
+    def error(self) -> np.ndarray | None:
+        """(h, w) float."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """What runs along the clip.
+
+    Parameters
+    ----------
+    title : the head line.
+    scores : (N,) float, processed under the protocol; NaN where a frame has no score.
+    labels : (N,) 0/1; empty where there are none.
+    about : what the scores are, e.g. the protocol's name.
+    notes : what a viewer must know; written in every frame.
+    """
+
+    title: str
+    scores: np.ndarray
+    labels: np.ndarray
+    about: str
+    notes: Sequence[str] = ()
+
+
+def write_video(
+    path: Path, track: Track, frames: Iterable[Shown], parts: Sequence[str], largest: float, rate: float, step: Callable[[int, int], None]
+) -> None:
+    """Write a clip as an MP4, whole or not at all.
+
+    Parameters
+    ----------
+    parts : those of 'reconstruction' and 'map' that have a panel.
+    largest : the error that is the bright end of the colours, in all frames.
+    rate : frames a second.
+    step : told how many of how many frames are drawn.
+
+    Raises
+    ------
+    RunError : this OpenCV cannot write MP4, the file cannot be written or read back, or frames and scores differ in number.
+    """
+    import cv2
+
+    length = len(track.scores)
+    writer: Any = None
+    count = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".video-") as folder:
+            unfinished = Path(folder) / "video.mp4"
+            for count, shown in enumerate(frames, start=1):
+                if writer is None:
+                    draw = _Canvas(track, shown.picture.shape, parts, largest)
+                    writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter_fourcc(*CODEC), rate, draw.size)  # type: ignore[attr-defined]
+                    if not writer.isOpened():
+                        raise RunError(
+                            f"cannot write {path}: this OpenCV ({cv2.__version__}) has no encoder for {CODEC}; the wheels of opencv-python on "
+                            "PyPI have one"
+                        )
+                if count <= length:
+                    writer.write(draw.frame(count - 1, shown))
+                step(count, length)
+            if writer is None or count != length:
+                raise RunError(f"{path.name}: {count} frames were decoded, {length} are known of the clip: it is another copy")
+            writer.release()
+            if (readable := _frames_in(unfinished)) != length:
+                raise RunError(f"cannot write {path}: {readable} of {length} frames can be read back; free space is needed there")
+            unfinished.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}; free space or permission is needed there") from error
+    finally:
+        if writer is not None:
+            writer.release()
+
+
+def _frames_in(path: Path) -> int:
+    import cv2
+
+    video = cv2.VideoCapture(str(path))
+    count = 0
+    while video.grab():
+        count += 1
+    video.release()
+    return count
+
+
+class _Canvas:
+    """Everything that is the same in all frames, drawn once."""
+
+    def __init__(self, track: Track, shape: Sequence[int], parts: Sequence[str], largest: float) -> None:
+        self.track, self.largest = track, largest or 1.0
+        self.parts = [part for part in ("reconstruction", "map") if part in parts]
+        self.panel = (round(PANEL * shape[1] / shape[0]), PANEL)
+        self.bar = 56 if "map" in self.parts else 0
+        width = max(GAP + (1 + len(self.parts)) * (self.panel[0] + GAP) + self.bar, 640)
+        self.rows = (HEAD + 4, 2 * HEAD + 2 + PANEL + HEAD)
+        height = self.rows[1] + BAND + 8 + HEAD * len(track.notes) + 14
+        self.size = (width + width % 2, height + height % 2)  # the codec wants even numbers
+        self.band = (LEFT, self.rows[1], self.size[0] - GAP - 2, self.rows[1] + BAND)
+        self.still = self._still()
+
+    def _left(self, number: int) -> int:
+        return GAP + number * (self.panel[0] + GAP)
+
+    def _still(self) -> np.ndarray:
+        import cv2
+
+        still = np.full((self.size[1], self.size[0], 3), 255, np.uint8)
+        _text(still, self.track.title, (GAP, HEAD - 5), 0.5)
+        for number, name in enumerate(["", *self.parts]):
+            _text(still, {"": "frame", "map": "error"}.get(name, name), (self._left(number), self.rows[0] + HEAD - 8), 0.42, GRAY)
+        if self.bar:
+            left, top = self._left(1 + len(self.parts)), self.rows[0] + HEAD
+            ramp = np.linspace(255, 0, PANEL).astype(np.uint8)[:, None].repeat(12, axis=1)
+            still[top : top + PANEL, left : left + 12] = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)
+            _text(still, f"{self.largest:.2g}", (left + 15, top + 9), 0.35)
+            _text(still, "0", (left + 15, top + PANEL), 0.35)
+        left, top, right, bottom = self.band
+        for first, count in spans(self.track.labels):
+            cv2.rectangle(still, (self._across(first - 0.5), top), (self._across(first + count - 0.5), bottom), SHADE, -1)
+        scores = self.track.scores
+        known = np.flatnonzero(np.isfinite(scores))
+        low, high = (float(scores[known].min()), float(scores[known].max())) if len(known) else (0.0, 1.0)
+        heights = bottom - 3 - (scores - low) / ((high - low) or 1.0) * (bottom - top - 6)
+        for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
+            points = np.array([[self._across(frame), round(heights[frame])] for frame in run.tolist()], np.int32)
+            if len(points):
+                cv2.polylines(still, [points], False, LINE, 1, cv2.LINE_AA)
+        cv2.rectangle(still, (left, top), (right, bottom), GRAY, 1)
+        _text(still, f"{high:.3g}", (4, top + 10), 0.35)
+        _text(still, f"{low:.3g}", (4, bottom), 0.35)
+        shaded = "; shaded: anomalous" if len(self.track.labels) else "; no labels"
+        _text(still, f"score ({self.track.about}{shaded})", (left, bottom + 14), 0.38, GRAY)
+        for number, note in enumerate(self.track.notes, start=1):
+            _text(still, f"note: {note}", (GAP, bottom + 14 + number * HEAD), 0.4, TRUTH)
+        return still
+
+    def _across(self, frame: float) -> int:
+        left, _, right, _ = self.band
+        return round(left + min(1.0, max(0.0, frame / max(1, len(self.track.scores) - 1))) * (right - left))
+
+    def frame(self, index: int, shown: Shown) -> np.ndarray:
+        """Return one frame of the video, (H, W, 3) uint8, blue first."""
+        import cv2
+
+        canvas = self.still.copy()
+        top = self.rows[0] + HEAD
+        pictures = {"": shown.picture, "reconstruction": shown.reconstruction, "map": shown.error}
+        for number, name in enumerate(["", *self.parts]):
+            left = self._left(number)
+            place = canvas[top : top + PANEL, left : left + self.panel[0]]
+            picture = pictures[name]
+            if picture is None:
+                place[:] = 235
+                _text(canvas, "none for this frame", (left + 8, top + PANEL // 2), 0.42, GRAY)
+                continue
+            if name == "map":
+                scaled = np.clip(picture / self.largest * 255, 0, 255).astype(np.uint8)
+                picture = cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO)
+            else:
+                picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR)
+            way = cv2.INTER_AREA if picture.shape[0] > PANEL else cv2.INTER_LINEAR
+            place[:] = cv2.resize(picture, self.panel, interpolation=way)
+        score = self.track.scores[index]
+        said = f"frame {index} of {len(self.track.scores)}   score {score:.3f}" if np.isfinite(score) else f"frame {index}   no score"
+        _text(canvas, said, (GAP, top + PANEL + HEAD - 6), 0.5)
+        if len(self.track.labels) and self.track.labels[index]:
+            cv2.rectangle(canvas, (self._left(0), top), (self._left(0) + self.panel[0] - 1, top + PANEL - 1), TRUTH, 3)
+            _text(canvas, "labelled anomalous", (GAP + 290, top + PANEL + HEAD - 6), 0.5, TRUTH)
+        across = self._across(index)
+        cv2.line(canvas, (across, self.band[1]), (across, self.band[3]), CURSOR, 1)
+        return canvas
+
+
+def _text(canvas: np.ndarray, text: str, place: tuple[int, int], size: float, colour: tuple[int, int, int] = INK) -> None:
+    """Write one line; what reaches beyond the right edge is cut, and what OpenCV's font lacks becomes a question mark."""
+    import cv2
+
+    known = "".join(letter if " " <= letter <= "~" else "?" for letter in " ".join(text.split(" ")))
+    cv2.putText(canvas, known, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
