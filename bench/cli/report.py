@@ -28,6 +28,12 @@ Examples:
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written; repeatable.")
 @click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
 @click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
+@click.option(
+    "--tracks",
+    multiple=True,
+    metavar="[DATASET=]DIR",
+    help="Tracks of anomalous objects, DIR/CLIP.txt, for TBDC in the table localisation.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
 @plugin_option
 def command(
@@ -35,6 +41,7 @@ def command(
     tables: tuple[str, ...],
     protocol: str | None,
     metric: str,
+    tracks: tuple[str, ...],
     out: Path | None,
     plugin: tuple[Path, ...],
 ) -> None:
@@ -60,7 +67,7 @@ def command(
     try:
         run = opened(runs, out)
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
-        source = open_source(run, registry, chosen, registry.metrics[metric])
+        source = open_source(run, registry, chosen, registry.metrics[metric], tracks)
         folder = out or run.path
         written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
     except RunError as error:

@@ -18,6 +18,8 @@ ALPHA = 0.1
 BETA = 0.1
 """Intersection over union from which on two boxes meet (Street Scene)."""
 
+NO_LEVELS = "no regions: there were no training frames to take levels from"
+
 
 @dataclass(frozen=True)
 class LocatedClip:
@@ -72,6 +74,8 @@ def rbdc(clips: Sequence[LocatedClip]) -> Located:
     A region of a map is false when it meets no anomalous region of its frame (intersection over union >= BETA); an anomalous region is
     found when a region of the map meets it. Counted are frames that have a map.
     """
+    if clips and not len(clips[0].dropped):
+        return Located(None, NO_LEVELS)
     total = sum(int(_has_map(clip).sum()) for clip in clips)
     if not total:
         return Located(None, "no frame with a map has an anomalous region")
@@ -85,6 +89,8 @@ def tbdc(clips: Sequence[LocatedClip]) -> Located:
 
     Of a track, the regions in frames that have a map count; a track without one does not.
     """
+    if clips and not len(clips[0].dropped):
+        return Located(None, NO_LEVELS)
     counts = [_match(clip) for clip in clips]
     found: list[np.ndarray] = []
     for clip, (_, hits) in zip(clips, counts):
