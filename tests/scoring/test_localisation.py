@@ -97,7 +97,8 @@ def test_tbdc_is_what_plain_loops_give(seed):
             for track in set(clip.true_tracks[np.isin(clip.true_frames, clip.frames)]):
                 mine = [(f, b) for f, b, t in zip(clip.true_frames, clip.true_boxes, clip.true_tracks) if t == track and f in clip.frames]
                 hit = sum(
-                    any(n == level and g == f and iou(c, b) >= 0.1 for g, n, c in zip(clip.box_frames, clip.box_levels, clip.boxes)) for f, b in mine
+                    any(n == level and g == f and iou(c, b) >= 0.1 for g, n, c in zip(clip.box_frames, clip.box_levels, clip.boxes))
+                    for f, b in mine
                 )
                 shares.append(hit / len(mine) >= 0.1)
         points.append((plain_curve(clips, level)[0], np.mean(shares)))
@@ -172,7 +173,9 @@ def test_a_track_needs_a_tenth_of_its_regions(length, expected):
 
 def test_boxes_meet_from_a_tenth_on():
     """Intersection over union of 0.1 counts."""
-    np.testing.assert_allclose(overlaps(np.array([[0, 0, 10, 1.0]]), np.array([[0, 0, 1, 1.0], [20, 0, 21, 1], [9, 0, 19, 1]])), [[0.1, 0, 1 / 19]])
+    np.testing.assert_allclose(
+        overlaps(np.array([[0, 0, 10, 1.0]]), np.array([[0, 0, 1, 1.0], [20, 0, 21, 1], [9, 0, 19, 1]])), [[0.1, 0, 1 / 19]]
+    )
     clip = located([0], [(0, 0, (0.0, 0.0, 1.0, 1.0))], [(0, (0.0, 0.0, 0.5, 0.2))])
     assert rbdc([clip]).value == 1
 
