@@ -167,9 +167,10 @@ class RegionKeeper:
             self._begin(clip.id)
         values = found["map"]
         self._size = values.shape
-        self._frames.append((frame, float(values.max()), np.nan if self._masks is None else forty(values, self._masks[frame])))
+        largest = float(values.max())
+        self._frames.append((frame, largest, np.nan if self._masks is None else forty(values, self._masks[frame])))
         for number, level in enumerate(self.levels):
-            if values.max() < level:
+            if largest < level:
                 break
             boxes, areas = components(values >= level)
             if len(boxes) > MOST:
