@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_run import LENGTHS, done, labels_of, make_run
+from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 
 from bench import Scores
 from bench.errors import RequestError
@@ -13,33 +13,7 @@ from bench.reporting.report import KINDS, open_source
 from bench.reporting.tables import to_latex, to_text
 from bench.reporting.tracks import read_tracks
 from bench.runs.merged import MergedRun
-from bench.runs.regions import ClipRegions, Regions, TrueRegions
-
-SIZE = (10, 20)
-MASKS = {
-    clip: TrueRegions(
-        np.array([[4, 4, 8, 8]] * int(labels.sum()), dtype=np.int32).reshape(-1, 4), np.flatnonzero(labels).astype(np.int32), (20, 40)
-    )
-    for clip, labels in labels_of().items()
-}
-"""One box in each anomalous frame, in masks twice as large as the maps."""
-
-
-def regions(found=0.5, false=0.0, clips=LENGTHS):
-    """At the upper of two levels a share of the anomalous regions of each clip; at the lower all, and a false one in a share of frames."""
-    kept = {}
-    for clip in clips:
-        length, anomalous = LENGTHS[clip], np.flatnonzero(labels_of()[clip])
-        upper = anomalous[: round(found * len(anomalous))]
-        wrong = np.arange(length)[: round(false * length)]
-        frames = np.concatenate([upper, anomalous, wrong]).astype(np.int32)
-        boxes = np.array([[2, 2, 4, 4]] * (len(upper) + len(anomalous)) + [[15, 2, 18, 9]] * len(wrong), dtype=np.uint16)
-        levels = np.array([1] * len(upper) + [0] * (len(anomalous) + len(wrong)), dtype=np.uint8)
-        forty = np.full(length, np.nan, np.float32)
-        forty[anomalous] = 1.0
-        largest = np.where(np.isnan(forty), 0.5, 2.0).astype(np.float32)
-        kept[clip] = ClipRegions(np.arange(length, dtype=np.int32), largest, forty, boxes, frames, levels, np.zeros(2, np.int32))
-    return Regions(np.array([0.1, 0.2], np.float32), SIZE, kept)
+from bench.runs.regions import TrueRegions
 
 
 def shown(run, kind, tracks=(), protocol="raw"):
