@@ -58,6 +58,8 @@ class DatasetInfo:
     obtain: str = ""
     resolution: tuple[int, int] | None = None
     """Height and width in pixels."""
+    frame_rate: float | None = None
+    """Frames a second; None where that is not known."""
     scenes: int = 1
     groups: tuple[str, ...] = ()
 

@@ -125,7 +125,7 @@ class Context:
     test_lengths: Mapping[str, int] = field(default_factory=dict)
     """Clip id -> frames of every test clip, in clip order: for methods that check a file of their own against the dataset."""
     images: Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None] | None = None
-    """Takes the pictures of one scored frame (`IMAGE_PARTS`), where they are kept."""
+    """Takes the pictures of one scored frame (`IMAGE_PARTS`), where something of them is kept."""
     epoch: int = 0
     """Of the training loop, from 0."""
     facts: dict[str, str | float] = field(default_factory=dict)
@@ -153,6 +153,8 @@ class Method:
     needs_parameters: ClassVar[bool] = False
     """True for a method that means nothing without parameters (`scores`): it is then not part of `all`."""
     uses_seed: ClassVar[bool] = True
+    normalises_clips: ClassVar[bool] = False
+    """True where `score` scales each clip by its own extremes: scores of two clips do not compare, and no one threshold fits both."""
     published_only: ClassVar[str] = ""
     """Why the method cannot run here, for a row that shows published numbers alone; such a method needs no `score`."""
     expected_failures: ClassVar[Mapping[str, str]] = {}

@@ -34,6 +34,7 @@ class Avenue(PublishedDataset):
             "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html and unpack both into one folder."
         ),
         resolution=(360, 640),
+        frame_rate=25,
         groups=("all",),
     )
     Parameters = VideoParameters

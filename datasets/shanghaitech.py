@@ -82,6 +82,7 @@ class ShanghaiTech(PublishedDataset):
         licence="research only (SVIP Lab, ShanghaiTech University)",
         obtain="Obtain shanghaitech.tar.gz from https://svip-lab.github.io/dataset/campus_dataset.html and unpack it.",
         resolution=(480, 856),
+        frame_rate=24,  # of the literature; not read in a file
         scenes=13,
         groups=("all",),
     )

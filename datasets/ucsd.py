@@ -52,7 +52,9 @@ class Ped1(UCSD):
     """UCSD Ped1: people walk towards and away from the camera."""
 
     name = "ped1"
-    info = DatasetInfo(title="UCSD Ped1", citation=_CITATION, year=2010, licence=_LICENCE, obtain=_OBTAIN, resolution=(158, 238))
+    info = DatasetInfo(
+        title="UCSD Ped1", citation=_CITATION, year=2010, licence=_LICENCE, obtain=_OBTAIN, resolution=(158, 238), frame_rate=10
+    )
     folder_names = ("UCSDped1", "ped1")
     label_files = ("Test/UCSDped1.m", "ped1.mat")
     row_names = ("ped1",)
@@ -70,7 +72,14 @@ class Ped2(UCSD):
 
     name = "ped2"
     info = DatasetInfo(
-        title="UCSD Ped2", citation=_CITATION, year=2010, licence=_LICENCE, obtain=_OBTAIN, resolution=(240, 360), groups=("all",)
+        title="UCSD Ped2",
+        citation=_CITATION,
+        year=2010,
+        licence=_LICENCE,
+        obtain=_OBTAIN,
+        resolution=(240, 360),
+        frame_rate=10,  # an older README of the dataset
+        groups=("all",),
     )
     folder_names = ("UCSDped2", "ped2")
     label_files = ("Test/UCSDped2.m", "ped2.mat")

@@ -98,6 +98,7 @@ class MNAD(PseudoAnomalyTraining):
     )
     Parameters: ClassVar[type] = MNADParameters
     drop_last = True
+    normalises_clips = True
     profiles = {
         "small": {"size": 128, "width": 0.5, "epochs": 4, "learning_rate": 1e-3, "every": 3},
         "smoke": {"size": 32, "width": 0.125, "epochs": 3, "learning_rate": 1e-3, "every": 4},

@@ -23,6 +23,7 @@ from bench.objects.fasterrcnn import FasterRCNNDetector
 from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
 from bench.reporting.pairs import pairs
+from bench.reporting.tracks import read_tracks
 from bench.running.context import make_context
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
@@ -206,6 +207,11 @@ def video_without_weights(root, patch):
         pass
 
 
+def bad_tracks(root, patch):
+    (root / "01.txt").write_text("0,3,41,1,45,2\n")
+    read_tracks(root / "01.txt", 8, (20, 40))
+
+
 def broken_plugin(source: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     def load_it(root, patch):
         (root / "mine.py").write_text(source)
@@ -243,6 +249,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,
     "A video without kept weights": video_without_weights,
+    "Tracks with a line that is no region": bad_tracks,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),
     "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
 }

@@ -196,6 +196,8 @@ def _describe(facts: Mapping[str, Any]) -> str:
             lines.append(f"  {key.replace('_', ' ')}: {info[key]}")
     if info.get("resolution"):
         lines.append(f"  resolution: {info['resolution'][0]} x {info['resolution'][1]} (height x width)")
+    if info.get("frame_rate"):
+        lines.append(f"  frame rate: {info['frame_rate']:g} a second")
     for key in ("groups", "label_sets"):
         if facts.get(key):
             lines.append(f"  {key.replace('_', ' ')}: {', '.join(facts[key])}")

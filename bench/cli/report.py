@@ -42,6 +42,12 @@ Examples:
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of the video. [default: the dataset's, else 25]")
 @click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
 @click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
+@click.option(
+    "--tracks",
+    multiple=True,
+    metavar="[DATASET=]DIR",
+    help="Tracks of anomalous objects, DIR/CLIP.txt, for TBDC in the table localisation.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
 @plugin_option
 def command(
@@ -55,6 +61,7 @@ def command(
     fps: float | None,
     protocol: str | None,
     metric: str,
+    tracks: tuple[str, ...],
     out: Path | None,
     plugin: tuple[Path, ...],
 ) -> None:
@@ -87,7 +94,7 @@ def command(
     try:
         run = opened(runs, out)
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
-        source = open_source(run, registry, chosen, registry.metrics[metric])
+        source = open_source(run, registry, chosen, registry.metrics[metric], tracks)
         folder = out or run.path
         everything = not (tables or figures or page or videos)
         written: list[Path] = []

@@ -58,14 +58,13 @@ class Workers(click.ParamType):
         return number
 
 
-KEEP = ("images", "weights")
-
-
 def _keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    from ..runs.folder import KEPT
+
     kept = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     for part in kept:
-        if part not in KEEP:
-            raise click.BadParameter(f"{part!r} cannot be kept; there are {', '.join(KEEP)}")
+        if part not in KEPT:
+            raise click.BadParameter(f"{part!r} cannot be kept; there are {', '.join(KEPT)}")
     return kept
 
 
@@ -112,7 +111,7 @@ Examples (quote selections that contain [ or |):
     show_default=True,
     help="Parts that each training batch of a network is cut into: less memory, but batch statistics, and so scores, differ.",
 )
-@click.option("--keep", default="", callback=_keep, help="images, weights: keep these of each cell.")
+@click.option("--keep", default="", callback=_keep, help="images, weights, regions, train-scores: keep these of each cell.")
 @click.option("--force", default="", metavar="SELECTION", help="Repeat the finished cells of these methods.")
 @click.option("--fail-fast", is_flag=True, help="Begin no further cell after one has failed.")
 @click.option("--stall-limit", type=Duration(), default="15m", show_default=True, help="A cell without a step for so long has failed.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..plugins.registry import Registry
@@ -16,13 +16,16 @@ from .comparison import Comparison, compare
 from .cost import speed
 from .interval_table import intervals
 from .latex import PREAMBLE, to_latex
+from .localisation import localisation
 from .macros import to_macros
+from .operator import operator
 from .published import bibliography
 from .published_tables import ddl_table, with_columns, with_rows
 from .results import Evidence
 from .scenes import scenes
 from .sensitivity import sensitivity
 from .tables import to_markdown, to_text
+from .tracks import TrackRegions, find_tracks
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,19 @@ class Source:
     metric: Metric
     evidence: Evidence
     comparison: Comparison
+    tracks: Mapping[str, Mapping[str, TrackRegions]] = field(default_factory=dict)
+    """Label of a dataset -> clip id -> tracks that the user brought."""
 
 
-def open_source(run: Run, registry: Registry, protocol: Protocol, metric: Metric) -> Source:
-    """Read a run."""
+def open_source(run: Run, registry: Registry, protocol: Protocol, metric: Metric, tracks: Sequence[str] = ()) -> Source:
+    """Read a run, and folders of tracks: DIR, or DATASET=DIR.
+
+    Raises
+    ------
+    RequestError : a folder that has no tracks of a dataset of the run, or a line that is none.
+    """
     evidence = Evidence(run)
-    return Source(run, registry, protocol, metric, evidence, compare(run, protocol, metric, evidence))
+    return Source(run, registry, protocol, metric, evidence, compare(run, protocol, metric, evidence), find_tracks(tracks, evidence))
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,16 @@ KINDS = {
         "each scene of a dataset by itself",
         lambda source: scenes(source.run, source.protocol, source.metric, source.evidence),
         "no dataset of the run has more than one scene",
+    ),
+    "localisation": Kind(
+        "where in the frame: pixel AUC, RBDC, TBDC",
+        lambda source: localisation(source.run, source.evidence, source.tracks),
+        "no cell kept regions; `bench run` with --keep regions keeps them",
+    ),
+    "operator": Kind(
+        "events found, delay and false alarms with a threshold set on training scores",
+        lambda source: operator(source.run, source.protocol, source.evidence),
+        "no cell kept training scores; `bench run` with --keep train-scores keeps them",
     ),
     "speed": Kind("parameters, time and memory", lambda source: speed(source.evidence), "no cell is done"),
     "ddl-table1": Kind(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..method import Context, OpenClip, Scores
 from ..network_method import NetworkMethod
@@ -20,7 +19,6 @@ def make_context(
     test_lengths: Mapping[str, int] | None = None,
     checkpoint: Path | None = None,
     history: Path | None = None,
-    images: Callable[[NetworkMethod, OpenClip, int, dict[str, Any]], None] | None = None,
     accumulate: int = 1,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import torch at their first call.
@@ -47,5 +45,4 @@ def make_context(
         train=train,
         infer=infer,
         test_lengths=dict(test_lengths or {}),
-        images=images,
     )

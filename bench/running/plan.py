@@ -31,7 +31,9 @@ MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
 
 
-REFRESHED = ("label", "selector", "family", "citation", "bibtex", "year", "detector", "ablation", "deviations", "published")
+REFRESHED = (
+    "label", "selector", "family", "citation", "bibtex", "year", "detector", "ablation", "deviations", "published", "normalises_clips",
+)  # fmt: skip
 """What a cell that is used again takes from the request and the method as they are now: words about it, nothing that its key decides."""
 
 
@@ -67,6 +69,8 @@ class PlannedCell:
     """Why it is reused, run again, or cannot run."""
     fresh: bool = False
     """What an earlier attempt left behind must not be used: it belongs to another key."""
+    lacking: list[str] = field(default_factory=list)
+    """What the request wants kept, and this reused cell has not."""
     memory: MemoryEstimate | None = None
     """Of a network that has to be run, where it was estimated."""
 
@@ -272,7 +276,8 @@ def _plan_cells(
         if method.frames is not None:
             if "frames" in method.needs:
                 planned.test_formats.add(method.frames)
-            if "train" in method.needs:
+            scores_train = "frames" in method.needs and ("train-scores" in request.keep or ("regions" in request.keep and is_network))
+            if "train" in method.needs or (scores_train and not dataset.lacks("train")):
                 planned.train_formats.add(method.frames)
     scenes = (dataset.model_scenes() if dataset is not None else ()) or ("",)
     seeds = request.seeds if method.uses_seed else request.seeds[:1]
@@ -323,12 +328,15 @@ def _plan_cells(
                 bibtex=method.info.bibtex,
                 ablation=list(method.info.ablation or ()),
                 published=_published(method, planned.selected.name),
+                normalises_clips=method.normalises_clips,
             )
             if method.published_only:
                 record.status, record.reason = "published only", method.published_only
                 cells.append(PlannedCell(record, planned, False, False, method.published_only))
                 continue
-            cells.append(_compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run))
+            cells.append(
+                _compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run, request.keep)
+            )
     return cells
 
 
@@ -348,7 +356,14 @@ def _data_share(dataset: Dataset | None, method: Method) -> float:
 
 
 def _compare(
-    record: CellRecord, reason: str, before: CellRecord | None, planned: PlannedDataset, network: bool, forced: bool, run: Run
+    record: CellRecord,
+    reason: str,
+    before: CellRecord | None,
+    planned: PlannedDataset,
+    network: bool,
+    forced: bool,
+    run: Run,
+    keep: Sequence[str],
 ) -> PlannedCell:
     """Decide whether an earlier outcome of the cell stands."""
     if reason:
@@ -371,9 +386,12 @@ def _compare(
         why = "done before, same key"
         if before.source_sha256 != record.source_sha256:
             why += " (its source has changed since; raise `version` if the scores change, or --force)"
+        lacking = run.lacking(before, keep)
+        if lacking:
+            why += f"; it kept no {', no '.join(lacking)}: --force makes them"
         for name in REFRESHED:
             setattr(before, name, getattr(record, name))
-        return PlannedCell(before, planned, network, True, why)
+        return PlannedCell(before, planned, network, True, why, lacking=lacking)
     return PlannedCell(record, planned, network, False, why, fresh=True)
 
 
@@ -409,6 +427,10 @@ def _take_notes(plan: Plan, general: str) -> None:
             "no GPU here: profile 'small' (at most 30 minutes a cell on two cores). The published settings are --profile paper: "
             "on a CPU that is days for a network, so use a GPU, or insist with --profile paper"
         )
+    lacking = [cell for cell in plan.cells if cell.lacking]
+    for kinds in dict.fromkeys(tuple(cell.lacking) for cell in lacking):
+        labels = ",".join(dict.fromkeys(cell.record.selector for cell in lacking if tuple(cell.lacking) == kinds))
+        plan.notes.append(f"finished cells are used again as they are, without {' and '.join(kinds)}; --force '{labels}' repeats them")
     for planned in plan.datasets:
         fell_back = planned.wants_tracks and planned.detector == "motion" and not plan.request.detector
         if fell_back and planned.dataset is not None and planned.dataset.default_detector != "motion":

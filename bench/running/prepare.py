@@ -15,6 +15,8 @@ from ..frames.store import prepare_frames
 from ..method import Frames
 from ..objects.detector import Detector
 from ..runs.folder import DatasetRecord
+from ..runs.regions import TrueRegions
+from .keeping import checked_masks, true_regions
 
 Step = Callable[[int, int, str], None]
 
@@ -36,11 +38,12 @@ def prepare_dataset(
     train_formats: Iterable[Frames],
     detector: Detector | None,
     step: Step,
+    regions: bool = False,
 ) -> DatasetRecord:
     """Make what the cells of a dataset need, and return what the run keeps of it.
 
     What cannot be made is no exception: it stands in `problems` of the record ('lengths', 'frames', 'train', 'tracks'),
-    so that it costs only the cells that need it.
+    so that it costs only the cells that need it. `regions`: the components of the pixel masks are wanted.
     """
     problems: dict[str, str] = {}
     clips, labels = _lengths_and_labels(dataset, problems, step)
@@ -63,6 +66,12 @@ def prepare_dataset(
             tracks = _tracks(dataset, train, detector, step)
         except DataError as error:
             problems["tracks"] = str(error)
+    true: dict[str, TrueRegions] = {}
+    if regions and "lengths" not in problems:
+        try:
+            true = _true_regions(dataset, clips, step)
+        except DataError as error:
+            problems["regions"] = str(error)
     return DatasetRecord(
         name=name,
         label=label,
@@ -74,7 +83,23 @@ def prepare_dataset(
         lengths_from="frames" if test else "labels",
         problems=problems,
         tracks=tracks,
+        frame_rate=dataset.info.frame_rate,
+        resolution=dataset.info.resolution,
+        regions=true,
     )
+
+
+def _true_regions(dataset: Dataset, clips: Sequence[tuple[str, int, str]], step: Step) -> dict[str, TrueRegions]:
+    lengths = {clip: length for clip, length, _ in clips}
+    found = {}
+    for number, clip in enumerate(dataset.clips("test"), start=1):
+        masks = checked_masks(dataset.pixel_masks(clip), lengths[clip.id], f"{dataset.name}: clip {clip.id}")
+        if masks is not None:
+            found[clip.id] = true_regions(masks)
+        step(number, len(clips), "reading pixel masks")
+    if not found:
+        raise DataError(f"{dataset.name}: no pixel masks below {dataset.root}")
+    return found
 
 
 def _with_frames(dataset: Dataset, part: Part) -> list[Clip]:

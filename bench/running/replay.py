@@ -26,7 +26,8 @@ from .machine import choose_device
 from .prepare import clip_length
 from .request import data_roots
 from .seeding import seed_everything
-from .worker import as_picture, located_dataset, open_clip
+from .keeping import as_picture
+from .worker import located_dataset, open_clip
 
 TOLERANCE = 1e-5
 """Of scores made again, as a share of the largest: the same code and weights on one machine differ by less. Chosen here."""

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from ..errors import RunError
-from ..runs.folder import CellRecord, Run
+from ..runs.folder import KEPT, CellRecord, Run
 from .duration import duration
 from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
@@ -166,10 +166,12 @@ class Runner:
         """Write the cell as it stands before it runs, so that a look at the folder is true at any time."""
         folder = self.run.path / cell.record.folder
         if cell.fresh:
-            for name in ("cell.json", "scores.npz", "training.csv", "log.txt", "weights"):
-                (folder / name).unlink(missing_ok=True)
-            for name in ("scratch", "images"):
-                shutil.rmtree(folder / name, ignore_errors=True)
+            for name in ("cell.json", "scores.npz", "training.csv", "log.txt", "scratch", *KEPT.values()):
+                path = folder / name
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
         self.run.write_cell(cell.record)
 
     def _start(self, launcher: Launcher, planned: PlannedDataset, cell: PlannedCell | None) -> None:
@@ -195,6 +197,7 @@ class Runner:
         if cell is None:
             task |= {
                 "kind": "prepare",
+                "keep": list(self.plan.request.keep),
                 "name": planned.name,
                 "label": planned.selected.label,
                 "test_formats": [[frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)],

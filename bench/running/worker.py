@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,14 @@ from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..plugins.registry import current
 from ..plugins.selection import select_one
-from ..runs.files import read_json, write_json
-from ..runs.folder import CellRecord, Run, read_scores, write_scores
+from ..runs.files import npz, read_json, read_npz, write_bytes, write_json
+from ..runs.folder import CellRecord, DatasetRecord, Run, read_scores, write_scores
 from .context import make_context
+from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
 from .reporter import Reporter
 from .seeding import seed_everything
 
 Task = Mapping[str, Any]
-KEPT_IMAGES = 200
-"""Frames of a cell whose pictures are kept, spread evenly. Chosen here: three JPEG a frame stay below 25 MB for Ped2."""
 
 
 class Interrupted(BaseException):
@@ -111,6 +111,7 @@ def _prepare(task: Task) -> int:
             [Frames(tuple(size), channels) for size, channels in task["train_formats"]],
             make_detector(task["detector"]),
             reporter.step,
+            regions="regions" in task["keep"],
         )
         Run(Path(task["run"])).write_dataset(record)
     except BenchError as error:
@@ -187,7 +188,6 @@ def _run_cell(
     lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
     dataset = located_dataset(task["dataset"], task["roots"])
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
-    images = _ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
     context = make_context(
         seed=record.seed,
         device=record.device,
@@ -197,16 +197,18 @@ def _run_cell(
         test_lengths=lengths,
         checkpoint=scratch / "checkpoint.pt",
         history=folder / "training.csv",
-        images=images,
         accumulate=int(record.key.get("accumulate", 1)),
     )
 
     def opened(clip: Clip, length: int) -> OpenClip:
         return open_clip(dataset, clip, length, method, detector, reporter.touch)
 
+    def training_clips() -> list[OpenClip]:
+        return _training_clips(dataset, record, opened)
+
     reporter.begin("fit", "fitting")
     began = time.monotonic()
-    _fit(method, context, scratch, lambda: _training_clips(dataset, record, method, opened), logger, warnings)
+    _fit(method, context, scratch, lambda: training_clips() if "train" in method.needs else [], logger, warnings)
     record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
     if isinstance(method, NetworkMethod) and method.network is not None:
@@ -215,6 +217,9 @@ def _run_cell(
         method.save(folder / "weights")
 
     reporter.begin("score", "scoring")
+    images = ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
+    regions = _region_keeper(method, training_clips, context, dataset, kept, scratch) if "regions" in task["keep"] else None
+    context.images = all_of([taker for taker in (images, regions) if taker is not None])
     began = time.monotonic()
     # Scoring must not depend on how much randomness fitting used: a resumed cell does not fit again.
     seed_everything(record.seed, int(task["threads"]))
@@ -223,9 +228,11 @@ def _run_cell(
     for number, (clip_id, length) in enumerate(lengths.items(), start=1):
         partial = scratch / "scores" / f"{clip_id}.npz"
         result = _read_partial(partial, clip_id, logger)
-        if result is None:
+        if result is None or (regions is not None and not regions.part(clip_id).exists()):
             returned = method.score(opened(found[clip_id], length), context)
             result = as_scores(returned, length, f"{record.label} on {record.dataset}, clip {clip_id}")
+            if regions is not None:
+                regions.finish(clip_id)  # before the scores: a clip that has scores is not scored again
             write_scores(partial, {clip_id: result})
         scores[clip_id] = result
         reporter.step(number, len(lengths), f"scored clip {clip_id}")
@@ -233,12 +240,68 @@ def _run_cell(
     if len(record.clips_left_out) == len(scores):
         raise MethodError(f"{record.label} on {record.dataset}: no test clip got a score: all {len(scores)} are shorter than the window")
     record.seconds["score"] = round(record.seconds.get("score", 0.0) + time.monotonic() - began, 3)
+    if regions is not None and (found_regions := regions.collect(list(lengths))) is not None:
+        run.write_regions(record, found_regions)
+    if "train-scores" in task["keep"] and "frames" in method.needs:
+        began = time.monotonic()
+        train_scores = _train_scores(method, training_clips(), context, record, scratch / "train_scores", reporter, logger)
+        record.seconds["train_score"] = round(record.seconds.get("train_score", 0.0) + time.monotonic() - began, 3)
+        if train_scores:
+            run.write_train_scores(record, train_scores)
     run.write_scores(record, scores)
+    record.kept = sorted(task["keep"])
 
 
-def _training_clips(dataset: Dataset, record: CellRecord, method: Method, opened: Callable[[Clip, int], OpenClip]) -> list[OpenClip]:
-    if "train" not in method.needs:
-        return []
+def _region_keeper(
+    method: Method,
+    training_clips: Callable[[], list[OpenClip]],
+    context: Context,
+    dataset: Dataset,
+    kept: DatasetRecord,
+    scratch: Path,
+) -> RegionKeeper | None:
+    """Return what keeps the regions of error maps; None for a method that hands over none. An earlier attempt's levels are taken up."""
+    if not isinstance(method, NetworkMethod):
+        return None
+    path = scratch / "levels.npz"
+    if not path.exists():
+        write_bytes(path, npz({"levels": training_levels(method, training_clips(), context)}))
+    clips = {clip.id: clip for clip in dataset.clips("test")}
+    lengths = {clip: length for clip, length, _ in kept.clips}
+
+    def masks(clip_id: str) -> np.ndarray | None:
+        if "regions" in kept.problems:  # said in the table
+            return None
+        return checked_masks(dataset.pixel_masks(clips[clip_id]), lengths[clip_id], f"{dataset.name}: clip {clip_id}")
+
+    return RegionKeeper(scratch / "regions", read_npz(path)["levels"], masks)
+
+
+def _train_scores(
+    method: Method,
+    clips: list[OpenClip],
+    context: Context,
+    record: CellRecord,
+    parts: Path,
+    reporter: Reporter,
+    logger: logging.Logger,
+) -> dict[str, Scores]:
+    """Return the scores of the training clips by the fitted method, each kept as soon as it is there."""
+    parts.mkdir(parents=True, exist_ok=True)
+    context = replace(context, images=None, test_lengths={})
+    scores: dict[str, Scores] = {}
+    for number, clip in enumerate(clips, start=1):
+        partial = parts / f"{clip.id}.npz"
+        result = _read_partial(partial, clip.id, logger)
+        if result is None:
+            result = as_scores(method.score(clip, context), clip.length, f"{record.label} on {record.dataset}, training clip {clip.id}")
+            write_scores(partial, {clip.id: result})
+        scores[clip.id] = result
+        reporter.step(number, len(clips), f"scored training clip {clip.id}")
+    return scores
+
+
+def _training_clips(dataset: Dataset, record: CellRecord, opened: Callable[[Clip, int], OpenClip]) -> list[OpenClip]:
     from .prepare import clip_length
 
     clips = [clip for clip in dataset.clips("train") if clip.source is not None and (not record.scene or clip.scene == record.scene)]
@@ -315,48 +378,6 @@ def open_clip(dataset: Dataset, clip: Clip, length: int, method: Method, detecto
         tracks=tracks,
         touched=touch,
     )
-
-
-class _ImageKeeper:
-    """Keeps frame, reconstruction and error map of evenly spaced frames: images/CLIP/FRAME-{frame,reconstruction,error}.jpg."""
-
-    def __init__(self, folder: Path, lengths: Mapping[str, int]) -> None:
-        self.folder = folder
-        self.every = max(1, -(-sum(lengths.values()) // KEPT_IMAGES))
-
-    def __call__(self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, Any]) -> None:
-        if frame % self.every:
-            return
-        pictures = {"frame": np.asarray(clip.frames[frame])}
-        if "reconstruction" in found:
-            pictures["reconstruction"] = as_picture(method, found["reconstruction"])
-        if "map" in found:
-            # One scale for all frames, so that pictures compare: the largest error that a value range allows is white.
-            scale = 2.0 if method.window.value_range == "-1..1" else 1.0
-            pictures["error"] = np.clip(found["map"] / scale * 255, 0, 255).astype(np.uint8)
-        import cv2
-
-        target = self.folder / clip.id
-        target.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            path = target / f"{frame:05d}-{name}.jpg"
-            if not cv2.imwrite(str(path), coloured):
-                raise RunError(f"cannot write {path}; free space or permission is needed there")
-
-
-def as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
-    """Return (C, H, W) in the method's value range as (H, W) or (H, W, 3) uint8."""
-    match method.window.value_range:
-        case "0..1":
-            shown = values * 255
-        case "-1..1":
-            shown = (values + 1) * 127.5
-        case "mean-subtracted":
-            mean = method.stats["mean"]
-            shown = values * 255 + (mean if mean.ndim == 2 else mean.transpose(2, 0, 1))
-    picture = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    return picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
 
 
 def _reason(error: BaseException, record: CellRecord, task: Task) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,13 +11,17 @@ import numpy as np
 
 from ..errors import RunError
 from ..method import Scores
-from .files import read_json, write_bytes, write_json
+from .files import npz, read_json, read_npz, write_bytes, write_json
+from .regions import Regions, TrueRegions, read_regions, read_true_regions, write_regions, write_true_regions
 
 FORMAT = 1
 """Version of the files of a run folder; raised when an older reader would misread them."""
 
 Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "done", "failed", "interrupted", "no data", "published only")
+
+KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "train-scores": "train_scores.npz"}
+"""What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 
 
 @dataclass
@@ -75,6 +78,10 @@ class CellRecord:
     """'auc' (percent, as printed) and 'source' for this dataset, where the method's paper gives one."""
     clips_left_out: list[str] = field(default_factory=list)
     """Test clips without a single score: shorter than the window."""
+    normalises_clips: bool = False
+    """Whether the method scales the scores of each clip by themselves."""
+    kept: list[str] = field(default_factory=list)
+    """What `--keep` asked for when the cell was done; a method may have had nothing of it to give."""
     started: str = ""
     ended: str = ""
 
@@ -100,6 +107,12 @@ class DatasetRecord:
     """Why 'frames' or 'tracks' could not be prepared."""
     tracks: Mapping[str, Any] = field(default_factory=dict)
     """Detector, boxes, kept boxes, tracks, of each part, as counted while preparing."""
+    frame_rate: float | None = None
+    """Frames a second, where known."""
+    resolution: tuple[int, int] | None = None
+    """Height and width in pixels, where known."""
+    regions: Mapping[str, TrueRegions] = field(default_factory=dict)
+    """Clip id -> components of its pixel masks, for clips that have masks; empty unless regions were asked for."""
 
     @property
     def has_scenes(self) -> bool:
@@ -193,12 +206,48 @@ class Run:
         """
         return read_scores(self.cell_path(record) / "scores.npz")
 
+    def write_train_scores(self, record: CellRecord, scores: Mapping[str, Scores]) -> None:
+        """Write train_scores.npz, of the same form, for the training clips."""
+        write_scores(self.cell_path(record) / KEPT["train-scores"], scores)
+
+    def train_scores(self, record: CellRecord) -> dict[str, Scores]:
+        """Read train_scores.npz; empty where none were kept.
+
+        Raises
+        ------
+        RunError : damaged.
+        """
+        path = self.cell_path(record) / KEPT["train-scores"]
+        return read_scores(path) if path.is_file() else {}
+
+    # -- regions ----------------------------------------------------------------------------------------------------
+
+    def write_regions(self, record: CellRecord, regions: Regions) -> None:
+        """Write regions.npz."""
+        write_regions(self.cell_path(record) / KEPT["regions"], regions)
+
+    def regions(self, record: CellRecord) -> Regions | None:
+        """Read regions.npz; None where none were kept.
+
+        Raises
+        ------
+        RunError : damaged.
+        """
+        path = self.cell_path(record) / KEPT["regions"]
+        return read_regions(path) if path.is_file() else None
+
+    def lacking(self, record: CellRecord, wanted: Sequence[str]) -> list[str]:
+        """Return which of the kinds of `KEPT` a finished cell was not asked to keep, and does not hold."""
+        return [kind for kind in wanted if kind not in record.kept and not (self.cell_path(record) / KEPT[kind]).exists()]
+
     # -- datasets ---------------------------------------------------------------------------------------------------
 
     def write_dataset(self, record: DatasetRecord) -> None:
-        """Write datasets/NAME.json and datasets/NAME.npz."""
+        """Write datasets/NAME.json and datasets/NAME.npz; with regions, datasets/NAME.regions.npz too."""
         arrays = {f"{label_set}/{clip}": array for label_set, clips in record.labels.items() for clip, array in clips.items()}
-        write_bytes(self.path / "datasets" / f"{record.name}.npz", _npz(arrays))
+        write_bytes(self.path / "datasets" / f"{record.name}.npz", npz(arrays))
+        if record.regions:
+            write_true_regions(self.path / "datasets" / f"{record.name}.regions.npz", record.regions)
         value = {
             "name": record.name,
             "label": record.label,
@@ -208,6 +257,8 @@ class Run:
             "lengths_from": record.lengths_from,
             "problems": dict(record.problems),
             "tracks": dict(record.tracks),
+            "frame_rate": record.frame_rate,
+            "resolution": list(record.resolution) if record.resolution else None,
             "clips": [{"id": clip, "length": length, "scene": scene} for clip, length, scene in record.clips],
         }
         write_json(self.path / "datasets" / f"{record.name}.json", value)
@@ -224,7 +275,9 @@ class Run:
         try:
             clips = tuple((str(clip["id"]), int(clip["length"]), str(clip["scene"])) for clip in value["clips"])
             label_sets = tuple(value["label_sets"])
-            arrays = _read_npz(path.with_suffix(".npz"))
+            arrays = read_npz(path.with_suffix(".npz"))
+            regions = path.with_name(f"{name}.regions.npz")
+            resolution = value.get("resolution")
             labels = {label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips} for label_set in label_sets}
             return DatasetRecord(
                 name=value["name"],
@@ -237,6 +290,9 @@ class Run:
                 lengths_from=value["lengths_from"],
                 problems=value["problems"],
                 tracks=value["tracks"],
+                frame_rate=value.get("frame_rate"),
+                resolution=(int(resolution[0]), int(resolution[1])) if resolution else None,
+                regions=read_true_regions(regions) if regions.is_file() else {},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
@@ -250,7 +306,7 @@ def write_scores(path: Path, scores: Mapping[str, Scores]) -> None:
     for clip, result in scores.items():
         arrays[clip] = np.asarray(result.values, dtype=np.float32)
         arrays[f"{clip}.frames"] = np.asarray(result.frames, dtype=np.int32)
-    write_bytes(path, _npz(arrays))
+    write_bytes(path, npz(arrays))
 
 
 def read_scores(path: Path) -> dict[str, Scores]:
@@ -260,30 +316,12 @@ def read_scores(path: Path) -> dict[str, Scores]:
     ------
     RunError : absent or damaged.
     """
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     clips = [key for key in arrays if not key.endswith(".frames")]
     try:
         return {clip: Scores(arrays[clip], arrays[f"{clip}.frames"]) for clip in clips}
     except KeyError as error:
         raise RunError(f"{path} has no array {error}") from error
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    # numpy gives every member the same date, so equal arrays give equal bytes.
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    import zipfile
-    import zlib
-
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise RunError(f"{path} cannot be read ({error}); the same `bench run` line writes it anew") from error
 
 
 def _record(value: Mapping[str, Any], path: str) -> CellRecord:

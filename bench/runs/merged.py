@@ -76,6 +76,8 @@ class MergedRun(Run):
                 except RunError:
                     continue  # nothing was prepared: its cells have no numbers, and say why
                 other, first = found.setdefault(name, (run_name, record))
+                if record.regions and not first.regions:
+                    found[name] = (other, replace(first, regions=record.regions))
                 if first.fingerprint != record.fingerprint:
                     raise RunError(
                         f"{other} and {run_name} hold different copies of {name} (fingerprints {first.fingerprint[:12]} and "

@@ -25,6 +25,7 @@ def _info(title: str, scenes: int = 1) -> DatasetInfo:
         licence="as this software",
         obtain="It is rendered on first use, into the cache folder (BENCH_CACHE).",
         resolution=(160, 240),
+        frame_rate=10,  # `RATE` of the renderer, which is imported where it renders only
         scenes=scenes,
         groups=("demo",),
     )

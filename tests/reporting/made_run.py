@@ -5,6 +5,7 @@ import numpy as np
 
 from bench import Scores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.regions import ClipRegions, Regions, TrueRegions
 
 LENGTHS = {"01": 40, "02": 50, "03": 30}
 
@@ -107,3 +108,30 @@ def keep_pictures(folder, clip, frames, kinds):
         for number, kind in enumerate(kinds):
             brightness = 2 * frame + 60 * number + (len(folder.parts[-3]) if number else 0)
             assert cv2.imwrite(str(folder / "images" / clip / f"{frame:05d}-{kind}.jpg"), np.full((16, 16), brightness, np.uint8))
+
+
+SIZE = (10, 20)
+MASKS = {
+    clip: TrueRegions(
+        np.array([[4, 4, 8, 8]] * int(labels.sum()), dtype=np.int32).reshape(-1, 4), np.flatnonzero(labels).astype(np.int32), (20, 40)
+    )
+    for clip, labels in labels_of().items()
+}
+"""One box in each anomalous frame, in masks twice as large as the maps."""
+
+
+def regions(found=0.5, false=0.0, clips=LENGTHS):
+    """At the upper of two levels a share of the anomalous regions of each clip; at the lower all, and a false one in a share of frames."""
+    kept = {}
+    for clip in clips:
+        length, anomalous = LENGTHS[clip], np.flatnonzero(labels_of()[clip])
+        upper = anomalous[: round(found * len(anomalous))]
+        wrong = np.arange(length)[: round(false * length)]
+        frames = np.concatenate([upper, anomalous, wrong]).astype(np.int32)
+        boxes = np.array([[2, 2, 4, 4]] * (len(upper) + len(anomalous)) + [[15, 2, 18, 9]] * len(wrong), dtype=np.uint16)
+        levels = np.array([1] * len(upper) + [0] * (len(anomalous) + len(wrong)), dtype=np.uint8)
+        forty = np.full(length, np.nan, np.float32)
+        forty[anomalous] = 1.0
+        largest = np.where(np.isnan(forty), 0.5, 2.0).astype(np.float32)
+        kept[clip] = ClipRegions(np.arange(length, dtype=np.int32), largest, forty, boxes, frames, levels, np.zeros(2, np.int32))
+    return Regions(np.array([0.1, 0.2], np.float32), SIZE, kept)
