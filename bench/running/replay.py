@@ -22,11 +22,11 @@ from ..plugins.selection import select_one
 from ..runs.again import dataset_selector, home_of, keep_commands
 from ..runs.folder import CellRecord, Run
 from .context import make_context
+from .keeping import as_picture
 from .machine import choose_device
 from .prepare import clip_length
 from .request import data_roots
 from .seeding import seed_everything
-from .keeping import as_picture
 from .worker import located_dataset, open_clip
 
 TOLERANCE = 1e-5
