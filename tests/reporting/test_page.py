@@ -157,7 +157,7 @@ def test_marks_and_reasons(full):
     assert "ae_conv[x=1]" in shown and "there is no folder absent" in page.text and "single seed" in page.text
     (dataset,) = page.data["datasets"]
     labels = [method["label"] for method in page.data["methods"]]
-    in_first = {label: numbers for label, numbers in zip(labels, dataset["by_clip"][0])}
+    in_first = dict(zip(labels, dataset["by_clip"][0]))
     assert dataset["reasons"][in_first["c3dsu"][1]] == {
         "mark": "-",
         "text": "every scored frame is anomalous, and one class alone has no auc",
