@@ -5,11 +5,12 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_run import LENGTHS, make_full_run
+from made_run import LENGTHS, done, make_full_run, make_run
 
 from bench.plugins.registry import load
 from bench.reporting.comparison import compare
@@ -250,6 +251,27 @@ def test_training_shows_sigma(page):
     """Loss and sigma(l) of the method that has them."""
     assert texts(page, "#training h3") == ["c3dsu: loss", "c3dsu: σ(l)"]
     assert "seed 0: 0.51 → 0.53; seed 1: 0.61 → 0.63" in find(page, "#training").text
+
+
+def test_datasets_are_switched(browser, tmp_path):
+    """Clips, curves and numbers of the other dataset; a method that has none there cannot be chosen."""
+    run = make_run(tmp_path, [done("pca"), done("mnad")])
+    first, second = run.cells()
+    other = replace(second, dataset="other", dataset_folder="other", folder="cells/mnad/other/0")
+    record = run.dataset("made")
+    run.write_dataset(replace(record, name="other", label="other", clips=record.clips[1:]))
+    run.write_cell(other)
+    run.write_scores(other, {clip: scores for clip, scores in run.scores(second).items() if clip != "01"})
+    run.write_manifest({**run.manifest, "cells": [vars(cell) for cell in (first, second, other)]})
+    source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
+    write_page(source, tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri())
+    assert [text.split()[0] for text in texts(browser, ".clip")] == ["01", "02", "03"]
+    choose(browser, "#dataset", "other")
+    assert [text.split()[0] for text in texts(browser, ".clip")] == ["02", "03"] and find(browser, "#clip h3").text == "Clip 02"
+    assert [chip.text for chip in browser.find_elements("css selector", "#roc .chip") if chip.is_enabled()] == ["mnad"]
+    (line,) = [line for line in source.comparison.lines if line.label == "mnad"]
+    assert texts(browser, "#roc tbody tr") == [f"mnad {line.entries[1].mean}"]
 
 
 def test_hostile_text_did_nothing(page):
