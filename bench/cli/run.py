@@ -58,15 +58,8 @@ class Workers(click.ParamType):
         return number
 
 
-KEEP = ("images", "weights")
-
-
 def _keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    kept = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-    for part in kept:
-        if part not in KEEP:
-            raise click.BadParameter(f"{part!r} cannot be kept; there are {', '.join(KEEP)}")
-    return kept
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
 
 
 @click.command(
@@ -201,45 +194,16 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from ..errors import RequestError, RunError
-    from ..running.display import Display
-    from ..running.plan import make_plan
-    from ..running.runner import Runner, hold
-    from ..running.session import run_finder, write_run
+    from ..reporting.tables import comparison_text
+    from ..running.session import execute, plan_run
 
-    plan = make_plan(request, registry, run_finder(request.out, request.new))
-    console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
-    console.print(
-        f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
-        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
-        markup=False,
-    )
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False)
+    plan = plan_run(request, registry, console)
     if dry_run:
         show_plan(plan, registry, console)
         return 0
-    try:
-        lock = hold(plan.run)
-        write_run(plan, registry)
-    except RunError as error:
-        raise RequestError(str(error)) from error
-    with lock:
-        reused = sum(cell.reuse for cell in plan.cells)
-        if reused:
-            console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
-        with Display(plan, console) as display:
-            stopped = Runner(plan, display).execute()
-        if stopped:
-            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {request.command}", markup=False)
-            return 130
-        return _conclude(plan, registry, console)
-
-
-def _conclude(plan: Plan, registry: Any, console: Any) -> int:
-    from ..reporting.tables import comparison_text, write_tables
-
-    written = write_tables(plan.run, registry, table_protocol=plan.protocol.text)
+    written = execute(plan, registry, console)
+    if written is None:
+        return 130
     console.print()
     console.print(comparison_text(plan.run, registry, plan.protocol.text), markup=False)
     console.print()

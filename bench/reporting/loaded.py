@@ -71,7 +71,9 @@ class LoadedRun:
         cells = self._cells(method, dataset, seed)
         for cell in cells:
             if cell.status != "done":
-                raise RunError(f"{self.path}: {method} on {dataset}, seed {cell.seed}, has no scores: {cell.status}. {cell.reason}".rstrip())
+                raise RunError(
+                    f"{self.path}: {method} on {dataset}, seed {cell.seed}, has no scores: {cell.status}. {cell.reason}".rstrip()
+                )
         return {clip: scores for cell in cells for clip, scores in self._run.scores(cell).items()}
 
     def labels(self, dataset: str, label_set: str | None = None) -> dict[str, np.ndarray]:

@@ -28,12 +28,13 @@ MARKS = {
 
 def make_console(stream: TextIO, color: str = "auto") -> Console:
     """Return a console that colours as asked: 'always', 'never', or 'auto' (NO_COLOR, FORCE_COLOR, then the terminal)."""
+    # In a notebook rich would write HTML beside the stream, and want widgets for the grid: plain lines are for a notebook, too.
     match color:
         case "always":
-            return Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True)
+            return Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True, force_jupyter=False)
         case "never":
-            return Console(file=stream, no_color=True, color_system=None, highlight=False, soft_wrap=True)
-    return Console(file=stream, highlight=False, soft_wrap=True)
+            return Console(file=stream, no_color=True, color_system=None, highlight=False, soft_wrap=True, force_jupyter=False)
+    return Console(file=stream, highlight=False, soft_wrap=True, force_jupyter=False)
 
 
 class Display(Observer):
