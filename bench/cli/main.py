@@ -19,6 +19,9 @@ COMMANDS = {
     "score": "Score a run again under other protocols.",
     "report": "Make tables, figures and a page of a run.",
     "check": "Check that a method does what every method owes.",
+    "new": "Write a plugin project for a method or dataset of your own.",
+    "doctor": "Tell what this machine can do.",
+    "help": "Explain selections, protocols, files and more.",
 }
 
 

@@ -122,9 +122,20 @@ def test_no_run_is_refused(tmp_path):
 def test_mistakes_come_at_once(tmp_path):
     """Of selections and of numbers, before anything is written."""
     with pytest.raises(RequestError) as error:
-        bench.run("pcaa", "demo-pd2", seeds=[0.5], workers=0, threads=True, stall_limit="15m", keep="image", profile="smal", out=tmp_path / "x")
+        bench.run(
+            "pcaa", "demo-pd2", seeds=[0.5], workers=0, threads=True, stall_limit="15m", keep="image", profile="smal", out=tmp_path / "x"
+        )
     text = "\n".join(error.value.mistakes)
-    for part in ("'pcaa'", "'demo-pd2'", "--seeds: 0.5", "--workers 0", "--threads True", "--stall-limit '15m'", "--keep: 'image'", "'smal'"):
+    for part in (
+        "'pcaa'",
+        "'demo-pd2'",
+        "--seeds: 0.5",
+        "--workers 0",
+        "--threads True",
+        "--stall-limit '15m'",
+        "--keep: 'image'",
+        "'smal'",
+    ):
         assert part in text
     assert len(error.value.mistakes) == 8 and not (tmp_path / "x").exists()
 
