@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from .complete import names
 from .options import plugin_option
 
 
@@ -17,7 +18,7 @@ from .options import plugin_option
     short_help="Check that a method, creator or dataset does what every one owes.",
     epilog="Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py --static",
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE.py...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE.py...", shell_complete=names("methods", "creators", "datasets"))
 @click.option("--static", is_flag=True, help="Only what can be seen without fitting, and without data.")
 @click.option(
     "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .complete import names, run_folder, selection, tables_of_a_report
 from .options import plugin_option
 from .status import newest_run
 
@@ -24,10 +25,19 @@ Examples:
   bench report results/RUN --table comparison --table protocols
   bench report results/A results/B --out results/both   runs of several machines as one""",
 )
-@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...")
-@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written; repeatable.")
-@click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
-@click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...", shell_complete=run_folder)
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=tables_of_a_report,
+    help="Only this table, printed and written; repeatable.",
+)
+@click.option(
+    "--protocol", metavar="SELECTION", shell_complete=selection("protocols"), help="Of tables, figures and page. [default: that of the run]"
+)
+@click.option("--metric", default="auc", show_default=True, metavar="NAME", shell_complete=names("metrics"), help="auc, ap or eer.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. [default: the run's own folder; needed for several runs]")
 @plugin_option
 def command(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .complete import profiles, run_folder, selection
 from .options import plugin_option
 
 if TYPE_CHECKING:
@@ -71,23 +72,46 @@ Examples (quote selections that contain [ or |):
   bench run --methods all,-trivial --datasets ped2,avenue --seeds 0-2
   bench run --methods 'c3dsu[anomaly_weight=static|learned]' --datasets ped2 --dry-run""",
 )
-@click.option("--methods", "-m", metavar="SELECTION", help="Names or groups, e.g. c3dsu,baseline (bench list methods).")
-@click.option("--datasets", "-d", metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).")
+@click.option(
+    "--methods",
+    "-m",
+    metavar="SELECTION",
+    shell_complete=selection("methods"),
+    help="Names or groups, e.g. c3dsu,baseline (bench list methods).",
+)
+@click.option(
+    "--datasets",
+    "-d",
+    metavar="SELECTION",
+    shell_complete=selection("datasets"),
+    help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).",
+)
 @click.option(
     "--from",
     "published",
     type=click.Path(path_type=Path),
     metavar="RUN.JSON",
+    shell_complete=run_folder,
     help="Instead of these two: repeat a published run exactly; refused where versions or data differ.",
 )
 @click.option("--seeds", default="0", show_default=True, help="0 or 0,1,2 or 0-4.")
-@click.option("--profile", help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]")
 @click.option(
-    "--protocol", default="median17", show_default=True, metavar="SELECTION", help="Of the table; all protocols are computed and kept."
+    "--profile",
+    shell_complete=profiles,
+    help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]",
+)
+@click.option(
+    "--protocol",
+    default="median17",
+    show_default=True,
+    metavar="SELECTION",
+    shell_complete=selection("protocols"),
+    help="Of the table; all protocols are computed and kept.",
 )
 @click.option(
     "--detector",
     metavar="SELECTION",
+    shell_complete=selection("detectors"),
     help="Of objects. [default: what the dataset names, else fasterrcnn where its weights are, else motion]",
 )
 @click.option(
@@ -106,7 +130,9 @@ Examples (quote selections that contain [ or |):
     help="Parts that each training batch of a network is cut into: less memory, but batch statistics, and so scores, differ.",
 )
 @click.option("--keep", default="", callback=_keep, help="images, weights: keep these of each cell.")
-@click.option("--force", default="", metavar="SELECTION", help="Repeat the finished cells of these methods.")
+@click.option(
+    "--force", default="", metavar="SELECTION", shell_complete=selection("methods"), help="Repeat the finished cells of these methods."
+)
 @click.option("--fail-fast", is_flag=True, help="Begin no further cell after one has failed.")
 @click.option("--stall-limit", type=Duration(), default="15m", show_default=True, help="A cell without a step for so long has failed.")
 @click.option("--time-limit", type=Duration(), help="The longest an attempt at a cell may take. [default: none]")
