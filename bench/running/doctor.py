@@ -240,7 +240,7 @@ def _cut(found: dict[str, list[str]]) -> list[tuple[tuple[str, str], list[str]]]
 
 def _demanding(cls: Any) -> bool:
     """Whether a class means nothing without parameters."""
-    return getattr(cls, "needs_parameters", False) or any(entry.required for entry in parameters_of("detectors", cls))
+    return bool(getattr(cls, "needs_parameters", False)) or any(entry.required for entry in parameters_of("detectors", cls))
 
 
 def _latex() -> Diagnosis:
