@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from bench.datasets import Avenue, Ped2
 
-from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window
+from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window, score
 from bench.dataset import checked_labels
 from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
@@ -201,6 +201,10 @@ def broken_plugin(source: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     return load_it
 
 
+def arrays_of_two_lengths(root, patch):
+    score({"01": np.zeros(172)}, {"01": np.zeros(180)})
+
+
 SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A typo in a method": typo("methods", "c3dsuu"),
     "A typo in a dataset": typo("datasets", "pde2"),
@@ -226,6 +230,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A tif that is a Git LFS pointer": pointer,
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,
+    "Arrays that do not fit": arrays_of_two_lengths,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),
     "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
 }
