@@ -221,7 +221,7 @@ def _weights(registry: Registry) -> list[Diagnosis]:
     found: dict[str, list[str]] = {}
     for kind in ("detectors", "methods"):
         for name, cls in registry.table(kind).items():
-            if _demanding(cls) or getattr(cls, "published_only", ""):
+            if _demanding(cls) or getattr(cls, "published_only", False):
                 continue
             try:
                 cls().check("")

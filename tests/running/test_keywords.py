@@ -154,3 +154,14 @@ def test_command_line_says_every_option():
     for name in set(vars(request)) - {"seeds", "plugins", "command"}:
         assert given[name] == getattr(request, name), name
     assert command_line(Request("pca", "demo")) == "bench run --methods pca --datasets demo"
+
+
+def test_stopped_by_the_user(tmp_path, monkeypatch, capsys):
+    """As any Python call: KeyboardInterrupt, and stderr says how to go on."""
+    from bench.running.session import Runner
+
+    monkeypatch.setattr(Runner, "execute", lambda self: True)
+    with pytest.raises(KeyboardInterrupt, match="the same call goes on"):
+        bench.run("frame-index", "toy", plugin=TOYS, data=tmp_path, out=tmp_path / "run", device="cpu")
+    said = capsys.readouterr()
+    assert "To go on:\n  bench run --methods frame-index --datasets toy" in said.err and said.out == ""
