@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from .plugins.parameters import parameter as parameter
     from .plugins.selection import make_creators as make_creators
     from .pseudo_anomaly import Creator as Creator
+    from .reporting.loaded import load as load
+    from .running.keywords import run as run
+    from .scoring.arrays import score as score
     from .scoring.metrics import Metric as Metric
     from .scoring.protocols import Protocol as Protocol
 
@@ -82,6 +85,9 @@ _HOME = {
     "parameter": "plugins.parameters",
     "make_creators": "plugins.selection",
     "Creator": "pseudo_anomaly",
+    "load": "reporting.loaded",
+    "run": "running.keywords",
+    "score": "scoring.arrays",
     "Metric": "scoring.metrics",
     "Protocol": "scoring.protocols",
 }

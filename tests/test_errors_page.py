@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from bench.datasets import Avenue, Ped2
 
-from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window
+from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window, score
 from bench.dataset import checked_labels
 from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
@@ -222,6 +222,10 @@ def broken_plugin(source: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     return load_it
 
 
+def arrays_of_two_lengths(root, patch):
+    score({"01": np.zeros(172)}, {"01": np.zeros(180)})
+
+
 SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A typo in a method": typo("methods", "c3dsuu"),
     "A typo in a dataset": typo("datasets", "pde2"),
@@ -250,6 +254,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Boxes that are a pickle": pickled_boxes,
     "A video without kept weights": video_without_weights,
     "Tracks with a line that is no region": bad_tracks,
+    "Arrays that do not fit": arrays_of_two_lengths,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),
     "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
 }

@@ -1,4 +1,4 @@
-"""`bench check`: whether a method or creator does what every one owes."""
+"""`bench check`: whether a method, creator or dataset does what every one owes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ from pathlib import Path
 
 import click
 
+from .complete import names
 from .options import plugin_option
 
 
 @click.command(
     "check",
-    short_help="Check that a method or creator does what every one owes.",
+    short_help="Check that a method, creator or dataset does what every one owes.",
     epilog="Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py --static",
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE.py...")
-@click.option("--static", is_flag=True, help="Only what can be seen without fitting.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE.py...", shell_complete=names("methods", "creators", "datasets"))
+@click.option("--static", is_flag=True, help="Only what can be seen without fitting, and without data.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
+)
 @plugin_option
-def command(names: tuple[str, ...], static: bool, plugin: tuple[Path, ...]) -> None:
-    """Run the conformance checks over methods, by name, or over all methods and creators of a plugin file, in under a minute each.
+def command(names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin: tuple[Path, ...]) -> None:
+    """Run the conformance checks over methods, by name, or over all methods, creators and datasets of a plugin file, in under a minute each.
 
-    They run in profile smoke, on clips made in memory, on the CPU.
+    Methods run in profile smoke, on clips made in memory, on the CPU; a dataset is read where it lies.
     """
     import traceback
 
-    from ..errors import RequestError
+    from ..errors import DataError, RequestError
     from ..plugins.registry import load
     from ..plugins.selection import select
-    from ..testing import CHECKS, STATIC, CheckFailed, draws_what_it_promises, run_check
+    from ..running.request import data_roots
+    from ..testing import CHECKS, DATASET_CHECKS, STATIC, CheckFailed, draws_what_it_promises, run_check
 
     files = [Path(name) for name in names if name.endswith(".py")]
     registry = load([*plugin, *files])
@@ -43,11 +48,13 @@ def command(names: tuple[str, ...], static: bool, plugin: tuple[Path, ...]) -> N
     creators = [registry.creators[name] for record in mine for name in record.provides.get("creators", ())]
     plain = [name for name in names if not name.endswith(".py")]
     creators += [registry.creators[name] for name in plain if name in registry.creators]
-    named = [name for name in plain if name not in registry.creators]
+    datasets = [registry.datasets[name] for record in mine for name in record.provides.get("datasets", ())]
+    datasets += [registry.datasets[name] for name in plain if name in registry.datasets]
+    named = [name for name in plain if name not in registry.creators and name not in registry.datasets]
     if named:
         classes += [registry.methods[chosen.name] for chosen in select("methods", ",".join(named), registry, "smoke")]
-    if not classes and not creators:
-        raise RequestError(f"{', '.join(names)}: no method or creator to check; the file offers other things (bench list plugins)")
+    if not classes and not creators and not datasets:
+        raise RequestError(f"{', '.join(names)}: no method, creator or dataset to check; the file offers other things (bench list plugins)")
     cases: list[tuple[str, Callable[[], None], str | None]] = []
     for cls in dict.fromkeys(classes):
         if cls.published_only:
@@ -60,6 +67,19 @@ def command(names: tuple[str, ...], static: bool, plugin: tuple[Path, ...]) -> N
                 cases.append((label, functools.partial(run_check, cls, check), cls.expected_failures.get(check.__name__)))
     if not static:
         cases += [(f"{cls.name}: draws what it promises", functools.partial(draws_what_it_promises, cls), None) for cls in creators]
+    for dataset in [] if static else datasets:
+        if dataset.needs_parameters:
+            click.echo(f"{dataset.name}: skipped, since it means nothing without parameters")
+            continue
+        located = dataset()
+        try:
+            located.locate(data_roots(data))
+        except DataError as error:
+            click.echo(f"{dataset.name}: skipped, since its data is not there: {error}")
+            continue
+        cases += [
+            (f"{dataset.name}: {check.__name__.replace('_', ' ')}", functools.partial(check, located), None) for check in DATASET_CHECKS
+        ]
     failures = 0
     for label, run, expected in cases:
         try:

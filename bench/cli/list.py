@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import complete
 from .options import plugin_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators",
     epilog="Examples: bench list methods; bench list methods c3dsu; bench list datasets --json",
 )
 @click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.names())
 @click.option("--parameters", is_flag=True, help="Show the parameters of each, as for a NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all that is known.")
 @plugin_option

@@ -20,6 +20,9 @@ COMMANDS = {
     "report": "Make tables, figures and a page of a run.",
     "compare": "Tell whether two methods of a run differ.",
     "check": "Check that a method does what every method owes.",
+    "new": "Write a plugin project for a method or dataset of your own.",
+    "doctor": "Tell what this machine can do.",
+    "help": "Explain selections, protocols, files and more.",
 }
 
 

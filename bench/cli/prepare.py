@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .complete import profiles, selection
 from .options import plugin_option
 
 
@@ -16,10 +17,18 @@ from .options import plugin_option
     short_help="Decode frames and find objects, once, before a run.",
     epilog="Example: bench prepare ped2 --methods c3dsu,baseline",
 )
-@click.argument("datasets")
-@click.option("--methods", "-m", default="all", show_default=True, metavar="SELECTION", help="Whose frame formats and tracks are made.")
-@click.option("--profile", help="paper, medium, small or smoke: sizes depend on it. [default: as in bench run]")
-@click.option("--detector", metavar="SELECTION", help="Of objects. [default: as in bench run]")
+@click.argument("datasets", shell_complete=selection("datasets"))
+@click.option(
+    "--methods",
+    "-m",
+    default="all",
+    shell_complete=selection("methods"),
+    show_default=True,
+    metavar="SELECTION",
+    help="Whose frame formats and tracks are made.",
+)
+@click.option("--profile", shell_complete=profiles, help="paper, medium, small or smoke: sizes depend on it. [default: as in bench run]")
+@click.option("--detector", metavar="SELECTION", shell_complete=selection("detectors"), help="Of objects. [default: as in bench run]")
 @click.option(
     "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .complete import names, run_folder, selection, tables_of_a_report
 from .options import plugin_option
 from .status import newest_run
 
@@ -26,9 +27,14 @@ Examples:
   bench report results/RUN --video 01                   of a run made with --keep weights
   bench report results/A results/B --out results/both   runs of several machines as one""",
 )
-@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...", shell_complete=run_folder)
 @click.option(
-    "--table", "tables", multiple=True, metavar="NAME", help="Only this table, printed and written, with what else is named; repeatable."
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=tables_of_a_report,
+    help="Only this table, printed and written, with what else is named; repeatable.",
 )
 @click.option("--figure", "figures", multiple=True, metavar="NAME", help="Only this figure, with what else is named; repeatable.")
 @click.option("--page", is_flag=True, help="Only report.html, with what else is named.")
@@ -40,8 +46,10 @@ Examples:
     "--data", type=click.Path(path_type=Path), multiple=True, help="Where the video's dataset lies. [default: BENCH_DATA, else ./data]"
 )
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of the video. [default: the dataset's, else 25]")
-@click.option("--protocol", metavar="SELECTION", help="Of tables, figures and page. [default: that of the run]")
-@click.option("--metric", default="auc", show_default=True, metavar="NAME", help="auc, ap or eer.")
+@click.option(
+    "--protocol", metavar="SELECTION", shell_complete=selection("protocols"), help="Of tables, figures and page. [default: that of the run]"
+)
+@click.option("--metric", default="auc", show_default=True, metavar="NAME", shell_complete=names("metrics"), help="auc, ap or eer.")
 @click.option(
     "--tracks",
     multiple=True,

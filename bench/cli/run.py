@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .complete import profiles, run_folder, selection
 from .options import plugin_option
 
 if TYPE_CHECKING:
@@ -59,13 +60,7 @@ class Workers(click.ParamType):
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    from ..runs.folder import KEPT
-
-    kept = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-    for part in kept:
-        if part not in KEPT:
-            raise click.BadParameter(f"{part!r} cannot be kept; there are {', '.join(KEPT)}")
-    return kept
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
 
 
 @click.command(
@@ -77,23 +72,46 @@ Examples (quote selections that contain [ or |):
   bench run --methods all,-trivial --datasets ped2,avenue --seeds 0-2
   bench run --methods 'c3dsu[anomaly_weight=static|learned]' --datasets ped2 --dry-run""",
 )
-@click.option("--methods", "-m", metavar="SELECTION", help="Names or groups, e.g. c3dsu,baseline (bench list methods).")
-@click.option("--datasets", "-d", metavar="SELECTION", help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).")
+@click.option(
+    "--methods",
+    "-m",
+    metavar="SELECTION",
+    shell_complete=selection("methods"),
+    help="Names or groups, e.g. c3dsu,baseline (bench list methods).",
+)
+@click.option(
+    "--datasets",
+    "-d",
+    metavar="SELECTION",
+    shell_complete=selection("datasets"),
+    help="Names or groups, e.g. demo or ped2,avenue (bench list datasets).",
+)
 @click.option(
     "--from",
     "published",
     type=click.Path(path_type=Path),
     metavar="RUN.JSON",
+    shell_complete=run_folder,
     help="Instead of these two: repeat a published run exactly; refused where versions or data differ.",
 )
 @click.option("--seeds", default="0", show_default=True, help="0 or 0,1,2 or 0-4.")
-@click.option("--profile", help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]")
 @click.option(
-    "--protocol", default="median17", show_default=True, metavar="SELECTION", help="Of the table; all protocols are computed and kept."
+    "--profile",
+    shell_complete=profiles,
+    help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]",
+)
+@click.option(
+    "--protocol",
+    default="median17",
+    show_default=True,
+    metavar="SELECTION",
+    shell_complete=selection("protocols"),
+    help="Of the table; all protocols are computed and kept.",
 )
 @click.option(
     "--detector",
     metavar="SELECTION",
+    shell_complete=selection("detectors"),
     help="Of objects. [default: what the dataset names, else fasterrcnn where its weights are, else motion]",
 )
 @click.option(
@@ -112,7 +130,9 @@ Examples (quote selections that contain [ or |):
     help="Parts that each training batch of a network is cut into: less memory, but batch statistics, and so scores, differ.",
 )
 @click.option("--keep", default="", callback=_keep, help="images, weights, regions, train-scores: keep these of each cell.")
-@click.option("--force", default="", metavar="SELECTION", help="Repeat the finished cells of these methods.")
+@click.option(
+    "--force", default="", metavar="SELECTION", shell_complete=selection("methods"), help="Repeat the finished cells of these methods."
+)
 @click.option("--fail-fast", is_flag=True, help="Begin no further cell after one has failed.")
 @click.option("--stall-limit", type=Duration(), default="15m", show_default=True, help="A cell without a step for so long has failed.")
 @click.option("--time-limit", type=Duration(), help="The longest an attempt at a cell may take. [default: none]")
@@ -200,45 +220,16 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from ..errors import RequestError, RunError
-    from ..running.display import Display
-    from ..running.plan import make_plan
-    from ..running.runner import Runner, hold
-    from ..running.session import run_finder, write_run
+    from ..reporting.tables import comparison_text
+    from ..running.session import execute, plan_run
 
-    plan = make_plan(request, registry, run_finder(request.out, request.new))
-    console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
-    console.print(
-        f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
-        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
-        markup=False,
-    )
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False)
+    plan = plan_run(request, registry, console)
     if dry_run:
         show_plan(plan, registry, console)
         return 0
-    try:
-        lock = hold(plan.run)
-        write_run(plan, registry)
-    except RunError as error:
-        raise RequestError(str(error)) from error
-    with lock:
-        reused = sum(cell.reuse for cell in plan.cells)
-        if reused:
-            console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
-        with Display(plan, console) as display:
-            stopped = Runner(plan, display).execute()
-        if stopped:
-            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {request.command}", markup=False)
-            return 130
-        return _conclude(plan, registry, console)
-
-
-def _conclude(plan: Plan, registry: Any, console: Any) -> int:
-    from ..reporting.tables import comparison_text, write_tables
-
-    written = write_tables(plan.run, registry, table_protocol=plan.protocol.text)
+    written = execute(plan, registry, console)
+    if written is None:
+        return 130
     console.print()
     console.print(comparison_text(plan.run, registry, plan.protocol.text), markup=False)
     console.print()

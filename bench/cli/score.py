@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from .complete import names, run_folder, selection
 from .options import plugin_option
 from .status import newest_run
 
@@ -17,9 +18,21 @@ from .status import newest_run
     short_help="Score a run again under other protocols.",
     epilog="Example: bench score results/RUN --protocol 'median17,minmax,median17[edge=zero]'",
 )
-@click.argument("run", type=click.Path(path_type=Path), required=False)
-@click.option("--protocol", metavar="SELECTION", help="One or several (bench list protocols). [default: that of the run]")
-@click.option("--metric", default="auc", show_default=True, metavar="NAME", help="Metric of the printed tables: auc, ap, eer.")
+@click.argument("run", type=click.Path(path_type=Path), required=False, shell_complete=run_folder)
+@click.option(
+    "--protocol",
+    metavar="SELECTION",
+    shell_complete=selection("protocols"),
+    help="One or several (bench list protocols). [default: that of the run]",
+)
+@click.option(
+    "--metric",
+    default="auc",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=names("metrics"),
+    help="Metric of the printed tables: auc, ap, eer.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The lines of results.csv under these protocols, as JSON.")
 @plugin_option
 def command(run: Path | None, protocol: str | None, metric: str, as_json: bool, plugin: tuple[Path, ...]) -> None:

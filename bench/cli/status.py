@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from .complete import run_folder
+
 
 def newest_run(path: Path | None) -> Path:
     """Return the given run folder, or the newest below results/.
@@ -30,7 +32,7 @@ def newest_run(path: Path | None) -> Path:
 
 
 @click.command("status", short_help="Show how far a run is.")
-@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.argument("run", type=click.Path(path_type=Path), required=False, shell_complete=run_folder)
 @click.option("--json", "as_json", is_flag=True, help="Everything about every cell, as JSON.")
 def command(run: Path | None, as_json: bool) -> None:
     """Show the cells of RUN (default: the newest below results/) that are queued, running, finished or failed."""

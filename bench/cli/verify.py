@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .complete import selection
 from .options import plugin_option
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     short_help="Check datasets against what they should be.",
     epilog="Examples: bench verify ped2; bench verify all --data /data; bench verify 'folder[path=my-videos]' --full",
 )
-@click.argument("datasets", default="all", metavar="[DATASETS]")
+@click.argument("datasets", default="all", metavar="[DATASETS]", shell_complete=selection("datasets"))
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

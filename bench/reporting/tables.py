@@ -7,12 +7,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import RequestError
 from ..plugins.registry import Registry
 from ..plugins.selection import select_one
-from ..plugins.syntax import nearest
 from ..runs.files import write_text
 from ..runs.folder import Run
+from ..scoring.metrics import choose_metric
 from ..scoring.protocols import Protocol
 from .ablation import ablate
 from .comparison import DASH, Comparison, Entry, compare
@@ -70,11 +69,7 @@ def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "
     ------
     RequestError : no such protocol or metric.
     """
-    if metric not in registry.metrics:
-        near = nearest(metric, registry.metrics)
-        hint = f" - did you mean {near!r}?" if near else ""
-        raise RequestError(f"no metric {metric!r}{hint} (there are {', '.join(registry.metrics)})")
-    return to_text(compare(run, select_one("protocols", protocol, registry).parameters, registry.metrics[metric])).rstrip("\n")
+    return to_text(compare(run, select_one("protocols", protocol, registry).parameters, choose_metric(metric, registry))).rstrip("\n")
 
 
 def to_text(table: Comparison) -> str:

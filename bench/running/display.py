@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TextIO
 
@@ -33,6 +34,8 @@ def make_console(stream: TextIO, color: str = "auto") -> Console:
             return Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True)
         case "never":
             return Console(file=stream, no_color=True, color_system=None, highlight=False, soft_wrap=True)
+    if "ipykernel" in sys.modules:  # rich would write HTML beside the stream, and want widgets for the grid: a notebook gets plain lines
+        return Console(file=stream, force_terminal=False, force_jupyter=False, highlight=False, soft_wrap=True)
     return Console(file=stream, highlight=False, soft_wrap=True)
 
 
@@ -48,11 +51,11 @@ class Display(Observer):
         self.began = time.monotonic()
         self.cell_seconds: list[float] = []
         self._said: dict[int, float] = {}
-        self._live = (
-            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render) if console.is_terminal else None
-        )
         self._jobs: list[Job] = []
         self._waiting = self.total
+        self._live = (  # which draws itself once when it is made
+            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render) if console.is_terminal else None
+        )
 
     def __enter__(self) -> Display:
         if self._live is not None:

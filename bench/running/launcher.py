@@ -63,11 +63,12 @@ class ForkLauncher:
 
     def _listen(self) -> None:
         assert self.server.stdout is not None
-        for line in self.server.stdout:
-            value = json.loads(line)
-            self._events.put(
-                Event(value["started"], pid=value["pid"]) if "started" in value else Event(value["exited"], code=value["code"])
-            )
+        with self.server.stdout as lines:  # a caller that lives on, like a notebook, keeps no open file
+            for line in lines:
+                value = json.loads(line)
+                self._events.put(
+                    Event(value["started"], pid=value["pid"]) if "started" in value else Event(value["exited"], code=value["code"])
+                )
         self._events.put(None)
 
     def start(self, task: Mapping[str, Any]) -> None:

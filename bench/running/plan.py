@@ -133,7 +133,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     ------
     RequestError : with every mistake of the request.
     """
-    mistakes: list[str] = []
+    mistakes = request.mistakes()
 
     def gather(action: Any) -> Any:
         try:

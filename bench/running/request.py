@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RequestError
+from ..runs.folder import KEPT
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,23 @@ class Request:
     """Parts that each training batch of a network is cut into, their gradients summed."""
     command: str = ""
     """The command line, to be printed as the way to go on."""
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the numbers and the names that stand for themselves."""
+        wrong = [f"--seeds: {seed!r} is no whole number from 0 below {2**32}" for seed in self.seeds if not _whole(seed, 0, 2**32)]
+        wrong += [] if self.seeds else ["--seeds: no seed"]
+        for name in ("workers", "threads", "accumulate"):
+            value = getattr(self, name)
+            wrong += [] if value is None or _whole(value, 1) else [f"--{name} {value!r}: expected a whole number from 1"]
+        for name in ("stall_limit", "time_limit"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and value > 0):
+                wrong.append(f"--{name.replace('_', '-')} {value!r}: expected a number of seconds above 0")
+        return wrong + [f"--keep: {part!r} cannot be kept; there are {', '.join(KEPT)}" for part in self.keep if part not in KEPT]
+
+
+def _whole(value: object, lowest: int, below: float = float("inf")) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value < below
 
 
 def data_roots(given: tuple[Path, ...]) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -67,6 +68,9 @@ class Observer:
 def _asked_to_stop() -> Iterator[Callable[[], int]]:
     """Count Ctrl-C and SIGTERM instead of raising them: the first asks the workers to stop, the second ends them."""
     count = 0
+    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
+        yield lambda: count
+        return
 
     def handler(number: int, frame: Any) -> None:
         nonlocal count

@@ -1,4 +1,4 @@
-"""One `bench run` from request to tables: finds or makes the run folder, writes run.json, runs the plan."""
+"""One `bench run` from request to tables: finds or makes the run folder, writes run.json, runs the plan, writes the tables."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
+from ..reporting.tables import write_tables
 from ..runs.folder import FORMAT, Run, find_runs
+from .display import Display
 from .machine import describe, git_state, versions
-from .plan import Plan
+from .plan import Plan, make_plan
+from .request import Request
+from .runner import Runner, hold
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 RESULTS = Path("results")
 RESIZING = "OpenCV on uint8: INTER_AREA when shrinking, INTER_LINEAR otherwise; gray = BT.601 luma"
@@ -52,6 +59,49 @@ def _goes_on(run: Run, signature: Mapping[str, Any]) -> bool:
         return any(cell.status not in ("done", "no data", "published only") for cell in run.cells())
     except RunError:
         return False
+
+
+def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
+    """Decide what is to be done, and say it.
+
+    Raises
+    ------
+    RequestError : with every mistake of the request.
+    """
+    plan = make_plan(request, registry, run_finder(request.out, request.new))
+    console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
+    console.print(
+        f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
+        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
+        markup=False,
+    )
+    for note in plan.notes:
+        console.print(f"note: {note}", markup=False)
+    return plan
+
+
+def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | None:
+    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the user stopped it.
+
+    Raises
+    ------
+    RequestError : the run folder cannot be written, or another process is filling it.
+    """
+    try:
+        lock = hold(plan.run)
+        write_run(plan, registry)
+    except RunError as error:
+        raise RequestError(str(error)) from error
+    with lock:
+        reused = sum(cell.reuse for cell in plan.cells)
+        if reused:
+            console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
+        with Display(plan, console) as display:
+            stopped = Runner(plan, display).execute()
+        if stopped:
+            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}", markup=False)
+            return None
+        return write_tables(plan.run, registry, table_protocol=plan.protocol.text)
 
 
 def write_run(plan: Plan, registry: Registry) -> None:

@@ -17,6 +17,24 @@ from .regions import Regions, TrueRegions, read_regions, read_true_regions, writ
 FORMAT = 1
 """Version of the files of a run folder; raised when an older reader would misread them."""
 
+FILES = {
+    "run.json": "request, command line, versions, git state, machine, threads, datasets with fingerprints, seeds, profile, detector",
+    "datasets/NAME.json": "ids, lengths and scenes of the test clips; the fingerprint; what could not be prepared, and why",
+    "datasets/NAME.npz": "LABELSET/CLIP: the 0/1 labels of each clip, (N,) uint8",
+    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings",
+    "cells/METHOD/DATASET/SEED/scores.npz": "CLIP: (K,) float32, higher is more anomalous; CLIP.frames: (K,) int32, counted from 0",
+    "cells/METHOD/DATASET/SEED/training.csv": "the terms of the loss, a line an epoch",
+    "cells/METHOD/DATASET/SEED/log.txt": "what method and harness said; the traceback of an error",
+    "cells/METHOD/DATASET/SEED/weights": "the fitted method, with --keep weights",
+    "cells/METHOD/DATASET/SEED/images/": "pictures of some frames, with --keep images",
+    "cells/METHOD/DATASET/SEED/scratch/": "checkpoint and the clips scored so far, while the cell is not done",
+    "tables/results.csv": "a line a cell, scene, label set, protocol and metric; fractions",
+    "tables/summary.csv": "the same, the seeds joined",
+    "tables/NAME.{txt,md,tex}": "the tables as text, Markdown and LaTeX; percent",
+}
+"""The files of a run that are for reading. METHOD carries 8 hex digits where parameters differ from the profile; below SEED stands SCENE
+where each scene has a model of its own."""
+
 Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "done", "failed", "interrupted", "no data", "published only")
 

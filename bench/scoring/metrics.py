@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import RequestError
 from ..plugins.hookspecs import hookimpl
+from ..plugins.syntax import nearest
+
+if TYPE_CHECKING:
+    from ..plugins.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,20 @@ class Metric:
     function: Callable[[np.ndarray, np.ndarray], float]
     chance: Callable[[np.ndarray], float] | None = None
     higher_is_better: bool = True
+
+
+def choose_metric(name: str, registry: Registry) -> Metric:
+    """Return the metric of a name.
+
+    Raises
+    ------
+    RequestError : there is none.
+    """
+    if name not in registry.metrics:
+        near = nearest(name, registry.metrics)
+        hint = f" - did you mean {near!r}?" if near else ""
+        raise RequestError(f"no metric {name!r}{hint} (there are {', '.join(registry.metrics)})")
+    return registry.metrics[name]
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -1,0 +1,97 @@
+"""What the shell offers behind a tab. Imports no torch, and looks at no data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from ..plugins.registry import Registry
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _registry(ctx: click.Context) -> Registry:
+    """Return what there is to choose from, the files of a --plugin that was typed before included."""
+    from ..plugins.registry import load
+
+    return load(ctx.params.get("plugin") or ())
+
+
+def _items(names: Mapping[str, str], incomplete: str, before: str = "") -> list[CompletionItem]:
+    """Return the names that go on what was typed, each with its help; `before` is what stands before them in one word."""
+    return [CompletionItem(before + name, help=about) for name, about in names.items() if name.startswith(incomplete)]
+
+
+def _names(registry: Registry, kind: str) -> dict[str, str]:
+    """Return the names of one kind with a few words about each."""
+    found = {}
+    for name, part in registry.table(kind).items():
+        info = getattr(part, "info", None)
+        about = getattr(info, "title", "") or (part.__doc__ or "" if isinstance(part, type) else "")
+        found[name] = " ".join(about.strip().split("\n\n")[0].split())
+    return found
+
+
+def selection(kind: str) -> Complete:
+    """Complete the last item of a comma list: names and groups, or what a '-' takes away."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ..plugins.syntax import split
+
+        last = split(incomplete, ",")[-1]
+        minus = "-" if last.startswith("-") else ""
+        before = incomplete[: len(incomplete) - len(last)] + minus
+        registry = _registry(ctx)
+        groups = {} if kind in ("detectors", "protocols") else registry.groups(kind)
+        names = _names(registry, kind) | {group: f"group: {', '.join(members)}" for group, members in groups.items()}
+        return _items(names, last.removeprefix(minus), before)
+
+    return complete
+
+
+def names(*kinds: str) -> Complete:
+    """Complete the name of one thing of these kinds; without kinds, of the KIND that was typed before."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ..plugins.checks import KINDS
+
+        registry = _registry(ctx)
+        wanted = [kind for kind in kinds or (ctx.params.get("kind"),) if kind in KINDS]
+        found = [item for kind in wanted for item in _items(_names(registry, kind), incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]
+
+    return complete
+
+
+def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a run below results/, newest first, with its command; else any folder."""
+    from ..errors import RunError
+    from ..runs.folder import find_runs
+
+    commands: dict[str, str] = {}
+    for run in find_runs(Path("results")):
+        if str(run.path).startswith(incomplete):
+            try:
+                commands[str(run.path)] = str(run.manifest.get("command", ""))
+            except RunError:
+                commands[str(run.path)] = "run.json cannot be read"
+    return _items(commands, incomplete) or [CompletionItem(incomplete, type="dir")]
+
+
+def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a profile."""
+    from ..plugins.selection import PROFILES
+
+    return _items(dict.fromkeys(PROFILES, ""), incomplete)
+
+
+def tables_of_a_report(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a table of `bench report`."""
+    from ..reporting.report import KINDS
+
+    return _items({name: kind.about for name, kind in KINDS.items()}, incomplete)

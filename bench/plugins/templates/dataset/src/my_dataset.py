@@ -1,0 +1,51 @@
+"""my-dataset: folders of pictures, and a CSV of abnormal frames. Fit `locate`, `clips` and `labels` to where yours lies.
+
+my-dataset/train/CLIP/*.png     normal clips, pictures in the order of their names
+my-dataset/test/CLIP/*.png
+my-dataset/labels.csv           clip,first,last: abnormal frames of test clips, from 0, both ends included
+"""
+
+import csv
+
+import numpy as np
+
+from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, hookimpl
+
+
+class MyDataset(Dataset):
+    """Folders of pictures, and a CSV of abnormal frames."""
+
+    name = "my-dataset"
+    info = DatasetInfo(title="my-dataset", licence="say who may use it", obtain="Say where it is to be had.")
+    label_sets = ("frame",)
+
+    def locate(self, roots):
+        """Find the folder my-dataset below a data folder (--data, BENCH_DATA, ./data)."""
+        found = [root / self.name for root in roots if (root / self.name).is_dir()]
+        if len(found) != 1:
+            places = ", ".join(str(root / self.name) for root in roots)
+            raise DataError(f"{self.name}: {len(found) or 'not'} found, expected one of {places}. {self.info.obtain}")
+        self.root = found[0]
+
+    def clips(self, part):
+        """Return the clips of 'train' or 'test', in order; a clip of videos has the source VideoFile(path) and no length."""
+        clips = []
+        for folder in sorted(path for path in (self.root / part).glob("*") if path.is_dir()):
+            pictures = tuple(sorted(folder.glob("*.png")))
+            clips.append(Clip(folder.name, part, ImageFiles(pictures), len(pictures)))
+        return clips
+
+    def labels(self, clip, label_set=None):
+        """Return 0 or 1 for each frame of a test clip."""
+        labels = np.zeros(clip.length, np.uint8)
+        with (self.root / "labels.csv").open(newline="") as file:
+            for line in csv.DictReader(file):
+                if line["clip"] == clip.id:
+                    labels[int(line["first"]) : int(line["last"]) + 1] = 1
+        return labels
+
+
+@hookimpl
+def bench_datasets():
+    """Offer the dataset to bench."""
+    return [MyDataset]

@@ -1,0 +1,187 @@
+"""A protocol alone, on plain arrays: `bench.score`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import RequestError
+from ..method import Scores
+from ..plugins.registry import current
+from ..plugins.selection import select_one
+from .evaluate import ClipScores, Result, evaluate
+from .metrics import Metric, choose_metric
+from .protocols import Protocol
+
+OfClips = Mapping[str, Any] | Sequence[Any]
+"""One thing a clip: by the clip's id; or a list in the order of the clips, whose ids are then '0', '1', ..."""
+
+
+class Number(float):
+    """What a protocol and a metric make of scores: a float, as a fraction.
+
+    Where there is none it is NaN, `value` is None, and `reason` says why. `frames`, `anomalous_frames` and `clips` count what went in,
+    `clips_left_out` what did not: clips without a score and, where each clip or scene has a number of its own, those of one class.
+    `chance` is what scores that know nothing get.
+    """
+
+    value: float | None
+    reason: str
+    frames: int
+    anomalous_frames: int
+    clips: int
+    clips_left_out: int
+    chance: float | None
+    protocol: str
+    metric: str
+
+    def __new__(cls, result: Result, protocol: str, metric: str) -> Number:
+        """Return the number of a result."""
+        self = super().__new__(cls, "nan" if result.value is None else result.value)
+        vars(self).update(vars(result), protocol=protocol, metric=metric)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = {name: value for name, value in vars(self).items() if name not in ("protocol", "metric")}
+        return _restored, (kept, self.protocol, self.metric)
+
+    def __repr__(self) -> str:
+        number = f"no {self.metric}: {self.reason}" if self.value is None else f"{self.metric} {self.value:.4f}"
+        counts = f"{self.frames} frames, {self.anomalous_frames} anomalous, of {self.clips} clip{'s' * (self.clips != 1)}"
+        left_out = f", {self.clips_left_out} left out" if self.clips_left_out else ""
+        return f"<{number} ({self.protocol}; {counts}{left_out})>"
+
+
+def _restored(kept: Mapping[str, Any], protocol: str, metric: str) -> Number:
+    return Number(Result(**kept), protocol, metric)
+
+
+def score(
+    scores: OfClips,
+    labels: OfClips,
+    protocol: str | Protocol = "median17",
+    metric: str = "auc",
+    *,
+    frames: int | OfClips | None = None,
+    scenes: Mapping[str, str] | Sequence[str] | None = None,
+) -> Number:
+    """Return the number of scores under a protocol, without torch and without a run.
+
+    Parameters
+    ----------
+    scores : (K,) floats a clip, higher = more anomalous; or `Scores`, which know their frames. A dict by clip id, or a list of arrays.
+    labels : 0/1 of all (N,) frames of each clip, for the same clips.
+    protocol : a selector like 'median17[edge=zero]' (`bench list protocols`), or a `Protocol`.
+    metric : 'auc', 'ap', 'eer', or one of a plugin.
+    frames : which frames the scores are of, counted from 0: the first scored frame of every clip; or for each clip its first, or the (K,)
+        indices. Without it, all frames of a clip must have a score.
+    scenes : the scene of each clip, for protocols that pool by scene; without it, all clips are of one.
+
+    Raises
+    ------
+    RequestError : arrays that do not fit, with the clip's name and both lengths; an unknown protocol or metric. All mistakes at once.
+
+    Example
+    -------
+    >>> import numpy, bench
+    >>> round(bench.score({"01": numpy.arange(40)}, {"01": numpy.arange(40) >= 25}, "raw"), 4)
+    1.0
+    """
+    registry = current()
+    mistakes: list[str] = []
+    chosen: Protocol | None = protocol if isinstance(protocol, Protocol) else None
+    measure: Metric | None = None
+    try:
+        chosen = chosen or select_one("protocols", str(protocol), registry).parameters
+        if chosen.frames == "common":
+            mistakes.append("frames=common means the frames that every row of a table scored, and here is one row; leave it out")
+    except RequestError as error:
+        mistakes += error.mistakes
+    try:
+        measure = choose_metric(metric, registry)
+    except RequestError as error:
+        mistakes += error.mistakes
+    clips = _read_clips(scores, labels, frames, scenes, mistakes)
+    if mistakes or chosen is None or measure is None:
+        raise RequestError(*mistakes)
+    return Number(evaluate(clips, chosen, measure), chosen.name, measure.name)
+
+
+def _read_clips(scores: OfClips, labels: OfClips, frames: Any, scenes: Any, mistakes: list[str]) -> list[ClipScores]:
+    """Return the scores of each clip beside its labels; what does not fit is added to the mistakes."""
+    try:
+        of_scores, of_labels = _by_clip("scores", scores), _by_clip("labels", labels)
+        first_frame = None if frames is None or isinstance(frames, int | np.integer) else _by_clip("frames", frames, numbers=True)
+        of_scene = {} if scenes is None else _by_clip("scenes", scenes, numbers=True)
+    except RequestError as error:
+        mistakes += error.mistakes
+        return []
+    named = [("labels", of_labels), ("frames", first_frame), *([] if scenes is None else [("scenes", of_scene)])]
+    for name, found in named:
+        if found is not None and found.keys() != of_scores.keys():
+            lacking, beyond = [key for key in of_scores if key not in found], [key for key in found if key not in of_scores]
+            mistakes += [f"{name} lack clip{'s' * (len(lacking) > 1)} {', '.join(lacking)}, which the scores have"] if lacking else []
+            mistakes += [f"{name} have clip{'s' * (len(beyond) > 1)} {', '.join(beyond)}, which the scores lack"] if beyond else []
+    clips = []
+    for clip in [clip for clip in of_scores if clip in of_labels]:
+        given = frames if first_frame is None else first_frame.get(clip)
+        try:
+            clips.append(_read_clip(clip, of_scores[clip], of_labels[clip], given, str(of_scene.get(clip, ""))))
+        except RequestError as error:
+            mistakes += error.mistakes
+    return clips
+
+
+def _by_clip(name: str, given: Any, numbers: bool = False) -> dict[str, Any]:
+    """Return one thing a clip, by its id; `numbers` says whether it may be a single number or name."""
+    if isinstance(given, Mapping):
+        return {str(key): value for key, value in given.items()}
+    if isinstance(given, str) or not hasattr(given, "__len__") or (not numbers and any(np.isscalar(part) for part in given)):
+        raise RequestError(
+            f"{name}: expected one array a clip, as a dict by clip id or as a list; a protocol works clip by clip, so cut one long array at "
+            "the ends of the clips: numpy.split(array, numpy.cumsum(lengths)[:-1])"
+        )
+    return {str(number): part for number, part in enumerate(given)}
+
+
+def _read_clip(clip: str, scores: Any, labels: Any, frames: Any, scene: str) -> ClipScores:
+    if isinstance(scores, Scores):
+        scores, frames = scores.values, scores.frames if frames is None else frames
+    try:
+        values, truth = np.asarray(scores, dtype=np.float64), np.asarray(labels)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"clip {clip}: scores and labels must be arrays of numbers ({error})") from error
+    for name, array in (("scores", values), ("labels", truth)):
+        if array.ndim != 1:
+            raise RequestError(f"clip {clip}: {name} have the shape {array.shape}, expected one number a frame: (N,)")
+    if not np.isin(truth, (0, 1)).all():
+        raise RequestError(f"clip {clip}: labels must be 0 or 1, here are {', '.join(map(str, np.unique(truth)[:4]))}")
+    if not np.isfinite(values).all():
+        raise RequestError(f"clip {clip}: {int((~np.isfinite(values)).sum())} of {len(values)} scores are NaN or infinite")
+    return ClipScores(clip, scene, values, _indices(clip, frames, len(values), len(truth)), truth.astype(np.uint8))
+
+
+def _indices(clip: str, frames: Any, count: int, length: int) -> np.ndarray:
+    """Return the (count,) frames that have a score, of a clip of `length` frames."""
+    if frames is None:
+        if count not in (0, length):
+            raise RequestError(
+                f"clip {clip}: {count} scores, {length} labels; say with frames= which frames the scores are of: the first one (frames=8), "
+                "or for each clip the indices"
+            )
+        return np.arange(count)
+    indices = np.asarray(frames)
+    if indices.ndim == 0 and np.issubdtype(indices.dtype, np.integer):
+        first = int(indices)
+        if first < 0 or first + count > length:
+            raise RequestError(f"clip {clip}: {count} scores from frame {first} on do not fit into {length} labels")
+        return first + np.arange(count)
+    if indices.ndim != 1 or len(indices) != count:
+        raise RequestError(f"clip {clip}: {count} scores, and frames of the shape {indices.shape}; expected one index a score")
+    if not np.issubdtype(indices.dtype, np.integer) or (
+        count and (indices[0] < 0 or indices[-1] >= length or (np.diff(indices) <= 0).any())
+    ):
+        raise RequestError(f"clip {clip}: frames must be whole numbers from 0, ascending and below {length}, the number of labels")
+    return indices.astype(np.int64)

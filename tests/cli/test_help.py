@@ -1,0 +1,62 @@
+"""`bench help`: every topic, and that it says what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.help import TOPICS
+from bench.cli.main import COMMANDS, bench
+from bench.plugins.registry import load
+from bench.runs.folder import FILES
+from bench.scoring.protocols import sentence
+
+EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
+
+
+def help_of(*words):
+    done = CliRunner().invoke(bench, ["help", *words])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_topics_are_told_in_100_columns(topic):
+    """Each has a text, is listed, and names only commands and topics that exist."""
+    text = help_of(topic)
+    assert len(text.splitlines()) > 5 and max(map(len, text.splitlines())) <= 100
+    assert f"  {topic}\n" in help_of()
+    assert set(re.findall(r"(?:^  |`)bench (\w+)", text, re.MULTILINE)) <= set(COMMANDS)
+
+
+def test_protocols_and_groups_are_those_of_the_code():
+    """Every protocol in its own words; every group."""
+    text = " ".join(help_of("protocols").split())
+    for name, protocol in load().protocols.items():
+        assert f" {name} {sentence(protocol)}" in text
+    assert all(group in help_of("selections") for kind in ("methods", "datasets") for group in load().groups(kind))
+
+
+def test_files_are_those_of_a_run():
+    """Every file of a committed run has its line, and every pattern is a place where runs write."""
+    known = [re.escape(pattern) for pattern in FILES]
+    for word in ("NAME", "METHOD", "DATASET", "SEED"):
+        known = [pattern.replace(word, r"[^/]+") for pattern in known]
+    known = [pattern.replace(r"\{txt,md,tex\}", "(txt|md|tex|bib)") for pattern in known]
+    files = [path.relative_to(EVIDENCE).as_posix() for path in EVIDENCE.rglob("*") if path.is_file()]
+    written = [file for file in files if file != "README.md"]
+    assert len(written) > 50
+    for file in written:
+        assert any(re.fullmatch(pattern, file) for pattern in known), file
+
+
+def test_a_command_is_explained_as_by_its_own_help():
+    """`bench help verify` is `bench verify --help`."""
+    assert help_of("verify").rstrip() == CliRunner().invoke(bench, ["verify", "--help"]).output.rstrip()
+
+
+def test_unknown_topic():
+    """With the nearest."""
+    done = CliRunner().invoke(bench, ["help", "protocol"])
+    assert done.exit_code == 2 and "no topic 'protocol' - did you mean 'protocols'?" in done.output
