@@ -97,6 +97,7 @@ class MNAD(PseudoAnomalyTraining):
         deviations=(RESET,),
     )
     Parameters: ClassVar[type] = MNADParameters
+    compiled = ("encoder.forward", "decode")  # not as one: what leaves the encoder is watched in training
     drop_last = True
     profiles = {
         "small": {"size": 128, "width": 0.5, "epochs": 4, "learning_rate": 1e-3, "every": 3},

@@ -22,21 +22,24 @@ def make_context(
     history: Path | None = None,
     images: Callable[[NetworkMethod, OpenClip, int, dict[str, Any]], None] | None = None,
     accumulate: int = 1,
+    precision: str = "fp32",
+    compiled: bool = False,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import torch at their first call.
 
-    `accumulate` is into how many parts the loop cuts each batch.
+    `accumulate` is into how many parts the loop cuts each batch;
+    `precision` ('fp32' or 'bf16') and `compiled` are for both.
     """
 
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from .training import train as loop
 
-        loop(method, clips, context, checkpoint, history, accumulate)
+        loop(method, clips, context, checkpoint, history, accumulate, precision, compiled)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from .inference import infer as engine
 
-        return engine(method, clip, context)
+        return engine(method, clip, context, precision=precision, compiled=compiled)
 
     return Context(
         seed=seed,

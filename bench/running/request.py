@@ -37,6 +37,10 @@ class Request:
     keep: tuple[str, ...] = ()
     accumulate: int = 1
     """Parts that each training batch of a network is cut into, their gradients summed."""
+    precision: str = "fp32"
+    """In which networks compute: fp32, or bf16 by automatic casts."""
+    compile: bool = False
+    """Whether torch compiles networks."""
     command: str = ""
     """The command line, to be printed as the way to go on."""
 

@@ -199,6 +199,8 @@ def _run_cell(
         history=folder / "training.csv",
         images=images,
         accumulate=int(record.key.get("accumulate", 1)),
+        precision=record.key.get("precision", "fp32"),
+        compiled=bool(record.key.get("compile", False)),
     )
 
     def opened(clip: Clip, length: int) -> OpenClip:
