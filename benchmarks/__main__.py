@@ -59,7 +59,7 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
     a_frame = a_step = 0.0
     batch = 1 if quick else 4
     if "scoring" in parts:
-        seconds = networks.scoring(report, 64, 6 if quick else 26, 3 if quick else 5, compiled, (3.0, 5.5))
+        seconds = networks.scoring(report, 64, 10 if quick else 26, 3 if quick else 5, compiled, (3.0, 5.5))
         a_frame = seconds["fp32"]
         if not quick:
             networks.scoring(report, 512, 10, 3, False, (2.2, 3.5))

@@ -205,7 +205,8 @@ def workers(report: Report, epochs: int) -> None:
             _bench(line, BENCH_CACHE=folder)
             walls[name] = time.perf_counter() - began
             cells = [json.loads(path.read_text())["seconds"] for path in sorted(run.rglob("cell.json"))]
-            report.say(f"{name}: cells of {', '.join(f'{cell["total"]:.1f}' for cell in cells)} s", f"{walls[name]:.1f} s")
+            totals = ", ".join(format(cell["total"], ".1f") for cell in cells)
+            report.say(f"{name}: cells of {totals} s", f"{walls[name]:.1f} s")
             if (count, threads) == (1, 1):
                 work = sum(cell["fit"] + cell["score"] for cell in cells)
                 report.say("of that beside fitting and scoring: start, imports, tables", f"{walls[name] - work:.1f} s")

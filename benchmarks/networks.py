@@ -28,7 +28,11 @@ SIZE = 256
 def _method(latent: int) -> PlainC3DSU:
     torch.manual_seed(0)
     method = PlainC3DSU(C3DSUParameters(latent=latent))
-    method.network = method.build().eval()
+    network = method.network = method.build().eval()
+    for module in network.modules():  # a fresh network answers nearly the same to everything
+        if isinstance(module, torch.nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.01, 0.1)
     return method
 
 

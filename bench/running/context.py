@@ -9,6 +9,7 @@ from typing import Any
 
 from ..method import Context, OpenClip, Scores
 from ..network_method import NetworkMethod
+from .cost import Stopwatch
 
 
 def make_context(
@@ -24,11 +25,12 @@ def make_context(
     accumulate: int = 1,
     precision: str = "fp32",
     compiled: bool = False,
+    stopwatch: Stopwatch | None = None,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import torch at their first call.
 
     `accumulate` is into how many parts the loop cuts each batch;
-    `precision` ('fp32' or 'bf16') and `compiled` are for both.
+    `precision` ('fp32' or 'bf16') and `compiled` are for both, and `stopwatch` takes the time of scoring.
     """
 
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
@@ -39,7 +41,7 @@ def make_context(
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from .inference import infer as engine
 
-        return engine(method, clip, context, precision=precision, compiled=compiled)
+        return engine(method, clip, context, precision=precision, compiled=compiled, stopwatch=stopwatch)
 
     return Context(
         seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import weakref
 from collections.abc import Iterator
 
@@ -12,15 +13,25 @@ from ..errors import MethodError
 from ..method import Context, OpenClip, Scores
 from ..network_method import IMAGE_PARTS, NetworkMethod
 from .arithmetic import autocast, compile_network, explained
+from .cost import Stopwatch
 
 BATCH = 8
 """Windows, or streamed frames, at once. Chosen here: on two CPU cores larger batches gain nothing and cost memory."""
+
+LET_GO = 32 * 2**20
+"""Bytes of frames after which mapped pages are given back, so that memory does not grow with the clip. Chosen here."""
 
 Parts = dict[str, np.ndarray]
 
 
 def infer(
-    method: NetworkMethod, clip: OpenClip, context: Context, batch: int = BATCH, precision: str = "fp32", compiled: bool = False
+    method: NetworkMethod,
+    clip: OpenClip,
+    context: Context,
+    batch: int = BATCH,
+    precision: str = "fp32",
+    compiled: bool = False,
+    stopwatch: Stopwatch | None = None,
 ) -> Scores:
     """Score one clip with the network in eval mode. A clip shorter than the window gets no score.
 
@@ -39,10 +50,14 @@ def infer(
     network.to(device)
     collected: dict[str, list[np.ndarray]] = {}
     frames: list[np.ndarray] = []
+    read = 0
     scoring = _scoring_network(method, network, compiled)
     with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
         walk = _streamed if method.streams else _windowed
         chunks = walk(method, scoring, clip, device, batch)
+        if stopwatch is not None:
+            stopwatch.batch = batch
+            chunks = stopwatch.each(chunks, context.device)
         for scored, parts in chunks:
             if context.images is not None:
                 _offer_images(method, clip, context, scored, parts)
@@ -50,9 +65,20 @@ def infer(
                 if name not in IMAGE_PARTS:
                     collected.setdefault(name, []).append(values.float().cpu().numpy())
             frames.append(scored)
+            read += len(scored)
+            if read * clip.frames[0].nbytes > LET_GO:
+                _let_go(clip.frames)
+                read = 0
             context.step(int(scored[-1]) + 1 if len(scored) else 0, clip.length, f"scoring clip {clip.id}")
     index = np.concatenate(frames)
     return method.clip_scores({name: np.concatenate(values) for name, values in collected.items()}, index, clip.length)
+
+
+def _let_go(frames: np.ndarray) -> None:
+    """Give the pages of a read-only mapped file back to the system, which keeps them as long as it likes."""
+    mapped = getattr(frames, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and not frames.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 _scoring_networks: weakref.WeakKeyDictionary[torch.nn.Module, tuple[tuple[int, bool], torch.nn.Module]] = weakref.WeakKeyDictionary()

@@ -36,11 +36,12 @@ def prepare_dataset(
     train_formats: Iterable[Frames],
     detector: Detector | None,
     step: Step,
+    jobs: int = 1,
 ) -> DatasetRecord:
     """Make what the cells of a dataset need, and return what the run keeps of it.
 
     What cannot be made is no exception: it stands in `problems` of the record ('lengths', 'frames', 'train', 'tracks'),
-    so that it costs only the cells that need it.
+    so that it costs only the cells that need it. `jobs` clips are decoded at a time.
     """
     problems: dict[str, str] = {}
     clips, labels = _lengths_and_labels(dataset, problems, step)
@@ -53,7 +54,7 @@ def prepare_dataset(
                 continue
             try:
                 found = _with_frames(dataset, part)  # type: ignore[arg-type]
-                prepare_frames(dataset, found, chosen, step)
+                prepare_frames(dataset, found, chosen, step, jobs)
                 train = found if part == "train" else train
             except DataError as error:
                 problems[need] = str(error)

@@ -30,6 +30,7 @@ from ..plugins.selection import select_one
 from ..runs.files import read_json, write_json
 from ..runs.folder import CellRecord, Run, read_scores, write_scores
 from .context import make_context
+from .cost import Stopwatch, network_cost
 from .reporter import Reporter
 from .seeding import seed_everything
 
@@ -111,6 +112,7 @@ def _prepare(task: Task) -> int:
             [Frames(tuple(size), channels) for size, channels in task["train_formats"]],
             make_detector(task["detector"]),
             reporter.step,
+            int(task["threads"]),
         )
         Run(Path(task["run"])).write_dataset(record)
     except BenchError as error:
@@ -188,6 +190,7 @@ def _run_cell(
     dataset = located_dataset(task["dataset"], task["roots"])
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
     images = _ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
+    stopwatch = Stopwatch()
     context = make_context(
         seed=record.seed,
         device=record.device,
@@ -201,6 +204,7 @@ def _run_cell(
         accumulate=int(record.key.get("accumulate", 1)),
         precision=record.key.get("precision", "fp32"),
         compiled=bool(record.key.get("compile", False)),
+        stopwatch=stopwatch,
     )
 
     def opened(clip: Clip, length: int) -> OpenClip:
@@ -211,8 +215,6 @@ def _run_cell(
     _fit(method, context, scratch, lambda: _training_clips(dataset, record, method, opened), logger, warnings)
     record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
-    if isinstance(method, NetworkMethod) and method.network is not None:
-        record.cost["parameters"] = float(sum(parameter.numel() for parameter in method.network.parameters()))
     if "weights" in task["keep"]:
         method.save(folder / "weights")
 
@@ -236,6 +238,8 @@ def _run_cell(
         raise MethodError(f"{record.label} on {record.dataset}: no test clip got a score: all {len(scores)} are shorter than the window")
     record.seconds["score"] = round(record.seconds.get("score", 0.0) + time.monotonic() - began, 3)
     run.write_scores(record, scores)
+    if isinstance(method, NetworkMethod):
+        record.cost |= network_cost(method, stopwatch, record, folder / "training.csv", logger)
 
 
 def _training_clips(dataset: Dataset, record: CellRecord, method: Method, opened: Callable[[Clip, int], OpenClip]) -> list[OpenClip]:
