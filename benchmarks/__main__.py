@@ -59,10 +59,10 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
     a_frame = a_step = 0.0
     batch = 1 if quick else 4
     if "scoring" in parts:
-        seconds = networks.scoring(report, 64, 10 if quick else 26, 3 if quick else 5, compiled, (3.0, 5.5))
+        seconds = networks.scoring(report, 64, 10 if quick else 24, 3 if quick else 5, compiled, (3.0, 5.5))
         a_frame = seconds["fp32"]
         if not quick:
-            networks.scoring(report, 512, 10, 3, False, (2.2, 3.5))
+            networks.scoring(report, 512, 12, 3, False, (2.2, 3.5))
     if "training" in parts:
         a_step = networks.training(report, 64, batch, 128 if quick else 256, 3 if quick else 5, compiled, (1.0, 1.8, 2.3))
         if not quick:
@@ -70,7 +70,7 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
     if a_frame and a_step and not quick:
         networks.share(report, 64, a_frame, a_step, batch, 5)
     if "workers" in parts and not quick:
-        harness.workers(report, 60)
+        harness.workers(report, 32)
     report.conclude()
 
 

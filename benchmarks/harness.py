@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -58,7 +59,7 @@ def frame_store(report: Report, quick: bool) -> None:
     report.section("frame store: gray windows of 16 frames at 256x256 of JPEG files of 360x240")
     counts = [30, 60] if quick else [60, 120, 240]
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["BENCH_CACHE"] = str(Path(folder, "cache"))
+        cache, os.environ["BENCH_CACHE"] = os.environ.get("BENCH_CACHE"), str(Path(folder, "cache"))
         growth = []
         for number, count in enumerate(counts):
             place = Path(folder, str(number))
@@ -78,6 +79,9 @@ def frame_store(report: Report, quick: bool) -> None:
             },
             5,
         )
+    del os.environ["BENCH_CACHE"]
+    if cache is not None:
+        os.environ["BENCH_CACHE"] = cache
     for name, value in seconds.items():
         report.say(f"{name}, windows a second", f"{len(starts) / value:.0f}")
     report.goal("reading windows from the frame store", seconds["plain"] / seconds["frame store"], 40)
@@ -166,8 +170,9 @@ def long_clips(report: Report, quick: bool) -> None:
 
 def resolutions(report: Report) -> None:
     """Say how scoring grows with resolution and with the number of clips."""
-    from bench import OpenClip
     from bench.methods.c3dsu import C3DSUParameters, PlainC3DSU
+
+    from bench import OpenClip
     from bench.running.context import make_context
     from bench.running.inference import infer
 
@@ -189,14 +194,17 @@ def resolutions(report: Report) -> None:
     report.say("by number of clips, seconds a clip", "; ".join(f"{count}: {taken / int(count):.2f}" for count, taken in seconds.items()))
 
 
-def workers(report: Report, epochs: int) -> None:
-    """Compare one worker with two on the same two cells, and say what a cell costs beside its own work."""
-    report.section("workers: two cells of one network on the demo dataset, by bench run")
-    methods = f"c3dsu-plain[epochs={epochs}]"
+def workers(report: Report, seconds: float) -> None:
+    """Compare one worker with two on the same two cells of so many seconds, and say what a cell costs beside its own work."""
+    report.section("workers: two cells of one network on demo-ped2, by bench run")
     walls: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["run", "--methods", methods, "--datasets", "demo", "--seeds", "0,1", "--profile", "smoke"]
-        _bench(["run", "--methods", "constant", "--datasets", "demo", "--out", str(Path(folder, "warm"))], BENCH_CACHE=folder)
+        arguments = ["run", "--datasets", "demo-ped2", "--profile", "smoke", "--methods"]
+        probe = Path(folder, "probe")
+        _bench([*arguments, "c3dsu-plain[epochs=10]", "--threads", "1", "--out", str(probe)], BENCH_CACHE=folder)
+        (cell,) = [json.loads(path.read_text()) for path in probe.rglob("cell.json")]
+        epochs = max(10, math.ceil(10 * seconds / cell["seconds"]["fit"]))
+        arguments += [f"c3dsu-plain[epochs={epochs}]", "--seeds", "0,1"]
         for count, threads in ((1, 1), (2, 1), (1, 2)):
             name = f"{count} worker{'s' * (count > 1)} of {threads} thread{'s' * (threads > 1)}"
             run = Path(folder, f"{count}-{threads}")

@@ -49,6 +49,8 @@ class Report:
 
     def conclude(self) -> None:
         """Print all goals together, and what they were measured beside."""
-        print(f"\nGoals   [{time.perf_counter() - self.began:.0f} s in all; other work: {statistics.median(self.busy or [0]):.0f} % of the machine in the median]")
+        print(
+            f"\nGoals   [{time.perf_counter() - self.began:.0f} s in all; other work: {statistics.median(self.busy or [0]):.0f} % of the machine in the median]"
+        )
         for text in self.goals:
             print(f"  {text}")

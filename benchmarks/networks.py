@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench.methods.c3dsu import C3DSUParameters, PlainC3DSU
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import OpenClip
-from bench.methods.c3dsu import C3DSUParameters, PlainC3DSU
 from bench.running import arithmetic
 from bench.running.context import make_context
 from bench.running.inference import infer
@@ -132,17 +132,17 @@ def training(report: Report, latent: int, batch: int, size: int, repeats: int, c
 def share(report: Report, latent: int, seconds_a_frame: float, seconds_a_step: float, batch: int, repeats: int) -> None:
     """Say which share of the rate of one large convolution and one large matrix product scoring and training reach, in fp32."""
     report.section("share of the machine's rate, fp32")
-    inputs, weight = torch.rand(8, 256, 64, 64), torch.rand(256, 256, 3, 3)
-    matrix = torch.rand(2048, 2048)
+    inputs, weight, matrix = torch.rand(8, 256, 64, 64), torch.rand(256, 256, 3, 3), torch.rand(2048, 2048)
+    large: dict[str, tuple[float, Callable[[], Any]]] = {
+        "one large convolution (256 to 256 channels, 3x3, 64x64, batch 8)": (
+            2 * 8 * 64 * 64 * 256 * 256 * 9,
+            lambda: torch.nn.functional.conv2d(inputs, weight, padding=1),
+        ),
+        "one large matrix product (2048x2048)": (2 * 2048**3, lambda: matrix @ matrix),
+    }
     with torch.inference_mode():
-        seconds = alternate(
-            {
-                "one large convolution (256 to 256 channels, 3x3, 64x64, batch 8)": lambda: torch.nn.functional.conv2d(inputs, weight, padding=1),
-                "one large matrix product (2048x2048)": lambda: matrix @ matrix,
-            },
-            repeats,
-        )
-    rates = dict(zip(seconds, (2 * 8 * 64 * 64 * 256 * 256 * 9 / list(seconds.values())[0], 2 * 2048**3 / list(seconds.values())[1])))
+        seconds = alternate({name: action for name, (_, action) in large.items()}, repeats)
+    rates = {name: flops / seconds[name] for name, (flops, _) in large.items()}
     for name, rate in rates.items():
         report.say(name, f"{rate / 1e9:.0f} GFLOP/s")
     with torch.device("meta"):

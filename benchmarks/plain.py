@@ -8,12 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from bench.methods.networks.c3dsu import Conv3DSkipUNet
 from scipy.signal import medfilt
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional
-
-from bench.methods.networks.c3dsu import Conv3DSkipUNet
 
 
 class PlainC3DSU(nn.Module):

@@ -122,6 +122,23 @@ def too_large(root, patch):
     make_plan(Request("ae-3d", "demo-ped2", device="cpu", profile="small"), load(), lambda signature: (Run(root / "run"), False))
 
 
+def planned(root: Path, **how) -> None:
+    make_plan(Request("ae-3d", "demo-ped2", device="cpu", **how), load(), lambda signature: (Run(root / "run"), False))
+
+
+def no_bf16(root, patch):
+    from bench.running import arithmetic
+
+    patch.setattr(arithmetic, "has_bf16", lambda kind: False)
+    planned(root, precision="bf16")
+
+
+def no_compiler(root, patch):
+    patch.setenv("PATH", str(root))
+    patch.delenv("CXX", raising=False)
+    planned(root, compile=True)
+
+
 def missing_weights(root, patch):
     patch.setenv("TORCH_HOME", str(root))
     FasterRCNNDetector().check("ped2")
@@ -213,6 +230,8 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Missing CIFAR-100": missing_cifar,
     "Released weights that are a pickled module": pickled_module,
     "A network too large for the device": too_large,
+    "Bfloat16 where the processor has none": no_bf16,
+    "Compiling without a compiler": no_compiler,
     "A frame deleted from a clip": deleted_frame,
     "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),

@@ -142,7 +142,21 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     sys.exit(run(**options))
 
 
-DECIDED = ("methods", "datasets", "seeds", "profile", "protocol", "detector", "device", "threads", "accumulate", "precision", "compile", "force", "new")
+DECIDED = (
+    "methods",
+    "datasets",
+    "seeds",
+    "profile",
+    "protocol",
+    "detector",
+    "device",
+    "threads",
+    "accumulate",
+    "precision",
+    "compile",
+    "force",
+    "new",
+)
 """Options that a published run has made already."""
 
 

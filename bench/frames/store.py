@@ -80,7 +80,8 @@ def prepare_frames(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Fr
     Parameters
     ----------
     progress : called with frames done, frames in all (an estimate for videos) and what is being done; one call at a time.
-    jobs : clips at a time, each in a thread: decoding, resizing and checksums leave Python's lock alone.
+    jobs : clips at a time, each in a thread, from which `progress` is called then: decoding, resizing and checksums leave Python's
+        lock alone.
 
     Raises
     ------
@@ -114,7 +115,11 @@ def prepare_frames(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Fr
             count = _write(dataset, clip, missing, lambda count: say(clip, count, what)) if missing else estimate_frames(clip)
         say(clip, count, what)
 
-    pool = ThreadPoolExecutor(max(1, jobs))
+    if jobs <= 1 or len(waiting) == 1:
+        for clip in waiting:
+            prepare(clip)
+        return
+    pool = ThreadPoolExecutor(jobs)
     try:
         for future in as_completed([pool.submit(prepare, clip) for clip in waiting]):
             future.result()

@@ -83,4 +83,6 @@ def explained(method: NetworkMethod, compiled: bool) -> Any:
         yield
     except torch._dynamo.exc.TorchDynamoException as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise MethodError(f"{method.name}: torch cannot compile its network ({type(error).__name__}: {reason}); leave --compile out") from error
+        raise MethodError(
+            f"{method.name}: torch cannot compile its network ({type(error).__name__}: {reason}); leave --compile out"
+        ) from error

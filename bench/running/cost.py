@@ -93,7 +93,9 @@ def gflops_a_frame(method: NetworkMethod, batch: int) -> float:
         return counter.get_total_flops() / 1e9 / batch
 
 
-def network_cost(method: NetworkMethod, stopwatch: Stopwatch, record: CellRecord, history: Path, logger: logging.Logger) -> dict[str, float | str]:
+def network_cost(
+    method: NetworkMethod, stopwatch: Stopwatch, record: CellRecord, history: Path, logger: logging.Logger
+) -> dict[str, float | str]:
     """Return what cell.json keeps of the cost of a network that was trained and has scored; what is not known is left out."""
     assert method.network is not None and method.frames is not None
     cost: dict[str, float | str | None] = {"parameters": float(sum(parameter.numel() for parameter in method.network.parameters()))}

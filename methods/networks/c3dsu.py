@@ -9,6 +9,15 @@ from torch import nn
 from torch.nn import functional
 
 
+def quick(x: torch.Tensor) -> bool:
+    """Whether the form is taken that is equal but for rounding, and quicker: where casts are automatic, and rounding coarse already.
+
+    Channels lie last in memory then, and a 1x1 convolution after a pixel unshuffle is a 2x2 convolution of stride 2. In fp32 the
+    network computes bit by bit what it always did.
+    """
+    return torch.is_autocast_enabled(x.device.type)
+
+
 class Block(nn.Module):
     """Parallel convolutions of several kernel sizes, a change of resolution by pixel (un)shuffle, and a 1x1 convolution.
 
@@ -33,8 +42,10 @@ class Block(nn.Module):
         """Return (B, outputs, 2H, 2W) or (B, outputs, H/2, W/2) for (B, inputs, H, W)."""
         x = torch.cat([convolution(x) for convolution in self.parallel], dim=1)
         x = functional.relu(self.norm(x))
-        x = functional.pixel_shuffle(x, 2) if self.up else functional.pixel_unshuffle(x, 2)
-        x = self.mix(x)
+        if not self.up and quick(x):
+            x = functional.conv2d(x, self.mix.weight.reshape(len(self.mix.weight), -1, 2, 2), self.mix.bias, stride=2)
+        else:
+            x = self.mix(functional.pixel_shuffle(x, 2) if self.up else functional.pixel_unshuffle(x, 2))
         return x if self.last else functional.relu(self.mix_norm(x))
 
 
@@ -54,6 +65,8 @@ class UNet(nn.Module):
     def encode(self, frames: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of (N, C, H, W) frames at H/2, H/4, H/8 and H/16; each frame by itself."""
         features = []
+        if quick(frames):
+            frames = frames.contiguous(memory_format=torch.channels_last)
         for block in self.encoder:
             frames = block(frames)
             features.append(frames)
@@ -65,6 +78,8 @@ class UNet(nn.Module):
 
     def decode(self, stacked: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the target frames (B, C, H, W), in 0..1, from the features of each level: (B, T * width, h, w), time first."""
+        if quick(stacked[0]):
+            stacked = [features.contiguous(memory_format=torch.channels_last) for features in stacked]
         skips = [self.skip(level, features) for level, features in enumerate(stacked)]
         x = skips.pop()
         for block in self.decoder:
@@ -112,10 +127,7 @@ fp32 are slower so."""
 
 
 class FoldedBlock(nn.Module):
-    """A `Block` in eval mode with both normalisations inside its weights; equal but for rounding.
-
-    A 1x1 convolution after a pixel unshuffle is a 2x2 convolution of stride 2.
-    """
+    """A `Block` in eval mode with both normalisations inside its weights, in its quick form; equal but for rounding."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()

@@ -210,7 +210,8 @@ def test_compile_is_refused_without_a_compiler(plan_of, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("how", "reason"), [({"precision": "bf16"}, "--precision bf16 is not for it: .* threshold"), ({"compile": True}, "--compile is not for it")]
+    ("how", "reason"),
+    [({"precision": "bf16"}, "--precision bf16 is not for it: .* threshold"), ({"compile": True}, "--compile is not for it")],
 )
 def test_method_that_needs_fp32_is_refused_by_name_and_a_dash_in_a_group(plan_of, monkeypatch, how, reason):
     """`tsc` by name is a mistake of the request; in a group the others go on."""
