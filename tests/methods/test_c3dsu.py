@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, UNetParameters
+from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, UNetParameters
 from bench.methods.networks.c3dsu import Conv3DSkipUNet, FoldedUNet, UNet, patch_max
 from torch import nn
 
@@ -232,18 +232,21 @@ def test_ddl_score_of_the_golden_network():
 
 
 @pytest.mark.parametrize("batch", [1, 2, 8])
-@pytest.mark.parametrize("length", [3, 5])
+@pytest.mark.parametrize("length", [1, 3, 5])
 def test_streaming_equals_windows(length, batch, tmp_path):
     """Frame by frame gives what windows give, at the clip's borders too."""
     torch.manual_seed(3)
     frames = np.random.default_rng(0).integers(0, 256, (11, 32, 32, 3), dtype=np.uint8)
-    method = PlainC3DSU(C3DSUParameters(size=32, latent=16, length=length))
+    kind, parameters = (PlainUNet, UNetParameters(size=32, latent=16))
+    if length > 1:
+        kind, parameters = (PlainC3DSU, C3DSUParameters(size=32, latent=16, length=length))
+    method = kind(parameters)
     method.network = method.build().eval()
     clip = OpenClip("01", "test", 11, "made", opener=lambda: frames)
     context = make_context(0, "cpu", tmp_path)
     streamed = infer(method, clip, context, batch)
 
-    class Windowed(PlainC3DSU):
+    class Windowed(kind):
         streams = False
 
     windowed = Windowed(method.parameters)
