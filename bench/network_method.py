@@ -63,6 +63,12 @@ class NetworkMethod(Method):
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 
+    compiled: ClassVar[tuple[str, ...]] = ("forward",)
+    """Functions of the network that `--compile` compiles: those that `loss`, `error` and `next` call, as
+    'forward' or 'encoder.forward'. Empty: it cannot be compiled."""
+    refuses_bf16: ClassVar[str] = ""
+    """Why the method's numbers need fp32 throughout; empty: `--precision bf16` may be asked for."""
+
     stats: Mapping[str, np.ndarray]
     """What `statistics` returned; kept in the checkpoint."""
 
@@ -171,6 +177,13 @@ class NetworkMethod(Method):
     def convert_weights(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Map the key names of released weights to those of `build()`. Default: unchanged."""
         return weights
+
+    def scoring_network(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return what `error`, `start` and `next` are given for scoring: the trained network in eval mode, or a faster form of it.
+
+        A faster form must give the same scores to 1e-5, e.g. with normalisations folded into weights. Default: the network itself.
+        """
+        return network
 
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
         """Look at the finished training: one row an epoch with the mean of each term of `loss`. Default: nothing to say.

@@ -115,6 +115,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
     name = "unet"
     info = _info("UNet", "DDL")
     Parameters: ClassVar[type] = _DistinctionUNet
+    compiled = ("forward", "encode", "decode")
     # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps.
     profiles = {
         "small": {"latent": 64, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 3},
@@ -175,6 +176,12 @@ class DistinctionUNet(PseudoAnomalyTraining):
         # The square root of 3 for gray too, as in the code: a constant factor.
         maps = torch.linalg.vector_norm(frames - output, dim=1) / 3**0.5
         return {"patch_max": patch_max(maps, self.parameters.grids), "map": maps, "reconstruction": output}
+
+    def scoring_network(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return the network with its normalisations folded into its weights."""
+        from .networks.c3dsu import FoldedUNet
+
+        return FoldedUNet(network)  # type: ignore[arg-type]
 
     def start(self, network: torch.nn.Module) -> Any:
         """Return the state before the first frame: no frame and no features kept."""

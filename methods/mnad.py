@@ -97,6 +97,7 @@ class MNAD(PseudoAnomalyTraining):
         deviations=(RESET,),
     )
     Parameters: ClassVar[type] = MNADParameters
+    compiled = ("encoder.forward", "decode")  # not as one: what leaves the encoder is watched in training
     drop_last = True
     normalises_clips = True
     profiles = {

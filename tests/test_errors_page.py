@@ -130,6 +130,23 @@ def unknown_row(root, patch):
     pairs(Run.open(ROOT / "results" / "ped2-small"), ("c3dsuu", "memae"), [], registry.protocols["raw"], registry.metrics["auc"])
 
 
+def planned(root: Path, **how) -> None:
+    make_plan(Request("ae-3d", "demo-ped2", device="cpu", **how), load(), lambda signature: (Run(root / "run"), False))
+
+
+def no_bf16(root, patch):
+    from bench.running import arithmetic
+
+    patch.setattr(arithmetic, "has_bf16", lambda kind: False)
+    planned(root, precision="bf16")
+
+
+def no_compiler(root, patch):
+    patch.setenv("PATH", str(root))
+    patch.delenv("CXX", raising=False)
+    planned(root, compile=True)
+
+
 def missing_weights(root, patch):
     patch.setenv("TORCH_HOME", str(root))
     FasterRCNNDetector().check("ped2")
@@ -239,6 +256,8 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Missing CIFAR-100": missing_cifar,
     "Released weights that are a pickled module": pickled_module,
     "A network too large for the device": too_large,
+    "Bfloat16 where the processor has none": no_bf16,
+    "Compiling without a compiler": no_compiler,
     "A frame deleted from a clip": deleted_frame,
     "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),

@@ -47,6 +47,7 @@ def prepare(
     from ..frames.store import disk_needed
     from ..plugins.registry import load
     from ..running.display import make_console
+    from ..running.machine import cores
     from ..running.plan import make_plan
     from ..running.prepare import prepare_dataset
     from ..running.request import Request
@@ -84,6 +85,7 @@ def prepare(
                 planned.train_formats,
                 make_detector(planned.detector if planned.wants_tracks else ""),
                 lambda done, total, what, label=label, status=status: status.update(f"{label}: {what}, {done} of {total}"),  # type: ignore[misc]
+                cores(),
             )
         for problem in record.problems.values():
             problems += 1

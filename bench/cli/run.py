@@ -129,6 +129,14 @@ Examples (quote selections that contain [ or |):
     show_default=True,
     help="Parts that each training batch of a network is cut into: less memory, but batch statistics, and so scores, differ.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="In which networks compute, in training and scoring. bf16 is quicker where the device has it; scores differ, the row says so.",
+)
+@click.option("--compile", is_flag=True, help="Let torch compile networks: minutes first, then quicker; the row says so.")
 @click.option("--keep", default="", callback=_keep, help="images, weights, regions, train-scores: keep these of each cell.")
 @click.option(
     "--force", default="", metavar="SELECTION", shell_complete=selection("methods"), help="Repeat the finished cells of these methods."
@@ -153,7 +161,21 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     sys.exit(run(**options))
 
 
-DECIDED = ("methods", "datasets", "seeds", "profile", "protocol", "detector", "device", "threads", "accumulate", "force", "new")
+DECIDED = (
+    "methods",
+    "datasets",
+    "seeds",
+    "profile",
+    "protocol",
+    "detector",
+    "device",
+    "threads",
+    "accumulate",
+    "precision",
+    "compile",
+    "force",
+    "new",
+)
 """Options that a published run has made already."""
 
 

@@ -16,8 +16,10 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,14 +72,16 @@ def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Frame
     return sum(_bytes(frames, estimate_frames(clip)) for clip in clips for frames in _missing(dataset, clip, formats))
 
 
-def prepare_frames(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Frames], progress: Progress) -> None:
-    """Write what is missing, damaged or older than its sources; each clip is decoded once, in order, for all formats.
+def prepare_frames(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Frames], progress: Progress, jobs: int = 1) -> None:
+    """Write what is missing, damaged or older than its sources; each clip is decoded once, for all formats.
 
     Safe to call from several processes at once: the second waits for the first, clip by clip, and finds its work done.
 
     Parameters
     ----------
-    progress : called with frames done, frames in all (an estimate for videos) and what is being done.
+    progress : called with frames done, frames in all (an estimate for videos) and what is being done; one call at a time.
+    jobs : clips at a time, each in a thread, from which `progress` is called then: decoding, resizing and checksums leave Python's
+        lock alone.
 
     Raises
     ------
@@ -89,20 +93,43 @@ def prepare_frames(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Fr
         return
     _check_disk(dataset, disk_needed(dataset, waiting, formats))
     total = sum(estimate_frames(clip) for clip in waiting)
-    done = 0
-    for clip in waiting:
+    done: dict[str, int] = {}
+    turn, stop = threading.Lock(), threading.Event()
+
+    def say(clip: Clip, count: int, what: str) -> None:
+        with turn:
+            if stop.is_set():
+                raise _Stopped
+            done[clip.id] = count
+            so_far = sum(done.values())
+            progress(so_far, max(total, so_far), what)
+
+    def prepare(clip: Clip) -> None:
         what = f"frames of {dataset.name}, {clip.part} clip {clip.id}"
 
-        def report(count: int, done: int = done, what: str = what) -> None:
-            progress(done + count, max(total, done + count), what)
-
-        def wait(done: int = done, what: str = what) -> None:
-            progress(done, total, f"waiting for another process that prepares {what}")
+        def wait() -> None:
+            say(clip, 0, f"waiting for another process that prepares {what}")
 
         with locked(_entry_folder(dataset, clip) / "lock", what, wait):
             missing = _missing(dataset, clip, formats)  # another process may have written it meanwhile
-            done += _write(dataset, clip, missing, report) if missing else estimate_frames(clip)
-        progress(done, max(total, done), what)
+            count = _write(dataset, clip, missing, lambda count: say(clip, count, what)) if missing else estimate_frames(clip)
+        say(clip, count, what)
+
+    if jobs <= 1 or len(waiting) == 1:
+        for clip in waiting:
+            prepare(clip)
+        return
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for future in as_completed([pool.submit(prepare, clip) for clip in waiting]):
+            future.result()
+    finally:  # whatever ended this: the other clips end at their next report, and leave nothing half written
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+class _Stopped(Exception):
+    """Another clip failed, or the user asked to stop."""
 
 
 def open_frames(dataset: Dataset, clip: Clip, frames: Frames) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..method import Context, OpenClip, Scores
 from ..network_method import NetworkMethod
+from .cost import Stopwatch
 
 
 def make_context(
@@ -20,21 +21,25 @@ def make_context(
     checkpoint: Path | None = None,
     history: Path | None = None,
     accumulate: int = 1,
+    precision: str = "fp32",
+    compiled: bool = False,
+    stopwatch: Stopwatch | None = None,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import torch at their first call.
 
-    `accumulate` is into how many parts the loop cuts each batch.
+    `accumulate` is into how many parts the loop cuts each batch;
+    `precision` ('fp32' or 'bf16') and `compiled` are for both, and `stopwatch` takes the time of scoring.
     """
 
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from .training import train as loop
 
-        loop(method, clips, context, checkpoint, history, accumulate)
+        loop(method, clips, context, checkpoint, history, accumulate, precision, compiled)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from .inference import infer as engine
 
-        return engine(method, clip, context)
+        return engine(method, clip, context, precision=precision, compiled=compiled, stopwatch=stopwatch)
 
     return Context(
         seed=seed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,15 +12,33 @@ import torch
 from ..errors import MethodError
 from ..method import Context, OpenClip, Scores
 from ..network_method import IMAGE_PARTS, NetworkMethod
+from .arithmetic import autocast, compile_network, explained
+from .cost import Stopwatch
 
 BATCH = 8
 """Windows, or streamed frames, at once. Chosen here: on two CPU cores larger batches gain nothing and cost memory."""
 
+LET_GO = 32 * 2**20
+"""Bytes of frames after which mapped pages are given back, so that memory does not grow with the clip. Chosen here."""
+
 Parts = dict[str, np.ndarray]
 
 
-def infer(method: NetworkMethod, clip: OpenClip, context: Context, batch: int = BATCH) -> Scores:
-    """Score one clip with the network in eval mode. A clip shorter than the window gets no score."""
+def infer(
+    method: NetworkMethod,
+    clip: OpenClip,
+    context: Context,
+    batch: int = BATCH,
+    precision: str = "fp32",
+    compiled: bool = False,
+    stopwatch: Stopwatch | None = None,
+) -> Scores:
+    """Score one clip with the network in eval mode. A clip shorter than the window gets no score.
+
+    Raises
+    ------
+    MethodError : no network yet; or one that torch cannot compile, where that was asked for.
+    """
     network = method.network
     if network is None:
         raise MethodError(f"{method.name}: score() before fit() or load()")
@@ -30,8 +50,14 @@ def infer(method: NetworkMethod, clip: OpenClip, context: Context, batch: int = 
     network.to(device)
     collected: dict[str, list[np.ndarray]] = {}
     frames: list[np.ndarray] = []
-    with torch.inference_mode():
-        chunks = _streamed(method, clip, device, batch) if method.streams else _windowed(method, clip, device, batch)
+    read = 0
+    scoring = _scoring_network(method, network, compiled)
+    with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
+        walk = _streamed if method.streams else _windowed
+        chunks = walk(method, scoring, clip, device, batch)
+        if stopwatch is not None:
+            stopwatch.batch = batch
+            chunks = stopwatch.each(chunks, context.device)
         for scored, parts in chunks:
             if context.images is not None:
                 _offer_images(method, clip, context, scored, parts)
@@ -39,13 +65,44 @@ def infer(method: NetworkMethod, clip: OpenClip, context: Context, batch: int = 
                 if name not in IMAGE_PARTS:
                     collected.setdefault(name, []).append(values.float().cpu().numpy())
             frames.append(scored)
+            read += len(scored)
+            if read * clip.frames[0].nbytes > LET_GO:
+                _let_go(clip.frames)
+                read = 0
             context.step(int(scored[-1]) + 1 if len(scored) else 0, clip.length, f"scoring clip {clip.id}")
     index = np.concatenate(frames)
     return method.clip_scores({name: np.concatenate(values) for name, values in collected.items()}, index, clip.length)
 
 
+def _let_go(frames: np.ndarray) -> None:
+    """Give the pages of a read-only mapped file back to the system, which keeps them as long as it likes."""
+    mapped = getattr(frames, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and not frames.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+_scoring_networks: weakref.WeakKeyDictionary[torch.nn.Module, tuple[tuple[int, bool], torch.nn.Module]] = weakref.WeakKeyDictionary()
+"""The scoring form of a network, for clip after clip, and which state of its weights it was made of."""
+
+
+def _scoring_network(method: NetworkMethod, network: torch.nn.Module, compiled: bool) -> torch.nn.Module:
+    # Every change in place raises a tensor's version.
+    tensors = [*network.parameters(), *network.buffers()]
+    state = sum(0 if tensor.is_inference() else tensor._version for tensor in tensors), compiled
+    kept = _scoring_networks.get(network)
+    if kept is not None and kept[0] == state:
+        return kept[1]
+    with torch.no_grad():
+        scoring = method.scoring_network(network)
+    if compiled:
+        compile_network(method, scoring)
+    if scoring is not network:  # a value that holds its key would keep it for ever
+        _scoring_networks[network] = state, scoring
+    return scoring
+
+
 def _windowed(
-    method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int
+    method: NetworkMethod, network: torch.nn.Module, clip: OpenClip, device: torch.device, batch: int
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), parts (K, ...)) in frame order, each frame once: the first window that targets it gives its score."""
     window = method.window
@@ -58,7 +115,7 @@ def _windowed(
     for begin in range(0, len(starts), batch):
         chosen = starts[begin : begin + batch]
         inputs = torch.stack([method.read_window(clip, start, window) for start in chosen]).to(device)
-        parts = method.error(method.network, {"window": inputs})  # type: ignore[arg-type]
+        parts = method.error(network, {"window": inputs})
         frames = (np.asarray(chosen)[:, None] + targets * window.step).reshape(-1)
         keep = []
         for position, frame in enumerate(frames):
@@ -77,14 +134,14 @@ def _flat(method: NetworkMethod, name: str, part: torch.Tensor, windows: int, ta
 
 
 def _streamed(
-    method: NetworkMethod, clip: OpenClip, device: torch.device, batch: int
+    method: NetworkMethod, network: torch.nn.Module, clip: OpenClip, device: torch.device, batch: int
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), parts (K, ...)) as the stream gives them."""
-    state = method.start(method.network)  # type: ignore[arg-type]
+    state = method.start(network)
     following = method.window.targets[0] * method.window.step
     for begin in range(0, clip.length, batch):
         frames = method.to_range(clip.frames[begin : begin + batch]).transpose(0, 1).to(device)
-        parts, state = method.next(method.network, state, frames)  # type: ignore[arg-type]
+        parts, state = method.next(network, state, frames)
         count = len(next(iter(parts.values()))) if parts else 0
         if count:
             yield np.arange(following, following + count), parts

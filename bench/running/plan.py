@@ -121,6 +121,8 @@ def signature(request: Request, profiles: Sequence[str], device: str) -> dict[st
         "plugins": [str(file.resolve()) for file in request.plugins],
         "keep": sorted(request.keep),
         **({"accumulate": request.accumulate} if request.accumulate > 1 else {}),
+        **({"precision": request.precision} if request.precision != "fp32" else {}),
+        **({"compile": True} if request.compile else {}),
     }
 
 
@@ -148,6 +150,10 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
         mistakes.append(
             f"no profile {request.profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(PROFILES)})"
         )
+    if request.precision != "fp32" or request.compile:
+        from .arithmetic import missing  # imports torch
+
+        mistakes += missing(device, request.precision, request.compile)
     roots = gather(lambda: data_roots(request.data)) or []
     chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
     protocol = gather(lambda: select_one("protocols", request.protocol, registry))
@@ -261,6 +267,8 @@ def _plan_cells(
             method.check(dataset.name)
         except DataError as error:
             reason = str(error)
+    if not reason and is_network and (reason := _cannot_compute(method, chosen.label, request)) and _named_singly(chosen, request.methods):
+        raise RequestError(reason)
     needs_tracks = "tracks" in method.needs
     detector_label, tracks = "", ""
     if dataset is not None and not reason and not method.published_only:
@@ -322,9 +330,11 @@ def _plan_cells(
                     "plugin": plugin,
                     **({"weights": weights} if weights else {}),
                     **({"accumulate": accumulate} if accumulate > 1 else {}),
+                    **({"precision": request.precision} if is_network and request.precision != "fp32" else {}),
+                    **({"compile": True} if is_network and request.compile else {}),
                 },
                 source_sha256=source,
-                deviations=[*method.deviations, *([_accumulated(accumulate)] if accumulate > 1 else [])],
+                deviations=[*method.deviations, *_deviations_of(request, accumulate, is_network)],
                 bibtex=method.info.bibtex,
                 ablation=list(method.info.ablation or ()),
                 published=_published(method, planned.selected.name),
@@ -340,8 +350,25 @@ def _plan_cells(
     return cells
 
 
-def _accumulated(parts: int) -> str:
-    return f"--accumulate {parts}: each batch is trained in {parts} parts, so that batch statistics are those of a part"
+def _deviations_of(request: Request, parts: int, network: bool) -> list[str]:
+    """Return what options of the request make of a cell: footnotes of its row."""
+    found = []
+    if parts > 1:
+        found.append(f"--accumulate {parts}: each batch is trained in {parts} parts, so that batch statistics are those of a part")
+    if network and request.precision == "bf16":
+        found.append("--precision bf16: the network computes in bfloat16, weights stay in fp32; published numbers are of fp32")
+    if network and request.compile:
+        found.append("--compile: the network is compiled by torch, so that sums are rounded in another order")
+    return found
+
+
+def _cannot_compute(method: NetworkMethod, label: str, request: Request) -> str:
+    """Return why a network cannot compute as it was asked to; empty where it can."""
+    if request.precision == "bf16" and method.refuses_bf16:
+        return f"{label}: --precision bf16 is not for it: {method.refuses_bf16}; run it with --precision fp32"
+    if request.compile and not method.compiled:
+        return f"{label}: --compile is not for it: its network names no function to compile; leave --compile out"
+    return ""
 
 
 def _data_share(dataset: Dataset | None, method: Method) -> float:

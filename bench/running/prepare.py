@@ -39,11 +39,12 @@ def prepare_dataset(
     detector: Detector | None,
     step: Step,
     regions: bool = False,
+    jobs: int = 1,
 ) -> DatasetRecord:
     """Make what the cells of a dataset need, and return what the run keeps of it.
 
     What cannot be made is no exception: it stands in `problems` of the record ('lengths', 'frames', 'train', 'tracks'),
-    so that it costs only the cells that need it. `regions`: the components of the pixel masks are wanted.
+    so that it costs only the cells that need it. `regions`: the components of the pixel masks are wanted. `jobs` clips are decoded at a time.
     """
     problems: dict[str, str] = {}
     clips, labels = _lengths_and_labels(dataset, problems, step)
@@ -56,7 +57,7 @@ def prepare_dataset(
                 continue
             try:
                 found = _with_frames(dataset, part)  # type: ignore[arg-type]
-                prepare_frames(dataset, found, chosen, step)
+                prepare_frames(dataset, found, chosen, step, jobs)
                 train = found if part == "train" else train
             except DataError as error:
                 problems[need] = str(error)

@@ -52,7 +52,8 @@ def requests_of(run: Run, given: Request) -> list[Request]:
     detectors = {cell.dataset: cell.detector for cell in run.planned() if cell.detector}
     seeds: dict[tuple[Any, ...], list[int]] = {}
     for cell in run.planned():
-        how = (cell.dataset, cell.profile, cell.device, cell.threads, int(cell.key.get("accumulate", 1)), cell.selector)
+        arithmetic = (cell.key.get("precision", "fp32"), bool(cell.key.get("compile", False)))
+        how = (cell.dataset, cell.profile, cell.device, cell.threads, int(cell.key.get("accumulate", 1)), *arithmetic, cell.selector)
         of_method = seeds.setdefault(how, [])
         if cell.seed not in of_method:
             of_method.append(cell.seed)
@@ -72,9 +73,11 @@ def requests_of(run: Run, given: Request) -> list[Request]:
             device=device,
             threads=threads,
             accumulate=accumulate,
+            precision=precision,
+            compile=compiled,
             out=out,
         )
-        for (dataset, profile, device, threads, accumulate, numbers), methods in groups.items()
+        for (dataset, profile, device, threads, accumulate, precision, compiled, numbers), methods in groups.items()
     ]
 
 

@@ -117,7 +117,8 @@ def replay(run: Run, cell: CellRecord, clip_id: str, data: Sequence[Path], step:
         raise DataError(f"{cell.dataset}: clip {clip_id} has {length} frames here, {lengths.get(clip_id)} in the run: it is another copy")
     with tempfile.TemporaryDirectory(prefix="bench-replay-") as folder:
         pictures = _Pictures(Path(folder), length)
-        context = make_context(cell.seed, device, Path(folder), step=step, test_lengths=lengths)
+        precision, compiled = cell.key.get("precision", "fp32"), bool(cell.key.get("compile", False))
+        context = make_context(cell.seed, device, Path(folder), step=step, test_lengths=lengths, precision=precision, compiled=compiled)
         context.images = pictures
         opened = open_clip(dataset, clip, length, method, None, lambda: None)
         scores = as_scores(method.score(opened, context), length, f"{cell.label} on {cell.dataset}, clip {clip_id}")

@@ -38,6 +38,10 @@ class Request:
     keep: tuple[str, ...] = ()
     accumulate: int = 1
     """Parts that each training batch of a network is cut into, their gradients summed."""
+    precision: str = "fp32"
+    """In which networks compute: fp32, or bf16 by automatic casts."""
+    compile: bool = False
+    """Whether torch compiles networks."""
     command: str = ""
     """The command line, to be printed as the way to go on."""
 
@@ -48,6 +52,7 @@ class Request:
         for name in ("workers", "threads", "accumulate"):
             value = getattr(self, name)
             wrong += [] if value is None or _whole(value, 1) else [f"--{name} {value!r}: expected a whole number from 1"]
+        wrong += [] if self.precision in ("fp32", "bf16") else [f"--precision {self.precision!r}: there are fp32 and bf16"]
         for name in ("stall_limit", "time_limit"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and value > 0):

@@ -18,6 +18,7 @@ from ..errors import DidNotLearn, MethodError
 from ..method import Context, OpenClip
 from ..network_method import NetworkMethod
 from ..runs.files import write_bytes, write_text
+from .arithmetic import autocast, compile_network, explained
 
 Batch = dict[str, torch.Tensor]
 
@@ -47,18 +48,21 @@ def train(
     checkpoint: Path | None = None,
     history: Path | None = None,
     accumulate: int = 1,
+    precision: str = "fp32",
+    compiled: bool = False,
 ) -> None:
     """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
 
     With a `checkpoint` path training goes on from there where the file exists, and ends bit-identical to an
     undisturbed one on the same machine with the same number of threads. The file is written after each epoch.
-    `history` is a CSV of one row an epoch. `accumulate` is into how many parts each batch is cut (`gradients`).
+    `history` is a CSV of one row an epoch. `accumulate` is into how many parts each batch is cut (`gradients`);
+    `precision` and `compiled` say how the network computes (`bench.running.arithmetic`).
 
     Raises
     ------
     DidNotLearn : no step in an epoch, a loss that is not finite, gradients that are all zero, or a trained network
         whose output is the same for all inputs.
-    MethodError : no clip is as long as a window.
+    MethodError : no clip is as long as a window, or torch cannot compile the network.
     """
     device = torch.device(context.device)
     every = int(getattr(method.parameters, "every", 1))
@@ -91,6 +95,8 @@ def train(
     if progress.step:
         context.logger.info("going on from step %d of %d", progress.step, total)
 
+    if compiled:
+        compile_network(method, network)
     network.train()
     sums: dict[str, torch.Tensor] = {}
     samples = made = refused = 0
@@ -99,7 +105,8 @@ def train(
     order = _batches(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
     for step, batch in _prefetched(method, clips, windows, order, context, device):
         context.epoch = step // per_epoch
-        parts = gradients(method, network, optimiser, batch, accumulate, context)
+        with explained(method, compiled):
+            parts = gradients(method, network, optimiser, batch, accumulate, context, precision)
         if not parts:
             refused += 1
         else:
@@ -147,7 +154,13 @@ def train(
 
 
 def gradients(
-    method: NetworkMethod, network: torch.nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, accumulate: int, context: Context
+    method: NetworkMethod,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    accumulate: int,
+    context: Context,
+    precision: str = "fp32",
 ) -> list[tuple[int, Batch]]:
     """Leave the gradients of one batch in the network, and return (samples, terms of the loss) of each part that has a loss.
 
@@ -159,7 +172,8 @@ def gradients(
     given: list[tuple[int, Batch]] = []
     for indices in np.array_split(np.arange(size), min(accumulate, size)):
         first, count = int(indices[0]), len(indices)
-        terms = method.loss(network, {name: values[first : first + count] for name, values in batch.items()}, context)
+        with autocast(torch.device(context.device), precision):
+            terms = method.loss(network, {name: values[first : first + count] for name, values in batch.items()}, context)
         if terms is None:
             continue
         if not given:

@@ -31,6 +31,7 @@ from ..plugins.selection import select_one
 from ..runs.files import npz, read_json, read_npz, write_bytes, write_json
 from ..runs.folder import CellRecord, DatasetRecord, Run, read_scores, write_scores
 from .context import make_context
+from .cost import Stopwatch, network_cost
 from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
 from .reporter import Reporter
 from .seeding import seed_everything
@@ -112,6 +113,7 @@ def _prepare(task: Task) -> int:
             make_detector(task["detector"]),
             reporter.step,
             regions="regions" in task["keep"],
+            jobs=int(task["threads"]),
         )
         Run(Path(task["run"])).write_dataset(record)
     except BenchError as error:
@@ -188,6 +190,7 @@ def _run_cell(
     lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
     dataset = located_dataset(task["dataset"], task["roots"])
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
+    stopwatch = Stopwatch()
     context = make_context(
         seed=record.seed,
         device=record.device,
@@ -198,6 +201,9 @@ def _run_cell(
         checkpoint=scratch / "checkpoint.pt",
         history=folder / "training.csv",
         accumulate=int(record.key.get("accumulate", 1)),
+        precision=record.key.get("precision", "fp32"),
+        compiled=bool(record.key.get("compile", False)),
+        stopwatch=stopwatch,
     )
 
     def opened(clip: Clip, length: int) -> OpenClip:
@@ -211,8 +217,6 @@ def _run_cell(
     _fit(method, context, scratch, lambda: training_clips() if "train" in method.needs else [], logger, warnings)
     record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
-    if isinstance(method, NetworkMethod) and method.network is not None:
-        record.cost["parameters"] = float(sum(parameter.numel() for parameter in method.network.parameters()))
     if "weights" in task["keep"]:
         method.save(folder / "weights")
 
@@ -242,6 +246,8 @@ def _run_cell(
     record.seconds["score"] = round(record.seconds.get("score", 0.0) + time.monotonic() - began, 3)
     if regions is not None and (found_regions := regions.collect(list(lengths))) is not None:
         run.write_regions(record, found_regions)
+    if isinstance(method, NetworkMethod):
+        record.cost |= network_cost(method, stopwatch, record, folder / "training.csv", logger)
     if "train-scores" in task["keep"] and "frames" in method.needs:
         began = time.monotonic()
         train_scores = _train_scores(method, training_clips(), context, record, scratch / "train_scores", reporter, logger)

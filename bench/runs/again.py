@@ -27,10 +27,11 @@ def keep_commands(run: Run, cells: Sequence[CellRecord], keep: str, data: Sequen
     """
     groups: dict[tuple[Any, ...], list[CellRecord]] = {}
     for cell in cells:
-        how = (home_of(run, cell).path, cell.dataset, cell.profile, cell.device, int(cell.key.get("accumulate", 1)))
+        arithmetic = (int(cell.key.get("accumulate", 1)), cell.key.get("precision", "fp32"), bool(cell.key.get("compile", False)))
+        how = (home_of(run, cell).path, cell.dataset, cell.profile, cell.device, *arithmetic)
         groups.setdefault(how, []).append(cell)
     lines = []
-    for (path, _, profile, device, accumulate), members in groups.items():
+    for (path, _, profile, device, accumulate, precision, compiled), members in groups.items():
         manifest = Run(path).manifest
         request = manifest.get("request", {})
         methods = ",".join(dict.fromkeys(cell.selector for cell in members))
@@ -39,6 +40,7 @@ def keep_commands(run: Run, cells: Sequence[CellRecord], keep: str, data: Sequen
         words = ["bench", "run", "--methods", methods, "--datasets", dataset_selector(manifest, members[0]), "--seeds", seeds]
         words += ["--profile", profile, *(["--detector", detector] if detector else []), "--device", device]
         words += ["--protocol", manifest.get("protocol", "median17"), *(["--accumulate", str(accumulate)] if accumulate > 1 else [])]
+        words += [*(["--precision", precision] if precision != "fp32" else []), *(["--compile"] if compiled else [])]
         words += [word for folder in data for word in ("--data", str(folder))]
         words += [word for file in request.get("plugins", []) for word in ("--plugin", file)]
         words += ["--keep", ",".join(sorted({*request.get("keep", []), keep})), "--force", methods, "--out", str(path)]

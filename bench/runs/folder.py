@@ -84,8 +84,9 @@ class CellRecord:
     deviations: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """By phase: fit, score."""
-    cost: dict[str, float] = field(default_factory=dict)
-    """Measured: parameters (count), peak_memory (bytes)."""
+    cost: dict[str, Any] = field(default_factory=dict)
+    """Measured: peak_memory (bytes); of a network also parameters (count), gflops_a_frame, seconds_a_step, frames_a_second with what that
+    is of in frames_a_second_of, and on a GPU peak_memory_gpu (bytes)."""
     ablation: list[str] = field(default_factory=list)
     """[network, variant]: the place in the ablation table; empty where there is none."""
     facts: dict[str, Any] = field(default_factory=dict)

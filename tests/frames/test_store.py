@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,50 @@ def test_halving_is_the_mean_of_two_by_two() -> None:
     frame = np.random.default_rng(4).integers(0, 256, (32, 36), dtype=np.uint8)
     means = frame.reshape(16, 2, 18, 2).mean(axis=(1, 3))
     assert np.abs(resize(frame, (16, 18)) - means).max() <= 0.5
+
+
+def test_clips_at_a_time_give_what_one_after_the_other_gives(dataset: Pictures, tmp_path: Path) -> None:
+    """The same files; the progress still adds up, one call at a time."""
+    clips = dataset.clips("train")
+    prepare_frames(dataset, clips, [GRAY], lambda *call: None)
+    expected = [open_frames(dataset, clip, GRAY).copy() for clip in clips]
+    shutil.rmtree(dataset_folder(dataset))
+    calls: list[int] = []
+    prepare_frames(dataset, clips, [GRAY], lambda done, total, what: calls.append(done), jobs=2)
+    assert all(np.array_equal(open_frames(dataset, clip, GRAY), one) for clip, one in zip(clips, expected))
+    assert calls == sorted(calls)
+    assert calls[-1] == sum(len(one) for one in expected)
+
+
+def test_clip_that_fails_stops_those_at_its_side(dataset: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is that of the damaged clip; the other leaves no entry and no temporary file."""
+    first, second = dataset.clips("train")
+    assert isinstance(first.source, ImageFiles)
+    cut(first.source.paths[-1])
+    monkeypatch.setattr(store, "REPORT_EVERY", 1)
+    failed = threading.Event()
+    write = store._write
+
+    def slowly(dataset: Dataset, clip: Clip, formats: Any, count: Any) -> int:
+        if clip.id == first.id:
+            try:
+                return write(dataset, clip, formats, count)
+            finally:
+                failed.set()
+
+        def wait(done: int) -> None:
+            assert failed.wait(10)
+            time.sleep(0.05)
+            count(done)
+
+        return write(dataset, clip, formats, wait)
+
+    monkeypatch.setattr(store, "_write", slowly)
+    with pytest.raises(DataError, match="clip 01"):
+        prepare_frames(dataset, dataset.clips("train"), [GRAY], lambda *call: None, jobs=2)
+    with pytest.raises(DataError, match="not in the frame store"):
+        open_frames(dataset, second, GRAY)
+    assert not list(dataset_folder(dataset).rglob("*.tmp"))
 
 
 def test_disk_needed_is_what_will_be_written(dataset: Pictures) -> None:

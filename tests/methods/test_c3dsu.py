@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, UNetParameters
-from bench.methods.networks.c3dsu import Conv3DSkipUNet, UNet, patch_max
+from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, UNetParameters
+from bench.methods.networks.c3dsu import Conv3DSkipUNet, FoldedUNet, UNet, patch_max
 from torch import nn
 
 from bench import OpenClip
@@ -232,18 +232,21 @@ def test_ddl_score_of_the_golden_network():
 
 
 @pytest.mark.parametrize("batch", [1, 2, 8])
-@pytest.mark.parametrize("length", [3, 5])
+@pytest.mark.parametrize("length", [1, 3, 5])
 def test_streaming_equals_windows(length, batch, tmp_path):
     """Frame by frame gives what windows give, at the clip's borders too."""
     torch.manual_seed(3)
     frames = np.random.default_rng(0).integers(0, 256, (11, 32, 32, 3), dtype=np.uint8)
-    method = PlainC3DSU(C3DSUParameters(size=32, latent=16, length=length))
+    kind, parameters = (PlainUNet, UNetParameters(size=32, latent=16))
+    if length > 1:
+        kind, parameters = (PlainC3DSU, C3DSUParameters(size=32, latent=16, length=length))
+    method = kind(parameters)
     method.network = method.build().eval()
     clip = OpenClip("01", "test", 11, "made", opener=lambda: frames)
     context = make_context(0, "cpu", tmp_path)
     streamed = infer(method, clip, context, batch)
 
-    class Windowed(PlainC3DSU):
+    class Windowed(kind):
         streams = False
 
     windowed = Windowed(method.parameters)
@@ -252,6 +255,25 @@ def test_streaming_equals_windows(length, batch, tmp_path):
     np.testing.assert_array_equal(streamed.frames, np.arange((length - 1) // 2, 11 - (length - 1) // 2))
     np.testing.assert_array_equal(streamed.frames, expected.frames)
     np.testing.assert_allclose(streamed.values, expected.values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("network", [Conv3DSkipUNet(3, 16), Conv3DSkipUNet(1, 16, 5, (3,)), UNet(3, 16)], ids=["rgb", "one-kernel", "unet"])
+def test_folded_network_equals_the_trained_one(network):
+    """Normalisations inside of the weights, unshuffling as a stride: the same output but for rounding, and nothing of the network changes."""
+    network = fill(network, 2.0)
+    for number, module in enumerate(network.modules()):
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(torch.linspace(-0.3, 0.4, len(module.running_mean)) * (number % 3))
+            module.running_var.copy_(torch.linspace(0.5, 2, len(module.running_var)))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    length = network.skips[0].kernel_size[0] if hasattr(network, "skips") else 1
+    window = ramp(2, network.encoder[0].parallel[0].in_channels, length, 32, 48)
+    with torch.inference_mode():
+        expected = network(window)
+        found = FoldedUNet(network)(window)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert expected.std() > 0.01
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_unet_scores_every_frame(tmp_path):

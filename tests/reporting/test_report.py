@@ -101,13 +101,14 @@ def test_without_scenes_the_report_says_so(tmp_path):
 
 def test_speed_is_what_the_cells_say(tmp_path):
     """Frames a second from the scored frames and the seconds of scoring; the mean of the seeds."""
-    more = {"seconds": {"fit": 90.0, "score": 2.0}, "cost": {"parameters": 1.5e6, "peak_memory": 2.0**30}}
+    network = {"parameters": 1.5e6, "gflops_a_frame": 12.5, "seconds_a_step": 0.25, "frames_a_second": 80.0}
+    more = {"seconds": {"fit": 90.0, "score": 2.0}, "cost": {**network, "peak_memory": 2.0**30}}
     run = make_run(tmp_path, [done("pca", **more), done("pca", seed=1, **{**more, "seconds": {"fit": 30.0, "score": 1.0}}), done("old")])
     (table,) = KINDS["speed"].make(source_of(run))
     pca, old = table.lines
     frames = sum(LENGTHS.values()) - 2 * len(LENGTHS)
-    assert [entry.mean for entry in pca.entries] == ["1.50", "1.0", f"{(frames / 2 + frames) / 2:.1f}", "1.00"]
-    assert [entry.mark for entry in old.entries] == ["-"] * 4
+    assert [entry.mean for entry in pca.entries] == ["1.50", "12.5", "1.0", "0.250", f"{(frames / 2 + frames) / 2:.1f}", "80.0", "1.00"]
+    assert [entry.mark for entry in old.entries] == ["-"] * 7
 
 
 def made_comparison():
