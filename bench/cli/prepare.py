@@ -85,7 +85,7 @@ def prepare(
                 planned.train_formats,
                 make_detector(planned.detector if planned.wants_tracks else ""),
                 lambda done, total, what, label=label, status=status: status.update(f"{label}: {what}, {done} of {total}"),  # type: ignore[misc]
-                cores(),
+                jobs=cores(),
             )
         for problem in record.problems.values():
             problems += 1

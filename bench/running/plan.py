@@ -267,8 +267,10 @@ def _plan_cells(
             method.check(dataset.name)
         except DataError as error:
             reason = str(error)
-    if not reason and is_network and (reason := _cannot_compute(method, chosen.label, request)) and _named_singly(chosen, request.methods):
-        raise RequestError(reason)
+    if not reason and isinstance(method, NetworkMethod):
+        reason = _cannot_compute(method, chosen.label, request)
+        if reason and _named_singly(chosen, request.methods):
+            raise RequestError(reason)
     needs_tracks = "tracks" in method.needs
     detector_label, tracks = "", ""
     if dataset is not None and not reason and not method.published_only:

@@ -30,7 +30,7 @@ def seed_everything(seed: int, threads: int | None = None) -> None:
     torch.use_deterministic_algorithms(True)
     # Deterministic mode would write NaN into every new tensor first, for code that reads what it never wrote: a sixth of C3DSU's
     # scoring time (measured, 256x256, latent 64).
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     if threads is not None:
         torch.set_num_threads(threads)
