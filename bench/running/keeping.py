@@ -127,7 +127,7 @@ def levels_of(largest: np.ndarray, usual: float) -> np.ndarray:
     False regions a frame of normal video fall from at least 1 to 0 between the smallest and the largest of the maps' largest values: the
     span of RBDC and TBDC. 20 levels are quantiles of these values, from the smallest to the largest; test maps may lie lower, and mostly
     lie higher, so 30 more are evenly spaced from 3/4 of the way up to the smallest to half as far again beyond the largest. Chosen here:
-    there is no source; on Ped2 (profile smoke) 9 to 20 of the levels fall between 0 and 1 false regions a frame.
+    there is no source; on Ped2 (profile smoke) 9 to 18 of the levels fall between 0 and 1 false regions a frame.
 
     Parameters
     ----------
