@@ -33,7 +33,10 @@ def _table(dataset: str, label_set: str, names: Sequence[str], rows: Sequence[Ro
     columns = [*names, POOLED]
     places: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        places.setdefault((row.cell.label, row.scene or POOLED), []).append(row)
+        # A seed that is not done has no scenes in the rows; without it a scene's mean would be one over survivors.
+        absent = row.cell.status != "done" and not row.cell.scene
+        for column in columns if absent else [row.scene or POOLED]:
+            places.setdefault((row.cell.label, column), []).append(row)
     summaries = {
         (label, column): Summary(label, dataset, label_set, protocol.name, metric.name, tuple(members))
         for (label, column), members in places.items()
@@ -57,7 +60,8 @@ def _table(dataset: str, label_set: str, names: Sequence[str], rows: Sequence[Ro
         f"Scenes of {dataset}, labels {label_set}: {metric.name} in percent of the frames of each scene, and of all scenes pooled. "
         f"Protocol {protocol.name}: {sentence(protocol)}."
     )
-    return Comparison(columns, lines, caption, footnotes.listed(), [])
+    used = {letter for line in lines for entry in line.entries for letter in entry.notes}
+    return Comparison(columns, lines, caption, [(letter, text) for letter, text in footnotes.listed() if letter in used], [])
 
 
 def _entry(

@@ -67,7 +67,7 @@ class Page(HTMLParser):
     def numbers(self, table):
         """Label -> texts of its cells, notes and spread cut off."""
         rows = [row for row in self.tables[table] if len(row) > 1]
-        return {row[0].strip(): [re.match(r"\s*(\w+(?:\.\d+)?|–)", cell)[1] for cell in row[1:]] for row in rows}
+        return {row[0].strip(): [re.match(r"\s*(\d+\.\d\d|\w+(?:\.\d+)?|–)", cell)[1] for cell in row[1:]] for row in rows}
 
 
 def source_of(run, protocol="median17", metric="auc"):

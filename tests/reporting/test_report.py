@@ -232,3 +232,10 @@ def test_every_table_compiles(tmp_path):
         assert found.returncode == 0, found.stdout[-2000:]
     assert "undefined" not in found.stdout.replace("textbackslash", ""), found.stdout[-2000:]
     assert (run.tables / "all.pdf").read_bytes()[:4] == b"%PDF"
+
+
+def test_scene_with_a_failed_seed_has_no_mean(tmp_path):
+    """The scenes of a method whose second seed failed carry the mark, as the pooled number does."""
+    run = make_run(tmp_path, [done("pca", 1.0), done("memae"), ("memae", 1, "failed", "it fell", 0, {})], scenes=("01", "01", "02"))
+    (table,) = KINDS["scenes"].make(source_of(run))
+    assert [line.label for line in table.lines] == ["pca"] and table.footnotes == []

@@ -32,6 +32,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch_home"))
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
 
     def ask(*arguments, torch=NO_GPU, cv2="__version__ = '9.9'"):
         (tmp_path / "torch.py").write_text(torch)

@@ -16,7 +16,7 @@ from bench.datasets import DemoPed2
 from click.testing import CliRunner
 from scipy import ndimage
 
-from bench import DataError, OpenClip
+from bench import DataError, OpenClip, RequestError
 from bench.cli.report import command as report_command
 from bench.cli.run import command as run_command
 from bench.plugins.registry import load
@@ -234,9 +234,8 @@ def test_a_finished_cell_that_lacks_what_is_asked_for_is_named(kept):
 
 def test_an_unknown_kind_to_keep_is_refused():
     """With those that there are."""
-    done = CliRunner().invoke(run_command, ["--methods", "pca", "--datasets", "demo", "--keep", "regons"])
-    assert done.exit_code == 2
-    assert "'regons' cannot be kept; there are images, weights, regions, train-scores" in " ".join(done.output.split())
+    with pytest.raises(RequestError, match="'regons' cannot be kept; there are images, weights, regions, train-scores"):
+        CliRunner().invoke(run_command, ["--methods", "pca", "--datasets", "demo", "--keep", "regons"], catch_exceptions=False)
 
 
 def test_the_report_of_a_kept_run(kept):
