@@ -2,8 +2,10 @@
 
 Frames of one clip resemble their neighbours, so clips are what is drawn again, never frames. The plain percentiles of such a bootstrap
 are too narrow for the dozens of clips that datasets have; here its standard error, taken on the logit scale and widened by
-sqrt(K / (K - 1)), goes with Student's t of K - 1 degrees of freedom (K clips). What that covers is measured in docs/statistics.md.
-Chosen here after those simulations: where fewer than FEW clips have frames of one of the classes, K is the number of these.
+sqrt(K / (K - 1)), goes with Student's t of K - 1 degrees of freedom. What that covers is measured in docs/statistics.md.
+Chosen here after those simulations: K is the effective number of clips, (sum of lengths)^2 / (sum of squared lengths) (Kish 1965, for
+weights), since a few long clips among short ones are fewer than they look; and where fewer than FEW clips have frames of one of the
+classes, it is the number of these.
 """
 
 from __future__ import annotations
@@ -162,7 +164,7 @@ def _restricted(clips: Sequence[ClipScores], frames: Mapping[str, np.ndarray]) -
     return [replace(clip, scores=clip.scores[keep], frames=clip.frames[keep]) for clip, keep in kept]
 
 
-def _quantile(clips: int) -> float:
+def _quantile(clips: float) -> float:
     return float(stdtrit(clips - 1, (1 + LEVEL) / 2))
 
 
@@ -170,17 +172,17 @@ def _logit(values: np.ndarray) -> np.ndarray:
     return np.asarray(logit(np.clip(values, LIMIT, 1 - LIMIT)))
 
 
-def _standard_error(drawn: np.ndarray, clips: int) -> float:
+def _standard_error(drawn: np.ndarray, clips: float) -> float:
     """Return the standard deviation over resamples; a bootstrap of K clips is too narrow by sqrt((K - 1) / K)."""
     return float(np.std(drawn, ddof=1) * np.sqrt(clips / (clips - 1)))
 
 
-def _statistics(methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Protocol) -> tuple[list[Statistic], int, int, str] | None:
+def _statistics(methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Protocol) -> tuple[list[Statistic], int, float, str] | None:
     """Return what resampling the clips of several methods needs. None where the AUC of a seed does not exist.
 
     Returns
     -------
-    A statistic for each method; the number of clips that take part; how many of them count (K); why they cannot be resampled, or ''.
+    A statistic for each method; the number of clips that take part; how many they count for (K); why they cannot be resampled, or ''.
     """
     groups = [[used_groups(processed(clips, protocol), protocol) for clips in seeds] for seeds in methods]
     every = [of_seed for seeds in groups for of_seed in seeds]
@@ -192,7 +194,16 @@ def _statistics(methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Pro
     statistics = [_mean([_statistic(of_seed, place, protocol) for of_seed in seeds]) for seeds in groups]
     rarer = min(_clips_of_the_rarer_class(of_seed, protocol) for of_seed in every)
     reason = "" if rarer > 1 else "one clip alone has frames of one of the classes, and cannot be resampled"
-    return statistics, len(order), len(order) if rarer >= FEW else rarer, reason
+    effective = min(_effective_number(of_seed, protocol) for of_seed in every)
+    return statistics, len(order), effective if rarer >= FEW else min(effective, rarer), reason
+
+
+def _effective_number(groups: list[list[Part]], protocol: Protocol) -> float:
+    """Return how many clips of equal weight these are worth: by their lengths where frames are pooled, all of them in a mean over clips."""
+    lengths = np.array([len(part.labels) for group in groups for part in group], dtype=np.float64)
+    if protocol.pool.startswith("macro"):
+        return float(len(lengths))
+    return max(float(lengths.sum() ** 2 / (lengths**2).sum()), 2.0)
 
 
 def _clips_of_the_rarer_class(groups: list[list[Part]], protocol: Protocol) -> int:

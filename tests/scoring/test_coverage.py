@@ -1,4 +1,4 @@
-"""What the interval covers and the paired test rejects, in hundreds of simulated test sets each: the tables of docs/statistics.md."""
+"""What the interval covers and the paired test rejects, in a thousand simulated test sets each: the tables of docs/statistics.md."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,7 @@ from bench.plugins.registry import load
 
 pytestmark = pytest.mark.long
 
-RUNS, RUNS_OF_LARGE = 1000, 400
-"""Simulated test sets of Ped2's geometry, and of the larger ones, where a run takes twenty times as long."""
+RUNS = 1000
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 PROTOCOLS = load().protocols
 COVERAGE = {
@@ -35,10 +34,6 @@ TOO_NARROW = ("macro17-padded",)
 """Under which the interval covers less than it says at a dozen clips, as the page tells."""
 
 
-def runs(name):
-    return RUNS if name.startswith("Ped2") else RUNS_OF_LARGE
-
-
 def percent(share):
     return "" if share is None else f"{share * 100:.1f}"
 
@@ -49,7 +44,7 @@ def covered():
     found = {}
     for name, cases in COVERAGE.items():
         for geometry, skill, protocol in cases:
-            truth, *shares = coverage(geometry, skill, PROTOCOLS[protocol], runs(name))
+            truth, *shares = coverage(geometry, skill, PROTOCOLS[protocol], RUNS)
             found[name, protocol, percent(truth)] = shares
             print("|", " | ".join([name, protocol, percent(truth), *map(percent, shares)]), "|", flush=True)
     return found
@@ -61,7 +56,7 @@ def rejected():
     found = {}
     for name, cases in SIMULATED_PAIRS.items():
         for geometry, skills, shared in cases:
-            first, second, *shares = rejections(geometry, skills, shared, PROTOCOLS["raw"], runs(name))
+            first, second, *shares = rejections(geometry, skills, shared, PROTOCOLS["raw"], RUNS)
             found[name, percent(shared), percent(first), percent(second)] = shares
             print("|", " | ".join([name, percent(shared), percent(first), percent(second), *map(percent, shares)]), "|", flush=True)
     return found
@@ -93,7 +88,7 @@ def test_the_paired_test_keeps_its_level(rejected):
     for (name, shared, first, second), (percentiles, ours, held) in rejected.items():
         assert 0.92 <= held <= 0.97
         if abs(float(first) - float(second)) < 2:
-            assert ours <= 0.05 + 2 * (0.05 * 0.95 / runs(name)) ** 0.5 and ours < percentiles, (name, shared, first)
+            assert ours <= 0.05 + 2 * (0.05 * 0.95 / RUNS) ** 0.5 and ours < percentiles, (name, shared, first)
         else:
             assert ours > 0.2
 

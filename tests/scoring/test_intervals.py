@@ -53,7 +53,9 @@ def spelt_out(methods, protocol, resamples):
                 redrawn += 1
             else:
                 kept.append(found)
-    return logit(np.clip(np.array(kept).T, 1e-6, 1 - 1e-6)), redrawn, len(places)
+    lengths = np.array([len(clip.frames) for clip in used])
+    effective = len(used) if protocol.pool.startswith("macro") else lengths.sum() ** 2 / (lengths**2).sum()
+    return logit(np.clip(np.array(kept).T, 1e-6, 1 - 1e-6)), redrawn, len(used), effective
 
 
 @pytest.fixture
@@ -67,12 +69,12 @@ def test_the_interval_is_the_bootstrap_spelt_out(few_resamples, name):
     """Under each named protocol: the same resamples, evaluated one by one; standard error, t and logit by scipy."""
     clips = made_clips(1)
     found = interval([clips], PROTOCOLS[name])
-    (drawn,), redrawn, count = spelt_out([clips], PROTOCOLS[name], 40)
+    (drawn,), redrawn, clips_used, count = spelt_out([clips], PROTOCOLS[name], 40)
     error = np.std(drawn, ddof=1) * np.sqrt(count / (count - 1))
     expected = expit(logit(value_of(clips, PROTOCOLS[name])) + stats.t.ppf([0.025, 0.975], count - 1) * error)
     assert found.value == pytest.approx(value_of(clips, PROTOCOLS[name]), abs=1e-12)
     assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
-    assert (found.clips, found.redrawn) == (count, redrawn)
+    assert (found.clips, found.redrawn) == (clips_used, redrawn)
 
 
 def test_the_paired_test_is_the_bootstrap_spelt_out(few_resamples):
@@ -80,7 +82,7 @@ def test_the_paired_test_is_the_bootstrap_spelt_out(few_resamples):
     one, other = made_clips(2, 2.0), made_clips(3, 1.0, first=4)
     found = difference([one], [other], PROTOCOLS["median17"])
     common = [replace(clip, scores=clip.scores[4:], frames=clip.frames[4:]) for clip in one]
-    drawn, _, count = spelt_out([common, other], PROTOCOLS["median17"], 40)
+    drawn, _, _, count = spelt_out([common, other], PROTOCOLS["median17"], 40)
     first, second = (value_of(clips, PROTOCOLS["median17"]) for clips in (common, other))
     error = np.std(drawn[0] - drawn[1], ddof=1) * np.sqrt(count / (count - 1))
     apart = logit(first) - logit(second)
