@@ -10,7 +10,7 @@ from ..plugins.selection import select_one
 from ..runs.folder import Run
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
-from .comparison import DASH, MARKS, TRIVIAL, Comparison, Entry, Line, percent
+from .comparison import DASH, MARKS, METRICS, TRIVIAL, Comparison, Entry, Line, percent
 from .results import Evidence, Summary, evaluate_run, summarise
 
 BESIDES = ("median17[normalise=none]", "median17[edge=zero]", "median17[frames=common]")
@@ -30,13 +30,13 @@ def sensitivity(run: Run, registry: Registry, protocol: Protocol, metric: Metric
     for summary in summarise(evaluate_run(run, protocols, [metric], evidence)):
         by_label = found.setdefault((summary.dataset, summary.label_set), {})
         by_label.setdefault(summary.label, {})[summary.protocol] = summary
-    tables = [
-        _table(dataset, label_set, by_label, protocols, metric)
+    tables = {
+        (dataset, label_set): _table(dataset, label_set, by_label, protocols, metric)
         for (dataset, label_set), by_label in found.items()
         if any(summary.mean is not None for of_label in by_label.values() for summary in of_label.values())
-    ]
+    }
     _compare_label_sets(found, protocol, metric, tables)
-    return tables
+    return list(tables.values())
 
 
 def _table(
@@ -50,8 +50,9 @@ def _table(
         if any(entry.mean for entry in entries):
             lines.append(Line(label, cell.family, cell.year, entries))
     caption = (
-        f"Protocol sensitivity on {dataset}, labels {label_set}: {metric.name} in percent under each protocol, and in brackets the place "
-        f"among the methods, trivial ones aside. " + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
+        f"Protocol sensitivity on {dataset}, labels {label_set}. {METRICS.get(metric.name, metric.name)} in percent under each protocol, "
+        f"and in brackets the place among the methods, trivial ones aside. "
+        + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
     )
     notes = [note for protocol in protocols[1:] if (note := _changes(protocols[0].name, protocol.name, orders))]
     return Comparison([protocol.name for protocol in protocols], lines, caption, [], notes)
@@ -93,7 +94,10 @@ def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[in
 
 
 def _compare_label_sets(
-    found: Mapping[tuple[str, str], Mapping[str, Mapping[str, Summary]]], protocol: Protocol, metric: Metric, tables: Sequence[Comparison]
+    found: Mapping[tuple[str, str], Mapping[str, Mapping[str, Summary]]],
+    protocol: Protocol,
+    metric: Metric,
+    tables: Mapping[tuple[str, str], Comparison],
 ) -> None:
     """Add to the tables of a dataset with several label sets how these change the ranking under the protocol."""
     for dataset in dict.fromkeys(name for name, _ in found):
@@ -102,6 +106,5 @@ def _compare_label_sets(
         for other in sets[1:]:
             note = _changes(sets[0], other, orders)
             text = note or f"{other}: the ranking is that under {sets[0]}"
-            for table in tables:
-                if table.caption.startswith(f"Protocol sensitivity on {dataset}, labels {other}:"):
-                    table.notes.append(f"labels {text} (protocol {protocol.name})")
+            if (dataset, other) in tables:
+                tables[dataset, other].notes.append(f"labels {text} (protocol {protocol.name})")

@@ -1,10 +1,14 @@
 """`bench report`: what is written, what is said, and what is refused."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from known_answers import COLUMNS, KNOWN
 
 from bench.cli.report import command
 from bench.errors import RequestError
@@ -92,3 +96,23 @@ def test_two_runs_become_one_report(run, tmp_path):
     alone = report(run, "--out", tmp_path / "alone", "--table", "comparison")
     assert found.exit_code == alone.exit_code == 0
     assert (tmp_path / "both" / "tables" / "comparison.txt").read_text() == (tmp_path / "alone" / "tables" / "comparison.txt").read_text()
+
+
+@pytest.mark.realdata
+def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path):
+    """A run over real MemAE scores shows the numbers that scipy and scikit-learn gave, for both datasets and all label sets."""
+    scores = f"scores[path={real_data}/scores/memae/{{dataset}}.npz,first=8]"
+    line = ["run", "--methods", scores, "--datasets", "ped2,avenue", "--data", str(real_data), "--out", str(tmp_path / "memae")]
+    done = subprocess.run([sys.executable, "-m", "bench", *line], capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for metric in ("auc", "ap", "eer"):
+        report(tmp_path / "memae", "--table", "protocols", "--metric", metric)
+        tables = (tmp_path / "memae" / "tables" / "protocols.md").read_text().split("| method |")[1:]
+        for (dataset, label_set), table in zip([("ped2", "frame"), ("avenue", "mat"), ("avenue", "pixel")], tables, strict=True):
+            assert f"on {dataset}, labels {label_set}" in table
+            names = table.split("|\n")[0].replace("\\", "").replace(" ", "").split("|")
+            row = next(line for line in table.splitlines() if line.startswith("| scores"))
+            values = dict(zip(names, [re.sub(r"[*]| \(1\)", "", cell).strip() for cell in row.strip("|").split("|")[1:]]))
+            for column, known in zip(COLUMNS, KNOWN.get(("memae", dataset, label_set, metric), [])):
+                if known is not None:
+                    assert abs(float(values[column]) - 100 * known) < 0.0101, (dataset, label_set, metric, column)

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from known_answers import COLUMNS, FRAMES, KNOWN, MACRO_CLIPS, real_clips
 from scipy.signal import medfilt
 from sklearn.metrics import average_precision_score, roc_auc_score
-from test_scoring import COLUMNS, FRAMES, KNOWN, MACRO_CLIPS, real_clips
 
 import bench
 from bench import Protocol, RequestError, Scores

@@ -1,0 +1,40 @@
+"""Known answers: real scores under each protocol, computed with scipy and scikit-learn alone; and the clips they are of."""
+
+import numpy as np
+from scipy.io import loadmat
+
+from bench.scoring.evaluate import ClipScores
+
+COLUMNS = ["raw", "minmax", "median17", "minmax-median17", "ddl", "gaussian10", "macro17", "macro17-padded", "median17[edge=zero]"]
+KNOWN = {
+    ("memae", "ped2", "frame", "auc"): [0.6958, 0.9341, 0.9169, 0.9393, 0.6952, 0.9306, 0.9737, 0.9788, 0.9344],
+    ("memae", "ped2", "frame", "ap"): [0.9256, 0.9874, 0.9841, 0.9884, 0.9256, 0.9868, None, None, 0.9877],
+    ("memae", "ped2", "frame", "eer"): [0.4770, 0.1363, 0.1513, 0.1284, 0.4770, 0.1422, None, None, 0.1349],
+    ("memae", "avenue", "mat", "auc"): [0.8047, 0.8052, 0.8008, 0.8061, 0.8053, 0.7984, 0.8122, 0.8169, 0.8004],
+    ("memae", "avenue", "pixel", "auc"): [0.8074, 0.8099, 0.8041, 0.8106, 0.8072, 0.8006, 0.8511, 0.8634, 0.8075],
+    ("ddl-reference", "ped2", "frame", "auc"): [0.9036, 0.9102, 0.9235, 0.9454, 0.9366, 0.9163, 0.9435, 0.9592, 0.9214],
+}
+FRAMES = {
+    ("memae", "ped2", "frame"): (1830, 1526),
+    ("memae", "avenue", "mat"): (15009, 3865),
+    ("memae", "avenue", "pixel"): (15009, 3639),
+    ("ddl-reference", "ped2", "frame"): (1986, 1632),
+}
+MACRO_CLIPS = {("memae", "ped2", "frame"): 7, ("memae", "avenue", "mat"): 21, ("memae", "avenue", "pixel"): 19}
+
+
+def real_clips(folder, source, dataset, label_set):
+    if dataset == "ped2":
+        ranges = loadmat(folder / "ped2" / "ped2.mat")["gt"][0].tolist()
+        lengths = [180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180]
+        labels = {}
+        for number, (found, length) in enumerate(zip(ranges, lengths), start=1):
+            labels[f"{number:02d}"] = np.zeros(length, dtype=int)
+            for first, last in np.asarray(found, dtype=int).reshape(2, -1).T:
+                labels[f"{number:02d}"][first - 1 : last] = 1
+    else:
+        with np.load(folder / "avenue" / "labels" / f"{label_set}.npz") as file:
+            labels = {key: file[key].astype(int) for key in file.files}
+    first = 8 if source == "memae" else 1
+    with np.load(folder / "scores" / source / f"{dataset}.npz") as file:
+        return [ClipScores(clip, "", file[clip], first + np.arange(len(file[clip])), labels[clip]) for clip in file.files]
