@@ -231,6 +231,19 @@ def test_sigma_is_that_of_the_training(tmp_path):
     assert legend_of(found.figure) == ["c3dsu"] and "One line a seed" in found.caption
 
 
+def test_sigma_tells_a_method_with_a_failed_seed_apart(tmp_path):
+    """A row without a number in the comparison has a line like any other, and none looks like another."""
+    cells = [done("c3dsu"), *(done(label, seed=seed) for label in ("c3dsu-sdl", "unet") for seed in (0, 1))]
+    failed = [(label, 2, "failed", "it fell", 0, {}) for label in ("c3dsu-sdl", "unet")]
+    run = make_run(tmp_path, [*cells, *failed])
+    for cell in run.cells():
+        (run.cell_path(cell) / "training.csv").write_text("step,sigma\n1,.5\n")
+    (found,) = drawn(source_of(run), "sigma")
+    handles = found.figure.legends[0].legend_handles
+    assert sorted(legend_of(found.figure)) == ["c3dsu", "c3dsu-sdl", "unet"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in handles}) == 3
+
+
 def test_cost_is_measured_and_names_do_not_overlap(tmp_path):
     """Fifteen points where the cells' seconds and the table's numbers say; names cover neither each other nor marks."""
     generator = np.random.default_rng(1)

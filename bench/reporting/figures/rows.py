@@ -55,7 +55,7 @@ class Row:
 
 
 def looks_of(source: Source) -> dict[str, int]:
-    """Return a number for each row of the comparison that has any: low ones, which look least alike, for what `choose` prefers."""
+    """Return a number for each row of the comparison: low ones, which look least alike, for what `choose` prefers; rows without a mean last."""
     means = {
         line.label: statistics.fmean(numbers)
         for line in source.comparison.lines
@@ -66,7 +66,9 @@ def looks_of(source: Source) -> dict[str, int]:
     pairs = itertools.zip_longest(
         [label for label in order if label in of_ablation], [label for label in order if label not in of_ablation]
     )
-    return {label: number for number, label in enumerate(label for pair in pairs for label in pair if label is not None)}
+    ranked = [label for pair in pairs for label in pair if label is not None]
+    without = [line.label for line in source.comparison.lines if line.label not in means]
+    return {label: number for number, label in enumerate([*ranked, *without])}
 
 
 def rows_of(source: Source, dataset: str) -> list[Row]:

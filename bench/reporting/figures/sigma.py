@@ -55,12 +55,12 @@ def _draw(source: Source, dataset: str, of_dataset: dict[str, list[tuple[CellRec
     epochs = all("epochs" in cell.parameters for cells in of_dataset.values() for cell, _, _ in cells)
     for label, cells in of_dataset.items():
         for _, at, values in cells:
-            axis.plot(at, values, marker="o", markersize=2, linewidth=0.7, **line_look(looks.get(label, 0)))
+            axis.plot(at, values, marker="o", markersize=2, linewidth=0.7, **line_look(looks[label]))
     axis.set_ylim(0, 1)
     axis.set_xlabel("epoch" if epochs else "epoch, or step")
     axis.set_ylabel("σ(l)")
     axis.locator_params(axis="x", integer=True)
-    legend_below(figure, [Line2D([], [], **line_look(looks.get(label, 0))) for label in of_dataset], list(of_dataset))
+    legend_below(figure, [Line2D([], [], **line_look(looks[label])) for label in of_dataset], list(of_dataset))
     profiles = ", ".join(dict.fromkeys(cell.profile for cells in of_dataset.values() for cell, _, _ in cells))
     several = any(len(cells) > 1 for cells in of_dataset.values())
     return Drawn(
