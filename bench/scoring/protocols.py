@@ -11,6 +11,8 @@ from ..plugins.hookspecs import hookimpl
 from ..plugins.parameters import check_value, parameter, schema
 
 OURS = "no source: the choices that published evaluations differ in"
+TRUNCATE = 4.0
+"""Sigmas after which a Gaussian is cut off: scipy's default."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,14 @@ def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
     mode = "reflect" if protocol.edge == "reflect" else "constant"
     if protocol.smooth == "median":
         return np.asarray(ndimage.median_filter(scores, size=protocol.window, mode=mode, cval=0.0))
-    return np.asarray(ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=4.0))
+    return np.asarray(ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=TRUNCATE))
+
+
+def reach(protocol: Protocol) -> int:
+    """Return how many scores before and after a score `smooth` looks at."""
+    if protocol.smooth == "none":
+        return 0
+    return protocol.window // 2 if protocol.smooth == "median" else int(TRUNCATE * protocol.sigma + 0.5)  # as scipy cuts a Gaussian off
 
 
 def normalise(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
