@@ -110,10 +110,7 @@ def infer_as_they_come(
     device = torch.device(context.device)
     network.to(device)
     scoring = _scoring_network(method, network, compiled)
-    if method.streams:
-        chunks = _streamed(method, scoring, batches, device)
-    else:
-        chunks = _sliding(method, scoring, batches, device, batch, at_once)
+    chunks = _streamed(method, scoring, batches, device) if method.streams else _sliding(method, scoring, batches, device, batch, at_once)
     nothing = OpenClip("", "test", 0, "")
     while True:
         # Not around the loop: whoever takes the scores is not to find itself in inference mode.

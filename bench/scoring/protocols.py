@@ -95,16 +95,20 @@ POOLING = {
 }
 
 
-def sentence(protocol: Protocol) -> str:
-    """Return the protocol in words, as captions say it."""
+def smoothing(protocol: Protocol) -> str:
+    """Return the protocol's smoothing in words; empty where there is none."""
     edge = "ends mirrored" if protocol.edge == "reflect" else "zeros beyond the ends"
-    smoothing = {
+    return {
         "none": "",
         "median": f"median over {protocol.window} frames of each clip ({edge})",
         "gaussian": f"Gaussian of sigma {protocol.sigma:g} frames along each clip ({edge})",
     }[protocol.smooth]
+
+
+def sentence(protocol: Protocol) -> str:
+    """Return the protocol in words, as captions say it."""
     normalising = "min-max in each clip" if protocol.normalise == "clip" else ""
-    steps = [smoothing, normalising] if protocol.order == "smooth-first" else [normalising, smoothing]
+    steps = [smoothing(protocol), normalising] if protocol.order == "smooth-first" else [normalising, smoothing(protocol)]
     words = ", then ".join(step for step in steps if step) or "scores as they are"
     frames = "" if protocol.frames == "own" else "; only frames that every row scored"
     return f"{words}; {POOLING[protocol.pool]}{frames}"
