@@ -118,7 +118,7 @@ def command(
     screen.tell(f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}")
     screen.tell(f"writing {folder}")
     for note in application.notes:
-        screen.say(f"note: {note}")
+        screen.note(note)
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:
         screen.tell(f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same, drawn)")
@@ -158,6 +158,7 @@ class _Screen:
     def __init__(self, application: Application, output: Applied, as_json: bool) -> None:
         self.application, self.output, self.as_json = application, output, as_json
         self.outcomes: list[Outcome] = []
+        self._noted: set[str] = set()
         self._name = ""
         self._open = ExitStack()
         self._began = self._said = 0.0
@@ -175,6 +176,12 @@ class _Screen:
     def say(self, text: str) -> None:
         """Print something beside."""
         click.echo(text, err=True)
+
+    def note(self, text: str) -> None:
+        """Print a note, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.say(f"note: {text}")
 
     # -- as an observer ---------------------------------------------------------------------------------------------
 
@@ -243,7 +250,7 @@ class _Screen:
             self._open.close()
         finally:
             seconds = max(time.monotonic() - self._began, 1e-3) if self._began else 0.0
-            speed = f", {outcome.frames / seconds:.0f} frames/s" if outcome.frames else ""
+            speed = f", {outcome.frames / seconds:.0f} frames/s" if outcome.frames and outcome.largest_lag is None else ""
             lost = f", {outcome.dropped} dropped" if outcome.dropped else ""
             lag = "" if outcome.largest_lag is None else f", at most {outcome.largest_lag:.1f} s behind"
             self.tell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -48,6 +49,7 @@ def open_capture(address: int | str) -> Any:
     import cv2
     from cv2.utils import logging
 
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET: its lines are in the way, and may show an address whole
     before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
         if isinstance(address, int) or "://" not in address:

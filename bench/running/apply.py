@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..dataset import ImageFiles
 from ..errors import BenchError, DataError
 from ..frames.decode import estimate_frames, frame_rate, read_frames
 from ..frames.footage import Footage
-from ..frames.live import Gap, Live
+from ..frames.live import Arrival, Gap, Live
 from ..frames.store import converted, temporary_frames
 from ..method import OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
@@ -34,6 +35,8 @@ ROOM = 50
 """Frames of a live source that may wait, at least; more where three windows are longer. Chosen here: two seconds at 25 frames a second."""
 LATE, ON_TIME = 1.0, 0.5
 """Seconds behind a live source from which on it is said, and below which it is no longer. Chosen here."""
+MEASURED = 50
+"""Frames of a live source after which their rate is believed; what a stream says of itself is often made up. Chosen here."""
 SAY_AGAIN = 30.0
 """Seconds after which being behind is said again."""
 POLL = 0.2
@@ -75,6 +78,9 @@ class Observer(Protocol):
 
     def say(self, text: str) -> None:
         """Something the user should know now. Called from the thread of a live source as well."""
+
+    def note(self, text: str) -> None:
+        """Something that limits what the scores mean; the same text for many sources is worth saying once."""
 
     def end(self, outcome: Outcome) -> None:
         """The source is over, its files are closed."""
@@ -204,7 +210,8 @@ class _Work:
         found = frame_rate(clip)
         outcome.frame_rate, outcome.frame_rate_from = self._rate(found)
         if not found and not self.application.fps:
-            self.observer.say(f"{self.footage.shown} says no frame rate; {outcome.frame_rate_from}: {outcome.frame_rate:g} (--fps)")
+            kind = "pictures have" if isinstance(clip.source, ImageFiles) else f"{self.footage.shown} has"
+            self.observer.note(f"{kind} no frame rate; {outcome.frame_rate:g} a second {outcome.frame_rate_from} (--fps)")
         self._compare_rates(outcome.frame_rate)
         self.observer.begin(self.footage, outcome.frame_rate, estimate_frames(clip))
         if takes_frames_as_they_come(self.method):
@@ -219,14 +226,14 @@ class _Work:
         if found:
             return found, "as the file says"
         if application.training_rate:
-            return application.training_rate, f"assumed to be that of {application.cell.dataset}"
+            return application.training_rate, f"assumed, as {application.cell.dataset} has"
         return RATE, "assumed"
 
     def _compare_rates(self, rate: float | None) -> None:
         trained = self.application.training_rate
         if rate and trained and not 1 / 1.5 < rate / trained < 1.5:
-            self.observer.say(
-                f"{self.footage.shown} has {rate:g} frames a second, {self.application.cell.dataset}, on which the method was trained, "
+            self.observer.note(
+                f"{self.footage.shown} has {rate:.3g} frames a second, {self.application.cell.dataset}, on which the method was trained, "
                 f"{trained:g}: things move by other steps from frame to frame, and a method that looks at motion may find that anomalous"
             )
 
@@ -365,13 +372,12 @@ class _Work:
         room = max(ROOM, 3 * self.method.window.span)
         source = Live(self.footage, room, application.give_up, self.observer.say)
         try:
-            outcome.frame_rate, outcome.frame_rate_from = source.rate, "as the source says; times are those of arrival"
-            self._compare_rates(source.rate)
-            self.observer.begin(self.footage, source.rate or RATE, None)
+            outcome.frame_rate_from = "measured; times are those of arrival"
+            self.observer.begin(self.footage, application.fps or source.rate or RATE, None)
             lag = _Lag(self.footage.shown, room, self.observer.say, outcome)
             why = ""
             while why not in (END, STOPPED):
-                why = self._stretch(self._live_batches(source), lag)
+                why = self._stretch(self._live_batches(source, lag), lag)
             outcome.ended = why
             if why == END:
                 raise DataError(f"{self.footage.shown}: given up: {source.lost}; what was scored until then is in {self.output.folder}")
@@ -379,7 +385,8 @@ class _Work:
             source.close()
             outcome.dropped, outcome.reconnected = source.dropped, source.reconnected
 
-    def _live_batches(self, source: Live) -> Iterator[list[_Seen] | str]:
+    def _live_batches(self, source: Live, lag: _Lag) -> Iterator[list[_Seen] | str]:
+        first: Arrival | None = None
         while True:
             if self.stops():
                 yield STOPPED
@@ -390,24 +397,33 @@ class _Work:
                 return
             if isinstance(taken, Gap):
                 if taken.dropped:
-                    self.observer.say(
-                        f"{self.footage.shown}: {taken.dropped} frames were dropped to catch up with real time; scoring starts afresh"
-                    )
+                    lag.drop(taken.dropped)
                 yield taken.why
                 return
             if taken:
+                first = first or taken[0]
+                self._measure(first, taken[-1])
                 yield [self._seen(one.number, one.seconds, one.at, one.frame) for one in taken]
             else:
                 self.observer.progress(self.outcome.frames, "waiting for frames", None)
 
+    def _measure(self, first: Arrival, newest: Arrival) -> None:
+        """Learn the frame rate of a live source from frames without a gap between them."""
+        count = newest.number - first.number
+        if count >= MEASURED:
+            known, self.outcome.frame_rate = self.outcome.frame_rate, round(count / max(newest.seconds - first.seconds, 1e-6), 3)
+            if known is None:
+                self._compare_rates(self.outcome.frame_rate)
+
 
 class _Lag:
-    """Tells when scoring falls behind a live source, by how much, and when it has caught up."""
+    """Tells when scoring falls behind a live source, by how much, and when it has caught up; not more often than every `SAY_AGAIN` seconds."""
 
     def __init__(self, shown: str, room: int, say: Callable[[str], None], outcome: Outcome) -> None:
         self.shown, self.room, self.say, self.outcome = shown, room, say, outcome
-        self.late_since: float | None = None
-        self._said = 0.0
+        self._late_said = self._dropped_said = -SAY_AGAIN
+        self._is_late = False
+        self._dropped = 0
         self._frames = 0
         self._at = time.monotonic()
 
@@ -415,19 +431,28 @@ class _Lag:
         """Take how many seconds ago the newest frame that is scored came, and how many frames were taken in all; return the first."""
         now = time.monotonic()
         self.outcome.largest_lag = round(max(behind, self.outcome.largest_lag or 0.0), 3)
-        if behind > LATE and (self.late_since is None or now - self._said > SAY_AGAIN):
+        if behind > LATE and now - self._late_said > SAY_AGAIN:
             speed = (frames - self._frames) / max(now - self._at, 1e-3)
             self.say(
                 f"{self.shown}: {behind:.1f} s behind real time, at {speed:.1f} frames a second; up to {self.room} frames wait, "
                 "those that come then are dropped until none waits"
             )
-            self.late_since, self._said = self.late_since or now, now
+            self._is_late, self._late_said = True, now
             self._frames, self._at = frames, now
-        elif behind < ON_TIME and self.late_since is not None:
-            self.say(f"{self.shown}: caught up with real time after {now - self.late_since:.0f} s")
-            self.late_since = None
-            self._frames, self._at = frames, now
+        elif behind < ON_TIME and self._is_late:
+            self.say(f"{self.shown}: caught up with real time after {now - self._late_said:.0f} s")
+            self._is_late = False
         return behind
+
+    def drop(self, count: int) -> None:
+        """Take how many frames were dropped."""
+        self._dropped += count
+        now = time.monotonic()
+        if now - self._dropped_said > SAY_AGAIN:
+            self._dropped_said = now
+            self.say(
+                f"{self.shown}: {self._dropped} frames dropped so far to catch up with real time; after each gap scoring starts afresh"
+            )
 
 
 def _columns(row: Row) -> tuple[object, ...]:

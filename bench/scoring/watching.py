@@ -57,12 +57,13 @@ class Event:
     """Why it ended; empty while it goes on."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is known: of an event that goes on, its beginning."""
+        """Return what is known, times to a millisecond: of an event that goes on, its beginning."""
         if not self.closed:
-            return {"event": "begin", "number": self.number, "frame": self.first, "start": self.start}
+            return {"event": "begin", "number": self.number, "frame": self.first, "start": round(self.start, 3)}
         return {
             "event": "end", "number": self.number, "first_frame": self.first, "last_frame": self.last,
-            "start": self.start, "end": self.end, "peak": self.peak, "peak_time": self.peak_time, "closed": self.closed,
+            "start": round(self.start, 3), "end": round(self.end, 3), "peak": self.peak, "peak_time": round(self.peak_time, 3),
+            "closed": self.closed,
         }  # fmt: skip
 
 
