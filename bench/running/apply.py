@@ -218,6 +218,8 @@ class _Work:
             outcome.ended = self._stretch(self._batches(outcome.frame_rate))
         else:
             outcome.ended = self._whole(outcome.frame_rate)
+        if outcome.ended == END and not outcome.scored:
+            self.observer.note(f"{self.footage.shown}: no frame has a score: {outcome.frames} frames are fewer than the method needs")
 
     def _rate(self, found: float | None) -> tuple[float, str]:
         application = self.application
