@@ -24,9 +24,9 @@ from bench.frames.cache import cache_folder
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     shlex.split(line)
-    for block in re.findall(r"^```\n(.*?)^```", (ROOT / "docs" / "apply.md").read_text(), re.MULTILINE | re.DOTALL)
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "docs" / "apply.md").read_text(), re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
-    if line.startswith("bench ")
+    if not language
 ]
 
 

@@ -92,7 +92,8 @@ class Told:
 def applied_to(run, method, source, out, stops=lambda: 0, **how):
     """The CSV of each source, what was told, and where."""
     footage = find_footage(str(source))
-    application, _ = prepare_application(run.cell_path(cell_of(run, method)), footage, None, how.pop("threshold", None), None, **how)
+    threshold, rate = how.pop("threshold", None), how.pop("rate", None)
+    application, _ = prepare_application(run.cell_path(cell_of(run, method)), footage, None, threshold, rate, **how)
     output = Applied(out, application.about(run, footage[0].shown))
     told = [Told() for _ in footage]
     try:
@@ -125,8 +126,10 @@ def test_threshold_and_events_are_those_of_the_operators_table(made, run, tmp_pa
     cell = cell_of(run, STREAM)
     training = [scores.values.astype(float) for scores in run.train_scores(cell).values()]
     ordered = np.sort(np.concatenate([ndimage.median_filter(scores, 17, mode="reflect") for scores in training]))
-    tables, told, application = applied_to(run, STREAM, made / "data" / "toy" / "test", tmp_path / "out")
+    _, _, application = applied_to(run, STREAM, made / "data" / "toy" / "test", tmp_path / "usual")
     assert application.threshold == ordered[-1] and "cannot tell a rate below" in application.notes[0]
+    tables, told, application = applied_to(run, STREAM, made / "data" / "toy" / "test", tmp_path / "out", rate=0.5)
+    assert application.threshold in ordered and (ordered > application.threshold).mean() <= 0.5 and application.notes == ()
     events = pd.read_csv(tmp_path / "out" / "events.csv", dtype={"source": str})
     for (clip, table), observer in zip(tables.items(), told):
         smoothed = ndimage.median_filter(table["score"].to_numpy(), 17, mode="reflect")
