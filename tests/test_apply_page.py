@@ -68,6 +68,7 @@ def stop_when_written(folder):
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_runs(tmp_path, monkeypatch, camera):
     """From the demo run to a scored new video, to drawn ones, and to a live source that is stopped with Ctrl-C."""
     monkeypatch.chdir(tmp_path)
