@@ -51,10 +51,14 @@ class Application:
     @property
     def smoothed(self) -> str:
         """What happens to scores before the threshold, in words, and how long an event takes to be told."""
-        words, after = smoothing(self.protocol), reach(self.protocol)
-        if not words:
-            return "scores as they are"
-        return f"scores smoothed first ({words}), so that a frame is judged {after} frames later"
+        words = smoothing(self.protocol)
+        said = f"scores smoothed first ({words})" if words else "scores as they are"
+        method = self.fitted.method
+        if not isinstance(method, NetworkMethod) or not takes_frames_as_they_come(method):
+            return said
+        window = method.window
+        after = window.span - 1 - window.targets[0] * window.step + reach(self.protocol)
+        return said + f"; a frame is judged when {after} more are there"
 
     def about(self, run: Run, source: str) -> dict[str, Any]:
         """Return what apply.json says of it: each number in the folder leads back to a cell, its weights, and a version."""

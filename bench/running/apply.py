@@ -144,6 +144,10 @@ class _Seen:
     picture: np.ndarray | None
 
 
+_Judged = tuple[_Seen, float | None, float | None, np.ndarray | None]
+"""A frame, its score, its smoothed score and its error map; None where there is none."""
+
+
 @dataclass
 class _Stretch:
     """Consecutive frames, from the method's fresh start to the next gap: those without a row yet, and those without a smoothed score yet."""
@@ -155,18 +159,18 @@ class _Stretch:
     raw: deque[tuple[int, float]] = field(default_factory=deque)
     errors: dict[int, np.ndarray] = field(default_factory=dict)
 
-    def scored(self, scores: Scores) -> Iterator[tuple[_Seen, float | None, float | None, np.ndarray | None]]:
+    def scored(self, scores: Scores) -> Iterator[_Judged]:
         """Take scores; yield frames whose scores are final, and those before them that got none."""
         self.raw.extend(zip(scores.frames.tolist(), scores.values.tolist()))
         yield from self._final(self.smoother.add(scores.values))
 
-    def finish(self) -> Iterator[tuple[_Seen, float | None, float | None, np.ndarray | None]]:
+    def finish(self) -> Iterator[_Judged]:
         """Yield all the rest."""
         yield from self._final(self.smoother.finish())
         while self.waiting:
             yield self.waiting.popleft(), None, None, None
 
-    def _final(self, smoothed: np.ndarray) -> Iterator[tuple[_Seen, float | None, float | None, np.ndarray | None]]:
+    def _final(self, smoothed: np.ndarray) -> Iterator[_Judged]:
         for value in smoothed.tolist():
             place, score = self.raw.popleft()
             while self.base < place:
@@ -289,11 +293,18 @@ class _Work:
                     self._write(stretch.scored(scores))
                     self.observer.progress(self.outcome.frames, "scoring", behind)
             finally:
-                self._write(stretch.finish())
-                self._close_event(why)
+                self._finish(stretch, why)
         return why
 
-    def _write(self, found: Iterator[tuple[_Seen, float | None, float | None, np.ndarray | None]]) -> None:
+    def _finish(self, stretch: _Stretch, why: str) -> None:
+        try:
+            self._write(stretch.finish())
+        finally:
+            event = self.watch.close(why)
+            if event is not None:
+                self._tell(event)
+
+    def _write(self, found: Iterator[_Judged]) -> None:
         rows: list[Row] = []
         for seen, score, smoothed, error in found:
             above = None if smoothed is None else smoothed > self.application.threshold
@@ -313,11 +324,6 @@ class _Work:
             times = (f"{event.start:.3f}", f"{event.end:.3f}", f"{event.peak:.9g}", f"{event.peak_time:.3f}")
             self.output.add_event((self.footage.name, event.number, event.first, event.last, *times, event.closed))
         self.observer.event(event)
-
-    def _close_event(self, why: str) -> None:
-        event = self.watch.close(why)
-        if event is not None:
-            self._tell(event)
 
     # -- a method that looks at the whole clip ----------------------------------------------------------------------
 
@@ -362,8 +368,7 @@ class _Work:
                 self.observer.progress(end, "scoring", None)
             why = END
         finally:
-            self._write(stretch.finish())
-            self._close_event(why)
+            self._finish(stretch, why)
         return why
 
     # -- a live source ----------------------------------------------------------------------------------------------
