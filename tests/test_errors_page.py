@@ -16,7 +16,9 @@ from bench.datasets import Avenue, Ped2
 
 from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window, score
 from bench.dataset import checked_labels
+from bench.frames import live
 from bench.frames.decode import read_frames
+from bench.frames.footage import Footage, find_footage
 from bench.frames.store import prepare_frames
 from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
@@ -24,6 +26,7 @@ from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
 from bench.reporting.pairs import pairs
 from bench.reporting.tracks import read_tracks
+from bench.running.application import choose_threshold, refuse
 from bench.running.context import make_context
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
@@ -224,6 +227,28 @@ def video_without_weights(root, patch):
         pass
 
 
+def no_training_scores(root, patch):
+    cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
+    run = Run(root)
+    run.write_manifest({"cells": [vars(cell)]})
+    choose_threshold(run, cell, current().protocols["raw"], 0.001)
+
+
+def scaled_by_clip(root, patch):
+    refuse(current().methods["mnad"](), CellRecord("cells/mnad/ped2/0", "mnad", "mnad", "mnad", "ped2", "ped2", 0), [])
+
+
+def closed_camera(root, patch):
+    patch.setattr(live, "open_capture", lambda address: cv2.VideoCapture())
+    live.Live(Footage("camera", "rtsp://camera/stream", address="rtsp://camera/stream"), 50, 1.0, print)
+
+
+def pictures_with_a_gap(root, patch):
+    for name in ("1.png", "2.png", "4.png"):
+        picture(root, name)
+    find_footage(str(root))
+
+
 def bad_tracks(root, patch):
     (root / "01.txt").write_text("0,3,41,1,45,2\n")
     read_tracks(root / "01.txt", 8, (20, 40))
@@ -272,6 +297,10 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,
     "A video without kept weights": video_without_weights,
+    "A threshold without training scores": no_training_scores,
+    "A method whose scores hold for one clip alone": scaled_by_clip,
+    "A camera that cannot be opened": closed_camera,
+    "Pictures with a gap": pictures_with_a_gap,
     "Tracks with a line that is no region": bad_tracks,
     "Arrays that do not fit": arrays_of_two_lengths,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),

@@ -83,6 +83,14 @@ def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return _items(commands, incomplete) or [CompletionItem(incomplete, type="dir")]
 
 
+def cell_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a finished cell with kept weights below results/, newest run first; else any folder."""
+    from ..runs.folder import find_runs
+
+    folders = [path.parent for run in find_runs(Path("results")) for path in sorted(run.path.glob("cells/**/weights"))]
+    return _items({str(folder): "" for folder in folders}, incomplete) or [CompletionItem(incomplete, type="dir")]
+
+
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a profile."""
     from ..plugins.selection import PROFILES

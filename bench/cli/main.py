@@ -19,6 +19,7 @@ COMMANDS = {
     "score": "Score a run again under other protocols.",
     "report": "Make tables, figures and a page of a run.",
     "compare": "Tell whether two methods of a run differ.",
+    "apply": "Score footage, or a live source, with a finished cell.",
     "check": "Check that a method does what every method owes.",
     "new": "Write a plugin project for a method or dataset of your own.",
     "doctor": "Tell what this machine can do.",

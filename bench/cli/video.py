@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from ..reporting.report import Source
     from ..runs.folder import CellRecord
 
-RATE = 25.0
-"""Frames a second where neither dataset nor user says. Chosen here: that of ShanghaiTech and Avenue."""
-
 
 def make_videos(
     source: Source, clips: Sequence[str], methods: Sequence[str], data: Sequence[Path], rate: float | None, folder: Path
@@ -31,6 +28,7 @@ def make_videos(
     from ..reporting.figures.style import slug
     from ..reporting.results import label_sets_of
     from ..reporting.video import Track, write_video
+    from ..running.apply import RATE
     from ..running.replay import replay
     from ..scoring.protocols import process
 
@@ -45,7 +43,7 @@ def make_videos(
         scores[kept.frames] = process(kept.values, source.protocol)
         labels = record.labels[label_set][clip] if label_set else np.zeros(0, np.uint8)
         path = folder / f"{slug(cell.label, cell.dataset, clip)}.mp4"
-        with _progress(f"{cell.label}, {cell.dataset} {clip}") as step, replay(source.run, cell, clip, data, step) as again:
+        with progress(f"{cell.label}, {cell.dataset} {clip}") as step, replay(source.run, cell, clip, data, step) as again:
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)
                 click.echo(f"note: {cell.dataset} does not say its frame rate: {RATE:g} frames a second (--fps)", err=True)
@@ -110,24 +108,24 @@ def _wanted(source: Source, clips: Sequence[str], methods: Sequence[str], data: 
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show on stderr how far the one video is; nothing where that is no terminal."""
+def progress(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
+    """Show on stderr how far the one video is; nothing where that is no terminal. What is printed to stdout meanwhile stays there."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (
         TextColumn(escape(title)),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False) as bar:
         task = bar.add_task("")
 
-        def step(done: int, total: int, what: str) -> None:
+        def step(done: int, total: int | None, what: str) -> None:
             bar.update(task, completed=done, total=total, description=escape(what))
 
         yield step

@@ -91,6 +91,18 @@ def estimate_frames(clip: Clip) -> int:
         return max(1, _header_count(video))
 
 
+def frame_rate(clip: Clip) -> float | None:
+    """Return the frames a second that a video's header says; None for pictures, and where it says nothing that can be."""
+    import cv2
+
+    source = _source(clip)
+    if isinstance(source, ImageFiles):
+        return None
+    with _capture(clip, source.path) as video:
+        rate = float(video.get(cv2.CAP_PROP_FPS))
+    return rate if 0 < rate <= 1000 else None
+
+
 def remembered_count(path: Path) -> int | None:
     """Return the frames counted earlier in a video that has not changed since, or None."""
     try:

@@ -16,9 +16,10 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import IO, Any
@@ -157,6 +158,15 @@ def open_frames(dataset: Dataset, clip: Clip, frames: Frames) -> np.ndarray:
     return array
 
 
+def converted(frame: np.ndarray, frames: Frames) -> np.ndarray:
+    """Return a decoded frame, (H, W) gray or (H, W, 3) RGB uint8, as a method sees it. Gray to RGB is not done here."""
+    import cv2
+
+    if frames.channels == 1 and frame.ndim == 3:
+        frame = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return resize(frame, frames.size)
+
+
 def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return a (H, W[, 3]) uint8 frame at `size` = (height, width).
 
@@ -171,6 +181,38 @@ def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if size != frame.shape[:2]:
         frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
     return frame
+
+
+@contextlib.contextmanager
+def temporary_frames(clip: Clip, frames: Frames, count: Callable[[int], None]) -> Iterator[np.ndarray]:
+    """Decode a clip that belongs to no dataset, and give its frames as `open_frames` does, for as long as the block lasts.
+
+    They lie on the disk of the cache, so that memory does not grow with the clip. `count` is called with the frames done.
+
+    Raises
+    ------
+    DataError : a damaged source, or no room on the disk.
+    """
+    what = f"the frames of {clip.id}"
+    with contextlib.ExitStack() as stack:
+        try:
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache_folder(), prefix="apply-")))
+            needed, free = _bytes(frames, estimate_frames(clip)), shutil.disk_usage(folder).free
+            if needed > free:
+                raise full_disk(folder, what, f"{_amount(needed)} needed, {_amount(free)} free")
+        except OSError as error:
+            raise cannot_write(cache_folder(), error, what) from error
+        path = folder / "frames.npy"
+        with replacing(path, what) as file:
+            writer = _Writer(frames, file)
+            file.write(_header(_shape(frames, 0)))
+            for frame in read_frames(clip, channels=frames.channels):
+                writer.add(frame)
+                count(writer.length)
+            writer.finish()
+        opened: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        yield opened
 
 
 def _entry_folder(dataset: Dataset, clip: Clip) -> Path:
@@ -266,11 +308,7 @@ class _Writer:
     checksum: int = 0
 
     def add(self, frame: np.ndarray) -> None:
-        import cv2
-
-        if self.frames.channels == 1 and frame.ndim == 3:
-            frame = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        content = resize(frame, self.frames.size).tobytes()
+        content = converted(frame, self.frames).tobytes()
         self.file.write(content)
         self.checksum = zlib.crc32(content, self.checksum)
         self.length += 1

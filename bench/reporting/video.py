@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +23,8 @@ WHITE, INK, GRAY = (255, 255, 255), (30, 30, 30), (150, 150, 150)
 LINE, CURSOR, TRUTH, SHADE = (178, 114, 0), (30, 30, 30), (0, 94, 213), (200, 232, 250)
 """Blue, Green, Red, as OpenCV has them; hues of Okabe and Ito."""
 CODEC = "mp4v"
+SHOWN = 250
+"""Frames on the timeline of footage of unknown length: ten seconds at 25 frames a second. Chosen here."""
 
 
 class Shown(Protocol):
@@ -50,6 +54,8 @@ class Track:
     labels : (N,) 0/1; empty where there are none.
     about : what the scores are, e.g. the protocol's name.
     notes : what a viewer must know; written in every frame.
+    threshold : a line across; `labels` then are what is above it, not a truth.
+    span : the lowest and highest score that the timeline shows; None: those of `scores`.
     """
 
     title: str
@@ -57,6 +63,8 @@ class Track:
     labels: np.ndarray
     about: str
     notes: Sequence[str] = ()
+    threshold: float | None = None
+    span: tuple[float, float] | None = None
 
 
 def write_video(
@@ -75,38 +83,108 @@ def write_video(
     ------
     RunError : this OpenCV cannot write MP4, the file cannot be written or read back, or frames and scores differ in number.
     """
+    length = len(track.scores)
+    count = 0
+    draw = None
+    with film(path, rate) as write:
+        for count, shown in enumerate(frames, start=1):
+            draw = draw or _Canvas(track, shown.picture.shape, parts, largest)
+            if count <= length:
+                write(draw.frame(count - 1, shown))
+            step(count, length)
+        if not count or count != length:
+            raise RunError(f"{path.name}: {count} frames were decoded, {length} are known of the clip: it is another copy")
+
+
+@contextmanager
+def film(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Give what takes the frames of an MP4, (H, W, 3) uint8, blue first, height and width even. Without a frame there is no file.
+
+    The file is written whole or not at all: it is there when the block ends without an exception.
+
+    Raises
+    ------
+    RunError : this OpenCV cannot write MP4, or the file cannot be written or read back.
+    """
     import cv2
 
-    length = len(track.scores)
     writer: Any = None
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".video-") as folder:
             unfinished = Path(folder) / "video.mp4"
-            for count, shown in enumerate(frames, start=1):
+
+            def write(frame: np.ndarray) -> None:
+                nonlocal writer, count
                 if writer is None:
-                    draw = _Canvas(track, shown.picture.shape, parts, largest)
-                    writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter_fourcc(*CODEC), rate, draw.size)  # type: ignore[attr-defined]
+                    size = (frame.shape[1], frame.shape[0])
+                    writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter_fourcc(*CODEC), rate, size)  # type: ignore[attr-defined]
                     if not writer.isOpened():
                         raise RunError(
                             f"cannot write {path}: this OpenCV ({cv2.__version__}) has no encoder for {CODEC}; the wheels of opencv-python on "
                             "PyPI have one"
                         )
-                if count <= length:
-                    writer.write(draw.frame(count - 1, shown))
-                step(count, length)
-            if writer is None or count != length:
-                raise RunError(f"{path.name}: {count} frames were decoded, {length} are known of the clip: it is another copy")
+                writer.write(frame)
+                count += 1
+
+            yield write
+            if writer is None:
+                return
             writer.release()
-            if (readable := _frames_in(unfinished)) != length:
-                raise RunError(f"cannot write {path}: {readable} of {length} frames can be read back; free space is needed there")
+            if (readable := _frames_in(unfinished)) != count:
+                raise RunError(f"cannot write {path}: {readable} of {count} frames can be read back; free space is needed there")
             unfinished.replace(path)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}; free space or permission is needed there") from error
     finally:
         if writer is not None:
             writer.release()
+
+
+class Ticker:
+    """Draws footage of unknown length: each frame above the last `SHOWN` smoothed scores, with the threshold and what is above it.
+
+    Parameters
+    ----------
+    title : the head line. `about` : what the scores are.
+    """
+
+    def __init__(self, title: str, about: str, threshold: float) -> None:
+        self.title, self.about, self.threshold = title, about, threshold
+        self._scores: deque[float] = deque(maxlen=SHOWN)
+        self._above: deque[bool] = deque(maxlen=SHOWN)
+        self._span = (threshold, threshold)
+        self._largest = 0.0
+
+    def draw(self, picture: np.ndarray, error: np.ndarray | None, with_errors: bool, score: float | None, said: str) -> np.ndarray:
+        """Return the next frame of the video, (H, W, 3) uint8, blue first.
+
+        Parameters
+        ----------
+        picture : (h, w, 3) uint8 RGB. `error` : (h, w) float or None; the largest error so far is the bright end of its colours.
+        with_errors : whether errors have a panel; the same for all frames.
+        score : smoothed; None where the frame has none. `said` : the line below the picture.
+        """
+        self._scores.append(np.nan if score is None else score)
+        self._above.append(score is not None and score > self.threshold)
+        if score is not None:
+            self._span = (min(self._span[0], score), max(self._span[1], score))
+        if error is not None:
+            self._largest = max(self._largest, float(np.quantile(error, 0.999)))
+        index = len(self._scores) - 1
+        scores, above = np.full(SHOWN, np.nan), np.zeros(SHOWN, np.uint8)
+        scores[: index + 1], above[: index + 1] = self._scores, self._above
+        track = Track(self.title, scores, above, self.about, threshold=self.threshold, span=self._span)
+        canvas = _Canvas(track, picture.shape, ("map",) if with_errors else (), self._largest)
+        return canvas.frame(index, _Drawn(picture, None, error), said)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    picture: np.ndarray
+    reconstruction: np.ndarray | None
+    error: np.ndarray | None
 
 
 def _frames_in(path: Path) -> int:
@@ -152,12 +230,19 @@ class _Canvas:
             _text(still, f"{self.largest:.2g}", (left + 15, top + 9), 0.35)
             _text(still, "0", (left + 15, top + PANEL), 0.35)
         left, top, right, bottom = self.band
-        for first, count in spans(self.track.labels):
+        track, scores = self.track, self.track.scores
+        for first, count in spans(track.labels):
             cv2.rectangle(still, (self._across(first - 0.5), top), (self._across(first + count - 0.5), bottom), SHADE, -1)
-        scores = self.track.scores
         known = np.flatnonzero(np.isfinite(scores))
-        low, high = (float(scores[known].min()), float(scores[known].max())) if len(known) else (0.0, 1.0)
-        heights = bottom - 3 - (scores - low) / ((high - low) or 1.0) * (bottom - top - 6)
+        low, high = track.span or ((float(scores[known].min()), float(scores[known].max())) if len(known) else (0.0, 1.0))
+
+        def height(score: Any) -> Any:
+            return bottom - 3 - (score - low) / ((high - low) or 1.0) * (bottom - top - 6)
+
+        if track.threshold is not None:
+            level = round(height(track.threshold))
+            cv2.line(still, (left, level), (right, level), TRUTH, 1)
+        heights = height(scores)
         for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
             points = np.array([[self._across(frame), round(heights[frame])] for frame in run.tolist()], np.int32)
             if len(points):
@@ -165,9 +250,11 @@ class _Canvas:
         cv2.rectangle(still, (left, top), (right, bottom), GRAY, 1)
         _text(still, f"{high:.3g}", (4, top + 10), 0.35)
         _text(still, f"{low:.3g}", (4, bottom), 0.35)
-        shaded = "; shaded: anomalous" if len(self.track.labels) else "; no labels"
-        _text(still, f"score ({self.track.about}{shaded})", (left, bottom + 14), 0.38, GRAY)
-        for number, note in enumerate(self.track.notes, start=1):
+        shaded = "; shaded: anomalous" if len(track.labels) else "; no labels"
+        if track.threshold is not None:
+            shaded = f"; line: threshold {track.threshold:.3g}; shaded: above it"
+        _text(still, f"score ({track.about}{shaded})", (left, bottom + 14), 0.38, GRAY)
+        for number, note in enumerate(track.notes, start=1):
             _text(still, f"note: {note}", (GAP, bottom + 14 + number * HEAD), 0.4, TRUTH)
         return still
 
@@ -175,8 +262,8 @@ class _Canvas:
         left, _, right, _ = self.band
         return round(left + min(1.0, max(0.0, frame / max(1, len(self.track.scores) - 1))) * (right - left))
 
-    def frame(self, index: int, shown: Shown) -> np.ndarray:
-        """Return one frame of the video, (H, W, 3) uint8, blue first."""
+    def frame(self, index: int, shown: Shown, said: str = "") -> np.ndarray:
+        """Return one frame of the video, (H, W, 3) uint8, blue first. `said` : the line below the picture; else its number and score."""
         import cv2
 
         canvas = self.still.copy()
@@ -198,11 +285,12 @@ class _Canvas:
             way = cv2.INTER_AREA if picture.shape[0] > PANEL else cv2.INTER_LINEAR
             place[:] = cv2.resize(picture, self.panel, interpolation=way)
         score = self.track.scores[index]
-        said = f"frame {index} of {len(self.track.scores)}   score {score:.3f}" if np.isfinite(score) else f"frame {index}   no score"
-        _text(canvas, said, (GAP, top + PANEL + HEAD - 6), 0.5)
+        usual = f"frame {index} of {len(self.track.scores)}   score {score:.3f}" if np.isfinite(score) else f"frame {index}   no score"
+        _text(canvas, said or usual, (GAP, top + PANEL + HEAD - 6), 0.5)
         if len(self.track.labels) and self.track.labels[index]:
             cv2.rectangle(canvas, (self._left(0), top), (self._left(0) + self.panel[0] - 1, top + PANEL - 1), TRUTH, 3)
-            _text(canvas, "labelled anomalous", (GAP + 290, top + PANEL + HEAD - 6), 0.5, TRUTH)
+            words = "labelled anomalous" if self.track.threshold is None else "above the threshold"
+            _text(canvas, words, (GAP + 290, top + PANEL + HEAD - 6), 0.5, TRUTH)
         across = self._across(index)
         cv2.line(canvas, (across, self.band[1]), (across, self.band[3]), CURSOR, 1)
         return canvas

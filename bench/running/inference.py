@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import mmap
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 
 from ..errors import MethodError
-from ..method import Context, OpenClip, Scores
+from ..method import Context, OpenClip, Scores, as_scores
 from ..network_method import IMAGE_PARTS, NetworkMethod
 from .arithmetic import autocast, compile_network, explained
 from .cost import Stopwatch
@@ -53,8 +53,10 @@ def infer(
     read = 0
     scoring = _scoring_network(method, network, compiled)
     with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
-        walk = _streamed if method.streams else _windowed
-        chunks = walk(method, scoring, clip, device, batch)
+        if method.streams:
+            chunks = _streamed(method, scoring, (clip.frames[begin : begin + batch] for begin in range(0, clip.length, batch)), device)
+        else:
+            chunks = _windowed(method, scoring, clip, device, batch)
         if stopwatch is not None:
             stopwatch.batch = batch
             chunks = stopwatch.each(chunks, context.device)
@@ -72,6 +74,56 @@ def infer(
             context.step(int(scored[-1]) + 1 if len(scored) else 0, clip.length, f"scoring clip {clip.id}")
     index = np.concatenate(frames)
     return method.clip_scores({name: np.concatenate(values) for name, values in collected.items()}, index, clip.length)
+
+
+def infer_as_they_come(
+    method: NetworkMethod,
+    batches: Iterable[np.ndarray],
+    context: Context,
+    batch: int = BATCH,
+    at_once: bool = False,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> Iterator[Scores]:
+    """Score consecutive frames while they come, in memory that does not grow with their number.
+
+    Where each of `batches`, but the last, has `batch` frames, what is computed is what `infer` computes on a clip of the same frames.
+
+    Parameters
+    ----------
+    batches : the frames, (K, H, W[, 3]) uint8, K >= 1, in the method's format; asked for as they are needed.
+    batch : windows at once, at most.
+    at_once : each window is scored as soon as its frames are there, and not when `batch` windows are.
+
+    Yields
+    ------
+    Scores of frames counted from the first one given, each frame once, ascending. Only for a method that leaves `clip_scores` as it is.
+
+    Raises
+    ------
+    MethodError : no network yet; one that torch cannot compile, where that was asked for; or scores that are not finite.
+    """
+    network = method.network
+    if network is None:
+        raise MethodError(f"{method.name}: score() before fit() or load()")
+    network.eval()
+    device = torch.device(context.device)
+    network.to(device)
+    scoring = _scoring_network(method, network, compiled)
+    chunks = _streamed(method, scoring, batches, device) if method.streams else _sliding(method, scoring, batches, device, batch, at_once)
+    nothing = OpenClip("", "test", 0, "")
+    while True:
+        # Not around the loop: whoever takes the scores is not to find itself in inference mode.
+        with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
+            found = next(chunks, None)
+            if found is None:
+                return
+            frames, parts = found
+            if context.images is not None:
+                _offer_images(method, nothing, context, frames, parts)
+            values = {name: part.float().cpu().numpy() for name, part in parts.items() if name not in IMAGE_PARTS}
+        if len(frames):
+            yield as_scores(method.clip_scores(values, frames, int(frames[-1]) + 1), int(frames[-1]) + 1, method.name)
 
 
 def _let_go(frames: np.ndarray) -> None:
@@ -133,14 +185,45 @@ def _flat(method: NetworkMethod, name: str, part: torch.Tensor, windows: int, ta
     return part.reshape(windows * targets, *part.shape[2:])
 
 
+def _sliding(
+    method: NetworkMethod, network: torch.nn.Module, batches: Iterable[np.ndarray], device: torch.device, batch: int, at_once: bool
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Yield what `_windowed` yields of the whole clip, while its frames come. No more of them are held than one batch of windows needs."""
+    every, span = len(method.window.targets), method.window.span
+    held = np.zeros(0, np.uint8)
+    first, begin, reached = 0, 0, -1  # the number of the first frame held, the next window's place in `held`, the last frame scored
+
+    def score(start: int, stop: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+        nonlocal reached
+        part = held[start:stop]
+        for frames, parts in _windowed(method, network, OpenClip("", "test", len(part), "", opener=lambda: part), device, batch):
+            frames = frames + first + start
+            new = np.flatnonzero(frames > reached)
+            if len(new):
+                reached = int(frames[-1])
+                yield frames[new], {name: values[torch.from_numpy(new).to(values.device)] for name, values in parts.items()}
+
+    for frames in batches:
+        held = np.concatenate([held, frames]) if len(held) else frames
+        while (ready := (len(held) - begin - span) // every + 1) >= (1 if at_once else batch):
+            ready = min(ready, batch)
+            yield from score(begin, begin + span + (ready - 1) * every)
+            begin += ready * every
+            past = min(begin, len(held) - span)  # the last window of all may begin before the next one of the row
+            held, begin, first = held[past:], begin - past, first + past
+    last = len(held) - span
+    if last >= 0 and first + last + method.window.targets[-1] * method.window.step > reached:
+        yield from score(min(begin, last), len(held))
+
+
 def _streamed(
-    method: NetworkMethod, network: torch.nn.Module, clip: OpenClip, device: torch.device, batch: int
+    method: NetworkMethod, network: torch.nn.Module, batches: Iterable[np.ndarray], device: torch.device
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), parts (K, ...)) as the stream gives them."""
     state = method.start(network)
     following = method.window.targets[0] * method.window.step
-    for begin in range(0, clip.length, batch):
-        frames = method.to_range(clip.frames[begin : begin + batch]).transpose(0, 1).to(device)
+    for batch in batches:
+        frames = method.to_range(batch).transpose(0, 1).to(device)
         parts, state = method.next(network, state, frames)
         count = len(next(iter(parts.values()))) if parts else 0
         if count:

@@ -12,21 +12,18 @@ from typing import Any
 import numpy as np
 
 from ..dataset import Clip, Dataset
-from ..errors import DataError, RequestError, RunError
+from ..errors import DataError
 from ..frames.decode import read_frames
 from ..frames.store import prepare_frames
-from ..method import Method, OpenClip, Scores, as_scores
+from ..method import OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
-from ..plugins.registry import current
-from ..plugins.selection import select_one
-from ..runs.again import dataset_selector, home_of, keep_commands
+from ..runs.again import dataset_selector, home_of
 from ..runs.folder import CellRecord, Run
 from .context import make_context
+from .fitted import fitted_method
 from .keeping import as_picture
-from .machine import choose_device
 from .prepare import clip_length
 from .request import data_roots
-from .seeding import seed_everything
 from .worker import located_dataset, open_clip
 
 TOLERANCE = 1e-5
@@ -78,29 +75,8 @@ def replay(run: Run, cell: CellRecord, clip_id: str, data: Sequence[Path], step:
     RunError : the cell kept no weights (with the command that keeps them), or they cannot be read.
     DataError : the dataset or the clip is not here, or is another copy.
     """
-    weights = run.cell_path(cell) / "weights"
-    if not weights.is_file():
-        (line,) = keep_commands(run, [cell], "weights", data)
-        raise RunError(
-            f"{cell.label} on {cell.dataset}, seed {cell.seed}: its weights were not kept; this trains it again and keeps them: {line}"
-        )
-    notes = []
-    device = cell.device
-    try:
-        choose_device(device)
-    except RequestError:
-        device = "cpu"
-        notes.append(f"scored on the CPU here, on {cell.device} in the run")
-    method: Method = select_one("methods", cell.selector, current(), cell.profile).make()
-    if isinstance(method, NetworkMethod):
-        import torch  # noqa: F401  # seeding touches torch only where it is imported already
-    seed_everything(cell.seed, cell.threads)
-    if cell.key.get("version", method.version) != method.version:
-        notes.append(f"{cell.method} is version {method.version} here, {cell.key['version']} in the run")
-    try:
-        method.load(weights)
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{weights} cannot be read ({error}); --force of `bench run` writes it anew") from error
+    fitted = fitted_method(run, cell, data)
+    method, device, notes = fitted.method, fitted.device, list(fitted.notes)
     selector = dataset_selector(home_of(run, cell).manifest, cell)
     dataset = located_dataset(selector, [str(root) for root in data_roots(tuple(data))])
     clip = next((clip for clip in dataset.clips("test") if clip.id == clip_id), None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from .duration import duration
 from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
+from .stopping import asked_to_stop
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
@@ -64,26 +64,6 @@ class Observer:
         """Something the user should know now."""
 
 
-@contextlib.contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], int]]:
-    """Count Ctrl-C and SIGTERM instead of raising them: the first asks the workers to stop, the second ends them."""
-    count = 0
-    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
-        yield lambda: count
-        return
-
-    def handler(number: int, frame: Any) -> None:
-        nonlocal count
-        count += 1
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: count
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
-
-
 class Runner:
     """Runs one plan."""
 
@@ -110,7 +90,7 @@ class Runner:
         to_run = self.plan.to_run
         if not to_prepare:
             return False
-        with _asked_to_stop() as stops:
+        with asked_to_stop() as stops:
             torch_wanted = any(cell.network for cell in to_run) or any(planned.wants_tracks for planned in to_prepare)
             launcher = make_launcher(self.plan.request.plugins, torch_wanted, self.run.path / "server.log")
             try:

@@ -21,7 +21,9 @@ def dataset_selector(manifest: dict[str, Any], cell: CellRecord) -> str:
 
 
 def keep_commands(run: Run, cells: Sequence[CellRecord], keep: str, data: Sequence[Path] = ()) -> list[str]:
-    """Return `bench run` lines that make cells anew in their own folders and keep images or weights; one for all that one line can make.
+    """Return `bench run` lines that make cells anew in their own folders and keep more of them; one for all that one line can make.
+
+    `keep` is one of the kinds of `KEPT`, or several with commas between.
 
     `--force` is part of them: a finished cell is used again as it is, and what it did not keep cannot be had without training.
     """
@@ -43,6 +45,6 @@ def keep_commands(run: Run, cells: Sequence[CellRecord], keep: str, data: Sequen
         words += [*(["--precision", precision] if precision != "fp32" else []), *(["--compile"] if compiled else [])]
         words += [word for folder in data for word in ("--data", str(folder))]
         words += [word for file in request.get("plugins", []) for word in ("--plugin", file)]
-        words += ["--keep", ",".join(sorted({*request.get("keep", []), keep})), "--force", methods, "--out", str(path)]
+        words += ["--keep", ",".join(sorted({*request.get("keep", []), *keep.split(",")})), "--force", methods, "--out", str(path)]
         lines.append(shlex.join(words))
     return lines

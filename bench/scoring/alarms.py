@@ -26,13 +26,13 @@ class Alarms:
     """Normal frames that have a score: where a false alarm could be."""
 
 
-def threshold_of(scores: Sequence[np.ndarray], protocol: Protocol) -> float:
-    """Return the threshold from the scores (K,) of each training clip: a score that at most one frame in a thousand exceeds.
+def threshold_of(scores: Sequence[np.ndarray], protocol: Protocol, quantile: float = QUANTILE) -> float:
+    """Return the threshold from the scores (K,) of each training clip: one that at most a share of 1 - `quantile` of the frames exceeds.
 
     Each clip is smoothed as the protocol smooths, and not normalised.
     """
     smoothed = np.concatenate([smooth(np.asarray(values, dtype=np.float64), protocol) for values in scores])
-    return float(np.quantile(smoothed, QUANTILE, method="higher"))
+    return float(np.quantile(smoothed, quantile, method="higher"))
 
 
 def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) -> Alarms:

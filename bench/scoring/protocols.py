@@ -11,6 +11,8 @@ from ..plugins.hookspecs import hookimpl
 from ..plugins.parameters import check_value, parameter, schema
 
 OURS = "no source: the choices that published evaluations differ in"
+TRUNCATE = 4.0
+"""Sigmas after which a Gaussian is cut off: scipy's default."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,14 @@ def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
     mode = "reflect" if protocol.edge == "reflect" else "constant"
     if protocol.smooth == "median":
         return np.asarray(ndimage.median_filter(scores, size=protocol.window, mode=mode, cval=0.0))
-    return np.asarray(ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=4.0))
+    return np.asarray(ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=TRUNCATE))
+
+
+def reach(protocol: Protocol) -> int:
+    """Return how many scores before and after a score `smooth` looks at."""
+    if protocol.smooth == "none":
+        return 0
+    return protocol.window // 2 if protocol.smooth == "median" else int(TRUNCATE * protocol.sigma + 0.5)  # as scipy cuts a Gaussian off
 
 
 def normalise(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
@@ -86,16 +95,20 @@ POOLING = {
 }
 
 
-def sentence(protocol: Protocol) -> str:
-    """Return the protocol in words, as captions say it."""
+def smoothing(protocol: Protocol) -> str:
+    """Return the protocol's smoothing in words; empty where there is none."""
     edge = "ends mirrored" if protocol.edge == "reflect" else "zeros beyond the ends"
-    smoothing = {
+    return {
         "none": "",
         "median": f"median over {protocol.window} frames of each clip ({edge})",
         "gaussian": f"Gaussian of sigma {protocol.sigma:g} frames along each clip ({edge})",
     }[protocol.smooth]
+
+
+def sentence(protocol: Protocol) -> str:
+    """Return the protocol in words, as captions say it."""
     normalising = "min-max in each clip" if protocol.normalise == "clip" else ""
-    steps = [smoothing, normalising] if protocol.order == "smooth-first" else [normalising, smoothing]
+    steps = [smoothing(protocol), normalising] if protocol.order == "smooth-first" else [normalising, smoothing(protocol)]
     words = ", then ".join(step for step in steps if step) or "scores as they are"
     frames = "" if protocol.frames == "own" else "; only frames that every row scored"
     return f"{words}; {POOLING[protocol.pool]}{frames}"

@@ -1,5 +1,6 @@
 """The inference engine: which frame gets which score, in windows and in streams."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from bench import MethodError, NetworkMethod, OpenClip, Window
 from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.running.inference import infer, infer_as_they_come
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,68 @@ def test_part_of_a_wrong_shape_is_refused():
 
     with pytest.raises(MethodError, match=r"part 'mean' of shape \(4,\), expected \(4, 1, ...\)"):
         score(Wrong(), 30)
+
+
+def as_they_come(method, length, sizes, **how):
+    """Scores of frames that come in pieces of these sizes, again and again; and after how many frames each was there."""
+    method.network = method.build()
+    given = 0
+
+    def batches():
+        nonlocal given
+        frames = clip_of(length).frames
+        for size in itertools.cycle(sizes):
+            if given >= length:
+                return
+            begin, given = given, min(given + size, length)
+            yield frames[begin:given]
+
+    found = [(scores, given) for scores in infer_as_they_come(method, batches(), make_context(0, "cpu", None), **how)]
+    return [scores for scores, _ in found], [after for _, after in found]
+
+
+WINDOWS = [
+    Window(16, targets=(8,)),
+    Window(3, targets=(1,)),
+    Window(10, targets=(5, 6, 7, 8, 9)),
+    Window(3, step=4, targets=(2,)),
+    Window(1),
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: f"{window.length}-{window.step}-{len(window.targets)}")
+@pytest.mark.parametrize("length", [2, 9, 10, 13, 16, 17, 24, 29, 40])
+@pytest.mark.parametrize("how", [{"batch": 4}, {"batch": 1}, {"batch": 4, "at_once": True}], ids=str)
+def test_frames_as_they_come_have_the_scores_of_the_clip(window, length, how):
+    """Each frame once, in order, whatever the pieces; windows laid at the end as there."""
+    method = Mean()
+    method.declared = window
+    expected = score(method, length)
+    for sizes in ([4], [1], [5, 2, 9]):
+        found, _ = as_they_come(method, length, sizes, **how)
+        frames = np.concatenate([np.zeros(0, int), *(scores.frames for scores in found)])
+        np.testing.assert_array_equal(frames, expected.frames)
+        np.testing.assert_allclose(np.concatenate([np.zeros(0), *(scores.values for scores in found)]), expected.values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("length", [2, 3, 17])
+def test_streamed_frames_as_they_come_have_the_scores_of_the_clip(length):
+    """The state goes on from piece to piece."""
+    expected = score(Streaming(), length)
+    found, _ = as_they_come(Streaming(), length, [1, 3])
+    np.testing.assert_allclose(np.concatenate([np.zeros(0), *(scores.values for scores in found)]), expected.values, rtol=1e-6)
+
+
+def test_a_frame_that_comes_is_scored_at_once():
+    """Where that is asked for, a window is scored with its last frame, and not with its batch."""
+    found, after = as_they_come(Mean(), 40, [1], at_once=True)
+    assert [int(scores.frames[0]) + 8 for scores in found] == after == list(range(16, 41))
+
+
+def test_whoever_takes_scores_is_not_in_inference_mode():
+    """Between two scores torch is as it was."""
+    method = Mean()
+    method.network = method.build()
+    scores = infer_as_they_come(method, iter([clip_of(20).frames] * 2), make_context(0, "cpu", None))
+    next(scores)
+    assert not torch.is_inference_mode_enabled()

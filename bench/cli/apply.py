@@ -1,0 +1,266 @@
+"""`bench apply`: from the table to the camera."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .complete import cell_folder, selection
+from .options import plugin_option
+from .run import Duration
+
+if TYPE_CHECKING:
+    from ..frames.footage import Footage
+    from ..running.application import Application
+    from ..running.apply import Outcome, Row
+    from ..runs.applied import Applied
+    from ..scoring.watching import Event
+
+LINE_EVERY = 30.0
+"""Seconds between two plain lines about one source, where there is no terminal."""
+
+
+@click.command(
+    "apply",
+    short_help="Score footage, or a live source, with a finished cell.",
+    epilog="""\b
+Examples:
+  bench run --methods c3dsu --datasets demo-ped2 --keep weights,train-scores --out results/yard
+  bench apply results/yard/cells/c3dsu/demo-ped2/0 new.mp4 --video
+  bench apply results/yard/cells/c3dsu/demo-ped2/0 videos/ --false-alarm-rate 0.01
+  bench apply results/yard/cells/c3dsu/demo-ped2/0 rtsp://camera/stream --json""",
+)
+@click.argument("cell", type=click.Path(path_type=Path), shell_complete=cell_folder)
+@click.argument("source", type=click.Path())
+@click.option("--out", type=click.Path(path_type=Path), help="A new folder for what comes out. [default: results/applied/DATE-TIME]")
+@click.option(
+    "--false-alarm-rate",
+    "rate",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the training frames that may be above the threshold. [default: 0.001, as in the table operator]",
+)
+@click.option("--threshold", type=float, help="The threshold itself, e.g. where no training scores were kept.")
+@click.option(
+    "--protocol",
+    metavar="SELECTION",
+    shell_complete=selection("protocols"),
+    help="Whose smoothing goes before the threshold; raw for none. [default: that of the run]",
+)
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of files. [default: what the file says]")
+@click.option("--video", is_flag=True, help="Draw an annotated video of each source.")
+@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, as they begin and end.")
+@click.option(
+    "--give-up", type=Duration(), default="10m", show_default=True, help="Time without a frame after which a live source is given up."
+)
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:0. [default: that of the cell, else cpu]")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: those of the cell]")
+@plugin_option
+def command(
+    cell: Path,
+    source: str,
+    out: Path | None,
+    rate: float | None,
+    threshold: float | None,
+    protocol: str | None,
+    fps: float | None,
+    video: bool,
+    as_json: bool,
+    give_up: float,
+    device: str | None,
+    threads: int | None,
+    plugin: tuple[Path, ...],
+) -> None:
+    """Score SOURCE with a finished CELL (results/RUN/cells/METHOD/DATASET/SEED) that kept its weights.
+
+    SOURCE is a video file, a folder of videos or of pictures, the number of a device, or an address that OpenCV opens. A line a frame is
+    written (time, score, above threshold), and the events. Ctrl-C ends it in good order.
+
+    Exit code 0: all was scored, or a live source was stopped; 1: a source cannot be read to its end, or was given up; 2: the request
+    cannot be met; 130: files, stopped before their end.
+    """
+    from ..errors import DataError, RequestError, RunError
+    from ..frames.footage import find_footage
+    from ..plugins.registry import load
+    from ..reporting.video import PANEL
+    from ..running.application import prepare_application
+    from ..runs.applied import Applied
+
+    registry = load(plugin)
+    for complaint in registry.complaints():
+        click.echo(f"bench: {complaint}", err=True)
+    if rate is not None and threshold is not None:
+        raise RequestError("--false-alarm-rate and --threshold both set the threshold: give one of them")
+    try:
+        footage = find_footage(source)
+        application, run = prepare_application(
+            cell, footage, protocol, threshold, rate, fps=fps, give_up=give_up, picture_height=PANEL if video else 0,
+            device=device or "", threads=threads or 0,
+        )  # fmt: skip
+        shown = footage[0].shown if "://" in source else source  # an address may hold a password
+        folder = out or Path("results") / "applied" / datetime.now().strftime("%Y%m%d-%H%M%S")
+        output = Applied(folder, application.about(run, shown))
+    except (RunError, DataError) as error:
+        raise RequestError(str(error)) from error
+    files = footage[0].address is None
+    screen = _Screen(application, output, as_json)
+    record = application.cell
+    screen.tell(f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, profile {record.profile}")
+    screen.tell(f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}")
+    screen.tell(f"writing {folder}")
+    for note in application.notes:
+        screen.note(note)
+    failures, stopped = _apply_all(application, footage, output, screen)
+    if not video and not stopped and not failures and files:
+        screen.tell(f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same, drawn)")
+    screen.tell(f"written {folder}")
+    for failure in failures:
+        click.echo(f"bench: {failure}", err=True)
+    sys.exit(1 if failures else 130 if stopped and files else 0)
+
+
+def _apply_all(application: Application, footage: Sequence[Footage], output: Applied, screen: _Screen) -> tuple[list[str], bool]:
+    """Score one source after the other; return what went wrong, and whether the user stopped it."""
+    from ..errors import BenchError
+    from ..running.apply import apply_to
+    from ..running.stopping import asked_to_stop
+
+    failures: list[str] = []
+    try:
+        with asked_to_stop(insist=True) as stops:
+            for one in footage:
+                try:
+                    apply_to(application, one, output, screen, stops)
+                except BenchError as error:
+                    failures.append(str(error))
+                output.write_about([asdict(outcome) for outcome in screen.outcomes], ended=datetime.now(UTC).isoformat(timespec="seconds"))
+                if stops():
+                    return failures, True
+        return failures, False
+    except KeyboardInterrupt:
+        return failures, True
+    finally:
+        output.close()
+
+
+class _Screen:
+    """What the person at the terminal sees; an annotated video is drawn on the way."""
+
+    def __init__(self, application: Application, output: Applied, as_json: bool) -> None:
+        self.application, self.output, self.as_json = application, output, as_json
+        self.outcomes: list[Outcome] = []
+        self._noted: set[str] = set()
+        self._name = ""
+        self._open = ExitStack()
+        self._began = self._said = 0.0
+        self._total: int | None = None
+        self._step: Callable[[int, int | None, str], None] = lambda done, total, what: None
+        self._draw: Callable[[Sequence[Row]], None] = lambda rows: None
+
+    # -- lines ------------------------------------------------------------------------------------------------------
+
+    def tell(self, text: str) -> None:
+        """Print what was asked for: to stdout, which belongs to the events alone where these are JSON."""
+        # On a terminal that shows progress as well, one stream keeps both apart.
+        click.echo(text, err=self.as_json or (sys.stdout.isatty() and sys.stderr.isatty()))
+
+    def say(self, text: str) -> None:
+        """Print something beside."""
+        click.echo(text, err=True)
+
+    def note(self, text: str) -> None:
+        """Print a note, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.say(f"note: {text}")
+
+    # -- as an observer ---------------------------------------------------------------------------------------------
+
+    def begin(self, footage: Footage, rate: float, total: int | None) -> None:
+        """Show progress; open the video."""
+        from ..reporting.video import Ticker, film
+        from .video import progress
+
+        self._name, self._total = footage.name, total
+        self._began = self._said = time.monotonic()
+        self._open = ExitStack()
+        self._step = self._open.enter_context(progress(footage.name))
+        self._draw = lambda rows: None
+        if not self.application.picture_height:
+            return
+        record = self.application.cell
+        ticker = Ticker(
+            f"{footage.name}   {record.label}, trained on {record.dataset}", self.application.protocol.name, self.application.threshold
+        )
+        write = self._open.enter_context(film(self.output.video_path(footage.name), rate))
+        with_errors: list[bool] = []
+
+        def draw(rows: Sequence[Row]) -> None:
+            with_errors.append(any(row.error is not None for row in rows))
+            for row in rows:
+                assert row.picture is not None
+                said = f"frame {row.frame}   {_clock(row.seconds)}   " + (
+                    "no score" if row.smoothed is None else f"score {row.smoothed:.4g}"
+                )
+                write(ticker.draw(row.picture, row.error, with_errors[0], row.smoothed, said))
+
+        self._draw = draw
+
+    def rows(self, rows: Sequence[Row]) -> None:
+        """Draw them."""
+        self._draw(rows)
+
+    def event(self, event: Event) -> None:
+        """Tell where an event begins and ends."""
+        if self.as_json:
+            click.echo(json.dumps({"source": self._name, **event.as_json()}))
+            sys.stdout.flush()
+        elif not event.closed:
+            self.tell(f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame {event.first})")
+        else:
+            why = "" if event.closed == "below threshold" else f" ({event.closed})"
+            self.tell(
+                f"{self._name}: event {event.number} ends at {_clock(event.end)} (frame {event.last}), "
+                f"peak {event.peak:.4g} at {_clock(event.peak_time)}{why}"
+            )
+
+    def progress(self, done: int, what: str, behind: float | None) -> None:
+        """Show frames done, frames a second, time left or lag; a plain line now and then where there is no terminal."""
+        now = time.monotonic()
+        what += f", {done / max(now - self._began, 1e-3):.1f} frames/s" if done else ""
+        what += "" if behind is None else f", {behind:.1f} s behind"
+        self._step(done, self._total, what)
+        if now - self._said > LINE_EVERY and not sys.stderr.isatty():
+            self._said = now
+            self.say(f"{self._name}: frame {done}" + (f" of {self._total}" if self._total else "") + f", {what}")
+
+    def end(self, outcome: Outcome) -> None:
+        """Close the video, and sum up."""
+        self.outcomes.append(outcome)
+        try:
+            self._open.close()
+        finally:
+            seconds = max(time.monotonic() - self._began, 1e-3) if self._began else 0.0
+            speed = f", {outcome.frames / seconds:.0f} frames/s" if outcome.frames and outcome.largest_lag is None else ""
+            lost = f", {outcome.dropped} dropped" if outcome.dropped else ""
+            lag = "" if outcome.largest_lag is None else f", at most {outcome.largest_lag:.1f} s behind"
+            self.tell(
+                f"{outcome.name}: {outcome.frames} frames, {outcome.scored} scored{lost}{speed}{lag}; {outcome.above} above the threshold, "
+                f"{outcome.events} {'event' if outcome.events == 1 else 'events'} -> {self.output.scores_path(outcome.name)}"
+            )
+
+
+def _clock(seconds: float) -> str:
+    """Return 0:07.3 or 1:02:07.3."""
+    whole, tenths = divmod(round(seconds * 10), 10)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{whole % 60:02d}.{tenths}"
