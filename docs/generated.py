@@ -1,5 +1,6 @@
 """What the site says from the code: a comment `<!-- generated: NAME -->` in a page becomes Markdown made of the code while the site is built."""
 
+import csv
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,8 @@ from bench.cli.main import COMMANDS, bench
 from bench.plugins.parameters import show_value
 from bench.plugins.registry import load
 from bench.scoring.protocols import sentence
+
+ROOT = Path(__file__).parents[1]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -111,7 +114,47 @@ def choices() -> str:
     return "\n\n".join(parts)
 
 
-GENERATED = {"commands": commands, "methods": methods, "choices": choices}
+DDL_TABLES = (
+    ("Table 1", ("ae-conv2d", "ae-conv3d", "ae-convlstm", "tsc", "srnn", "memae", "mnad", "pseudobound", "mamc", "c2net", "c3dsu")),
+    ("Table 2", ("unet-plain", "unet-sdl", "unet", "c3dsu-plain", "c3dsu-sdl", "c3dsu")),
+)
+
+
+def expected() -> str:
+    """Return what is published of the methods of its tables on Ped2, beside what the committed run measured."""
+    run = ROOT / "results" / "ped2-small"
+    with (run / "tables" / "summary.csv").open(newline="") as file:
+        summary = {(row["method"], row["protocol"]): row for row in csv.DictReader(file) if row["metric"] == "auc"}
+    parts = []
+    for title, names in DDL_TABLES:
+        rows = []
+        for name in names:
+            cells = [json.loads(path.read_text()) for path in sorted(run.glob(f"cells/{name}/ped2/*/cell.json"))]
+            minutes = [cell["seconds"]["total"] / 60 for cell in cells if cell["status"] == "done"]
+            ours = summary[name, "ddl"]
+            printed = [cell["published"]["auc"] for cell in cells if cell["published"]]
+            rows.append(
+                (
+                    f"[{name}](methods.md#{name})",
+                    printed[0] if printed else "",
+                    *(percent(summary[name, protocol]) for protocol in ("ddl", "median17")),
+                    ours["seeds"] if ours["mean"] else "",
+                    f"{min(minutes):.0f}" if minutes else "",
+                )
+            )
+        head = ("method", "published", "measured, `ddl`", "measured, `median17`", "seeds", "minutes a cell")
+        parts += [f"### {title}, Ped2", table(head, rows)]
+    return "\n\n".join([*parts, "AUC in percent. A dash was not measured: no weights, no public specification, or seeds that are not finished."])
+
+
+def percent(row: Mapping[str, str]) -> str:
+    """Return a mean and its deviation over seeds as tables print them."""
+    if not row["mean"]:
+        return "-"
+    return f"{100 * float(row['mean']):.2f}" + (f" ± {100 * float(row['sd']):.2f}" if row["sd"] else "")
+
+
+GENERATED = {"expected": expected, "commands": commands, "methods": methods, "choices": choices}
 
 
 def write_generated(app: Sphinx, docname: str, source: list[str]) -> None:

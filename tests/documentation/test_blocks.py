@@ -17,6 +17,7 @@ import click
 import pytest
 from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, commands_of, shell_of
 
+from bench import BenchError
 from bench.cli.main import bench
 from bench.plugins.registry import Registry, load
 from bench.plugins.selection import PROFILES, select
@@ -73,7 +74,7 @@ class Session:
         if block.language in ("python", "pycon"):
             return self._python(block)
         for script, output in shell_of(block):
-            script = on_demo_data(script)
+            script = script if block.mark == "exit code" else on_demo_data(script)
             done = subprocess.run(
                 ["bash", "-e", "-c", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=3600
             )
@@ -208,7 +209,7 @@ def parse(words: list[str], place: str) -> None:
             check_selections(words[0], values, registry)
         finally:
             load()
-    except (click.ClickException, ValueError) as error:
+    except (click.ClickException, BenchError) as error:
         raise AssertionError(f"{place}: bench {' '.join(words)}: {getattr(error, 'message', error)}") from error
 
 
