@@ -44,7 +44,7 @@ def commands() -> str:
         ctx = click.Context(command, info_name=f"bench {name}", max_content_width=100)
         records = [record for parameter in command.params if (record := parameter.get_help_record(ctx))]
         options = [(f"`{option}`", literal(text)) for option, text in records]
-        about = [literal(paragraph.replace("\n", " ")) for paragraph in (command.help or "").replace("\b", "").split("\n\n")]
+        about = [literal(" ".join(paragraph.split())) for paragraph in (command.help or "").split("\n\n")]
         examples = (command.epilog or "").replace("\b", "").strip()
         parts += [f"## bench {name}", block(command.get_usage(ctx).removeprefix("Usage: ")), *about]
         parts += [table(("option", "meaning"), options)] if options else []
@@ -116,7 +116,7 @@ def choices() -> str:
 
 DDL_TABLES = (
     ("Table 1", ("ae-conv2d", "ae-conv3d", "ae-convlstm", "tsc", "srnn", "memae", "mnad", "pseudobound", "mamc", "c2net", "c3dsu")),
-    ("Table 2", ("unet-plain", "unet-sdl", "unet", "c3dsu-plain", "c3dsu-sdl", "c3dsu")),
+    ("Tables 2 and 3", ("unet-plain", "unet-sdl", "unet", "c3dsu-plain", "c3dsu-sdl", "c3dsu")),
 )
 
 
