@@ -86,7 +86,10 @@ def methods() -> str:
             parts.append("It means nothing without parameters, and is in no group.")
         parts += [parameter_table(facts["parameters"])] if facts["parameters"] else []
         profiles = [
-            (f"`{profile}`", ", ".join(f"`{key}={show_value(tuple(value) if isinstance(value, list) else value)}`" for key, value in sets.items()))
+            (
+                f"`{profile}`",
+                ", ".join(f"`{key}={show_value(tuple(value) if isinstance(value, list) else value)}`" for key, value in sets.items()),
+            )
             for profile, sets in facts["profiles"].items()
         ]
         parts += [table(("profile", "sets"), profiles)] if profiles else []
@@ -144,7 +147,9 @@ def expected() -> str:
             )
         head = ("method", "published", "measured, `ddl`", "measured, `median17`", "seeds", "minutes a cell")
         parts += [f"### {title}, Ped2", table(head, rows)]
-    return "\n\n".join([*parts, "AUC in percent. A dash was not measured: no weights, no public specification, or seeds that are not finished."])
+    return "\n\n".join(
+        [*parts, "AUC in percent. A dash was not measured: no weights, no public specification, or seeds that are not finished."]
+    )
 
 
 def percent(row: Mapping[str, str]) -> str:
@@ -169,7 +174,9 @@ def write_generated(app: Sphinx, docname: str, source: list[str]) -> None:
 def write_front(app: Sphinx, error: Exception | None) -> None:
     """Lead whoever opens the folder to its first page: the pages lie where they lie in the repository."""
     if error is None and app.builder.name == "html":
-        (Path(app.outdir) / "index.html").write_text('<!doctype html><meta http-equiv="refresh" content="0; url=docs/index.html"><title>bench</title>\n')
+        (Path(app.outdir) / "index.html").write_text(
+            '<!doctype html><meta http-equiv="refresh" content="0; url=docs/index.html"><title>bench</title>\n'
+        )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from bench.datasets import Avenue, Ped2
 
 import bench
-from bench.datasets import Avenue, Ped2
 from bench.plugins.registry import load
 from bench.scoring.protocols import process
 
@@ -76,7 +76,7 @@ def draw_numbers(plt, found: dict[str, dict[str, float]]):
     """Draw the AUC of each dataset under each protocol."""
     figure, axes = plt.subplots(figsize=(7.2, 2.6))
     names = list(load().protocols)
-    for row, (column, auc) in enumerate(found.items()):
+    for row, auc in enumerate(found.values()):
         values = [auc[name] for name in names]
         axes.plot([min(values), max(values)], [row, row], color="0.75", linewidth=4, solid_capstyle="round", zorder=1)
         axes.scatter(values, [row] * len(values), color=LINE, s=18, zorder=2)

@@ -51,7 +51,9 @@ def blocks(page: Path) -> list[Block]:
     """Return the blocks of a page, or the cells of a notebook."""
     if page.suffix == ".ipynb":
         cells = json.loads(page.read_text())["cells"]
-        return [Block(page.name, number, "python", "".join(cell["source"])) for number, cell in enumerate(cells) if cell["cell_type"] == "code"]
+        return [
+            Block(page.name, number, "python", "".join(cell["source"])) for number, cell in enumerate(cells) if cell["cell_type"] == "code"
+        ]
     text, found = page.read_text(), []
     for match in _BLOCK.finditer(text):
         mark, said = "", ""

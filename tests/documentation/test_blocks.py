@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pytest
 from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, commands_of, shell_of
+from click.testing import CliRunner
 
 from bench import BenchError
 from bench.cli.main import bench
@@ -62,7 +63,8 @@ class Session:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("BENCH_")}
         self.environment |= {"PATH": f"{BENCH}:{os.environ['PATH']}", "BENCH_CACHE": str(cache), "MPLBACKEND": "Agg", "NO_COLOR": "1"}
         self.environment |= {"COLUMNS": "120", "TORCH_HOME": str(folder / "torch")}
-        shutil.copytree(ROOT / "results" / "ped2-small", folder / "results" / "RUN")
+        for name in ("ped2-small", "RUN"):  # as pages call a run of the reader's own
+            shutil.copytree(ROOT / "results" / "ped2-small", folder / "results" / name)
         self._said = (folder / "stderr.txt").open("w")
         self._kernel: subprocess.Popen | None = None
 
@@ -180,9 +182,8 @@ def test_block_is_run_or_marked(block, tmp_path, monkeypatch):
     assert block.language in (*RUN, *SHOWN), f"{block.place}: say what it is: ```{' or ```'.join((*RUN, *SHOWN))}"
     assert not block.mark or len(block.said) > 5, f"{block.place}: <!-- {block.mark} --> without a reason"
     monkeypatch.chdir(tmp_path)
-    for other in BLOCKS:
-        if other.page == block.page and other.mark == "file":
-            (tmp_path / other.said).write_text(other.text)
+    if "--plugin" in block.text:
+        write_plugins(block.page)
     if block.language == "python":
         compile(block.text, block.place, "exec")
     elif block.language == "toml":
@@ -192,6 +193,17 @@ def test_block_is_run_or_marked(block, tmp_path, monkeypatch):
             for words in commands_of(script):
                 if words[0] == "bench":
                     parse(words[1:], block.place)
+
+
+def write_plugins(page: str) -> None:
+    """Write what a page saves as files, and the projects that it begins with `bench new`."""
+    for block in BLOCKS:
+        if block.page == page and block.mark == "file":
+            Path(block.said).write_text(block.text)
+        elif block.page == page and block.language == "sh":
+            for words in commands_of(block.text):
+                if words[:2] == ["bench", "new"]:
+                    assert CliRunner().invoke(bench, words[1:]).exit_code == 0
 
 
 def parse(words: list[str], place: str) -> None:
