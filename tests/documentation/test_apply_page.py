@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -10,24 +9,18 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from blocks import ROOT, blocks, commands_of
 from click.testing import CliRunner
 
 from bench.cli.main import bench
 from bench.frames.cache import cache_folder
 
-ROOT = Path(__file__).parents[1]
-COMMANDS = [
-    shlex.split(line)
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "docs" / "apply.md").read_text(), re.MULTILINE | re.DOTALL)
-    for line in block.splitlines()
-    if not language
-]
+COMMANDS = [words for block in blocks(ROOT / "docs" / "apply.md") if block.language == "sh" for words in commands_of(block.text)]
 
 
 class Camera(BaseHTTPRequestHandler):

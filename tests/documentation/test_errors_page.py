@@ -35,8 +35,8 @@ from bench.running.request import Request
 from bench.runs.files import write_text
 from bench.runs.folder import CellRecord, Run
 
-ROOT = Path(__file__).parents[1]
-TOYS = Path(__file__).parent / "running" / "toys.py"
+ROOT = Path(__file__).parents[2]
+TOYS = ROOT / "tests" / "running" / "toys.py"
 PAGE = dict(re.findall(r"^## (.+?)\n.*?```text\n(.*?)\n```", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE | re.DOTALL))
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
 

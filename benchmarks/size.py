@@ -1,0 +1,62 @@
+"""Run folders of up to 10,000 cells at ShanghaiTech's size, made by a script: how plan, status, scoring and tables grow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from bench import Scores
+from bench.runs.folder import CellRecord, DatasetRecord, Run
+
+from .measure import Report
+
+CLIPS, FRAMES = 107, 40_791
+"""Test clips and frames of ShanghaiTech."""
+SEEDS = 5
+SIZES = (100, 1_000, 10_000)
+DISTINCT = 20
+"""Score files that differ; the other cells hold links to these, so that a run of 10,000 cells takes megabytes in place of 3 GB."""
+
+
+def make_run(path: Path, cells: int) -> Run:
+    """Make a finished run of so many cells: rows of `SEEDS` seeds, labels in blocks, scores that tell a little of them."""
+    generator = np.random.default_rng(0)
+    lengths = [FRAMES // CLIPS + (number < FRAMES % CLIPS) for number in range(CLIPS)]
+    clips = tuple((f"{number // 9 + 1:02d}_{number:04d}", length, f"{number // 9 + 1:02d}") for number, length in enumerate(lengths))
+    labels = {clip: (np.arange(length) % 200 >= 120).astype(np.uint8) for clip, length, _ in clips}
+    run = Run(path)
+    run.write_dataset(DatasetRecord("shanghaitech", "shanghaitech", clips, "f", ("frame",), {"frame": labels}))
+    records = []
+    for number in range(cells):
+        label = f"method-{number // SEEDS:04d}"
+        record = CellRecord(
+            folder=f"cells/{label}/shanghaitech/{number % SEEDS}",
+            method=label,
+            label=label,
+            selector=label,
+            dataset="shanghaitech",
+            dataset_folder="shanghaitech",
+            seed=number % SEEDS,
+            status="done",
+            profile="paper",
+            family="reconstruction",
+            seconds={"fit": 100.0, "score": 10.0, "total": 110.0},
+        )
+        run.write_cell(record)
+        if number < DISTINCT:
+            quality = 0.2 + 0.5 * generator.random()
+            scores = {clip: labels[clip] * quality + generator.random(length) for clip, length, _ in clips}
+            run.write_scores(record, {clip: Scores(values, np.arange(len(values))) for clip, values in scores.items()})
+        else:
+            os.link(run.cell_path(records[number % DISTINCT]) / "scores.npz", run.cell_path(record) / "scores.npz")
+        records.append(record)
+    manifest = {"command": "bench run ...", "protocol": "median17", "request": {}, "versions": {}, "seeds": list(range(SEEDS))}
+    run.write_manifest({**manifest, "cells": [asdict(record) for record in records]})
+    return run
