@@ -198,5 +198,5 @@ def test_a_zip_of_other_things(tmp_path, read):
 
     with zipfile.ZipFile(tmp_path / "ped2.npz", "w") as file:
         file.writestr("01", "text")
-    with pytest.raises(MethodError, match="holds '01', which is no array"):
+    with pytest.raises(MethodError, match="'01' is no array"):
         read(None)
