@@ -103,6 +103,8 @@ def main() -> None:
 
     reader = READERS[name]
     registered()
+    if reader.file.startswith("run/"):
+        import matplotlib.font_manager  # noqa: F401  # which asks the system for its fonts, once
     matlab_cells.TIME_LIMIT = HANG / 4
     path = place / reader.file
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -391,7 +391,7 @@ def run_reader(name: str, spoiled: str, make: Callable[[Random], bytes], generat
         folder = path.parents[len(Path(spoiled).parts)]
         prepare_run(folder, spoiled)
         run = Run.open(folder / "run")
-        look_at(run, everything=calls % 25 == 0)
+        look_at(run, calls)
         if "cells" not in spoiled:
             return
         failed = [one for one in run.cells() if one.status == "failed" and "bench run" in one.reason]
@@ -401,19 +401,17 @@ def run_reader(name: str, spoiled: str, make: Callable[[Random], bytes], generat
     return Reader(name, f"run/{spoiled}", make, read, generated)
 
 
-def look_at(run: Run, everything: bool) -> None:
-    """Read a run as the commands do; `everything` makes its tables and page too, which takes longer."""
+def look_at(run: Run, calls: int) -> None:
+    """Read a run as the commands do; each hundredth time make its tables and page too, which takes longer."""
     from click.testing import CliRunner
 
-    from bench.cli import main  # noqa: F401
     from bench.cli.status import command as status
     from bench.reporting.results import Evidence, evaluate_run
     from bench.running.session import run_finder
 
-    for more in ([], ["--json"]):
-        done = CliRunner().invoke(status, [str(run.path), *more], standalone_mode=False)
-        if done.exception is not None:
-            raise done.exception
+    done = CliRunner().invoke(status, [str(run.path), *["--json"] * (calls % 2)], standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
     run_finder(None, False, run.path.parent)(MANIFEST["request"])
     for one in run.cells():
         where = (run.path / one.folder).resolve()
@@ -424,7 +422,7 @@ def look_at(run: Run, everything: bool) -> None:
                 assert found.values.ndim == 1 and found.values.shape == found.frames.shape, clip
     registry = registered()
     evaluate_run(run, [registry.protocols["raw"]], [registry.metrics["auc"]], Evidence(run))
-    if everything:
+    if calls % 100 == 0:
         from bench.cli.report import command as report
 
         done = CliRunner().invoke(report, [str(run.path)], standalone_mode=False)
