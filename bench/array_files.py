@@ -87,7 +87,7 @@ def _check(file: IO[bytes], size: int) -> int:
         raise ValueError("it holds an array of Python objects, which is a pickle")
     needed = dtype.itemsize
     for length in shape:
-        if type(length) is not int or length < 0:
+        if type(length) is not int or not 0 <= length < 2**63:
             raise ValueError(f"an array cannot have the shape {shape}")
         needed *= length
     if needed > size - file.tell():
