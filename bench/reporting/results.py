@@ -67,7 +67,9 @@ def _check_frames(path: Path, scores: Mapping[str, Scores], dataset: DatasetReco
     """Raise RunError for scores of frames that their clip does not have."""
     for clip, length, _ in dataset.clips:
         if clip in scores and scores[clip].frames.size and scores[clip].frames[-1] >= length:
-            raise RunError(f"{path}: clip {clip} has a score of frame {scores[clip].frames[-1]}, and {length} frames; --force repeats the cell")
+            raise RunError(
+                f"{path}: clip {clip} has a score of frame {scores[clip].frames[-1]}, and {length} frames; --force repeats the cell"
+            )
 
 
 class Evidence:

@@ -399,7 +399,9 @@ def read_scores(path: Path) -> dict[str, Scores]:
     for clip, scores in found.items():
         values, frames = scores.values, scores.frames
         if values.dtype != np.float32 or values.ndim != 1 or frames.dtype != np.int32 or frames.shape != values.shape:
-            raise RunError(f"{path}: clip {clip} has {values.dtype} {values.shape} scores of {frames.dtype} {frames.shape} frames, {_AGAIN}")
+            raise RunError(
+                f"{path}: clip {clip} has {values.dtype} {values.shape} scores of {frames.dtype} {frames.shape} frames, {_AGAIN}"
+            )
         if not np.isfinite(values).all() or (frames.size and frames[0] < 0) or np.any(frames[1:] <= frames[:-1]):
             raise RunError(f"{path}: the scores of clip {clip} are not finite, or their frames do not ascend from 0, {_AGAIN}")
     return found

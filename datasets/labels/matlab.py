@@ -51,7 +51,9 @@ def _mask_cells(path: Path) -> list[np.ndarray]:
     cells = _read_cells(path, "volLabel")
     shapes = {cell.shape for cell in cells}
     if len(shapes) != 1 or cells[0].ndim != 2 or any(cell.dtype.kind not in "biuf" for cell in cells):
-        raise DataError(f"{path}: the masks of volLabel have the shapes {sorted(shapes)}, expected numbers, of one height and width for all frames")
+        raise DataError(
+            f"{path}: the masks of volLabel have the shapes {sorted(shapes)}, expected numbers, of one height and width for all frames"
+        )
     return cells
 
 

@@ -39,7 +39,9 @@ def read_cells(path: Path, name: str) -> list[np.ndarray]:
     global _reader
     with _turn:
         if _reader is None or _reader[0] != os.getpid() or _reader[1].poll() is not None:
-            process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
             _reader = os.getpid(), process
         process = _reader[1]
         assert process.stdin is not None and process.stdout is not None
@@ -53,7 +55,9 @@ def read_cells(path: Path, name: str) -> list[np.ndarray]:
         except (OSError, ValueError, EOFError) as error:
             process.kill()
             _end()
-            raise DataError(f"{path} is damaged: reading it ended its reader, or took more than {TIME_LIMIT:g} s; copy or unpack it again") from error
+            raise DataError(
+                f"{path} is damaged: reading it ended its reader, or took more than {TIME_LIMIT:g} s; copy or unpack it again"
+            ) from error
         finally:
             alarm.cancel()
     if "refused" in answer:

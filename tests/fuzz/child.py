@@ -69,7 +69,13 @@ def inputs(reader: Any, seed: int, first: int, count: int) -> Any:
         total = (first + count + 1) // 2
 
         @hypothesis.seed(seed)
-        @hypothesis.settings(max_examples=total, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate])
+        @hypothesis.settings(
+            max_examples=total,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            phases=[hypothesis.Phase.generate],
+        )
         @hypothesis.given(reader.generated)
         def collect(content: bytes) -> None:
             drawn.append(content)
@@ -87,7 +93,11 @@ def place_of(error: BaseException) -> str:
     """Return the kind of an exception and the last line of this project's code that it passed."""
     import bench
 
-    project = (str(Path(bench.__file__).parent), str(Path(bench.__file__).parents[1] / "methods"), str(Path(bench.__file__).parents[1] / "datasets"))
+    project = (
+        str(Path(bench.__file__).parent),
+        str(Path(bench.__file__).parents[1] / "methods"),
+        str(Path(bench.__file__).parents[1] / "datasets"),
+    )
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(project)]
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "outside"
     return f"{type(error).__name__} at {where}"

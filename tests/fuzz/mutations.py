@@ -184,7 +184,9 @@ def other_array(rng: Random, array: np.ndarray) -> np.ndarray:
         if edit == 0:
             return array.astype(rng.choice(["f4", "f8", "i8", "u1", "?", "c8", "O", "U5", "S3", ">f8", "f2", "M8[s]"]))
         if edit == 1:
-            return rng.choice([array[None], array[..., None], array.ravel()[:0], np.array(array.ravel()[0] if array.size else 0), array.ravel()])
+            return rng.choice(
+                [array[None], array[..., None], array.ravel()[:0], np.array(array.ravel()[0] if array.size else 0), array.ravel()]
+            )
         if edit == 2:
             return np.concatenate([array, array]) if array.ndim else array
         if edit == 3:
@@ -193,7 +195,9 @@ def other_array(rng: Random, array: np.ndarray) -> np.ndarray:
             return array[::-1] if array.ndim else array
         array = np.array(array, dtype=np.float64 if edit == 5 else np.int64)
         if array.size:
-            array.ravel()[rng.randrange(array.size)] = rng.choice((np.nan, np.inf, -np.inf, 1e300, 0.5)) if edit == 5 else rng.choice((-1, 2, 2**62, -(2**63)))
+            array.ravel()[rng.randrange(array.size)] = (
+                rng.choice((np.nan, np.inf, -np.inf, 1e300, 0.5)) if edit == 5 else rng.choice((-1, 2, 2**62, -(2**63)))
+            )
         return array
 
 

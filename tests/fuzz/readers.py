@@ -67,7 +67,9 @@ def json_bytes(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-ANY_JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4), max_leaves=12)
+ANY_JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4), max_leaves=12
+)
 
 # ---------------------------------------------------------------------------------------------------------------- labels
 
@@ -123,7 +125,9 @@ def odd_cells(rng: Random, cells: Sequence[np.ndarray]) -> list[Any]:
         other = mutations.other_array(rng, np.asarray(found[at]))
         if other.dtype.kind in "OM":
             other = cell_array([np.arange(3)])
-        found[at] = rng.choice([other, "text", cell_array(cells), np.zeros((2, 0)), np.array([[1.5], [2.5]]), {"a": 1}, np.zeros((2, 2, 2))])
+        found[at] = rng.choice(
+            [other, "text", cell_array(cells), np.zeros((2, 0)), np.array([[1.5], [2.5]]), {"a": 1}, np.zeros((2, 2, 2))]
+        )
     return found
 
 
@@ -166,7 +170,9 @@ def mat73(rng: Random) -> bytes:
                 stored = file.create_dataset(f"#refs#/{index}", data=np.array([0, 0], np.uint64))
                 stored.attrs["MATLAB_empty"] = rng.choice((np.uint8(1), np.uint8(0), "yes", np.arange(3)))
             else:
-                stored = file.create_dataset(f"#refs#/{index}", data=np.asarray(cell).T, **({"compression": "gzip"} if chance < 0.3 and np.ndim(cell) else {}))
+                stored = file.create_dataset(
+                    f"#refs#/{index}", data=np.asarray(cell).T, **({"compression": "gzip"} if chance < 0.3 and np.ndim(cell) else {})
+                )
             references[index, 0] = stored.ref if rng.random() > 0.03 else h5py.Reference()
         if rng.random() < 0.03:
             file.create_dataset(name, data=np.arange(4.0))
@@ -193,7 +199,9 @@ def read_mat(path: Path) -> None:
 
 
 def npy_labels(rng: Random) -> bytes:
-    return mutations.npy(rng, rng.choice((np.arange(26, dtype=np.uint8) % 2, np.ones((1, 20)), (np.arange(96).reshape(2, 6, 8) % 3).astype(np.uint8))))
+    return mutations.npy(
+        rng, rng.choice((np.arange(26, dtype=np.uint8) % 2, np.ones((1, 20)), (np.arange(96).reshape(2, 6, 8) % 3).astype(np.uint8)))
+    )
 
 
 def read_npy_file(path: Path) -> None:
@@ -435,7 +443,18 @@ def registered() -> Any:
     return load()
 
 
-LIKELY = ("cells/pca/toy/0", "cells/../../escaped", "/tmp/escaped", "done", "failed", "no data", "running", {"auc": None}, {"total": "x"}, [["a"]])
+LIKELY = (
+    "cells/pca/toy/0",
+    "cells/../../escaped",
+    "/tmp/escaped",
+    "done",
+    "failed",
+    "no data",
+    "running",
+    {"auc": None},
+    {"total": "x"},
+    [["a"]],
+)
 
 
 def cell_json(rng: Random) -> bytes:
@@ -466,10 +485,13 @@ DATASET_JSON = {
     "frame_rate": 25.0, "resolution": [24, 32], "clips": [{"id": clip, "length": length, "scene": ""} for clip, length in LENGTHS.items()],
 }  # fmt: skip
 FIELD_JSON = json_bytes(
-    st.builds(lambda value, field, other: {**value, field: other}, st.just(asdict(cell(0))), st.sampled_from([*asdict(cell(0))]), ANY_JSON) | ANY_JSON
+    st.builds(lambda value, field, other: {**value, field: other}, st.just(asdict(cell(0))), st.sampled_from([*asdict(cell(0))]), ANY_JSON)
+    | ANY_JSON
 )
 MANIFEST_JSON = json_bytes(st.builds(lambda field, other: {**MANIFEST, field: other}, st.sampled_from([*MANIFEST]), ANY_JSON) | ANY_JSON)
-DATASET_FIELDS = json_bytes(st.builds(lambda field, other: {**DATASET_JSON, field: other}, st.sampled_from([*DATASET_JSON]), ANY_JSON) | ANY_JSON)
+DATASET_FIELDS = json_bytes(
+    st.builds(lambda field, other: {**DATASET_JSON, field: other}, st.sampled_from([*DATASET_JSON]), ANY_JSON) | ANY_JSON
+)
 
 # ------------------------------------------------------------------------------------------------ selections and plugins
 
@@ -477,7 +499,27 @@ SELECTIONS = (
     "c3dsu,baseline", "all,-tsc", "pca[components=3|5]", "'folder[path=\"a, b\"]'", "ae-3d[pseudo=\"patch[source=frames]+skip\",probability=0.1]", "mnad",
     "scores[path=x.npz,first=8,higher_is=normal]", "memae[epochs=1|2|3,size=64]", "optical-flow", "lntra-patch,steal",
 )  # fmt: skip
-PIECES = ("[", "]", "|", "=", ",", "-", '"', '""', "+", "all", "baseline", "pca", "components=", "epochs=", "weights=", "[a=b]", "-all", "width=0", "batch=-1")
+PIECES = (
+    "[",
+    "]",
+    "|",
+    "=",
+    ",",
+    "-",
+    '"',
+    '""',
+    "+",
+    "all",
+    "baseline",
+    "pca",
+    "components=",
+    "epochs=",
+    "weights=",
+    "[a=b]",
+    "-all",
+    "width=0",
+    "batch=-1",
+)
 
 
 def selection(rng: Random) -> bytes:
@@ -489,7 +531,9 @@ def selection_texts() -> st.SearchStrategy[bytes]:
     """Return selections by their grammar, of real names and parameters, with values of any kind."""
     names = [*registered().methods, *registered().groups("methods"), "nobody"]
     fields = sorted({entry for target in registered().methods.values() for entry in getattr(target.Parameters, "__dataclass_fields__", {})})
-    value = st.sampled_from(["1", "0", "-1", "64", "nan", "1e99", "none", "true", '"a,b"', '""', "x|y", "9" * 30, "1+2", "skip", "noise"]) | st.text(max_size=6)
+    value = st.sampled_from(
+        ["1", "0", "-1", "64", "nan", "1e99", "none", "true", '"a,b"', '""', "x|y", "9" * 30, "1+2", "skip", "noise"]
+    ) | st.text(max_size=6)
     pair = st.builds(lambda key, text: f"{key}={text}", st.sampled_from(fields), value)
     item = st.builds(
         lambda minus, name, pairs: f"{minus}{name}" + (f"[{','.join(pairs)}]" if pairs else ""),
@@ -569,7 +613,18 @@ PLUGIN_WORDS = (
 
 def plugin(rng: Random) -> bytes:
     if rng.random() < 0.02:
-        return rng.choice((b"(" * 5000, b"-" * 50000 + b"1", b"\x00", b"\xff\xfe", b"# coding: nothing\n", b"x = " + b"[" * 90 + b"]" * 90, b"'" * 3, b"x" * 10**6))
+        return rng.choice(
+            (
+                b"(" * 5000,
+                b"-" * 50000 + b"1",
+                b"\x00",
+                b"\xff\xfe",
+                b"# coding: nothing\n",
+                b"x = " + b"[" * 90 + b"]" * 90,
+                b"'" * 3,
+                b"x" * 10**6,
+            )
+        )
     if rng.random() < 0.3:
         return mutations.bytes_of(rng, PLUGIN.encode())
     lines = PLUGIN.split("\n")

@@ -169,7 +169,9 @@ def test_json_that_is_none_names_its_file(run, content):
     assert str(path) in run.cells()[0].reason
 
 
-@pytest.mark.parametrize("change", [{"cells": [[]]}, {"cells": None}, {"datasets": ["ped2"]}, {"command": 5}, {"protocol": []}, {"versions": []}])
+@pytest.mark.parametrize(
+    "change", [{"cells": [[]]}, {"cells": None}, {"datasets": ["ped2"]}, {"command": 5}, {"protocol": []}, {"versions": []}]
+)
 def test_run_json_with_a_field_of_another_type(run, change):
     """It is refused with the file and the field."""
     write_text(run.path / "run.json", json.dumps({**run.manifest, **change}))
@@ -179,12 +181,27 @@ def test_run_json_with_a_field_of_another_type(run, change):
 
 def dataset(**changes) -> dict:
     clips = [{"id": "01", "length": 3, "scene": ""}]
-    fields = {"name": "ped2", "label": "ped2", "fingerprint": "f", "share": 1.0, "label_sets": ["x"], "lengths_from": "frames", "clips": clips}
+    fields = {
+        "name": "ped2",
+        "label": "ped2",
+        "fingerprint": "f",
+        "share": 1.0,
+        "label_sets": ["x"],
+        "lengths_from": "frames",
+        "clips": clips,
+    }
     return {**fields, "problems": {}, "tracks": {}, **changes}
 
 
 @pytest.mark.parametrize(
-    "change", [{"clips": [{"id": "01", "length": 10**40, "scene": ""}]}, {"resolution": [5]}, {"frame_rate": "x"}, {"share": 10**400}, {"problems": []}]
+    "change",
+    [
+        {"clips": [{"id": "01", "length": 10**40, "scene": ""}]},
+        {"resolution": [5]},
+        {"frame_rate": "x"},
+        {"share": 10**400},
+        {"problems": []},
+    ],
 )
 def test_dataset_json_with_a_field_that_cannot_be(run, change):
     """It is refused with the file."""
@@ -194,7 +211,9 @@ def test_dataset_json_with_a_field_that_cannot_be(run, change):
         run.dataset("ped2")
 
 
-@pytest.mark.parametrize("labels", [np.zeros(2, np.uint8), np.zeros((3, 1), np.uint8), np.array(0, np.uint8), np.array([0, 1, 2], np.uint8), np.zeros(3)])
+@pytest.mark.parametrize(
+    "labels", [np.zeros(2, np.uint8), np.zeros((3, 1), np.uint8), np.array(0, np.uint8), np.array([0, 1, 2], np.uint8), np.zeros(3)]
+)
 def test_labels_of_a_dataset_that_do_not_fit_their_clip(run, labels):
     """Labels that are too short, of another shape or no 0/1 are refused with the file, not counted."""
     write_bytes(run.path / "datasets/ped2.npz", npz({"x/01": labels}))
