@@ -14,17 +14,20 @@ from typing import Any
 
 import psutil
 
-from ..errors import RunError
+from ..errors import BenchError, RunError
 from ..runs.folder import KEPT, CellRecord, Run
 from .duration import duration
 from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
+from .worker import STOPPED
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
 GRACE = 10.0
 """Seconds a worker has to write its outcome after it was asked to stop."""
+SILENCE = 60.0
+"""Seconds after which a worker that was killed, and whose end nobody reports, means that the server of the workers is frozen."""
 
 
 @dataclass
@@ -233,6 +236,11 @@ class Runner:
             with contextlib.suppress(psutil.Error):
                 job.memory = max(job.memory, psutil.Process(job.pid).memory_info().rss)
             if job.stopping:
+                if now > job.stop_by + SILENCE:
+                    raise BenchError(
+                        f"the server of the workers does not answer: {job.title} was ended {duration(SILENCE)} ago, and nobody reports it; "
+                        "the same command goes on"
+                    )
                 if now > job.stop_by:
                     self._signal(job, kill=True)
             elif job.cell is not None and job.steps >= 0 and now - job.moved > request.stall_limit and self._is_stepped(job):
@@ -303,6 +311,8 @@ class Runner:
         if code == 0:
             path.unlink(missing_ok=True)
             return ""
+        if code == STOPPED:
+            return f"preparing {job.dataset.selected.label}: stopped before it was done; the same command goes on with it"
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if code == 4 and lines:
             return lines[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,7 +26,7 @@ FILES = {
     "run.json": "request, command line, versions, git state, machine, threads, datasets with fingerprints, seeds, profile, detector",
     "datasets/NAME.json": "ids, lengths and scenes of the test clips; the fingerprint; what could not be prepared, and why",
     "datasets/NAME.npz": "LABELSET/CLIP: the 0/1 labels of each clip, (N,) uint8",
-    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings",
+    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings; a checksum",
     "cells/METHOD/DATASET/SEED/scores.npz": "CLIP: (K,) float32, higher is more anomalous; CLIP.frames: (K,) int32, counted from 0",
     "cells/METHOD/DATASET/SEED/training.csv": "the terms of the loss, a line an epoch",
     "cells/METHOD/DATASET/SEED/log.txt": "what method and harness said; the traceback of an error",
@@ -237,13 +239,25 @@ class Run:
         """Return the cells as they are now. One whose cell.json is damaged is failed, with that reason."""
         return [self.cell(planned) for planned in self.planned()]
 
+    def cells_left(self) -> list[CellRecord]:
+        """Return the cells whose own files can be read, by folder: all there is where run.json is damaged."""
+        found = []
+        for path in sorted(self.path.glob("cells/**/cell.json")):
+            try:
+                record = _read_cell(path)
+            except RunError:
+                continue
+            if self.path / record.folder == path.parent:
+                found.append(record)
+        return found
+
     def cell(self, planned: CellRecord) -> CellRecord:
         """Return one cell as it is now."""
         path = self.path / planned.folder / "cell.json"
         if not path.exists():
             return planned
         try:
-            record = _record(read_json(path, "cell"), str(path))
+            record = _read_cell(path)
             if record.folder != planned.folder:
                 raise RunError(f"{path} belongs to {record.folder}")
         except RunError as error:
@@ -253,8 +267,9 @@ class Run:
         return record
 
     def write_cell(self, record: CellRecord) -> None:
-        """Write cell.json."""
-        write_json(self.cell_path(record) / "cell.json", asdict(record))
+        """Write cell.json, with a checksum: a digit that changed on the disk would be a number like any other."""
+        value = asdict(record)
+        write_json(self.cell_path(record) / "cell.json", {**value, "sha256": _checksum(value)})
 
     def cell_path(self, record: CellRecord) -> Path:
         """Return the folder of a cell."""
@@ -414,6 +429,18 @@ _HINTS = get_type_hints(CellRecord)
 def _check_labels(labels: np.ndarray, length: int, what: str) -> None:
     if labels.shape != (length,) or labels.dtype != np.uint8 or labels.size and labels.max() > 1:
         raise ValueError(f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames")
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _read_cell(path: Path) -> CellRecord:
+    value = read_json(path, "cell")
+    checksum = value.pop("sha256", None)  # absent in files of earlier versions
+    if checksum is not None and checksum != _checksum(value):
+        raise RunError(f"{path} is damaged: its content is not what was written")
+    return _record(value, str(path))
 
 
 def _record(value: Mapping[str, Any], path: str) -> CellRecord:
