@@ -427,7 +427,7 @@ _HINTS = get_type_hints(CellRecord)
 
 
 def _check_labels(labels: np.ndarray, length: int, what: str) -> None:
-    if labels.shape != (length,) or labels.dtype != np.uint8 or labels.size and labels.max() > 1:
+    if labels.shape != (length,) or labels.dtype != np.uint8 or (labels.size and labels.max() > 1):
         raise ValueError(f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames")
 
 

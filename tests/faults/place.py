@@ -122,7 +122,9 @@ class Place:
         code = self.go()
         said = self.said()
         assert code == 0, f"after {after}: exit code {code}\n{said}"
-        assert [cell.status for cell in self.cells()] == ["done"] * 8, f"after {after}: {[(cell.status, cell.reason) for cell in self.cells()]}"
+        assert [cell.status for cell in self.cells()] == ["done"] * 8, (
+            f"after {after}: {[(cell.status, cell.reason) for cell in self.cells()]}"
+        )
         found = self.numbers()
         other = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
         assert not other, f"after {after}: other numbers in {other}\n{said}"

@@ -50,7 +50,9 @@ def place(tmp_path, request):
 @pytest.fixture(scope="module", autouse=True)
 def print_counts():
     yield
-    print(f"\nfaults injected, seed {SEED}: {sum(DONE.values())} ({', '.join(f'{kind}: {count}' for kind, count in DONE.items())}); lost: 0 where all passed")
+    print(
+        f"\nfaults injected, seed {SEED}: {sum(DONE.values())} ({', '.join(f'{kind}: {count}' for kind, count in DONE.items())}); lost: 0 where all passed"
+    )
 
 
 def begin_anew(place: Place) -> None:
@@ -102,7 +104,9 @@ def test_frozen_processes(place, whole):
         place.check(whole.numbers(), "a frozen process")
 
 
-@pytest.mark.parametrize(("kind", "number"), [("runner killed", signal.SIGKILL), ("runner terminated", signal.SIGTERM), ("server killed", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("kind", "number"), [("runner killed", signal.SIGKILL), ("runner terminated", signal.SIGTERM), ("server killed", signal.SIGKILL)]
+)
 def test_runner_or_server_that_dies(place, whole, kind, number):
     """What watches over the workers ends at random moments, several times in one run: nothing that was done is repeated or lost."""
     while DONE[kind] < wanted(kind):

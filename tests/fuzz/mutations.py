@@ -39,7 +39,7 @@ def bytes_of(rng: Random, content: bytes, others: Sequence[bytes] = ()) -> bytes
             data[at] = rng.randrange(256)
         elif edit == 4:
             number = rng.choice(NUMBERS) % 2**64
-            kind = rng.choice("<I >I <Q >Q <H >H".split())
+            kind = rng.choice(["<I", ">I", "<Q", ">Q", "<H", ">H"])
             packed = struct.pack(kind, number % 2 ** (8 * struct.calcsize(kind)))
             data[at : at + len(packed)] = packed
         elif edit == 5:

@@ -35,7 +35,7 @@ from bench.plugins.registry import load
 from bench.plugins.selection import select
 from bench.plugins.syntax import parse
 from bench.running.context import make_context
-from bench.runs.folder import CellRecord, DatasetRecord, Run, write_scores
+from bench.runs.folder import CellRecord, DatasetRecord, Run
 
 LENGTHS = {"01": 20, "02": 26}
 
@@ -319,7 +319,7 @@ def read_boxes(path: Path) -> None:
         assert type(height) is int and type(width) is int and height > 0 and width > 0 and len(found) == length
         for frame in found:
             assert frame.dtype == np.float64 and frame.ndim == 2 and frame.shape[1] == 5 and np.isfinite(frame).all()
-            assert (frame[:, 2:4] >= frame[:, :2]).all() and ((0 <= frame[:, 4]) & (frame[:, 4] <= 1)).all()
+            assert (frame[:, 2:4] >= frame[:, :2]).all() and ((frame[:, 4] >= 0) & (frame[:, 4] <= 1)).all()
 
 
 def scores(rng: Random) -> bytes:

@@ -243,3 +243,22 @@ def test_scores_that_no_method_can_have_written(run, values, frames):
 def test_run_json_without_its_command(run):
     """`bench status` and the tables go on with what such a run has for certain."""
     assert (run.manifest["command"], run.manifest["protocol"]) == ("bench run", "median17")
+
+
+def test_digit_that_changed_in_cell_json_is_noticed(run):
+    """A number that is as good as another is not what was written: a checksum tells."""
+    run.write_cell(cell(status="done", attempts=2, data_share=0.5))
+    path = run.path / "cells/pca/ped2/0/cell.json"
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+    assert (run.cells()[0].status, str(path) in run.cells()[0].reason) == ("failed", True)
+    assert "its content is not what was written" in run.cells()[0].reason
+
+
+def test_cells_are_found_without_run_json(run):
+    """Those whose own files can be read, where they say they belong."""
+    run.write_cell(cell(status="done"))
+    run.write_cell(cell(folder="cells/pca/ped2/1", seed=1))
+    (run.path / "run.json").write_text("{")
+    (run.path / "cells/pca/ped2/2").mkdir()
+    (run.path / "cells/pca/ped2/2/cell.json").write_text("{")
+    assert [(found.seed, found.status) for found in run.cells_left()] == [(0, "done"), (1, "queued")]
