@@ -51,7 +51,7 @@ def _break_disk(fault):
     fsync = os.fsync
 
     def failing_fsync(handle):
-        hit(os.readlink(f"/proc/self/fd/{handle}"))
+        hit(Path(f"/proc/self/fd/{handle}").readlink())
         fsync(handle)
 
     os.fsync = failing_fsync

@@ -43,7 +43,7 @@ def watch(allowed: list[Path]) -> list[str]:
     def hook(event: str, arguments: tuple) -> None:
         bad = False
         if event == "open":
-            path, mode, flags = arguments
+            path, _, flags = arguments
             bad = bool((flags or 0) & WRITES) and not inside(path)
         elif event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.symlink", "os.link", "os.chmod", "os.utime"):
             bad = not inside(arguments[0]) or (event == "os.rename" and not inside(arguments[1]))
