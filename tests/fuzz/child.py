@@ -1,6 +1,6 @@
 """Feeds inputs to one reader, in a process of its own with limits: `child.py READER SEED FIRST COUNT FOLDER`.
 
-Before each input its number is written to FOLDER/current, and the input itself stands in FOLDER, so that whoever started this process knows
+Before each input its number and the counts so far are written to FOLDER/current, and the input itself stands in FOLDER, so that whoever started this process knows
 which one ended it. At the end the counts are printed as JSON.
 """
 
@@ -140,7 +140,7 @@ def main() -> None:
             (place / "defects" / f"{number}-{path.name}").write_bytes(content)
 
     for number, content in chosen:
-        os.pwrite(current, f"{number:9d}".encode(), 0)
+        os.pwrite(current, f"{number:9d}{counts['read']:9d}{counts['refused']:9d}{counts['defects']:9d}".encode(), 0)
         path.write_bytes(content)
         escaped.clear()
         faulthandler.dump_traceback_later(HANG, exit=True)

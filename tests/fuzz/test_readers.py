@@ -38,11 +38,12 @@ def test_reader_refuses_or_reads_rightly(reader, tmp_path):
             counts = {key: counts[key] + result["counts"].get(key, 0) for key in counts}
             defects |= {f"{kind} (from {done})": found for kind, found in result["defects"].items()}
             break
-        # It crashed or hung: what it counted before is lost but for the number, and the next child begins behind.
-        last = int((tmp_path / "current").read_text()) if (tmp_path / "current").exists() else -1
+        # It crashed or hung, and the next child begins behind that input.
+        last, *so_far = map(int, (tmp_path / "current").read_text().split()) if (tmp_path / "current").exists() else (-1,)
         assert last >= done, child.stderr[-3000:]
+        counts = {key: counts[key] + more for key, more in zip(counts, so_far)}
         counts["defects"] += 1
-        defects[f"crash or hang, exit code {child.returncode}"] = [1, last, child.stderr[-3000:]]
+        defects[f"crash or hang at {last}, exit code {child.returncode}"] = [1, last, child.stderr[-3000:]]
         done = last + 1
     print(f"\n{reader}: {total} inputs, seed {SEED}: {counts['read']} read, {counts['refused']} refused, {counts['defects']} defects")
     for kind, (times, number, text) in defects.items():
