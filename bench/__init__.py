@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .array_files import load_npy as load_npy
+    from .array_files import load_npz as load_npz
     from .dataset import Clip as Clip
     from .dataset import Dataset as Dataset
     from .dataset import DatasetInfo as DatasetInfo
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from .scoring.protocols import Protocol as Protocol
 
 _HOME = {
+    "load_npy": "array_files",
+    "load_npz": "array_files",
     "Clip": "dataset",
     "Dataset": "dataset",
     "DatasetInfo": "dataset",

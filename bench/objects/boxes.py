@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,8 @@ def _parse(content: bytes, path: Path) -> _Boxes:
         raise DataError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not JSON: no text at byte {error.start} ({error.reason})") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+        raise DataError(f"{path}: not to be read: {error}") from error
     if not isinstance(data, dict):
         raise DataError(f"{path} is {_kind(data)}, expected an object with the fields 'size' and 'clips'")
     for field in ("size", "clips"):
@@ -146,7 +148,7 @@ def _frame_boxes(boxes: Any, where: str) -> np.ndarray:
     if not isinstance(boxes, list):
         raise DataError(f"{where} is {_kind(boxes)}, expected a list of boxes")
     for index, box in enumerate(boxes):
-        if not (isinstance(box, list) and len(box) == 5 and all(type(value) in (int, float) and math.isfinite(value) for value in box)):
+        if not (isinstance(box, list) and len(box) == 5 and all(_is_finite(value) for value in box)):
             raise DataError(f"{where}[{index}] is {json.dumps(box)[:80]}, expected [x1, y1, x2, y2, score], five finite numbers")
         x1, y1, x2, y2, score = box
         if x2 < x1 or y2 < y1:
@@ -154,6 +156,10 @@ def _frame_boxes(boxes: Any, where: str) -> np.ndarray:
         if not 0 <= score <= 1:
             raise DataError(f"{where}[{index}] = {box}: the score must lie within 0..1")
     return np.array(boxes, dtype=np.float64).reshape(-1, 5)
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _kind(value: Any) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from .parameters import format_value
 
 QUOTING = "in a shell, quote selections that contain [ or |"
+LONGEST = 20_000
+"""Characters of a selection. Chosen here: a thousand rows with parameters; each unknown name costs a search for the nearest."""
 _SPECIAL = frozenset('[]|,"')
 
 
@@ -28,6 +30,10 @@ class Item:
 
 def parse(text: str) -> list[Item]:
     """Split a selection into its items; mistakes of the syntax are kept with the item that has them."""
+    if len(text) > LONGEST:
+        return [
+            Item(text[:80], mistakes=(f"a selection of {len(text)} characters, that begins {text[:80]!r}; at most {LONGEST} are read",))
+        ]
     control = find_control_character(text)
     if control:
         return [Item(text, mistakes=(f"{text!r} holds a control character ({control}); names and values are plain text",))]

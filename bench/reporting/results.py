@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +63,15 @@ class Common:
         return sum(map(len, self.frames.values()))
 
 
+def _check_frames(path: Path, scores: Mapping[str, Scores], dataset: DatasetRecord) -> None:
+    """Raise RunError for scores of frames that their clip does not have."""
+    for clip, length, _ in dataset.clips:
+        if clip in scores and scores[clip].frames.size and scores[clip].frames[-1] >= length:
+            raise RunError(
+                f"{path}: clip {clip} has a score of frame {scores[clip].frames[-1]}, and {length} frames; --force repeats the cell"
+            )
+
+
 class Evidence:
     """The scores and labels of a run, read once."""
 
@@ -80,6 +90,7 @@ class Evidence:
                 self._scores[cell.folder] = run.scores(cell)
                 if cell.dataset_folder not in self._datasets:
                     self._datasets[cell.dataset_folder] = run.dataset(cell.dataset_folder)
+                _check_frames(run.cell_path(cell) / "scores.npz", self._scores[cell.folder], self._datasets[cell.dataset_folder])
             except RunError as error:
                 cell.status, cell.reason = "failed", str(error)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..dataset import Dataset
-from ..errors import DataError, RequestError
+from ..errors import DataError, RequestError, RunError
 from ..frames.fingerprint import dataset_fingerprint
 from ..method import Frames, Method
 from ..network_method import NetworkMethod
@@ -180,7 +180,13 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     run, resumed = find_run(signature(request, profiles, device))
     workers, threads = _divide(request, device)
     plan = Plan(request, device, workers, threads, profiles, protocol, roots, run, resumed, datasets, [], [])
-    earlier = {cell.folder: cell for cell in run.cells()} if (run.path / "run.json").exists() else {}
+    earlier: dict[str, CellRecord] = {}
+    if (run.path / "run.json").exists():
+        try:
+            earlier = {cell.folder: cell for cell in run.cells()}
+        except RunError as error:
+            earlier = {cell.folder: cell for cell in run.cells_left()}
+            plan.notes.append(f"{error}; it is written anew, and {len(earlier)} cells are taken from their own files")
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
             plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
@@ -409,8 +415,8 @@ def _compare(
     elif before.status != "done":
         record.seconds = before.seconds
         return PlannedCell(record, planned, network, False, f"goes on: {before.status} before")
-    elif not (run.path / before.folder / "scores.npz").is_file():
-        why = "run again: its scores.npz is gone"
+    elif problem := _scores_problem(run, before):
+        why = f"run again: its scores.npz is {problem}"
     else:
         why = "done before, same key"
         if before.source_sha256 != record.source_sha256:
@@ -422,6 +428,17 @@ def _compare(
             setattr(before, name, getattr(record, name))
         return PlannedCell(before, planned, network, True, why, lacking=lacking)
     return PlannedCell(record, planned, network, False, why, fresh=True)
+
+
+def _scores_problem(run: Run, cell: CellRecord) -> str:
+    """Return 'gone' or 'damaged' where the scores of a finished cell cannot be read; empty where they can."""
+    if not (run.path / cell.folder / "scores.npz").is_file():
+        return "gone"
+    try:
+        run.scores(cell)
+    except RunError:
+        return "damaged"
+    return ""
 
 
 def _published(method: Method, dataset: str) -> dict[str, str]:

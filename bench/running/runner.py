@@ -13,18 +13,21 @@ from typing import Any
 
 import psutil
 
-from ..errors import RunError
+from ..errors import BenchError, RunError
 from ..runs.folder import KEPT, CellRecord, Run
 from .duration import duration
 from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
 from .stopping import asked_to_stop
+from .worker import STOPPED
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
 GRACE = 10.0
 """Seconds a worker has to write its outcome after it was asked to stop."""
+SILENCE = 60.0
+"""Seconds after which a worker that was killed, and whose end nobody reports, means that the server of the workers is frozen."""
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Job:
     stopping: str = ""
     """Why it was asked to stop: 'interrupted', 'stalled' or 'time limit'."""
     stop_by: float = 0.0
+    frozen_since: float | None = None
+    """When its process was first seen stopped (SIGSTOP), and has been since."""
 
 
 class Observer:
@@ -211,11 +216,20 @@ class Runner:
             if job.pid is None:
                 continue
             with contextlib.suppress(psutil.Error):
-                job.memory = max(job.memory, psutil.Process(job.pid).memory_info().rss)
+                process = psutil.Process(job.pid)
+                job.memory = max(job.memory, process.memory_info().rss)
+                job.frozen_since = (job.frozen_since or now) if process.status() == psutil.STATUS_STOPPED else None
             if job.stopping:
+                if now > job.stop_by + SILENCE:
+                    raise BenchError(
+                        f"the server of the workers does not answer: {job.title} was ended {duration(SILENCE)} ago, and nobody reports it; "
+                        "the same command goes on"
+                    )
                 if now > job.stop_by:
                     self._signal(job, kill=True)
-            elif job.cell is not None and job.steps >= 0 and now - job.moved > request.stall_limit and self._is_stepped(job):
+            elif (job.cell is not None and job.steps >= 0 and now - job.moved > request.stall_limit and self._is_stepped(job)) or (
+                job.frozen_since is not None and now - job.frozen_since > request.stall_limit
+            ):
                 self._stop(job, "stalled")
             elif job.cell is not None and request.time_limit is not None and now - job.began > request.time_limit:
                 self._stop(job, "time limit")
@@ -283,6 +297,11 @@ class Runner:
         if code == 0:
             path.unlink(missing_ok=True)
             return ""
+        if job.stopping == "stalled":
+            limit = duration(self.plan.request.stall_limit)
+            return f"preparing {job.dataset.selected.label}: stalled: its process stood still for {limit}; the same command goes on with it"
+        if code == STOPPED:
+            return f"preparing {job.dataset.selected.label}: stopped before it was done; the same command goes on with it"
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if code == 4 and lines:
             return lines[-1]

@@ -36,7 +36,7 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
                 raise RequestError(f"--new and --out {str(out)!r}: that run is there already; leave one of them out")
             if not exists and out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise RequestError(f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder")
-            return (Run.open(out) if exists else Run(out)), exists
+            return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists
         if not new:
             for run in find_runs(results):
                 if _goes_on(run, signature):
@@ -49,6 +49,14 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
         return Run(path), False
 
     return find
+
+
+def _is_damaged(run: Run) -> bool:
+    """Whether run.json cannot be read: the cells have files of their own, from which it is made anew."""
+    try:
+        return not run.manifest
+    except RunError:
+        return True
 
 
 def _goes_on(run: Run, signature: Mapping[str, Any]) -> bool:
@@ -111,9 +119,11 @@ def write_run(plan: Plan, registry: Registry) -> None:
     ------
     RunError : the folder cannot be written.
     """
-    manifest = plan.run.manifest if plan.resumed else {}
+    manifest = plan.run.manifest if plan.resumed and not _is_damaged(plan.run) else {}
     mine = {cell.record.folder for cell in plan.cells}
-    others = [cell for cell in manifest.get("cells", []) if cell.get("folder") not in mine]
+    before = plan.run.planned() if manifest else plan.run.cells_left()
+    # Each cell that was ever laid out has its file; a folder without one is a name that was damaged.
+    others = [asdict(cell) for cell in before if cell.folder not in mine and (plan.run.cell_path(cell) / "cell.json").is_file()]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan.run.write_manifest(
         {

@@ -39,6 +39,10 @@ from .seeding import seed_everything
 Task = Mapping[str, Any]
 
 
+STOPPED = 5
+"""Exit code of a preparation that was asked to stop: what it should make is not there."""
+
+
 class Interrupted(BaseException):
     """The runner asked this worker to stop (SIGTERM)."""
 
@@ -57,7 +61,7 @@ def run_task(task: Task, alive: int | None = None) -> int:
     try:
         return _prepare(task) if task["kind"] == "prepare" else _attempt(task)
     except Interrupted:
-        return 0
+        return 0 if task["kind"] == "cell" else STOPPED
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -225,14 +229,14 @@ def _run_cell(
     regions = _region_keeper(method, training_clips, context, dataset, kept, scratch) if "regions" in task["keep"] else None
     context.images = all_of([taker for taker in (images, regions) if taker is not None])
     began = time.monotonic()
-    # Scoring must not depend on how much randomness fitting used: a resumed cell does not fit again.
-    seed_everything(record.seed, int(task["threads"]))
     found = {clip.id: clip for clip in dataset.clips("test")}
     scores: dict[str, Scores] = {}
     for number, (clip_id, length) in enumerate(lengths.items(), start=1):
         partial = scratch / "scores" / f"{clip_id}.npz"
         result = _read_partial(partial, clip_id, logger)
         if result is None or (regions is not None and not regions.part(clip_id).exists()):
+            # A clip's scores must not depend on how much randomness fitting and other clips used: a resumed cell does neither again.
+            seed_everything(record.seed, int(task["threads"]))
             returned = method.score(opened(found[clip_id], length), context)
             result = as_scores(returned, length, f"{record.label} on {record.dataset}, clip {clip_id}")
             if regions is not None:

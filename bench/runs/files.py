@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_files import load_npz
 from ..errors import RunError
 
 
@@ -63,14 +64,18 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     RunError : the file is absent, cannot be read, or holds something else.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_json)
     except FileNotFoundError as error:
         raise RunError(f"{what}: there is no {path}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{what}: {path} cannot be read ({error})") from error
     if not isinstance(value, dict):
         raise RunError(f"{what}: {path} holds a {type(value).__name__}, expected an object")
     return value
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -87,11 +92,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     ------
     RunError : absent or damaged.
     """
-    import zipfile
-    import zlib
-
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        return load_npz(path)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read ({error}); the same `bench run` line writes it anew") from error

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
 from ..errors import RunError
 from ..method import Scores
+from ..plugins.syntax import find_control_character
+from .fields import misfit
 from .files import npz, read_json, read_npz, write_bytes, write_json
 from .regions import Regions, TrueRegions, read_regions, read_true_regions, write_regions, write_true_regions
 
@@ -21,7 +26,7 @@ FILES = {
     "run.json": "request, command line, versions, git state, machine, threads, datasets with fingerprints, seeds, profile, detector",
     "datasets/NAME.json": "ids, lengths and scenes of the test clips; the fingerprint; what could not be prepared, and why",
     "datasets/NAME.npz": "LABELSET/CLIP: the 0/1 labels of each clip, (N,) uint8",
-    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings",
+    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings; a checksum",
     "cells/METHOD/DATASET/SEED/scores.npz": "CLIP: (K,) float32, higher is more anomalous; CLIP.frames: (K,) int32, counted from 0",
     "cells/METHOD/DATASET/SEED/training.csv": "the terms of the loss, a line an epoch",
     "cells/METHOD/DATASET/SEED/log.txt": "what method and harness said; the traceback of an error",
@@ -35,8 +40,46 @@ FILES = {
 """The files of a run that are for reading. METHOD carries 8 hex digits where parameters differ from the profile; below SEED stands SCENE
 where each scene has a model of its own."""
 
+_TEXT_OR_NONE = str | None
+MANIFEST = {
+    "command": str,
+    "commands": list[dict[str, str]],
+    "started": str,
+    "request": dict[str, Any],
+    "profile": str,
+    "seeds": list[int],
+    "protocol": str,
+    "detector": str,
+    "device": str,
+    "workers": int,
+    "threads": int,
+    "resizing": str,
+    "versions": dict[str, _TEXT_OR_NONE],
+    "git": _TEXT_OR_NONE,
+    "machine": dict[str, Any],
+    "plugins": list[dict[str, _TEXT_OR_NONE]],
+    "datasets": list[dict[str, str]],
+    "methods": list[dict[str, str]],
+    "notes": list[str],
+    "cells": list[dict[str, Any]],
+}
+"""The types of the fields of run.json."""
+DATASET = {
+    "name": str,
+    "label": str,
+    "fingerprint": str,
+    "share": float,
+    "label_sets": list[str],
+    "lengths_from": str,
+    "problems": dict[str, str],
+    "tracks": dict[str, Any],
+    "frame_rate": float | None,
+    "resolution": list[int] | None,
+    "clips": list[dict[str, Any]],
+}
+"""The types of the fields of datasets/NAME.json."""
+
 Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
-STATUSES: tuple[Status, ...] = ("queued", "running", "done", "failed", "interrupted", "no data", "published only")
 
 KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "train-scores": "train_scores.npz"}
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
@@ -165,8 +208,17 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The content of run.json."""
-        return read_json(self.path / "run.json", "run")
+        """The content of run.json.
+
+        Raises
+        ------
+        RunError : absent or damaged.
+        """
+        path = self.path / "run.json"
+        value = read_json(path, "run")
+        if problem := misfit(value, MANIFEST):
+            raise RunError(f"{path} is damaged: {problem}")
+        return {"command": "bench run", "protocol": "median17", **value}
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write run.json."""
@@ -187,13 +239,25 @@ class Run:
         """Return the cells as they are now. One whose cell.json is damaged is failed, with that reason."""
         return [self.cell(planned) for planned in self.planned()]
 
+    def cells_left(self) -> list[CellRecord]:
+        """Return the cells whose own files can be read, by folder: all there is where run.json is damaged."""
+        found = []
+        for path in sorted(self.path.glob("cells/**/cell.json")):
+            try:
+                record = _read_cell(path)
+            except RunError:
+                continue
+            if self.path / record.folder == path.parent:
+                found.append(record)
+        return found
+
     def cell(self, planned: CellRecord) -> CellRecord:
         """Return one cell as it is now."""
         path = self.path / planned.folder / "cell.json"
         if not path.exists():
             return planned
         try:
-            record = _record(read_json(path, "cell"), str(path))
+            record = _read_cell(path)
             if record.folder != planned.folder:
                 raise RunError(f"{path} belongs to {record.folder}")
         except RunError as error:
@@ -203,8 +267,9 @@ class Run:
         return record
 
     def write_cell(self, record: CellRecord) -> None:
-        """Write cell.json."""
-        write_json(self.cell_path(record) / "cell.json", asdict(record))
+        """Write cell.json, with a checksum: a digit that changed on the disk would be a number like any other."""
+        value = asdict(record)
+        write_json(self.cell_path(record) / "cell.json", {**value, "sha256": _checksum(value)})
 
     def cell_path(self, record: CellRecord) -> Path:
         """Return the folder of a cell."""
@@ -292,9 +357,14 @@ class Run:
         path = self.path / "datasets" / f"{name}.json"
         value = read_json(path, f"dataset {name}")
         try:
+            if problem := misfit(value, DATASET):
+                raise ValueError(problem)
             clips = tuple((str(clip["id"]), int(clip["length"]), str(clip["scene"])) for clip in value["clips"])
             label_sets = tuple(value["label_sets"])
             arrays = read_npz(path.with_suffix(".npz"))
+            for label_set in label_sets:
+                for clip, length, _ in clips:
+                    _check_labels(arrays[f"{label_set}/{clip}"], length, f"the labels {label_set} of clip {clip}")
             regions = path.with_name(f"{name}.regions.npz")
             resolution = value.get("resolution")
             labels = {label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips} for label_set in label_sets}
@@ -313,9 +383,9 @@ class Run:
                 resolution=(int(resolution[0]), int(resolution[1])) if resolution else None,
                 regions=read_true_regions(regions) if regions.is_file() else {},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise RunError(
-                f"dataset {name}: {path} or its .npz is incomplete ({error!r}); the same `bench run` line writes it anew"
+                f"dataset {name}: {path} or {name}.npz is incomplete ({error!r}); the same `bench run` line writes it anew"
             ) from error
 
 
@@ -338,25 +408,62 @@ def read_scores(path: Path) -> dict[str, Scores]:
     arrays = read_npz(path)
     clips = [key for key in arrays if not key.endswith(".frames")]
     try:
-        return {clip: Scores(arrays[clip], arrays[f"{clip}.frames"]) for clip in clips}
+        found = {clip: Scores(arrays[clip], arrays[f"{clip}.frames"]) for clip in clips}
     except KeyError as error:
         raise RunError(f"{path} has no array {error}") from error
+    for clip, scores in found.items():
+        values, frames = scores.values, scores.frames
+        if values.dtype != np.float32 or values.ndim != 1 or frames.dtype != np.int32 or frames.shape != values.shape:
+            raise RunError(
+                f"{path}: clip {clip} has {values.dtype} {values.shape} scores of {frames.dtype} {frames.shape} frames, {_AGAIN}"
+            )
+        if not np.isfinite(values).all() or (frames.size and frames[0] < 0) or np.any(frames[1:] <= frames[:-1]):
+            raise RunError(f"{path}: the scores of clip {clip} are not finite, or their frames do not ascend from 0, {_AGAIN}")
+    return found
+
+
+_AGAIN = "as no method's are written; the same `bench run` line with --force repeats the cell"
+_HINTS = get_type_hints(CellRecord)
+
+
+def _check_labels(labels: np.ndarray, length: int, what: str) -> None:
+    if labels.shape != (length,) or labels.dtype != np.uint8 or (labels.size and labels.max() > 1):
+        raise ValueError(f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames")
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _read_cell(path: Path) -> CellRecord:
+    value = read_json(path, "cell")
+    checksum = value.pop("sha256", None)  # absent in files of earlier versions
+    if checksum is not None and checksum != _checksum(value):
+        raise RunError(f"{path} is damaged: its content is not what was written")
+    return _record(value, str(path))
 
 
 def _record(value: Mapping[str, Any], path: str) -> CellRecord:
-    known = {item.name for item in fields(CellRecord)}
+    if problem := misfit(value, _HINTS):
+        raise RunError(f"{path} is damaged: {problem}")
     try:
-        record = CellRecord(**{key: item for key, item in value.items() if key in known})
+        record = CellRecord(**{key: item for key, item in value.items() if key in _HINTS})
     except TypeError as error:
         raise RunError(f"{path} is incomplete ({error})") from error
     parts = Path(record.folder).parts
-    if not isinstance(record.folder, str) or Path(record.folder).is_absolute() or ".." in parts or parts[:1] != ("cells",):
-        raise RunError(f"{path} names a folder outside of the run: {record.folder!r}")
-    if record.status not in STATUSES:
-        raise RunError(f"{path} has the unknown status {record.status!r}")
-    if not isinstance(record.seed, int) or not isinstance(record.warnings, Sequence):
-        raise RunError(f"{path}: seed or warnings have the wrong type")
+    if parts[:1] != ("cells",) or not all(map(_is_name, (*parts, record.dataset_folder))):
+        raise RunError(f"{path} names a folder outside of the run: {record.folder!r}, or a dataset that is no file's name")
+    numbers = {name: float for name in record.cost if name != "frames_a_second_of"}
+    if problem := misfit(record.cost, numbers) or misfit(record.cost, {"frames_a_second_of": str}):
+        raise RunError(f"{path} is damaged: cost: {problem}")
+    if len(record.ablation) not in (0, 2) or (record.published and not {"auc", "source"} <= record.published.keys()):
+        raise RunError(f"{path} is damaged: ablation or published lack a part")
     return record
+
+
+def _is_name(name: str) -> bool:
+    """Whether a text is the name of one file or folder."""
+    return name not in ("", ".", "..") and "/" not in name and len(os.fsencode(name)) < 256 and not find_control_character(name)
 
 
 def find_runs(results: Path) -> list[Run]:

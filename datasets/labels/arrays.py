@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bench import DataError
+from bench import DataError, load_npy, load_npz
 
 from .stand_ins import FORMATS, refuse_stand_in
 
@@ -21,13 +19,12 @@ def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
     DataError : it is damaged, a pickle, or an array of Python objects.
     """
     refuse_stand_in(path)
-    try:
-        array: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise _unreadable(path, error) from error
-    if not isinstance(array, np.ndarray):
+    if _begins_with(path, b"PK\x03\x04"):
         raise DataError(f"{path} is an .npz archive under another name; rename it to .npz")
-    return array
+    try:
+        return load_npy(path, mapped)
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -38,18 +35,21 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     DataError : it is damaged, a pickle, or holds an array of Python objects.
     """
     refuse_stand_in(path)
+    if _begins_with(path, b"\x93NUMPY"):
+        raise DataError(f"{path} is an .npy file under another name; expected an .npz with one array a clip (key = clip id)")
     try:
-        with path.open("rb") as file:  # numpy leaves it open where the archive is damaged
-            archive: Any = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise DataError(f"{path} is an .npy file under another name; expected an .npz with one array a clip (key = clip id)")
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        return load_npz(path)
+    except (ValueError, OSError) as error:
         raise _unreadable(path, error) from error
 
 
+def _begins_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def _unreadable(path: Path, error: Exception) -> DataError:
-    if "pickle" in str(error) or "Object arrays" in str(error):
+    if "pickle" in str(error):
         return DataError(
             f"{path} holds an array of Python objects, which is a pickle, can run any code when it is loaded, and is never read here; "
             f"{FORMATS} is read instead"

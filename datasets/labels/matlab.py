@@ -6,12 +6,12 @@ Version 5 is read with scipy, version 7.3, which is HDF5, with h5py: there array
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench import DataError
 
+from .matlab_cells import read_cells
 from .ranges import check_ranges
 from .stand_ins import refuse_stand_in
 
@@ -32,7 +32,7 @@ def read_mat_masks(path: Path) -> np.ndarray:
 
     Raises
     ------
-    DataError : not a Matlab file, without `volLabel`, or masks of different sizes.
+    DataError : not a Matlab file, without `volLabel`, or masks of different sizes, or that are no numbers.
     """
     return np.stack([cell != 0 for cell in _mask_cells(path)])
 
@@ -50,8 +50,10 @@ def read_mat_mask_labels(path: Path) -> np.ndarray:
 def _mask_cells(path: Path) -> list[np.ndarray]:
     cells = _read_cells(path, "volLabel")
     shapes = {cell.shape for cell in cells}
-    if len(shapes) != 1 or cells[0].ndim != 2:
-        raise DataError(f"{path}: the masks of volLabel have the shapes {sorted(shapes)}, expected one height and width for all frames")
+    if len(shapes) != 1 or cells[0].ndim != 2 or any(cell.dtype.kind not in "biuf" for cell in cells):
+        raise DataError(
+            f"{path}: the masks of volLabel have the shapes {sorted(shapes)}, expected numbers, of one height and width for all frames"
+        )
     return cells
 
 
@@ -59,7 +61,7 @@ def _cell_ranges(cell: np.ndarray, where: str) -> np.ndarray:
     numbers = np.asarray(cell)
     if numbers.size == 0:
         return np.zeros((0, 2), dtype=np.int64)
-    if numbers.dtype.kind not in "iuf" or numbers.shape[0] != 2 or numbers.ndim > 2:
+    if numbers.dtype.kind not in "iuf" or numbers.ndim not in (1, 2) or numbers.shape[0] != 2:
         raise DataError(f"{where} is {numbers.dtype} {numbers.shape}, expected (2, k) numbers: first frames, and last frames below them")
     # As int64 before anything is computed: these files hold uint8, in which 180 + 100 is 24.
     whole = numbers.astype(np.int64)
@@ -71,46 +73,4 @@ def _cell_ranges(cell: np.ndarray, where: str) -> np.ndarray:
 def _read_cells(path: Path, name: str) -> list[np.ndarray]:
     """Return the cells of a one-dimensional cell array, as Matlab has them."""
     refuse_stand_in(path)
-    import h5py
-
-    return _cells_of_hdf5(path, name) if h5py.is_hdf5(path) else _cells_of_version_5(path, name)
-
-
-def _cells_of_version_5(path: Path, name: str) -> list[np.ndarray]:
-    import scipy.io
-
-    try:
-        variables = scipy.io.loadmat(str(path), variable_names=[name])
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise DataError(f"{path} cannot be read as a Matlab file: {error}; copy or unpack it again") from error
-    array = variables.get(name)
-    if array is None:
-        raise DataError(f"{path} has no variable {name!r}; is it another file?")
-    if array.dtype == object:
-        return [np.asarray(cell) for cell in array.ravel(order="F")]
-    if name == "gt" and array.ndim == 2 and array.shape[1] == 2 and array.shape[0] != 2:
-        return list(array)  # cells of one range each, stacked to (clips, 2)
-    raise DataError(
-        f"{path}: {name} is {array.dtype} {array.shape}, expected a cell array with one cell a {'clip' if name == 'gt' else 'frame'}"
-    )
-
-
-def _cells_of_hdf5(path: Path, name: str) -> list[np.ndarray]:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            if name not in file:
-                raise DataError(f"{path} has no variable {name!r}; is it another file?")
-            cells = file[name]
-            if cells.dtype != h5py.ref_dtype:
-                raise DataError(f"{path}: {name} is {cells.dtype} {cells.shape}, expected a cell array")
-            return [_hdf5_cell(file[reference]) for reference in cells[()].ravel()]
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a Matlab file of version 7.3: {error}; copy or unpack it again") from error
-
-
-def _hdf5_cell(cell: Any) -> np.ndarray:
-    if cell.attrs.get("MATLAB_empty", 0):
-        return np.zeros((0, 0))
-    return np.asarray(cell[()]).T
+    return read_cells(path, name)

@@ -18,7 +18,7 @@ _START = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
 _ENTRY = re.compile(r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[(?P<ranges>[^\[\]]*)\]\s*;?")
 _RANGE = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
 _RANGES = re.compile(rf"{_RANGE.pattern}(\s+{_RANGE.pattern})*")
-_INT = re.compile(r"[0-9]+")
+_INT = re.compile(r"[0-9]{1,18}")
 
 
 def read_m_ranges(path: Path) -> list[np.ndarray]:

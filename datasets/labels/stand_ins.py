@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import pickletools
@@ -27,7 +28,8 @@ def is_pickle(path: Path) -> bool:
             if file.read(1) != pickle.STOP:
                 return False
             file.seek(0)
-            for _ in pickletools.genops(file):  # reads the instructions of older protocols without following them
+            # The instructions of older protocols are read without following them; from memory, where a length that is claimed is not allocated.
+            for _ in pickletools.genops(io.BytesIO(file.read())):
                 pass
     except (OSError, ValueError):
         return False

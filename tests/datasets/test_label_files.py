@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -336,3 +338,97 @@ def test_csv_agrees_with_plain_slices(tmp_path_factory: pytest.TempPathFactory, 
     for clip in "abc":
         wanted = [int(any(name == clip and a <= frame <= b for name, a, b in rows)) for frame in range(20)]
         assert csv_labels(ranges, clip, 20, path).tolist() == wanted
+
+
+# ------------------------------------------------------------------------------------------- found by the suite of bad input
+
+
+def test_length_that_a_pickle_claims_is_not_allocated(tmp_path: Path) -> None:
+    """A file that ends as a pickle does is looked at in the memory that it takes."""
+    path = tmp_path / "x.m"
+    path.write_bytes(b"T" + (2**31 - 1).to_bytes(4, "little") + b"text.")
+    tracemalloc.start()
+    try:
+        assert not is_pickle(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+def test_csv_number_of_thousands_of_digits(tmp_path: Path) -> None:
+    """It is refused with its line: Python turns no such text into a number."""
+    path = written(tmp_path / "labels.csv", f"clip,first,last\n01,0,{'9' * 5000}\n")
+    with pytest.raises(DataError, match=r"labels\.csv, line 2: last is"):
+        read_csv_ranges(path, {"01"})
+
+
+@pytest.mark.parametrize("content", [b"\x93NUMPY\x01\x00\x0b\x00{'descr': (", b"\x93NUMPY\x01\x00\x05\x00((((\n"])
+def test_npy_header_that_no_parser_ends(tmp_path: Path, content: bytes) -> None:
+    """numpy raises an error of Python's tokenizer then; the file is named all the same."""
+    path = tmp_path / "labels.npy"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"labels\.npy cannot be read"):
+        read_npy(path)
+
+
+def test_npz_with_a_text_for_labels(tmp_path: Path) -> None:
+    """Something in the archive that is no array is named, with the file."""
+    path = tmp_path / "labels.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("01", "0 0 1")
+    with pytest.raises(DataError, match=r"labels\.npz cannot be read: '01' is no array"):
+        read_npz(path)
+
+
+def test_mat_file_that_crashes_its_parser(tmp_path: Path) -> None:
+    """scipy's parser dies of a wrong type of the first field; that costs the file, and the next one is read."""
+    path = tmp_path / "gt.mat"
+    scipy.io.savemat(path, {"gt": cell_array([np.array([[5], [9]], np.uint8)])})
+    good = path.read_bytes()
+    path.write_bytes(good[:144] + (5).to_bytes(4, "little") + good[148:])
+    with pytest.raises(DataError, match=r"gt\.mat is damaged: reading it ended its reader"):
+        read_mat_ranges(path)
+    path.write_bytes(good)
+    np.testing.assert_array_equal(read_mat_ranges(path)[0], [[5, 9]])
+
+
+def test_mat_file_that_takes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that does not come back is ended after the time limit, and the next file is read."""
+    path = write_v73(tmp_path / "gt.mat", "gt", [np.array([[5], [9]])])
+    monkeypatch.setattr("bench.datasets.labels.matlab_cells.TIME_LIMIT", 0.0)
+    with pytest.raises(DataError, match=r"gt\.mat is damaged: reading it ended its reader, or took more than 0 s"):
+        read_mat_ranges(path)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(read_mat_ranges(path)[0], [[5, 9]])
+
+
+@pytest.mark.parametrize("spoil", ["group", "group in a cell", "empty"])
+def test_v73_file_with_groups_for_arrays(tmp_path: Path, spoil: str) -> None:
+    """What stands where an array should be is no traceback."""
+    path = write_v73(tmp_path / "gt.mat", "gt", [np.array([[5], [9]])])
+    with h5py.File(path, "r+") as file:
+        if spoil == "group":
+            del file["gt"]
+            file.create_group("gt")
+        elif spoil == "group in a cell":
+            del file["#refs#/0"]
+            file.create_group("#refs#/0")
+            file["gt"][0, 0] = file["#refs#/0"].ref
+        else:
+            file["#refs#/0"].attrs["MATLAB_empty"] = np.zeros(3)
+    if spoil == "empty":
+        np.testing.assert_array_equal(read_mat_ranges(path)[0], [[5, 9]])
+        return
+    with pytest.raises(DataError, match=r"gt\.mat"):
+        read_mat_ranges(path)
+
+
+def test_mat_cells_of_text_and_of_no_axis(tmp_path: Path) -> None:
+    """Masks that are text, and ranges that are one number, are refused with the cell."""
+    path = tmp_path / "x.mat"
+    scipy.io.savemat(path, {"volLabel": cell_array([np.array([["a", "b"]])])})
+    with pytest.raises(DataError, match=r"x\.mat: the masks of volLabel .* expected numbers"):
+        read_mat_mask_labels(path)
+    write_v73(path, "gt", [np.array(3.0)])
+    with pytest.raises(DataError, match=r"x\.mat, gt, cell 1 is float64 \(\)"):
+        read_mat_ranges(path)

@@ -198,5 +198,16 @@ def test_a_zip_of_other_things(tmp_path, read):
 
     with zipfile.ZipFile(tmp_path / "ped2.npz", "w") as file:
         file.writestr("01", "text")
-    with pytest.raises(MethodError, match="holds '01', which is no array"):
+    with pytest.raises(MethodError, match="'01' is no array"):
+        read(None)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904,)}"])
+def test_array_that_promises_what_is_not_there(tmp_path, read, header):
+    """A header that no parser ends, or that claims more than any memory, is refused with the file."""
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "ped2.npz", "w") as file:
+        file.writestr("01.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(40))
+    with pytest.raises(MethodError, match=r"ped2\.npz cannot be read as npz \('01'"):
         read(None)

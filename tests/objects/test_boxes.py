@@ -144,3 +144,20 @@ def test_public_boxes_of_ped2_are_read(real_data: Path) -> None:
     path = real_data / "boxes" / "{dataset}_{part}_yolov3.json"
     size, boxes = read(path, "12", 180, "test")
     assert size == (240, 360) and len(boxes) == 180 and all(frame.shape[1] == 5 for frame in boxes)
+
+
+@pytest.mark.parametrize("content", ["[" * 20_000, '{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 5000 + ", 1]], []]}}"])
+def test_json_that_python_gives_up_on(tmp_path: Path, content: str) -> None:
+    """Brackets within brackets, or a number of thousands of digits, are refused with the file."""
+    path = tmp_path / "boxes.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"boxes\.json"):
+        read(path)
+
+
+def test_coordinate_beyond_any_float(tmp_path: Path) -> None:
+    """A whole number that no float can hold is no coordinate."""
+    path = tmp_path / "boxes.json"
+    path.write_text('{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 400 + ", 1]], []]}}")
+    with pytest.raises(DataError, match="expected .* five finite numbers"):
+        read(path)

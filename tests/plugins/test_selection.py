@@ -12,6 +12,7 @@ from bench import Dataset, DatasetInfo, Detector, Method, MethodInfo, RequestErr
 from bench.plugins.parameters import parameter
 from bench.plugins.registry import PluginRecord, Registry
 from bench.plugins.selection import select, select_one
+from bench.plugins.syntax import parse
 
 
 @dataclass(frozen=True)
@@ -376,3 +377,9 @@ def test_select_answers_any_text_with_rows_or_mistakes(registry, text):
         assert error.mistakes and all(error.mistakes)
     else:
         assert rows and select("methods", ",".join(row.text for row in rows), registry) == rows
+
+
+def test_selection_of_endless_length_is_refused_at_once():
+    """Not name by name, which would take minutes."""
+    (item,) = parse("nobody," * 40_000)
+    assert item.mistakes == (f"a selection of 280000 characters, that begins {('nobody,' * 40)[:80]!r}; at most 20000 are read",)

@@ -466,3 +466,14 @@ def test_without_variants_there_is_no_ablation(tmp_path):
     run = make_run(tmp_path, [done("pca")])
     write_tables(run, REGISTRY)
     assert not (run.tables / "ablation.txt").exists()
+
+
+def test_score_of_a_frame_that_its_clip_lacks_costs_the_cell(tmp_path):
+    """Scores of another clip's length are a failed row that names the file, not a traceback or a number."""
+    run = make_run(tmp_path / "run", [done("pca"), done("memae")])
+    (cell,) = [cell for cell in run.cells() if cell.label == "pca"]
+    scores = run.scores(cell)
+    run.write_scores(cell, {**scores, "01": Scores(scores["02"].values, scores["02"].frames)})
+    results = results_frame(run, [load().protocols["raw"]], [load().metrics["auc"]])
+    assert results.set_index("method").status.to_dict() == {"pca": "failed", "memae": "done"}
+    assert "scores.npz: clip 01 has a score of frame 49, and 40 frames" in results.set_index("method").reason["pca"]

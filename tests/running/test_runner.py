@@ -7,11 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench.runs.folder import Run
+from bench.errors import BenchError
+from bench.running import worker
+from bench.running.reporter import Reporter, read_progress
+from bench.running.runner import SILENCE, Job, Observer, Runner
+from bench.runs.folder import Run, write_scores
 
 TOYS = Path(__file__).with_name("toys.py")
 
@@ -326,3 +331,101 @@ def test_second_runner_of_one_run_is_refused(place):
     assert runner.wait(timeout=30) == 130
     assert second.returncode == 2
     assert "another `bench run` is filling this run" in second.stderr
+
+
+def cut_off(run: Run, clips: list[str]) -> None:
+    """Make a run look as if its cells were interrupted while scoring, with the scores of these clips kept."""
+    for cell in run.cells():
+        scores = run.scores(cell)
+        folder = run.cell_path(cell)
+        for clip in clips:
+            write_scores(folder / "scratch" / "scores" / f"{clip}.npz", {clip: scores[clip]})
+        (folder / "scores.npz").unlink()
+        cell.status = "interrupted"
+        run.write_cell(cell)
+
+
+def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
+    """A cell that goes on behind its first clip, though its method draws random numbers; scores that cannot be read; a cell's folder that was
+    damaged in run.json; a run.json that cannot be read: the same scores and table come out, and nothing that is whole is repeated.
+    """
+    arguments = ("brightness", "--seeds", "0,1", "--out", "run")
+    assert bench(place, *arguments).returncode == 0
+    run = Run.open(place / "run")
+    expected, table = scores_of(run), (run.tables / "results.csv").read_bytes()
+    cut_off(run, ["01"])
+    path = run.path / "run.json"
+    path.write_text(path.read_text().replace("cells/brightness/toy/1", "cells/brighuness/toy/1"))
+    assert bench(place, *arguments).returncode == 0
+    for name, values in scores_of(run).items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+    assert (run.tables / "results.csv").read_bytes() == table
+    path = run.cell_path(run.cells()[0]) / "scores.npz"
+    content = bytearray(path.read_bytes())
+    content[60] ^= 1
+    path.write_bytes(content)
+    (run.path / "run.json").write_text("{")
+    done = bench(place, *arguments)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "run.json cannot be read" in said
+    assert "2 cells are taken from their own files" in said
+    assert [cell.attempts for cell in run.cells()] == [3, 1]
+    assert (run.tables / "results.csv").read_bytes() == table
+
+
+def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
+    """Its exit code says so: what it should make is not there."""
+
+    def stopped(task):
+        raise worker.Interrupted
+
+    monkeypatch.setattr(worker, "_prepare", stopped)
+    monkeypatch.setattr(worker, "_attempt", stopped)
+    monkeypatch.setattr(worker.signal, "signal", lambda number, handler: None)
+    assert worker.run_task({"kind": "prepare", "threads": 1}) != 0
+    assert worker.run_task({"kind": "cell", "threads": 1}) == 0
+
+
+def test_new_phase_is_news(tmp_path):
+    """A worker that scores without a step is told from one that still fits: only then does the stall limit hold for it."""
+    reporter = Reporter(tmp_path / "progress.json")
+    reporter.begin("fit", "fitting")
+    before = read_progress(reporter.path)
+    reporter.begin("score", "scoring")
+    after = read_progress(reporter.path)
+    assert before is not None and after is not None
+    assert (before.phase, after.phase) == ("fit", "score")
+    assert after.steps > before.steps
+
+
+def test_server_that_does_not_report_a_killed_worker(tmp_path):
+    """A frozen server reports nothing for ever; the run ends with what is known, not never."""
+    request = SimpleNamespace(stall_limit=900.0, time_limit=None)
+    runner = Runner(SimpleNamespace(run=Run(tmp_path), request=request), Observer())  # type: ignore[arg-type]
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    job = Job(1, "a on b, seed 0", None, None, tmp_path / "progress.json", pid=gone.pid, stopping="stalled")  # type: ignore[arg-type]
+    runner.jobs[1] = job
+    job.stop_by = time.monotonic() - 1
+    runner._watch()
+    job.stop_by = time.monotonic() - SILENCE - 1
+    with pytest.raises(BenchError, match="the server of the workers does not answer: a on b, seed 0 was ended 1:00 min ago"):
+        runner._watch()
+
+
+def test_process_that_stands_still_is_stalled_whatever_it_is_at(tmp_path):
+    """A worker that somebody stopped (SIGSTOP) makes no step, also in a fit of one piece or a preparation."""
+    request = SimpleNamespace(stall_limit=5.0, time_limit=None)
+    runner = Runner(SimpleNamespace(run=Run(tmp_path), request=request), Observer())  # type: ignore[arg-type]
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        wait_for(lambda: Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+        job = Job(1, "preparing toy", None, None, tmp_path / "progress.json", pid=process.pid)  # type: ignore[arg-type]
+        runner.jobs[1] = job
+        runner._watch()
+        assert job.stopping == ""
+        job.frozen_since = time.monotonic() - 6
+        runner._watch()
+        assert job.stopping == "stalled"
+        assert process.wait(timeout=30) == -signal.SIGTERM

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench import RunError, Scores
-from bench.runs.files import write_text
+from bench.runs.files import npz, write_bytes, write_text
 from bench.runs.folder import CellRecord, DatasetRecord, Run, find_runs
 
 
@@ -133,3 +133,132 @@ def test_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(RunError, match=r"cannot write .*taken.*--out"):
         write_text(folder / "x.txt", "new")
     assert folder.read_text() == "a file where a folder should be"
+
+
+WRONG = {
+    "seconds": {"total": "long"},
+    "cost": {"parameters": [1]},
+    "ablation": ["c3dsu"],
+    "published": {"auc": "69"},
+    "warnings": ["good", 5],
+    "label": None,
+    "seed": True,
+    "threads": 2**70,
+    "folder": "cells/pca/ped2/0\x00",
+    "dataset_folder": "../../elsewhere",
+}
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_cell_json_with_a_field_of_another_type(run, field):
+    """Every field is what it is declared to be, or its cell is failed and the file named: tables and `bench status` trust them."""
+    run.write_cell(cell())
+    path = run.path / "cells/pca/ped2/0/cell.json"
+    path.write_text(json.dumps({**vars(cell()), field: WRONG[field]}))
+    (found,) = run.cells()
+    assert found.status == "failed"
+    assert str(path) in found.reason
+
+
+@pytest.mark.parametrize("content", ['{"seconds": NaN}', '{"seed": ' + "9" * 5000 + "}", '{"folder": ' + "[" * 20_000])
+def test_json_that_is_none_names_its_file(run, content):
+    """NaN is no JSON; a number of thousands of digits and brackets within brackets are nothing that Python reads."""
+    run.write_cell(cell())
+    path = run.path / "cells/pca/ped2/0/cell.json"
+    path.write_text(content)
+    assert str(path) in run.cells()[0].reason
+
+
+@pytest.mark.parametrize(
+    "change", [{"cells": [[]]}, {"cells": None}, {"datasets": ["ped2"]}, {"command": 5}, {"protocol": []}, {"versions": []}]
+)
+def test_run_json_with_a_field_of_another_type(run, change):
+    """It is refused with the file and the field."""
+    write_text(run.path / "run.json", json.dumps({**run.manifest, **change}))
+    with pytest.raises(RunError, match=rf"run\.json is damaged: {next(iter(change))}"):
+        Run.open(run.path)
+
+
+def dataset(**changes) -> dict:
+    clips = [{"id": "01", "length": 3, "scene": ""}]
+    fields = {
+        "name": "ped2",
+        "label": "ped2",
+        "fingerprint": "f",
+        "share": 1.0,
+        "label_sets": ["x"],
+        "lengths_from": "frames",
+        "clips": clips,
+    }
+    return {**fields, "problems": {}, "tracks": {}, **changes}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clips": [{"id": "01", "length": 10**40, "scene": ""}]},
+        {"resolution": [5]},
+        {"frame_rate": "x"},
+        {"share": 10**400},
+        {"problems": []},
+    ],
+)
+def test_dataset_json_with_a_field_that_cannot_be(run, change):
+    """It is refused with the file."""
+    write_bytes(run.path / "datasets/ped2.npz", npz({"x/01": np.zeros(3, np.uint8)}))
+    write_text(run.path / "datasets/ped2.json", json.dumps(dataset(**change)))
+    with pytest.raises(RunError, match=r"ped2\.json"):
+        run.dataset("ped2")
+
+
+@pytest.mark.parametrize(
+    "labels", [np.zeros(2, np.uint8), np.zeros((3, 1), np.uint8), np.array(0, np.uint8), np.array([0, 1, 2], np.uint8), np.zeros(3)]
+)
+def test_labels_of_a_dataset_that_do_not_fit_their_clip(run, labels):
+    """Labels that are too short, of another shape or no 0/1 are refused with the file, not counted."""
+    write_bytes(run.path / "datasets/ped2.npz", npz({"x/01": labels}))
+    write_text(run.path / "datasets/ped2.json", json.dumps(dataset()))
+    with pytest.raises(RunError, match=r"ped2\.npz"):
+        run.dataset("ped2")
+
+
+@pytest.mark.parametrize(
+    ("values", "frames"),
+    [
+        (np.zeros((3, 1), np.float32), np.arange(3, dtype=np.int32)),
+        (np.zeros(3, np.float32), np.arange(2, dtype=np.int32)),
+        (np.zeros(3, np.float64), np.arange(3, dtype=np.int32)),
+        (np.full(3, np.nan, np.float32), np.arange(3, dtype=np.int32)),
+        (np.zeros(3, np.float32), np.array([2, 1, 0], np.int32)),
+        (np.zeros(3, np.float32), np.array([-1, 1, 2], np.int32)),
+    ],
+)
+def test_scores_that_no_method_can_have_written(run, values, frames):
+    """They are refused with the file and the clip, before a number is made of them."""
+    write_bytes(run.path / cell().folder / "scores.npz", npz({"01": values, "01.frames": frames}))
+    with pytest.raises(RunError, match=r"scores\.npz.*clip 01"):
+        run.scores(cell())
+
+
+def test_run_json_without_its_command(run):
+    """`bench status` and the tables go on with what such a run has for certain."""
+    assert (run.manifest["command"], run.manifest["protocol"]) == ("bench run", "median17")
+
+
+def test_digit_that_changed_in_cell_json_is_noticed(run):
+    """A number that is as good as another is not what was written: a checksum tells."""
+    run.write_cell(cell(status="done", attempts=2, data_share=0.5))
+    path = run.path / "cells/pca/ped2/0/cell.json"
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+    assert (run.cells()[0].status, str(path) in run.cells()[0].reason) == ("failed", True)
+    assert "its content is not what was written" in run.cells()[0].reason
+
+
+def test_cells_are_found_without_run_json(run):
+    """Those whose own files can be read, where they say they belong."""
+    run.write_cell(cell(status="done"))
+    run.write_cell(cell(folder="cells/pca/ped2/1", seed=1))
+    (run.path / "run.json").write_text("{")
+    (run.path / "cells/pca/ped2/2").mkdir()
+    (run.path / "cells/pca/ped2/2/cell.json").write_text("{")
+    assert [(found.seed, found.status) for found in run.cells_left()] == [(0, "done"), (1, "queued")]
