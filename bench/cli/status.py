@@ -38,10 +38,11 @@ def command(run: Path | None, as_json: bool) -> None:
     """Show the cells of RUN (default: the newest below results/) that are queued, running, finished or failed."""
     from tabulate import tabulate
 
+    from ..claims import Claim
     from ..errors import RequestError, RunError
     from ..running.duration import duration
     from ..running.reporter import read_progress
-    from ..runs.folder import Run
+    from ..runs.folder import CLAIM, Run
 
     try:
         opened = Run.open(newest_run(run))
@@ -53,7 +54,7 @@ def command(run: Path | None, as_json: bool) -> None:
         if cell.status != "running":
             continue
         progress = read_progress(opened.path / cell.folder / "progress.json")
-        if progress is None or _is_left(opened.path / cell.folder):
+        if progress is None or Claim(opened.path / cell.folder / CLAIM).holder() is None:
             cell.status, cell.reason = "interrupted", "its worker is gone; the same `bench run` line goes on from the last checkpoint"
             continue
         left = progress.seconds_left(time.time())
@@ -91,16 +92,3 @@ def command(run: Path | None, as_json: bool) -> None:
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     if any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells) and not doing:
         click.echo(f"to go on: {manifest['command']}")
-
-
-def _is_left(folder: Path) -> bool:
-    """Whether nobody holds the lock of a cell that says it is running."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return False
-    lock.release()
-    return True

@@ -42,6 +42,8 @@ def run(
     fail_fast: bool = False,
     stall_limit: float = 15 * 60,
     time_limit: float | None = None,
+    shard: str = "",
+    executor: str = "local",
     plugin: Paths = (),
 ) -> LoadedRun:
     """Train every method on every dataset with every seed, score, tabulate, and return the run.
@@ -89,6 +91,8 @@ def run(
         fail_fast=fail_fast,
         stall_limit=stall_limit,
         time_limit=time_limit,
+        shard=shard,
+        executor=executor,
         plugins=_paths(plugin),
     )
     request = replace(request, command=command_line(request))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset import Dataset
 from ..errors import DataError, RequestError
+from ..executor import Executor
 from ..frames.fingerprint import dataset_fingerprint
 from ..method import Frames, Method
 from ..network_method import NetworkMethod
@@ -69,6 +70,8 @@ class PlannedCell:
     """Why it is reused, run again, or cannot run."""
     fresh: bool = False
     """What an earlier attempt left behind must not be used: it belongs to another key."""
+    mine: bool = True
+    """Whether it is in the shard of this runner."""
     lacking: list[str] = field(default_factory=list)
     """What the request wants kept, and this reused cell has not."""
     memory: MemoryEstimate | None = None
@@ -90,6 +93,7 @@ class Plan:
     threads: int
     profiles: tuple[str, ...]
     protocol: Selected
+    executor: Executor
     roots: list[Path]
     run: Run
     resumed: bool
@@ -101,7 +105,7 @@ class Plan:
     @property
     def to_run(self) -> list[PlannedCell]:
         """The cells that have to be run."""
-        return [cell for cell in self.cells if not cell.reuse and cell.record.status not in ("no data", "published only")]
+        return [cell for cell in self.cells if cell.mine and not cell.reuse and cell.record.status not in ("no data", "published only")]
 
     def signature(self) -> dict[str, Any]:
         """Return what makes two requests equal."""
@@ -157,6 +161,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     roots = gather(lambda: data_roots(request.data)) or []
     chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
     protocol = gather(lambda: select_one("protocols", request.protocol, registry))
+    executor: Executor = gather(lambda: _executor(request, registry))
     if request.detector:
         gather(lambda: select_one("detectors", request.detector, registry))
     forced = gather(lambda: {chosen.text for chosen in select("methods", request.force, registry)}) if request.force else set()
@@ -179,11 +184,15 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     profiles = tuple(dict.fromkeys(planned.profile for planned in datasets))
     run, resumed = find_run(signature(request, profiles, device))
     workers, threads = _divide(request, device)
-    plan = Plan(request, device, workers, threads, profiles, protocol, roots, run, resumed, datasets, [], [])
+    plan = Plan(request, device, workers, threads, profiles, protocol, executor, roots, run, resumed, datasets, [], [])
     earlier = {cell.folder: cell for cell in run.cells()} if (run.path / "run.json").exists() else {}
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
             plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
+    if request.shard:
+        number, shards = (int(part) for part in request.shard.split("/"))
+        for place, cell in enumerate(plan.cells):
+            cell.mine = place % shards == number - 1
     if any(cell.may_be_large for cell in plan.to_run):
         from .memory import refuse_too_large  # imports torch
 
@@ -191,6 +200,12 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
             raise RequestError(*dict.fromkeys(too_large))
     _take_notes(plan, general)
     return plan
+
+
+def _executor(request: Request, registry: Registry) -> Executor:
+    executor: Executor = select_one("executors", request.executor, registry).make()
+    executor.check()
+    return executor
 
 
 def _plan_dataset(

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ..claims import Claim, Holder, this_host
 from ..errors import RunError
-from ..runs.folder import KEPT, CellRecord, Run
+from ..executor import Executor, Place
+from ..runs.folder import CLAIM, CellRecord, Run
 from .duration import duration
-from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
+from .worker import TAKEN
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
+LOOK = 1.0
+"""Seconds between two looks at cells that another runner works on."""
 GRACE = 10.0
 """Seconds a worker has to write its outcome after it was asked to stop."""
 
@@ -37,7 +40,8 @@ class Job:
     cell: PlannedCell | None
     progress_file: Path
     began: float = field(default_factory=time.monotonic)
-    pid: int | None = None
+    where: str = ""
+    """Where it runs, as the executor says; empty while it waits there."""
     progress: Progress | None = None
     steps: int = -1
     moved: float = field(default_factory=time.monotonic)
@@ -84,15 +88,23 @@ def _asked_to_stop() -> Iterator[Callable[[], int]]:
             signal.signal(number, previous)
 
 
+def _title(cell: PlannedCell) -> str:
+    record = cell.record
+    return f"{record.label} on {record.dataset}, seed {record.seed}" + (f", scene {record.scene}" if record.scene else "")
+
+
 class Runner:
     """Runs one plan."""
 
     def __init__(self, plan: Plan, observer: Observer) -> None:
         self.plan = plan
         self.run: Run = plan.run
+        self.executor: Executor = plan.executor
         self.observer = observer
         self.jobs: dict[int, Job] = {}
         self.failed = False
+        self.claims: dict[str, Claim] = {}
+        self.said: set[str] = set()
         self._number = 0
 
     def execute(self) -> bool:
@@ -102,54 +114,68 @@ class Runner:
         has its outcome on disk.
         """
         for cell in self.plan.cells:
-            if cell.reuse:
-                self.run.write_cell(cell.record)  # words about it may be new, nothing that was measured
-            else:
-                self._lay_out(cell)
-        to_prepare = [planned for planned in self.plan.datasets if planned.wants_record]
+            if cell.mine:  # of one that is used again words may be new, nothing that was measured
+                self._write(cell)
+        to_prepare = [
+            planned
+            for planned in self.plan.datasets
+            if planned.wants_record and any(cell.mine and cell.dataset is planned for cell in self.plan.cells)
+        ]
         to_run = self.plan.to_run
         if not to_prepare:
             return False
         with _asked_to_stop() as stops:
             torch_wanted = any(cell.network for cell in to_run) or any(planned.wants_tracks for planned in to_prepare)
-            launcher = make_launcher(self.plan.request.plugins, torch_wanted, self.run.path / "server.log")
+            place = Place(self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers)
+            slots = self.executor.open(place)
             try:
-                self._loop(launcher, to_prepare, to_run, stops)
+                self._loop(slots, to_prepare, to_run, stops)
             finally:
-                launcher.close()
+                self.executor.close()
             return stops() > 0
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
-    def _loop(self, launcher: Launcher, to_prepare: list[PlannedDataset], to_run: list[PlannedCell], stops: Callable[[], int]) -> None:
+    def _loop(self, slots: int | None, to_prepare: list[PlannedDataset], to_run: list[PlannedCell], stops: Callable[[], int]) -> None:
         prepared: set[str] = set()
         unprepared: dict[str, str] = {}
         waiting_datasets = list(to_prepare)
         waiting_cells = list(to_run)
+        elsewhere: list[PlannedCell] = []
+        looked = 0.0
         asked = 0
         while True:
             stopping = stops() > 0 or (self.failed and self.plan.request.fail_fast)
-            while not stopping and len(self.jobs) < self.plan.workers:
+            while not stopping and (slots is None or len(self.jobs) < slots):
                 cell = next((cell for cell in waiting_cells if cell.dataset.name in prepared | unprepared.keys()), None)
                 if cell is not None:
                     waiting_cells.remove(cell)
                     if cell.dataset.name in unprepared:
                         self._fail(cell, unprepared[cell.dataset.name])
-                    else:
-                        self._start(launcher, cell.dataset, cell)
+                    elif self._holder(cell) is not None:
+                        elsewhere.append(cell)
+                    elif not self._settled(cell):
+                        self._start(cell.dataset, cell)
                 elif waiting_datasets:
-                    self._start(launcher, waiting_datasets.pop(0), None)
+                    self._start(waiting_datasets.pop(0), None)
                 else:
                     break
-            if not self.jobs and (stopping or (not waiting_cells and not waiting_datasets)):
+            if not self.jobs and (stopping or not (waiting_cells or waiting_datasets or elsewhere)):
                 break
-            for event in launcher.events(POLL):
+            if elsewhere and time.monotonic() - looked >= LOOK:
+                looked = time.monotonic()
+                waiting_cells += [cell for cell in elsewhere if self._holder(cell) is None]
+                elsewhere = [cell for cell in elsewhere if cell not in waiting_cells]
+            for event in self.executor.events(POLL):
                 job = self.jobs[event.task]
-                if event.pid is not None:
-                    job.pid = event.pid
-                else:
+                if event.started:
+                    job.where, job.began = event.started, time.monotonic()
+                if event.code is not None:
                     del self.jobs[event.task]
-                    problem = self._finish(job, event.code or 0)
+                    if job.cell is not None and event.code == TAKEN:
+                        elsewhere.append(job.cell)
+                        continue
+                    problem = self._finish(job, event.code, event.reason)
                     if job.cell is None:
                         if problem:
                             unprepared[job.dataset.name] = problem
@@ -164,29 +190,54 @@ class Runner:
         for cell in waiting_cells:
             if cell.record.status != "queued" or stops() or self.failed:
                 cell.record.status, cell.record.reason = "interrupted", reason
-                self.run.write_cell(cell.record)
+                self._write(cell)
 
-    def _lay_out(self, cell: PlannedCell) -> None:
-        """Write the cell as it stands before it runs, so that a look at the folder is true at any time."""
-        folder = self.run.path / cell.record.folder
-        if cell.fresh:
-            for name in ("cell.json", "scores.npz", "training.csv", "log.txt", "scratch", *KEPT.values()):
-                path = folder / name
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
-        self.run.write_cell(cell.record)
+    # -- other runners of the same run ------------------------------------------------------------------------------
 
-    def _start(self, launcher: Launcher, planned: PlannedDataset, cell: PlannedCell | None) -> None:
+    def _claim(self, cell: PlannedCell) -> Claim:
+        return self.claims.setdefault(cell.record.folder, Claim(self.run.path / cell.record.folder / CLAIM))
+
+    def _holder(self, cell: PlannedCell) -> Holder | None:
+        """Return who works on a cell: another runner's worker, or one that is about to end with its runner."""
+        holder = self._claim(cell).holder()
+        if holder is not None and not holder.here and cell.record.folder not in self.said:
+            self.said.add(cell.record.folder)
+            self.observer.say(f"{_title(cell)}: {holder} is at work on it")
+        return holder
+
+    def _write(self, cell: PlannedCell) -> None:
+        """Write a cell as it stands, so that a look at the folder is true at any time; not where another runner has it, or had it since."""
+        with self._claim(cell) as claim:
+            try:
+                if claim.take() is None and not self._changed(cell):
+                    self.run.write_cell(cell.record)
+            except OSError as error:
+                raise RunError(f"cannot write to {self.run.path}: {error.strerror or error}; choose another folder with --out") from error
+
+    def _changed(self, cell: PlannedCell) -> CellRecord | None:
+        """Return a cell as it is on disk, where another runner has worked on it since it was planned."""
+        now = self.run.cell(replace(cell.record))
+        return now if now.key == cell.record.key and now.attempts > cell.record.attempts else None
+
+    def _settled(self, cell: PlannedCell) -> bool:
+        """Take over the outcome of another runner, if it has one."""
+        now = self._changed(cell)
+        if now is None or now.status not in ("done", "failed"):
+            return False
+        cell.record = now
+        self.failed = self.failed or now.status == "failed"
+        self.observer.ended(Job(0, _title(cell), cell.dataset, cell, Path()), now, "")
+        return True
+
+    # -- starting ---------------------------------------------------------------------------------------------------
+
+    def _start(self, planned: PlannedDataset, cell: PlannedCell | None) -> None:
         self._number += 1
         folder = self.run.path / (cell.record.folder if cell else "datasets")
         folder.mkdir(parents=True, exist_ok=True)
         progress = folder / ("progress.json" if cell else f"{planned.name}.progress.json")
         progress.unlink(missing_ok=True)
-        title = f"{cell.record.label} on {cell.record.dataset}, seed {cell.record.seed}" if cell else f"preparing {planned.selected.label}"
-        if cell and cell.record.scene:
-            title += f", scene {cell.record.scene}"
+        title = _title(cell) if cell else f"preparing {planned.selected.label}"
         job = Job(self._number, title, planned, cell, progress)
         task: dict[str, Any] = {
             "id": job.number,
@@ -208,9 +259,9 @@ class Runner:
                 "train_formats": [[frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)],
             }
         else:
-            task |= {"kind": "cell", "cell": dict(vars(cell.record)), "keep": list(self.plan.request.keep)}
+            task |= {"kind": "cell", "cell": dict(vars(cell.record)), "fresh": cell.fresh, "keep": list(self.plan.request.keep)}
         self.jobs[job.number] = job
-        launcher.start(task)
+        self.executor.start(task)
         self.observer.started(job)
 
     def _fail(self, cell: PlannedCell, reason: str) -> None:
@@ -226,15 +277,14 @@ class Runner:
         request = self.plan.request
         for job in self.jobs.values():
             progress = read_progress(job.progress_file)
-            if progress is not None and progress.steps != job.steps:
+            if progress is not None and progress != job.progress:  # another phase is a step, too
                 job.progress, job.steps, job.moved = progress, progress.steps, now
-            if job.pid is None:
+            if not job.where:
                 continue
-            with contextlib.suppress(psutil.Error):
-                job.memory = max(job.memory, psutil.Process(job.pid).memory_info().rss)
+            job.memory = max(job.memory, self.executor.memory(job.number))
             if job.stopping:
                 if now > job.stop_by:
-                    self._signal(job, kill=True)
+                    self.executor.stop(job.number, kill=True)
             elif job.cell is not None and job.steps >= 0 and now - job.moved > request.stall_limit and self._is_stepped(job):
                 self._stop(job, "stalled")
             elif job.cell is not None and request.time_limit is not None and now - job.began > request.time_limit:
@@ -247,7 +297,7 @@ class Runner:
 
     def _stop(self, job: Job, why: str) -> None:
         job.stopping, job.stop_by = why, time.monotonic() + GRACE
-        self._signal(job, kill=False)
+        self.executor.stop(job.number, kill=False)
 
     def _stop_all(self, asked: int) -> None:
         self.observer.say(
@@ -259,29 +309,15 @@ class Runner:
             if asked == 1:
                 self._stop(job, "interrupted")
             else:
-                self._signal(job, kill=True)
-
-    @staticmethod
-    def _signal(job: Job, kill: bool) -> None:
-        if job.pid is None:
-            return
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(job.pid)
-            if kill:
-                process.kill()
-            else:
-                # A frozen process hears nothing but SIGCONT.
-                if process.status() == psutil.STATUS_STOPPED:
-                    process.resume()
-                process.terminate()
+                self.executor.stop(job.number, kill=True)
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
-    def _finish(self, job: Job, code: int) -> str:
+    def _finish(self, job: Job, code: int, reason: str) -> str:
         """Take down the outcome of a worker that ended. Returns why a preparation failed, or an empty text."""
         job.progress_file.unlink(missing_ok=True)
         if job.cell is None:
-            problem = self._preparation_problem(job, code)
+            problem = self._preparation_problem(job, code, reason)
             self.observer.ended(job, None, problem)
             return problem
         record = self.run.cell(job.cell.record)
@@ -290,7 +326,7 @@ class Runner:
             or code != 0
             or (record.status == "interrupted" and job.stopping not in ("", "interrupted"))
         ):
-            record.status, record.reason = self._unwritten_outcome(job, code)
+            record.status, record.reason = self._unwritten_outcome(job, code, reason)
         record.cost["peak_memory"] = max(record.cost.get("peak_memory", 0.0), float(job.memory))
         self.run.write_cell(record)
         job.cell.record = record
@@ -298,7 +334,7 @@ class Runner:
         self.observer.ended(job, record, "")
         return ""
 
-    def _preparation_problem(self, job: Job, code: int) -> str:
+    def _preparation_problem(self, job: Job, code: int, reason: str) -> str:
         path = self.run.path / "datasets" / f"{job.dataset.name}.log"
         if code == 0:
             path.unlink(missing_ok=True)
@@ -306,9 +342,9 @@ class Runner:
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if code == 4 and lines:
             return lines[-1]
-        return f"preparing {job.dataset.selected.label}: {self._death(job, code)}. Log: datasets/{path.name}"
+        return f"preparing {job.dataset.selected.label}: {reason or self._death(job, code)}. Log: datasets/{path.name}"
 
-    def _unwritten_outcome(self, job: Job, code: int) -> tuple[Any, str]:
+    def _unwritten_outcome(self, job: Job, code: int, reason: str) -> tuple[Any, str]:
         assert job.cell is not None
         request = self.plan.request
         log = f"Log: {job.cell.record.folder}/log.txt"
@@ -320,7 +356,7 @@ class Runner:
         if job.stopping == "time limit":
             took = duration(time.monotonic() - job.began)
             return "failed", f"time limit: stopped after {took}{where}; the same command goes on from the last checkpoint. {log}"
-        return "failed", f"{self._death(job, code)}{where}. {log}"
+        return "failed", f"{reason or self._death(job, code)}{where}. {log}"
 
     @staticmethod
     def _death(job: Job, code: int) -> str:
@@ -337,21 +373,31 @@ class Runner:
         return text
 
 
-def hold(run: Run) -> Any:
-    """Return the lock of a run folder, so that two runners never fill one run.
+def hold(run: Run, shard: str = "") -> Claim:
+    """Return the claim of a runner on a run folder.
+
+    On one host a second runner of a run, or of the same shard of it, is a mistake. Runners on other hosts, and of other shards, fill the run
+    together: each cell has a claim of its own.
 
     Raises
     ------
-    RunError : another runner is at work there, or the folder cannot be written.
+    RunError : this host has a runner at work there, or the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
+    who = f"{shard.replace('/', '-of-') or 'all'}-{this_host().replace('/', '-')}"
+    claim = Claim(run.path / f".runner-{who}")
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run.path / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"{run.path}: another `bench run` is filling this run; wait for it, or start another run with --new") from error
+        holder = claim.take()
     except OSError as error:
         raise RunError(f"cannot write to {run.path}: {error.strerror or error}; choose another folder with --out") from error
-    return lock
+    if holder is not None:
+        what = f"shard {shard} of this run" if shard else "this run"
+        more = "" if shard else ", or fill it from several processes with --shard 1/2 and --shard 2/2"
+        raise RunError(f"{run.path}: another `bench run` is filling {what} ({holder}); wait for it, start another run with --new{more}")
+    return claim
+
+
+def runners(run: Run) -> list[tuple[Holder, float]]:
+    """Return who fills a run, not known to be dead, and the seconds since each was last heard of."""
+    claims = [Claim(file.with_suffix("")) for file in sorted(run.path.glob(".runner-*"))]
+    return [(holder, claim.silent()) for claim in claims if (holder := claim.holder()) is not None]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..claims import Claim
 from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
 from ..reporting.tables import write_tables
@@ -17,7 +18,7 @@ from .display import Display
 from .machine import describe, git_state, versions
 from .plan import Plan, make_plan
 from .request import Request
-from .runner import Runner, hold
+from .runner import Runner, hold, runners
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +35,7 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
             exists = (out / "run.json").is_file()
             if exists and new:
                 raise RequestError(f"--new and --out {str(out)!r}: that run is there already; leave one of them out")
-            if not exists and out.exists() and (not out.is_dir() or any(out.iterdir())):
+            if not exists and out.exists() and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir())):
                 raise RequestError(f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder")
             return (Run.open(out) if exists else Run(out)), exists
         if not new:
@@ -88,11 +89,20 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
     RequestError : the run folder cannot be written, or another process is filling it.
     """
     try:
-        lock = hold(plan.run)
-        write_run(plan, registry)
+        claim = hold(plan.run, plan.request.shard)
     except RunError as error:
         raise RequestError(str(error)) from error
-    with lock:
+    with claim:
+        try:
+            with Claim(plan.run.path / ".run") as turn:  # runners that start together write run.json one after the other
+                while turn.take() is not None:
+                    time.sleep(0.1)
+                write_run(plan, registry)
+        except RunError as error:
+            raise RequestError(str(error)) from error
+        for holder, _ in runners(plan.run):
+            if not holder.here:
+                console.print(f"note: {holder} fills this run too", markup=False)
         reused = sum(cell.reuse for cell in plan.cells)
         if reused:
             console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
@@ -111,7 +121,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
     ------
     RunError : the folder cannot be written.
     """
-    manifest = plan.run.manifest if plan.resumed else {}
+    manifest = plan.run.manifest if (plan.run.path / "run.json").is_file() else {}
     mine = {cell.record.folder for cell in plan.cells}
     others = [cell for cell in manifest.get("cells", []) if cell.get("folder") not in mine]
     now = datetime.now(UTC).isoformat(timespec="seconds")

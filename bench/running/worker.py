@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..claims import Claim
 from ..dataset import Clip, Dataset
 from ..errors import BenchError, DataError, MethodError, RunError
 from ..method import Context, Frames, Method, OpenClip, Scores, as_scores
@@ -29,7 +30,7 @@ from ..objects.detector import Detector
 from ..plugins.registry import current
 from ..plugins.selection import select_one
 from ..runs.files import npz, read_json, read_npz, write_bytes, write_json
-from ..runs.folder import CellRecord, DatasetRecord, Run, read_scores, write_scores
+from ..runs.folder import CLAIM, KEPT, CellRecord, DatasetRecord, Run, read_scores, write_scores
 from .context import make_context
 from .cost import Stopwatch, network_cost
 from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
@@ -37,6 +38,9 @@ from .reporter import Reporter
 from .seeding import seed_everything
 
 Task = Mapping[str, Any]
+
+TAKEN = 5
+"""Exit code of a worker whose cell is another worker's: nothing was done."""
 
 
 class Interrupted(BaseException):
@@ -128,21 +132,24 @@ def _prepare(task: Task) -> int:
 
 
 def _attempt(task: Task) -> int:
-    from filelock import FileLock, Timeout
-
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
     folder = run.path / record.folder
     folder.mkdir(parents=True, exist_ok=True)
+    # Held until this process ends, so that an attempt whose runner died is never met by the next one.
+    claim = Claim(folder / CLAIM, lost=lambda: os._exit(TAKEN))
+    if claim.take() is not None:
+        return TAKEN
+    now = run.cell(replace(record))
+    begun_elsewhere = now.key == record.key and now.attempts > record.attempts
+    if begun_elsewhere and now.status == "done":
+        claim.release()
+        return 0
+    if begun_elsewhere:
+        record.attempts, record.seconds = now.attempts, now.seconds
+    elif task["fresh"]:
+        _clear(folder)
     reporter = Reporter(folder / "progress.json")
-    # The lock is held until this process ends, so that an attempt whose runner died is never met by the next one.
-    lock = FileLock(folder / ".lock")
-    while True:
-        try:
-            lock.acquire(timeout=0.2)
-            break
-        except Timeout:
-            reporter.begin("fit", "waiting for the worker of an earlier runner to end")
     logger, warnings = _logger(folder / "log.txt")
     record.attempts += 1
     record.status, record.reason, record.started, record.ended = "running", "", _now(), ""
@@ -170,7 +177,18 @@ def _attempt(task: Task) -> int:
         shutil.rmtree(folder / "scratch", ignore_errors=True)
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
+    claim.release()
     return 0
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier attempt under another key left behind."""
+    for name in ("scores.npz", "training.csv", "log.txt", "scratch", *KEPT.values()):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _run_cell(

@@ -42,6 +42,10 @@ KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "tra
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 
 
+CLAIM = ".claim"
+"""Beside cell.json: by whom the cell is worked on (`bench.claims`)."""
+
+
 @dataclass
 class CellRecord:
     """Everything that is kept about one cell: `cell.json`."""
