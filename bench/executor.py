@@ -12,10 +12,12 @@ from .dataset import NoParameters
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a task. Of the four, those that are set are news."""
+    """What happened to a task. Of these, those that are set are news."""
 
     task: int
     """Its `id`."""
+    memory: int = 0
+    """The largest resident size seen, bytes."""
     started: str = ""
     """Where it runs now, e.g. 'process 4711' or 'node3'. A task that was moved starts again."""
     handle: str = ""
@@ -23,7 +25,7 @@ class Event:
     code: int | None = None
     """It ended, with this exit code; negative: the signal that ended it."""
     reason: str = ""
-    """Why it ended, where the executor knows and the worker could not say it; with `started`, what the user should know."""
+    """Why it ended, where the executor knows and the worker could not say it; without `code`, what the user should know now."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Executor:
     def lasts(self) -> bool:
         """Whether its jobs go on when this process ends, so that `--detach` is possible."""
         return False
+
+    @property
+    def threads(self) -> int | None:
+        """CPU threads of a cell that the user asked for; None: as `--threads` says."""
+        return None
 
     @property
     def gpus(self) -> int | None:

@@ -153,6 +153,7 @@ Examples (quote selections that contain [ or |):
     shell_complete=selection("executors"),
     help="What moves the cells to where they are computed (bench list executors).",
 )
+@click.option("--detach", is_flag=True, help="Return when all cells are submitted; bench status and bench stop know them.")
 @click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, what is missing, and memory and time; write nothing.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")
 @plugin_option
@@ -261,6 +262,8 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     written = execute(plan, registry, console)
     if written is None:
         return 130
+    if not written:
+        return 0
     console.print()
     console.print(comparison_text(plan.run, registry, plan.protocol.text), markup=False)
     console.print()

@@ -112,7 +112,7 @@ def command_line(request: Request) -> str:
     words = ["bench", "run"]
     for item in fields(Request):
         value = getattr(request, item.name)
-        if item.name == "command" or value == getattr(usual, item.name):
+        if item.name in ("command", "detach") or value == getattr(usual, item.name):
             continue
         option = f"--{OPTIONS.get(item.name, item.name).replace('_', '-')}"
         if value is True:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
 
+THREADS_AWAY = 4
+"""CPU threads of a cell on another machine. Chosen here: its cores are not known, and clusters commonly have that many for each GPU."""
+
 
 REFRESHED = (
     "label", "selector", "family", "citation", "bibtex", "year", "detector", "ablation", "deviations", "published", "normalises_clips",
@@ -148,20 +151,24 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
             mistakes.extend(error.mistakes)
             return None
 
-    device = gather(lambda: choose_device(request.device)) or "cpu"
+    executor: Executor | None = gather(lambda: _executor(request, registry))
+    away = executor is not None and executor.away
+    if executor is not None and executor.away:  # the devices of other machines cannot be looked at from here
+        device = request.device or ("cuda" if executor.gpus else "cpu")
+    else:
+        device = gather(lambda: choose_device(request.device)) or "cpu"
     if request.profile is not None and request.profile not in PROFILES:
         near = nearest(request.profile, PROFILES)
         mistakes.append(
             f"no profile {request.profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(PROFILES)})"
         )
-    if request.precision != "fp32" or request.compile:
+    if (request.precision != "fp32" or request.compile) and not away:
         from .arithmetic import missing  # imports torch
 
         mistakes += missing(device, request.precision, request.compile)
     roots = gather(lambda: data_roots(request.data)) or []
     chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
     protocol = gather(lambda: select_one("protocols", request.protocol, registry))
-    executor: Executor = gather(lambda: _executor(request, registry))
     if request.detector:
         gather(lambda: select_one("detectors", request.detector, registry))
     forced = gather(lambda: {chosen.text for chosen in select("methods", request.force, registry)}) if request.force else set()
@@ -178,12 +185,12 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     if not mistakes:
         for chosen in chosen_datasets:
             datasets.append(_plan_dataset(chosen, request, registry, roots, general, mistakes))
-    if mistakes:
+    if mistakes or executor is None:
         raise RequestError(*dict.fromkeys(mistakes))
 
     profiles = tuple(dict.fromkeys(planned.profile for planned in datasets))
     run, resumed = find_run(signature(request, profiles, device))
-    workers, threads = _divide(request, device)
+    workers, threads = _divide(request, device, executor)
     plan = Plan(request, device, workers, threads, profiles, protocol, executor, roots, run, resumed, datasets, [], [])
     earlier = {cell.folder: cell for cell in run.cells()} if (run.path / "run.json").exists() else {}
     for planned in datasets:
@@ -194,9 +201,11 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
         for place, cell in enumerate(plan.cells):
             cell.mine = place % shards == number - 1
     if any(cell.may_be_large for cell in plan.to_run):
-        from .memory import refuse_too_large  # imports torch
+        from .memory import estimate_cells, refuse_too_large  # imports torch
 
-        if too_large := refuse_too_large(plan, registry):
+        if executor.away:  # whose memory is not this machine's
+            estimate_cells([cell for cell in plan.to_run if cell.may_be_large], plan, registry)
+        elif too_large := refuse_too_large(plan, registry):
             raise RequestError(*dict.fromkeys(too_large))
     _take_notes(plan, general)
     return plan
@@ -205,6 +214,10 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
 def _executor(request: Request, registry: Registry) -> Executor:
     executor: Executor = select_one("executors", request.executor, registry).make()
     executor.check()
+    if request.detach and not executor.lasts:
+        raise RequestError(
+            f"--detach: cells of --executor {request.executor} end with this command; those of slurm[...] and dask[address=...] go on"
+        )
     return executor
 
 
@@ -247,10 +260,12 @@ def _folder_name(chosen: Selected) -> str:
     return f"{chosen.name}-{hashlib.sha256(chosen.text.encode()).hexdigest()[:8]}"
 
 
-def _divide(request: Request, device: str) -> tuple[int, int]:
+def _divide(request: Request, device: str, executor: Executor) -> tuple[int, int]:
     """Return the number of workers and the CPU threads of each."""
     import psutil
 
+    if executor.away:
+        return 1, request.threads or executor.threads or THREADS_AWAY
     if request.workers is not None:
         workers = request.workers
     elif device.startswith("cuda"):

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,10 @@ import psutil
 from ..claims import Claim, Holder, this_host
 from ..errors import RunError
 from ..executor import Executor, Place
-from ..runs.folder import CLAIM, CellRecord, Run
+from ..plugins.registry import Registry
+from ..plugins.selection import select_one
+from ..runs.files import read_json, write_bytes, write_json
+from ..runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
 from .duration import duration
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
@@ -43,6 +47,8 @@ class Job:
     where: str = ""
     """Where it runs, as the executor says; empty while it waits there."""
     progress: Progress | None = None
+    submitted: bool = False
+    """Whether it goes on without this process."""
     steps: int = -1
     moved: float = field(default_factory=time.monotonic)
     memory: int = 0
@@ -69,11 +75,18 @@ class Observer:
 
 
 @contextlib.contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], int]]:
-    """Count Ctrl-C and SIGTERM instead of raising them: the first asks the workers to stop, the second ends them."""
-    count = 0
+def _asked_to_stop(word: Path) -> Iterator[Callable[[], int]]:
+    """Count Ctrl-C, SIGTERM and the file of `bench stop` instead of raising: the first asks the workers to stop, the second ends them."""
+    count, looked, told = 0, 0.0, False
+
+    def stops() -> int:
+        nonlocal looked, told
+        if not told and time.monotonic() - looked >= LOOK:
+            looked, told = time.monotonic(), word.exists()
+        return count + told
+
     if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
-        yield lambda: count
+        yield stops
         return
 
     def handler(number: int, frame: Any) -> None:
@@ -82,10 +95,18 @@ def _asked_to_stop() -> Iterator[Callable[[], int]]:
 
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: count
+        yield stops
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def _identity(run: Run) -> str:
+    """Return the text by which other machines know this run folder; made once."""
+    path = run.path / IDENTITY
+    if not path.exists():
+        write_bytes(path, uuid.uuid4().hex.encode())
+    return path.read_text()
 
 
 def _title(cell: PlannedCell) -> str:
@@ -103,6 +124,7 @@ class Runner:
         self.observer = observer
         self.jobs: dict[int, Job] = {}
         self.failed = False
+        self.detached = False
         self.claims: dict[str, Claim] = {}
         self.said: set[str] = set()
         self._number = 0
@@ -114,6 +136,8 @@ class Runner:
         has its outcome on disk.
         """
         for cell in self.plan.cells:
+            if cell.reuse:
+                self._handle_file(cell).unlink(missing_ok=True)
             if cell.mine:  # of one that is used again words may be new, nothing that was measured
                 self._write(cell)
         to_prepare = [
@@ -124,14 +148,18 @@ class Runner:
         to_run = self.plan.to_run
         if not to_prepare:
             return False
-        with _asked_to_stop() as stops:
+        word = self.run.path / STOP
+        word.unlink(missing_ok=True)
+        with _asked_to_stop(word) as stops:
             torch_wanted = any(cell.network for cell in to_run) or any(planned.wants_tracks for planned in to_prepare)
             place = Place(self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers)
+            if self.executor.away:
+                self.identity = _identity(self.run)
             slots = self.executor.open(place)
             try:
                 self._loop(slots, to_prepare, to_run, stops)
             finally:
-                self.executor.close()
+                self.executor.leave() if self.detached else self.executor.close()
             return stops() > 0
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -140,6 +168,9 @@ class Runner:
         prepared: set[str] = set()
         unprepared: dict[str, str] = {}
         waiting_datasets = list(to_prepare)
+        if self.executor.away:
+            prepared |= {planned.name for planned in waiting_datasets}
+            waiting_datasets = []
         waiting_cells = list(to_run)
         elsewhere: list[PlannedCell] = []
         looked = 0.0
@@ -152,14 +183,17 @@ class Runner:
                     waiting_cells.remove(cell)
                     if cell.dataset.name in unprepared:
                         self._fail(cell, unprepared[cell.dataset.name])
-                    elif self._holder(cell) is not None:
+                    elif self._handle(cell) == "" and self._holder(cell) is not None:
                         elsewhere.append(cell)
-                    elif not self._settled(cell):
+                    elif self._handle(cell) or not self._settled(cell):
                         self._start(cell.dataset, cell)
                 elif waiting_datasets:
                     self._start(waiting_datasets.pop(0), None)
                 else:
                     break
+            if self.plan.request.detach and not stopping and not waiting_cells and all(job.submitted for job in self.jobs.values()):
+                self.detached = True
+                return
             if not self.jobs and (stopping or not (waiting_cells or waiting_datasets or elsewhere)):
                 break
             if elsewhere and time.monotonic() - looked >= LOOK:
@@ -168,10 +202,18 @@ class Runner:
                 elsewhere = [cell for cell in elsewhere if cell not in waiting_cells]
             for event in self.executor.events(POLL):
                 job = self.jobs[event.task]
+                job.memory = max(job.memory, event.memory)
+                if event.reason and event.code is None:
+                    self.observer.say(f"{job.title}: {event.reason}")
+                if event.handle and job.cell is not None:
+                    job.submitted = True
+                    self._keep_handle(job.cell, event.handle)
                 if event.started:
                     job.where, job.began = event.started, time.monotonic()
                 if event.code is not None:
                     del self.jobs[event.task]
+                    if job.cell is not None:
+                        self._handle_file(job.cell).unlink(missing_ok=True)
                     if job.cell is not None and event.code == TAKEN:
                         elsewhere.append(job.cell)
                         continue
@@ -191,6 +233,31 @@ class Runner:
             if cell.record.status != "queued" or stops() or self.failed:
                 cell.record.status, cell.record.reason = "interrupted", reason
                 self._write(cell)
+
+    # -- jobs that an earlier runner left -----------------------------------------------------------------------------
+
+    def _handle_file(self, cell: PlannedCell) -> Path:
+        return self.run.path / cell.record.folder / JOB
+
+    def _keep_handle(self, cell: PlannedCell, handle: str) -> None:
+        write_json(
+            self._handle_file(cell), {"executor": self.plan.request.executor, "handle": handle, "key": cell.record.key}, durable=False
+        )
+
+    def _handle(self, cell: PlannedCell) -> str:
+        """Return by what the executor finds the job that an earlier runner left for a cell; empty where there is none."""
+        if not self.executor.lasts or not self._handle_file(cell).exists():
+            return ""
+        try:
+            left = read_json(self._handle_file(cell), "job")
+        except RunError:
+            return ""
+        if left.get("executor") != self.plan.request.executor:
+            return ""
+        if left.get("key") != cell.record.key:  # another request's cell in this place
+            self.executor.cancel([str(left.get("handle"))])
+            return ""
+        return str(left["handle"])
 
     # -- other runners of the same run ------------------------------------------------------------------------------
 
@@ -249,17 +316,32 @@ class Runner:
             "output": str(folder / ("log.txt" if cell else f"{planned.name}.log")),
             "progress": str(progress),
         }
+        prepare = {
+            "kind": "prepare",
+            "keep": list(self.plan.request.keep),
+            "name": planned.name,
+            "label": planned.selected.label,
+            "test_formats": [[frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)],
+            "train_formats": [[frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)],
+        }
         if cell is None:
-            task |= {
-                "kind": "prepare",
-                "keep": list(self.plan.request.keep),
-                "name": planned.name,
-                "label": planned.selected.label,
-                "test_formats": [[frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)],
-                "train_formats": [[frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)],
-            }
+            task |= prepare
         else:
             task |= {"kind": "cell", "cell": dict(vars(cell.record)), "fresh": cell.fresh, "keep": list(self.plan.request.keep)}
+        if cell is not None and self.executor.away:
+            task |= {
+                "prepare": prepare,
+                "fingerprint": planned.fingerprint,
+                "identity": self.identity,
+                "torch": cell.network or planned.wants_tracks,
+                "plugins": {str(file): file.read_text() for file in self.plan.request.plugins},
+                "resources": {
+                    "threads": self.plan.threads,
+                    "memory": cell.memory.peak if cell.memory is not None and not cell.memory.unknown else None,
+                    "gpus": int(self.plan.device.startswith("cuda")),
+                },
+                "handle": self._handle(cell),
+            }
         self.jobs[job.number] = job
         self.executor.start(task)
         self.observer.started(job)
@@ -401,3 +483,18 @@ def runners(run: Run) -> list[tuple[Holder, float]]:
     """Return who fills a run, not known to be dead, and the seconds since each was last heard of."""
     claims = [Claim(file.with_suffix("")) for file in sorted(run.path.glob(".runner-*"))]
     return [(holder, claim.silent()) for claim in claims if (holder := claim.holder()) is not None]
+
+
+def stop_jobs(run: Run, registry: Registry) -> int:
+    """Cancel the jobs that were submitted for a run and have no runner. Returns how many there were."""
+    found: dict[str, dict[Path, str]] = {}
+    for cell in run.planned():
+        path = run.cell_path(cell) / JOB
+        if path.exists():
+            job = read_json(path, "job")
+            found.setdefault(str(job.get("executor")), {})[path] = str(job.get("handle"))
+    for selector, jobs in found.items():
+        select_one("executors", selector, registry).make().cancel(list(jobs.values()))
+        for path in jobs:
+            path.unlink(missing_ok=True)
+    return sum(len(jobs) for jobs in found.values())

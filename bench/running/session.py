@@ -72,7 +72,8 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     plan = make_plan(request, registry, run_finder(request.out, request.new))
     console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
     console.print(
-        f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
+        f"profile {', '.join(plan.profiles)}; device {plan.device}; "
+        f"{plan.request.executor if plan.executor.away else plan.workers} worker{'s' * (plan.executor.away or plan.workers > 1)} "
         f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
         markup=False,
     )
@@ -82,7 +83,8 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
 
 
 def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | None:
-    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the user stopped it.
+    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the user stopped it, none where it goes on without this
+    process.
 
     Raises
     ------
@@ -107,7 +109,15 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
         if reused:
             console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
         with Display(plan, console) as display:
-            stopped = Runner(plan, display).execute()
+            runner = Runner(plan, display)
+            stopped = runner.execute()
+        if runner.detached:
+            console.print(
+                f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows them, `bench stop {plan.run.path}` ends them. "
+                f"To gather them and write the tables:\n  {plan.request.command.replace(' --detach', '')}",
+                markup=False,
+            )
+            return []
         if stopped:
             console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}", markup=False)
             return None

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ import numpy as np
 from ..claims import Claim
 from ..dataset import Clip, Dataset
 from ..errors import BenchError, DataError, MethodError, RunError
+from ..frames.fingerprint import dataset_fingerprint
 from ..method import Context, Frames, Method, OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
 from ..objects.detector import Detector
@@ -39,6 +41,8 @@ from .seeding import seed_everything
 
 Task = Mapping[str, Any]
 
+REFUSED = 6
+"""Exit code of a preparation where this machine has another copy of the dataset, or none."""
 TAKEN = 5
 """Exit code of a worker whose cell is another worker's: nothing was done."""
 
@@ -83,11 +87,33 @@ def _limit_threads(threads: int) -> None:
     threadpool_limits(threads)
 
 
-def located_dataset(selector: str, roots: list[str]) -> Dataset:
-    """Return a dataset by its selector, found below the data folders."""
-    dataset: Dataset = select_one("datasets", selector, current()).make()
-    dataset.locate([Path(root) for root in roots])
-    return dataset
+def located_dataset(selector: str, roots: list[str], fingerprint: str = "") -> Dataset:
+    """Return a dataset by its selector, found below the data folders.
+
+    With a `fingerprint` it must be that copy; then this machine's own BENCH_DATA is looked at after `roots`.
+
+    Raises
+    ------
+    RunError : this machine has another copy, or none.
+    """
+    tried = [roots, os.environ.get("BENCH_DATA", "").split(os.pathsep)] if fingerprint else [roots]
+    found = []
+    for places in tried:
+        dataset: Dataset = select_one("datasets", selector, current()).make()
+        try:
+            dataset.locate([Path(root) for root in places if root])
+        except (DataError, OSError, IndexError) as error:
+            if not fingerprint:
+                raise
+            found.append(str(error) or "there is none")
+            continue
+        if not fingerprint or (own := dataset_fingerprint(dataset)) == fingerprint:
+            return dataset
+        found.append(f"its copy below {dataset.root} differs (fingerprint {own[:12]}, the run has {fingerprint[:12]})")
+    raise RunError(
+        f"{selector} on {socket.gethostname()}: {'; '.join(dict.fromkeys(found))}. `bench verify {selector}` there tells what differs; "
+        "BENCH_DATA says where data lies there"
+    )
 
 
 def make_detector(selector: str) -> Detector | None:
@@ -107,7 +133,14 @@ def _prepare(task: Task) -> int:
     reporter = Reporter(Path(task["progress"]))
     reporter.begin("prepare", "reading the dataset")
     try:
-        dataset = located_dataset(task["dataset"], task["roots"])
+        dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    except RunError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 4
+    try:
         record = prepare_dataset(
             dataset,
             task["name"],
@@ -203,10 +236,14 @@ def _run_cell(
         logger.info("tracks of the training clips: %s", kept.tracks)
     seed_everything(record.seed, int(task["threads"]))
     method: Method = select_one("methods", record.selector, current(), record.profile).make()
+    if method.version != record.key["version"]:
+        raise MethodError(
+            f"{record.method} is version {method.version} here and {record.key['version']} in the run; install one bench everywhere"
+        )
     scratch = folder / "scratch"
     (scratch / "scores").mkdir(parents=True, exist_ok=True)
     lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
-    dataset = located_dataset(task["dataset"], task["roots"])
+    dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
     stopwatch = Stopwatch()
     context = make_context(

@@ -28,6 +28,7 @@ FILES = {
     "cells/METHOD/DATASET/SEED/weights": "the fitted method, with --keep weights",
     "cells/METHOD/DATASET/SEED/images/": "pictures of some frames, with --keep images",
     "cells/METHOD/DATASET/SEED/scratch/": "checkpoint and the clips scored so far, while the cell is not done",
+    "cells/METHOD/DATASET/SEED/job.json": "while another machine has the cell: by what the executor finds its job again",
     "tables/results.csv": "a line a cell, scene, label set, protocol and metric; fractions",
     "tables/summary.csv": "the same, the seeds joined",
     "tables/NAME.{txt,md,tex}": "the tables as text, Markdown and LaTeX; percent",
@@ -42,6 +43,12 @@ KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "tra
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 
 
+STOP = ".stop"
+"""In a run folder: the word of `bench stop` to all runners."""
+JOB = "job.json"
+"""Beside cell.json: by what the executor finds the job of the cell again, while there is one."""
+IDENTITY = ".id"
+"""In a run folder: tells other machines whether they see this folder, or one of the same name."""
 CLAIM = ".claim"
 """Beside cell.json: by whom the cell is worked on (`bench.claims`)."""
 
@@ -185,7 +192,7 @@ class Run:
 
     def planned(self) -> list[CellRecord]:
         """Return the cells of the run as they were planned, in the order of the request."""
-        return [_record(cell, str(self.path / "run.json")) for cell in self.manifest.get("cells", [])]
+        return [read_cell(cell, str(self.path / "run.json")) for cell in self.manifest.get("cells", [])]
 
     def cells(self) -> list[CellRecord]:
         """Return the cells as they are now. One whose cell.json is damaged is failed, with that reason."""
@@ -197,7 +204,7 @@ class Run:
         if not path.exists():
             return planned
         try:
-            record = _record(read_json(path, "cell"), str(path))
+            record = read_cell(read_json(path, "cell"), str(path))
             if record.folder != planned.folder:
                 raise RunError(f"{path} belongs to {record.folder}")
         except RunError as error:
@@ -347,7 +354,13 @@ def read_scores(path: Path) -> dict[str, Scores]:
         raise RunError(f"{path} has no array {error}") from error
 
 
-def _record(value: Mapping[str, Any], path: str) -> CellRecord:
+def read_cell(value: Mapping[str, Any], path: str) -> CellRecord:
+    """Return the record of what was read from `path`.
+
+    Raises
+    ------
+    RunError : it lacks something, or names a folder outside of the run.
+    """
     known = {item.name for item in fields(CellRecord)}
     try:
         record = CellRecord(**{key: item for key, item in value.items() if key in known})

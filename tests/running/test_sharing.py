@@ -42,7 +42,7 @@ def test_shards_fill_one_run(tmp_path):
     run = Run.open(tmp_path / "shared")
     assert [(cell.status, cell.attempts) for cell in run.cells()] == [("done", 1)] * 6
     assert not list(run.path.glob("**/.claim*")) and not list(run.path.glob(".run*"))
-    whole, again = finish(start(tmp_path, "--out", "whole"), start(tmp_path, "--out", "shared"))
+    _, again = finish(start(tmp_path, "--out", "whole"), start(tmp_path, "--out", "shared"))
     assert "6 of 6 cells are done already" in again
     same_numbers(tmp_path, "whole", "shared")
 

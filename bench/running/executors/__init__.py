@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ...executor import Executor
 from ...plugins.hookspecs import hookimpl
+from .dask import DaskExecutor
 from .local import LocalExecutor
+from .slurm import SlurmExecutor
 
 
 @hookimpl
 def bench_executors() -> list[type[Executor]]:
-    """Offer `local`."""
-    return [LocalExecutor]
+    """Offer `local`, `dask` and `slurm`."""
+    return [LocalExecutor, DaskExecutor, SlurmExecutor]
