@@ -9,6 +9,11 @@ from typing import Any, ClassVar
 
 from .dataset import NoParameters
 
+TAKEN = 5
+"""Exit code of a worker whose cell is another worker's: nothing was done."""
+REFUSED = 6
+"""Exit code of a preparation where this machine has another copy of the dataset, or none."""
+
 
 @dataclass(frozen=True)
 class Event:

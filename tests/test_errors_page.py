@@ -26,11 +26,11 @@ from bench.plugins.selection import make_creators, select
 from bench.reporting.pairs import pairs
 from bench.reporting.tracks import read_tracks
 from bench.running.context import make_context
+from bench.running.filling import hold
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
 from bench.running.replay import replay
 from bench.running.request import Request
-from bench.running.runner import hold
 from bench.runs.files import write_text
 from bench.runs.folder import CellRecord, Run
 

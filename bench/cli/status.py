@@ -42,8 +42,8 @@ def command(run: Path | None, as_json: bool) -> None:
     from ..claims import DEAD, Claim
     from ..errors import RequestError, RunError
     from ..running.duration import duration
+    from ..running.filling import runners
     from ..running.reporter import read_progress
-    from ..running.runner import runners
     from ..runs.files import read_json
     from ..runs.folder import CLAIM, JOB, Run
 

@@ -21,7 +21,7 @@ def command(run: Path | None, plugin: tuple[Path, ...]) -> None:
     """
     from ..errors import RequestError, RunError
     from ..plugins.registry import load
-    from ..running.runner import runners, stop_jobs
+    from ..running.filling import runners, stop_jobs
     from ..runs.files import write_text
     from ..runs.folder import STOP, Run
 

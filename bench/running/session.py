@@ -15,10 +15,11 @@ from ..plugins.registry import Registry
 from ..reporting.tables import write_tables
 from ..runs.folder import FORMAT, Run, find_runs
 from .display import Display
+from .filling import hold, runners
 from .machine import describe, git_state, versions
 from .plan import Plan, make_plan
 from .request import Request
-from .runner import Runner, hold, runners
+from .runner import Runner
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,6 +25,7 @@ import numpy as np
 from ..claims import Claim
 from ..dataset import Clip, Dataset
 from ..errors import BenchError, DataError, MethodError, RunError
+from ..executor import REFUSED, TAKEN
 from ..frames.fingerprint import dataset_fingerprint
 from ..method import Context, Frames, Method, OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
@@ -40,11 +41,6 @@ from .reporter import Reporter
 from .seeding import seed_everything
 
 Task = Mapping[str, Any]
-
-REFUSED = 6
-"""Exit code of a preparation where this machine has another copy of the dataset, or none."""
-TAKEN = 5
-"""Exit code of a worker whose cell is another worker's: nothing was done."""
 
 
 class Interrupted(BaseException):

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BenchError, RequestError, RunError
-from ...executor import Event, Executor, Place
+from ...executor import REFUSED, Event, Executor, Place
 from ...plugins.parameters import parameter
 from ...runs.files import write_json
 from ...runs.folder import CellRecord, Run
 from ...runs.moved import put_in_place
 from ..machine import cores
-from ..worker import REFUSED
 from .job import run_job
 
 CONNECT = 20

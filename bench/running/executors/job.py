@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...executor import Event, Place
+from ...executor import REFUSED, Event, Place
 from ...frames.cache import cache_folder
 from ...runs.files import write_bytes
 from ...runs.folder import IDENTITY, CellRecord, Run
 from ...runs.moved import pack
-from ..worker import REFUSED
 from .local import LocalExecutor
 
 POLL = 0.2
