@@ -168,7 +168,7 @@ def test_demo_grid_by_a_scheduler_started_by_hand(tmp_path, cluster, workers):
     check(tmp_path, "run")
 
 
-SLOW = "brightness[pause=0.05],brightness[pause=0.051],brightness[pause=0.052]"
+SLOW = "steady[pause=0.05],steady[pause=0.051],steady[pause=0.052]"
 
 
 @pytest.mark.long

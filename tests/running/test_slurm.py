@@ -106,7 +106,7 @@ def test_demo_grid_through_slurm(tmp_path, slurm):
     check(tmp_path, "run")
 
 
-SLOW = "brightness[pause=0.15],brightness[pause=0.151],brightness[pause=0.152],brightness[pause=0.153]"
+SLOW = "steady[pause=0.15],steady[pause=0.151],steady[pause=0.152],steady[pause=0.153]"
 
 
 @pytest.mark.long
