@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .errors import MethodError as MethodError
     from .errors import RequestError as RequestError
     from .errors import RunError as RunError
+    from .executor import Event as Event
+    from .executor import Executor as Executor
     from .frames.cache import cache_folder as cache_folder
     from .frames.decode import count_frames as count_frames
     from .frames.decode import read_frames as read_frames
@@ -69,6 +71,8 @@ _HOME = {
     "MethodError": "errors",
     "RequestError": "errors",
     "RunError": "errors",
+    "Event": "executor",
+    "Executor": "executor",
     "cache_folder": "frames.cache",
     "count_frames": "frames.decode",
     "read_frames": "frames.decode",

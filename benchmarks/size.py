@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,8 +10,6 @@ import numpy as np
 
 from bench import Scores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
-
-from .measure import Report
 
 CLIPS, FRAMES = 107, 40_791
 """Test clips and frames of ShanghaiTech."""

@@ -16,6 +16,7 @@ COMMANDS = {
     "verify": "Check datasets against what they should be.",
     "prepare": "Decode frames and find objects, once, before a run.",
     "status": "Show how far a run is.",
+    "stop": "End a run that goes on somewhere.",
     "score": "Score a run again under other protocols.",
     "report": "Make tables, figures and a page of a run.",
     "compare": "Tell whether two methods of a run differ.",

@@ -144,6 +144,16 @@ Examples (quote selections that contain [ or |):
 @click.option("--fail-fast", is_flag=True, help="Begin no further cell after one has failed.")
 @click.option("--stall-limit", type=Duration(), default="15m", show_default=True, help="A cell without a step for so long has failed.")
 @click.option("--time-limit", type=Duration(), help="The longest an attempt at a cell may take. [default: none]")
+@click.option("--shard", default="", metavar="I/N", help="Run each N-th cell only, from the I-th on: several runners fill one run.")
+@click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="SELECTION",
+    shell_complete=selection("executors"),
+    help="What moves the cells to where they are computed (bench list executors).",
+)
+@click.option("--detach", is_flag=True, help="Return when all cells are submitted; bench status and bench stop know them.")
 @click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, what is missing, and memory and time; write nothing.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")
 @plugin_option
@@ -252,6 +262,8 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     written = execute(plan, registry, console)
     if written is None:
         return 130
+    if not written:
+        return 0
     console.print()
     console.print(comparison_text(plan.run, registry, plan.protocol.text), markup=False)
     console.print()
@@ -261,7 +273,7 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
         f"next: bench score {shlex.quote(str(plan.run.path))} --protocol minmax,raw   (other protocols, without training)", markup=False
     )
     console.print(f"run {plan.run.path}", markup=False)
-    statuses = [cell.record.status for cell in plan.cells]
+    statuses = [cell.record.status for cell in plan.cells if cell.mine]
     if all(status in ("no data", "published only") for status in statuses):
         return 3
     return 1 if any(status in ("failed", "interrupted") for status in statuses) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -38,10 +39,13 @@ def command(run: Path | None, as_json: bool) -> None:
     """Show the cells of RUN (default: the newest below results/) that are queued, running, finished or failed."""
     from tabulate import tabulate
 
+    from ..claims import DEAD, Claim
     from ..errors import RequestError, RunError
     from ..running.duration import duration
+    from ..running.filling import runners
     from ..running.reporter import read_progress
-    from ..runs.folder import Run
+    from ..runs.files import read_json
+    from ..runs.folder import CLAIM, JOB, Run
 
     try:
         opened = Run.open(newest_run(run))
@@ -53,13 +57,23 @@ def command(run: Path | None, as_json: bool) -> None:
         if cell.status != "running":
             continue
         progress = read_progress(opened.path / cell.folder / "progress.json")
-        if progress is None or _is_left(opened.path / cell.folder):
+        claim = Claim(opened.path / cell.folder / CLAIM)
+        holder = claim.holder()
+        if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = "interrupted", "its worker is gone; the same `bench run` line goes on from the last checkpoint"
             continue
         left = progress.seconds_left(time.time())
         doing[cell.folder] = f"{progress.what}, {progress.done} of {progress.total}" + (
             f", {duration(left)} left" if left is not None else ""
         )
+        if not holder.here:
+            doing[cell.folder] += f" ({holder})"
+    for cell in cells:
+        job = opened.path / cell.folder / JOB
+        if cell.status == "queued" and job.exists():
+            with contextlib.suppress(RunError):
+                left_job = read_json(job, "job")
+                cell.reason = f"submitted: {left_job.get('executor')}, {str(left_job.get('handle')).partition('/')[0]}"
     if as_json:
         json.dump(
             {"run": str(opened.path), "command": manifest["command"], "cells": [asdict(cell) for cell in cells]}, sys.stdout, indent=1
@@ -89,18 +103,7 @@ def command(run: Path | None, as_json: bool) -> None:
     )
     counts = {status: sum(cell.status == status for cell in cells) for status in dict.fromkeys(cell.status for cell in cells)}
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+    for holder, silent in runners(opened):
+        click.echo(f"filled by {holder}" + ("" if holder.here else f", heard of {duration(silent)} ago"))
     if any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells) and not doing:
         click.echo(f"to go on: {manifest['command']}")
-
-
-def _is_left(folder: Path) -> bool:
-    """Whether nobody holds the lock of a cell that says it is running."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return False
-    lock.release()
-    return True

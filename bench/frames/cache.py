@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 import platformdirs
 
+from ..claims import Claim
 from ..errors import DataError
 
 
@@ -78,7 +80,9 @@ def _remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file `path`, so that no other process on this host makes the same entry.
+    """Hold the claim `path`, so that no other process, here or on another host that shares the cache, makes the same entry.
+
+    Who died while holding it is followed at once on its own host, and after `bench.claims.DEAD` seconds from another.
 
     Parameters
     ----------
@@ -86,21 +90,17 @@ def locked(path: Path, what: str, waiting: Callable[[], None]) -> Iterator[None]
 
     Raises
     ------
-    DataError : the lock file cannot be made.
+    DataError : the claim cannot be made.
     """
-    import filelock
-
-    lock = filelock.FileLock(path)
+    claim = Claim(path)
+    said = time.monotonic()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while not lock.is_locked:
-            try:
-                lock.acquire(timeout=1.0)
-            except filelock.Timeout:
+        while claim.take() is not None:
+            time.sleep(0.05)
+            if time.monotonic() - said >= 1.0:
                 waiting()
+                said = time.monotonic()
     except OSError as error:
         raise cannot_write(path.parent, error, what) from error
-    try:
+    with claim:
         yield
-    finally:
-        lock.release()

@@ -15,7 +15,7 @@ from .plugin_files import BrokenPlugin
 from .syntax import nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-KINDS = ("methods", "datasets", "detectors", "creators", "protocols", "metrics")
+KINDS = ("methods", "datasets", "detectors", "creators", "protocols", "metrics", "executors")
 HOOKS = {
     "bench_methods": "methods",
     "bench_datasets": "datasets",
@@ -23,6 +23,7 @@ HOOKS = {
     "bench_pseudo_anomalies": "creators",
     "bench_protocols": "protocols",
     "bench_metrics": "metrics",
+    "bench_executors": "executors",
 }
 ONE = {
     "methods": "method",
@@ -31,12 +32,19 @@ ONE = {
     "creators": "creator",
     "protocols": "protocol",
     "metrics": "metric",
+    "executors": "executor",
 }
 OVERRIDES = ("medium", "small", "smoke")
 """The profiles that a method may declare; 'paper' is its defaults."""
 _BASES = {kind: one.capitalize() for kind, one in ONE.items()}
 _INSTANCES = ("protocols", "metrics")
-_REQUIRED = {"methods": ("score",), "datasets": ("locate", "clips", "labels"), "detectors": ("detect",), "creators": ("draw",)}
+_REQUIRED = {
+    "methods": ("score",),
+    "datasets": ("locate", "clips", "labels"),
+    "detectors": ("detect",),
+    "creators": ("draw",),
+    "executors": ("open", "start", "events", "stop"),
+}
 
 
 def check_offers(hook: str, offered: Any) -> dict[str, Any]:

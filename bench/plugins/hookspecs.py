@@ -13,6 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
+    from ..executor import Executor
     from ..method import Method
     from ..objects.detector import Detector
     from ..pseudo_anomaly import Creator
@@ -183,5 +184,54 @@ def bench_metrics() -> list[Metric]:
         @hookimpl
         def bench_metrics():
             return [Metric("mean-difference", difference_of_means)]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_executors() -> list[type[Executor]]:
+    r"""Offer executors: what moves the cells of a run to where they are computed (`--executor`).
+
+    Called once in the runner and once in each worker's server, when the registry is loaded. Packages and clusters are not looked
+        for yet: that is `Executor.check`, called when a request names the executor.
+    Arguments: none.
+    Returns: a list of subclasses of Executor. An empty list or None means "none". An exception, a wrong type or a bad name
+        marks this plugin as broken; all other plugins go on.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin. A request
+        uses one. Planning, the run folder, failures, scoring and tables do not depend on which.
+    Example:
+        import json
+        import subprocess
+        import sys
+        from bench import Event, Executor, hookimpl
+
+        class Plain(Executor):
+            name = "plain"
+
+            def open(self, place):
+                self.more = {"plugins": [str(file) for file in place.plugins], "torch": place.torch_wanted}
+                self.workers, self.news = {}, []
+                return place.slots
+
+            def start(self, task):
+                worker = subprocess.Popen([sys.executable, "-m", "bench.running.worker"], stdin=subprocess.PIPE)
+                worker.stdin.write(json.dumps({**task, **self.more}).encode() + b"\n")
+                worker.stdin.flush()  # and left open: a worker ends when its stdin closes
+                self.workers[task["id"]] = worker
+                self.news.append(Event(task["id"], started=f"process {worker.pid}"))
+
+            def events(self, timeout):
+                news, self.news = self.news, []
+                for task, worker in list(self.workers.items()):
+                    if worker.poll() is not None:
+                        news.append(Event(task, code=self.workers.pop(task).returncode))
+                return news
+
+            def stop(self, task, kill):
+                self.workers[task].kill() if kill else self.workers[task].terminate()
+
+        @hookimpl
+        def bench_executors():
+            return [Plain]
     """
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""All methods, datasets, detectors, creators, protocols and metrics: built-in, installed, or from a file, by one way."""
+"""All methods, datasets, detectors, creators, protocols, metrics and executors: built-in, installed, or from a file, by one way."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .syntax import nearest
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
+    from ..executor import Executor
     from ..method import Method
     from ..objects.detector import Detector
     from ..pseudo_anomaly import Creator
@@ -60,12 +61,13 @@ class Registry:
         self.creators: dict[str, type[Creator]] = {}
         self.protocols: dict[str, Protocol] = {}
         self.metrics: dict[str, Metric] = {}
+        self.executors: dict[str, type[Executor]] = {}
         self.origins: dict[tuple[str, str], str] = {}
         """(kind, name) -> origin of the plugin that offers it."""
         self.plugins: list[PluginRecord] = []
 
     def table(self, kind: str) -> dict[str, Any]:
-        """Return name -> class or instance of one kind: 'methods', 'datasets', 'detectors', 'creators', 'protocols' or 'metrics'."""
+        """Return name -> class or instance of one kind: 'methods', 'datasets', 'detectors', 'creators', 'protocols', 'metrics' or 'executors'."""
         assert kind in KINDS, kind
         return getattr(self, kind)
 

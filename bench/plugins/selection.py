@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..network_method import Window
     from ..pseudo_anomaly import Creator
 
-Kind = Literal["methods", "datasets", "detectors", "creators", "protocols"]
+Kind = Literal["methods", "datasets", "detectors", "creators", "protocols", "executors"]
 PROFILES = ("paper", "medium", "small", "smoke")
 _FALLBACK = {"medium": "small"}
 

@@ -42,6 +42,8 @@ def run(
     fail_fast: bool = False,
     stall_limit: float = 15 * 60,
     time_limit: float | None = None,
+    shard: str = "",
+    executor: str = "local",
     plugin: Paths = (),
 ) -> LoadedRun:
     """Train every method on every dataset with every seed, score, tabulate, and return the run.
@@ -89,6 +91,8 @@ def run(
         fail_fast=fail_fast,
         stall_limit=stall_limit,
         time_limit=time_limit,
+        shard=shard,
+        executor=executor,
         plugins=_paths(plugin),
     )
     request = replace(request, command=command_line(request))
@@ -108,7 +112,7 @@ def command_line(request: Request) -> str:
     words = ["bench", "run"]
     for item in fields(Request):
         value = getattr(request, item.name)
-        if item.name == "command" or value == getattr(usual, item.name):
+        if item.name in ("command", "detach") or value == getattr(usual, item.name):
             continue
         option = f"--{OPTIONS.get(item.name, item.name).replace('_', '-')}"
         if value is True:

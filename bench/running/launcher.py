@@ -23,7 +23,7 @@ step: C3DSU's training step took half the time (measured, 256x256, two cores). O
 
 @dataclass(frozen=True)
 class Event:
-    """A worker was started (`pid`), or has ended (`code`; negative: the signal that ended it)."""
+    """A worker process was started (`pid`), or has ended (`code`; negative: the signal that ended it)."""
 
     task: int
     pid: int | None = None
@@ -31,7 +31,7 @@ class Event:
 
 
 class Launcher(Protocol):
-    """What the runner needs of either way to start workers."""
+    """What the local executor needs of either way to start workers."""
 
     def start(self, task: Mapping[str, Any]) -> None:
         """Start a worker on a task."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset import Dataset
 from ..errors import DataError, RequestError, RunError
+from ..executor import Executor
 from ..frames.fingerprint import dataset_fingerprint
 from ..method import Frames, Method
 from ..network_method import NetworkMethod
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks at about 3 GB."""
+
+THREADS_AWAY = 4
+"""CPU threads of a cell on another machine. Chosen here: its cores are not known, and clusters commonly have that many for each GPU."""
 
 
 REFRESHED = (
@@ -69,6 +73,8 @@ class PlannedCell:
     """Why it is reused, run again, or cannot run."""
     fresh: bool = False
     """What an earlier attempt left behind must not be used: it belongs to another key."""
+    mine: bool = True
+    """Whether it is in the shard of this runner."""
     lacking: list[str] = field(default_factory=list)
     """What the request wants kept, and this reused cell has not."""
     memory: MemoryEstimate | None = None
@@ -90,6 +96,7 @@ class Plan:
     threads: int
     profiles: tuple[str, ...]
     protocol: Selected
+    executor: Executor
     roots: list[Path]
     run: Run
     resumed: bool
@@ -101,7 +108,7 @@ class Plan:
     @property
     def to_run(self) -> list[PlannedCell]:
         """The cells that have to be run."""
-        return [cell for cell in self.cells if not cell.reuse and cell.record.status not in ("no data", "published only")]
+        return [cell for cell in self.cells if cell.mine and not cell.reuse and cell.record.status not in ("no data", "published only")]
 
     def signature(self) -> dict[str, Any]:
         """Return what makes two requests equal."""
@@ -144,13 +151,18 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
             mistakes.extend(error.mistakes)
             return None
 
-    device = gather(lambda: choose_device(request.device)) or "cpu"
+    executor: Executor | None = gather(lambda: _executor(request, registry))
+    away = executor is not None and executor.away
+    if executor is not None and executor.away:  # the devices of other machines cannot be looked at from here
+        device = request.device or ("cuda" if executor.gpus else "cpu")
+    else:
+        device = gather(lambda: choose_device(request.device)) or "cpu"
     if request.profile is not None and request.profile not in PROFILES:
         near = nearest(request.profile, PROFILES)
         mistakes.append(
             f"no profile {request.profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(PROFILES)})"
         )
-    if request.precision != "fp32" or request.compile:
+    if (request.precision != "fp32" or request.compile) and not away:
         from .arithmetic import missing  # imports torch
 
         mistakes += missing(device, request.precision, request.compile)
@@ -173,13 +185,13 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     if not mistakes:
         for chosen in chosen_datasets:
             datasets.append(_plan_dataset(chosen, request, registry, roots, general, mistakes))
-    if mistakes:
+    if mistakes or executor is None:
         raise RequestError(*dict.fromkeys(mistakes))
 
     profiles = tuple(dict.fromkeys(planned.profile for planned in datasets))
     run, resumed = find_run(signature(request, profiles, device))
-    workers, threads = _divide(request, device)
-    plan = Plan(request, device, workers, threads, profiles, protocol, roots, run, resumed, datasets, [], [])
+    workers, threads = _divide(request, device, executor)
+    plan = Plan(request, device, workers, threads, profiles, protocol, executor, roots, run, resumed, datasets, [], [])
     earlier: dict[str, CellRecord] = {}
     if (run.path / "run.json").exists():
         try:
@@ -190,13 +202,29 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
             plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
+    if request.shard:
+        number, shards = (int(part) for part in request.shard.split("/"))
+        for place, cell in enumerate(plan.cells):
+            cell.mine = place % shards == number - 1
     if any(cell.may_be_large for cell in plan.to_run):
-        from .memory import refuse_too_large  # imports torch
+        from .memory import estimate_cells, refuse_too_large  # imports torch
 
-        if too_large := refuse_too_large(plan, registry):
+        if executor.away:  # whose memory is not this machine's
+            estimate_cells([cell for cell in plan.to_run if cell.may_be_large], plan, registry)
+        elif too_large := refuse_too_large(plan, registry):
             raise RequestError(*dict.fromkeys(too_large))
     _take_notes(plan, general)
     return plan
+
+
+def _executor(request: Request, registry: Registry) -> Executor:
+    executor: Executor = select_one("executors", request.executor, registry).make()
+    executor.check()
+    if request.detach and not executor.lasts:
+        raise RequestError(
+            f"--detach: cells of --executor {request.executor} end with this command; those of slurm[...] and dask[address=...] go on"
+        )
+    return executor
 
 
 def _plan_dataset(
@@ -238,10 +266,12 @@ def _folder_name(chosen: Selected) -> str:
     return f"{chosen.name}-{hashlib.sha256(chosen.text.encode()).hexdigest()[:8]}"
 
 
-def _divide(request: Request, device: str) -> tuple[int, int]:
+def _divide(request: Request, device: str, executor: Executor) -> tuple[int, int]:
     """Return the number of workers and the CPU threads of each."""
     import psutil
 
+    if executor.away:
+        return 1, request.threads or executor.threads or THREADS_AWAY
     if request.workers is not None:
         workers = request.workers
     elif device.startswith("cuda"):

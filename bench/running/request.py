@@ -42,6 +42,12 @@ class Request:
     """In which networks compute: fp32, or bf16 by automatic casts."""
     compile: bool = False
     """Whether torch compiles networks."""
+    shard: str = ""
+    """'I/N': only each N-th cell, from the I-th on, counted from 1; empty: all."""
+    executor: str = "local"
+    """Selector of what moves the cells to where they are computed."""
+    detach: bool = False
+    """Whether to return when all is submitted."""
     command: str = ""
     """The command line, to be printed as the way to go on."""
 
@@ -53,6 +59,8 @@ class Request:
             value = getattr(self, name)
             wrong += [] if value is None or _whole(value, 1) else [f"--{name} {value!r}: expected a whole number from 1"]
         wrong += [] if self.precision in ("fp32", "bf16") else [f"--precision {self.precision!r}: there are fp32 and bf16"]
+        if self.shard and not _is_shard(self.shard):
+            wrong.append(f"--shard {self.shard!r}: expected I/N with I from 1 to N, like 2/8")
         for name in ("stall_limit", "time_limit"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and value > 0):
@@ -62,6 +70,11 @@ class Request:
 
 def _whole(value: object, lowest: int, below: float = float("inf")) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and lowest <= value < below
+
+
+def _is_shard(text: str) -> bool:
+    number, _, shards = text.partition("/")
+    return number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)
 
 
 def data_roots(given: tuple[Path, ...]) -> list[Path]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import signal
 import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ..claims import Claim, Holder
 from ..errors import BenchError, RunError
-from ..runs.folder import KEPT, CellRecord, Run
+from ..executor import TAKEN, Executor, Place
+from ..runs.files import read_json, write_bytes, write_json
+from ..runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
 from .duration import duration
-from .launcher import Launcher, make_launcher
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
 from .stopping import asked_to_stop
@@ -24,6 +25,8 @@ from .worker import STOPPED
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
+LOOK = 1.0
+"""Seconds between two looks at cells that another runner works on."""
 GRACE = 10.0
 """Seconds a worker has to write its outcome after it was asked to stop."""
 SILENCE = 60.0
@@ -40,8 +43,11 @@ class Job:
     cell: PlannedCell | None
     progress_file: Path
     began: float = field(default_factory=time.monotonic)
-    pid: int | None = None
+    where: str = ""
+    """Where it runs, as the executor says; empty while it waits there."""
     progress: Progress | None = None
+    submitted: bool = False
+    """Whether it goes on without this process."""
     steps: int = -1
     moved: float = field(default_factory=time.monotonic)
     memory: int = 0
@@ -69,15 +75,32 @@ class Observer:
         """Something the user should know now."""
 
 
+def _identity(run: Run) -> str:
+    """Return the text by which other machines know this run folder; made once."""
+    path = run.path / IDENTITY
+    if not path.exists():
+        write_bytes(path, uuid.uuid4().hex.encode())
+    return path.read_text()
+
+
+def _title(cell: PlannedCell) -> str:
+    record = cell.record
+    return f"{record.label} on {record.dataset}, seed {record.seed}" + (f", scene {record.scene}" if record.scene else "")
+
+
 class Runner:
     """Runs one plan."""
 
     def __init__(self, plan: Plan, observer: Observer) -> None:
         self.plan = plan
         self.run: Run = plan.run
+        self.executor: Executor = plan.executor
         self.observer = observer
         self.jobs: dict[int, Job] = {}
         self.failed = False
+        self.detached = False
+        self.claims: dict[str, Claim] = {}
+        self.said: set[str] = set()
         self._number = 0
 
     def execute(self) -> bool:
@@ -88,53 +111,87 @@ class Runner:
         """
         for cell in self.plan.cells:
             if cell.reuse:
-                self.run.write_cell(cell.record)  # words about it may be new, nothing that was measured
-            else:
-                self._lay_out(cell)
-        to_prepare = [planned for planned in self.plan.datasets if planned.wants_record]
+                self._handle_file(cell).unlink(missing_ok=True)
+            if cell.mine:  # of one that is used again words may be new, nothing that was measured
+                self._write(cell)
+        to_prepare = [
+            planned
+            for planned in self.plan.datasets
+            if planned.wants_record and any(cell.mine and cell.dataset is planned for cell in self.plan.cells)
+        ]
         to_run = self.plan.to_run
         if not to_prepare:
             return False
-        with asked_to_stop() as stops:
+        word = self.run.path / STOP
+        word.unlink(missing_ok=True)
+        with asked_to_stop(word) as stops:
             torch_wanted = any(cell.network for cell in to_run) or any(planned.wants_tracks for planned in to_prepare)
-            launcher = make_launcher(self.plan.request.plugins, torch_wanted, self.run.path / "server.log")
+            place = Place(self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers)
+            if self.executor.away:
+                self.identity = _identity(self.run)
+            slots = self.executor.open(place)
             try:
-                self._loop(launcher, to_prepare, to_run, stops)
+                self._loop(slots, to_prepare, to_run, stops)
             finally:
-                launcher.close()
+                self.executor.leave() if self.detached else self.executor.close()
             return stops() > 0
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
-    def _loop(self, launcher: Launcher, to_prepare: list[PlannedDataset], to_run: list[PlannedCell], stops: Callable[[], int]) -> None:
+    def _loop(self, slots: int | None, to_prepare: list[PlannedDataset], to_run: list[PlannedCell], stops: Callable[[], int]) -> None:
         prepared: set[str] = set()
         unprepared: dict[str, str] = {}
         waiting_datasets = list(to_prepare)
+        if self.executor.away:
+            prepared |= {planned.name for planned in waiting_datasets}
+            waiting_datasets = []
         waiting_cells = list(to_run)
+        elsewhere: list[PlannedCell] = []
+        looked = 0.0
         asked = 0
         while True:
             stopping = stops() > 0 or (self.failed and self.plan.request.fail_fast)
-            while not stopping and len(self.jobs) < self.plan.workers:
+            while not stopping and (slots is None or len(self.jobs) < slots):
                 cell = next((cell for cell in waiting_cells if cell.dataset.name in prepared | unprepared.keys()), None)
                 if cell is not None:
                     waiting_cells.remove(cell)
                     if cell.dataset.name in unprepared:
                         self._fail(cell, unprepared[cell.dataset.name])
-                    else:
-                        self._start(launcher, cell.dataset, cell)
+                    elif self._handle(cell) == "" and self._holder(cell) is not None:
+                        elsewhere.append(cell)
+                    elif self._handle(cell) or not self._settled(cell):
+                        self._start(cell.dataset, cell)
                 elif waiting_datasets:
-                    self._start(launcher, waiting_datasets.pop(0), None)
+                    self._start(waiting_datasets.pop(0), None)
                 else:
                     break
-            if not self.jobs and (stopping or (not waiting_cells and not waiting_datasets)):
+            if self.plan.request.detach and not stopping and not waiting_cells and all(job.submitted for job in self.jobs.values()):
+                self.detached = True
+                return
+            if not self.jobs and (stopping or not (waiting_cells or waiting_datasets or elsewhere)):
                 break
-            for event in launcher.events(POLL):
+            if elsewhere and time.monotonic() - looked >= LOOK:
+                looked = time.monotonic()
+                waiting_cells += [cell for cell in elsewhere if self._holder(cell) is None]
+                elsewhere = [cell for cell in elsewhere if cell not in waiting_cells]
+            for event in self.executor.events(POLL):
                 job = self.jobs[event.task]
-                if event.pid is not None:
-                    job.pid = event.pid
-                else:
+                job.memory = max(job.memory, event.memory)
+                if event.reason and event.code is None:
+                    self.observer.say(f"{job.title}: {event.reason}")
+                if event.handle and job.cell is not None:
+                    job.submitted = True
+                    self._keep_handle(job.cell, event.handle)
+                if event.started:
+                    job.where, job.began = event.started, time.monotonic()
+                if event.code is not None:
                     del self.jobs[event.task]
-                    problem = self._finish(job, event.code or 0)
+                    if job.cell is not None:
+                        self._handle_file(job.cell).unlink(missing_ok=True)
+                    if job.cell is not None and event.code == TAKEN:
+                        elsewhere.append(job.cell)
+                        continue
+                    problem = self._finish(job, event.code, event.reason)
                     if job.cell is None:
                         if problem:
                             unprepared[job.dataset.name] = problem
@@ -149,29 +206,79 @@ class Runner:
         for cell in waiting_cells:
             if cell.record.status != "queued" or stops() or self.failed:
                 cell.record.status, cell.record.reason = "interrupted", reason
-                self.run.write_cell(cell.record)
+                self._write(cell)
 
-    def _lay_out(self, cell: PlannedCell) -> None:
-        """Write the cell as it stands before it runs, so that a look at the folder is true at any time."""
-        folder = self.run.path / cell.record.folder
-        if cell.fresh:
-            for name in ("cell.json", "scores.npz", "training.csv", "log.txt", "scratch", *KEPT.values()):
-                path = folder / name
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
-        self.run.write_cell(cell.record)
+    # -- jobs that an earlier runner left -----------------------------------------------------------------------------
 
-    def _start(self, launcher: Launcher, planned: PlannedDataset, cell: PlannedCell | None) -> None:
+    def _handle_file(self, cell: PlannedCell) -> Path:
+        return self.run.path / cell.record.folder / JOB
+
+    def _keep_handle(self, cell: PlannedCell, handle: str) -> None:
+        write_json(
+            self._handle_file(cell), {"executor": self.plan.request.executor, "handle": handle, "key": cell.record.key}, durable=False
+        )
+
+    def _handle(self, cell: PlannedCell) -> str:
+        """Return by what the executor finds the job that an earlier runner left for a cell; empty where there is none."""
+        if not self.executor.lasts or not self._handle_file(cell).exists():
+            return ""
+        try:
+            left = read_json(self._handle_file(cell), "job")
+        except RunError:
+            return ""
+        if left.get("executor") != self.plan.request.executor:
+            return ""
+        if left.get("key") != cell.record.key:  # another request's cell in this place
+            self.executor.cancel([str(left.get("handle"))])
+            return ""
+        return str(left["handle"])
+
+    # -- other runners of the same run ------------------------------------------------------------------------------
+
+    def _claim(self, cell: PlannedCell) -> Claim:
+        return self.claims.setdefault(cell.record.folder, Claim(self.run.path / cell.record.folder / CLAIM))
+
+    def _holder(self, cell: PlannedCell) -> Holder | None:
+        """Return who works on a cell: another runner's worker, or one that is about to end with its runner."""
+        holder = self._claim(cell).holder()
+        if holder is not None and not holder.here and cell.record.folder not in self.said:
+            self.said.add(cell.record.folder)
+            self.observer.say(f"{_title(cell)}: {holder} is at work on it")
+        return holder
+
+    def _write(self, cell: PlannedCell) -> None:
+        """Write a cell as it stands, so that a look at the folder is true at any time; not where another runner has it, or had it since."""
+        with self._claim(cell) as claim:
+            try:
+                if claim.take() is None and not self._changed(cell):
+                    self.run.write_cell(cell.record)
+            except OSError as error:
+                raise RunError(f"cannot write to {self.run.path}: {error.strerror or error}; choose another folder with --out") from error
+
+    def _changed(self, cell: PlannedCell) -> CellRecord | None:
+        """Return a cell as it is on disk, where another runner has worked on it since it was planned."""
+        now = self.run.cell(replace(cell.record))
+        return now if now.key == cell.record.key and now.attempts > cell.record.attempts else None
+
+    def _settled(self, cell: PlannedCell) -> bool:
+        """Take over the outcome of another runner, if it has one."""
+        now = self._changed(cell)
+        if now is None or now.status not in ("done", "failed"):
+            return False
+        cell.record = now
+        self.failed = self.failed or now.status == "failed"
+        self.observer.ended(Job(0, _title(cell), cell.dataset, cell, Path()), now, "")
+        return True
+
+    # -- starting ---------------------------------------------------------------------------------------------------
+
+    def _start(self, planned: PlannedDataset, cell: PlannedCell | None) -> None:
         self._number += 1
         folder = self.run.path / (cell.record.folder if cell else "datasets")
         folder.mkdir(parents=True, exist_ok=True)
         progress = folder / ("progress.json" if cell else f"{planned.name}.progress.json")
         progress.unlink(missing_ok=True)
-        title = f"{cell.record.label} on {cell.record.dataset}, seed {cell.record.seed}" if cell else f"preparing {planned.selected.label}"
-        if cell and cell.record.scene:
-            title += f", scene {cell.record.scene}"
+        title = _title(cell) if cell else f"preparing {planned.selected.label}"
         job = Job(self._number, title, planned, cell, progress)
         task: dict[str, Any] = {
             "id": job.number,
@@ -183,19 +290,34 @@ class Runner:
             "output": str(folder / ("log.txt" if cell else f"{planned.name}.log")),
             "progress": str(progress),
         }
+        prepare = {
+            "kind": "prepare",
+            "keep": list(self.plan.request.keep),
+            "name": planned.name,
+            "label": planned.selected.label,
+            "test_formats": [[frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)],
+            "train_formats": [[frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)],
+        }
         if cell is None:
-            task |= {
-                "kind": "prepare",
-                "keep": list(self.plan.request.keep),
-                "name": planned.name,
-                "label": planned.selected.label,
-                "test_formats": [[frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)],
-                "train_formats": [[frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)],
-            }
+            task |= prepare
         else:
-            task |= {"kind": "cell", "cell": dict(vars(cell.record)), "keep": list(self.plan.request.keep)}
+            task |= {"kind": "cell", "cell": dict(vars(cell.record)), "fresh": cell.fresh, "keep": list(self.plan.request.keep)}
+        if cell is not None and self.executor.away:
+            task |= {
+                "prepare": prepare,
+                "fingerprint": planned.fingerprint,
+                "identity": self.identity,
+                "torch": cell.network or planned.wants_tracks,
+                "plugins": {str(file): file.read_text() for file in self.plan.request.plugins},
+                "resources": {
+                    "threads": self.plan.threads,
+                    "memory": cell.memory.peak if cell.memory is not None and not cell.memory.unknown else None,
+                    "gpus": int(self.plan.device.startswith("cuda")),
+                },
+                "handle": self._handle(cell),
+            }
         self.jobs[job.number] = job
-        launcher.start(task)
+        self.executor.start(task)
         self.observer.started(job)
 
     def _fail(self, cell: PlannedCell, reason: str) -> None:
@@ -211,14 +333,12 @@ class Runner:
         request = self.plan.request
         for job in self.jobs.values():
             progress = read_progress(job.progress_file)
-            if progress is not None and progress.steps != job.steps:
+            if progress is not None and progress != job.progress:  # another phase is a step, too
                 job.progress, job.steps, job.moved = progress, progress.steps, now
-            if job.pid is None:
+            if not job.where:
                 continue
-            with contextlib.suppress(psutil.Error):
-                process = psutil.Process(job.pid)
-                job.memory = max(job.memory, process.memory_info().rss)
-                job.frozen_since = (job.frozen_since or now) if process.status() == psutil.STATUS_STOPPED else None
+            job.memory = max(job.memory, self.executor.memory(job.number))
+            job.frozen_since = (job.frozen_since or now) if self.executor.frozen(job.number) else None
             if job.stopping:
                 if now > job.stop_by + SILENCE:
                     raise BenchError(
@@ -226,7 +346,7 @@ class Runner:
                         "the same command goes on"
                     )
                 if now > job.stop_by:
-                    self._signal(job, kill=True)
+                    self.executor.stop(job.number, kill=True)
             elif (job.cell is not None and job.steps >= 0 and now - job.moved > request.stall_limit and self._is_stepped(job)) or (
                 job.frozen_since is not None and now - job.frozen_since > request.stall_limit
             ):
@@ -241,7 +361,7 @@ class Runner:
 
     def _stop(self, job: Job, why: str) -> None:
         job.stopping, job.stop_by = why, time.monotonic() + GRACE
-        self._signal(job, kill=False)
+        self.executor.stop(job.number, kill=False)
 
     def _stop_all(self, asked: int) -> None:
         self.observer.say(
@@ -253,29 +373,15 @@ class Runner:
             if asked == 1:
                 self._stop(job, "interrupted")
             else:
-                self._signal(job, kill=True)
-
-    @staticmethod
-    def _signal(job: Job, kill: bool) -> None:
-        if job.pid is None:
-            return
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(job.pid)
-            if kill:
-                process.kill()
-            else:
-                # A frozen process hears nothing but SIGCONT.
-                if process.status() == psutil.STATUS_STOPPED:
-                    process.resume()
-                process.terminate()
+                self.executor.stop(job.number, kill=True)
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
-    def _finish(self, job: Job, code: int) -> str:
+    def _finish(self, job: Job, code: int, reason: str) -> str:
         """Take down the outcome of a worker that ended. Returns why a preparation failed, or an empty text."""
         job.progress_file.unlink(missing_ok=True)
         if job.cell is None:
-            problem = self._preparation_problem(job, code)
+            problem = self._preparation_problem(job, code, reason)
             self.observer.ended(job, None, problem)
             return problem
         record = self.run.cell(job.cell.record)
@@ -284,7 +390,7 @@ class Runner:
             or code != 0
             or (record.status == "interrupted" and job.stopping not in ("", "interrupted"))
         ):
-            record.status, record.reason = self._unwritten_outcome(job, code)
+            record.status, record.reason = self._unwritten_outcome(job, code, reason)
         record.cost["peak_memory"] = max(record.cost.get("peak_memory", 0.0), float(job.memory))
         self.run.write_cell(record)
         job.cell.record = record
@@ -292,7 +398,7 @@ class Runner:
         self.observer.ended(job, record, "")
         return ""
 
-    def _preparation_problem(self, job: Job, code: int) -> str:
+    def _preparation_problem(self, job: Job, code: int, reason: str) -> str:
         path = self.run.path / "datasets" / f"{job.dataset.name}.log"
         if code == 0:
             path.unlink(missing_ok=True)
@@ -305,9 +411,9 @@ class Runner:
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if code == 4 and lines:
             return lines[-1]
-        return f"preparing {job.dataset.selected.label}: {self._death(job, code)}. Log: datasets/{path.name}"
+        return f"preparing {job.dataset.selected.label}: {reason or self._death(job, code)}. Log: datasets/{path.name}"
 
-    def _unwritten_outcome(self, job: Job, code: int) -> tuple[Any, str]:
+    def _unwritten_outcome(self, job: Job, code: int, reason: str) -> tuple[Any, str]:
         assert job.cell is not None
         request = self.plan.request
         log = f"Log: {job.cell.record.folder}/log.txt"
@@ -319,7 +425,7 @@ class Runner:
         if job.stopping == "time limit":
             took = duration(time.monotonic() - job.began)
             return "failed", f"time limit: stopped after {took}{where}; the same command goes on from the last checkpoint. {log}"
-        return "failed", f"{self._death(job, code)}{where}. {log}"
+        return "failed", f"{reason or self._death(job, code)}{where}. {log}"
 
     @staticmethod
     def _death(job: Job, code: int) -> str:
@@ -334,23 +440,3 @@ class Runner:
         if -code == signal.SIGKILL and job.memory > 0.5 * memory:
             text += ": the system was out of memory; try --workers 1, a smaller batch or a smaller size"
         return text
-
-
-def hold(run: Run) -> Any:
-    """Return the lock of a run folder, so that two runners never fill one run.
-
-    Raises
-    ------
-    RunError : another runner is at work there, or the folder cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run.path / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"{run.path}: another `bench run` is filling this run; wait for it, or start another run with --new") from error
-    except OSError as error:
-        raise RunError(f"cannot write to {run.path}: {error.strerror or error}; choose another folder with --out") from error
-    return lock

@@ -25,6 +25,7 @@ POLL = 0.05
 def serve(plugins: list[str], torch_wanted: bool) -> None:
     """Fork a worker for each task on stdin until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of a batch system, to all processes of a job: the worker has to write its outcome
     load([Path(file) for file in plugins])
     if torch_wanted:
         import torch

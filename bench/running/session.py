@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..claims import Claim
 from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
 from ..reporting.tables import write_tables
 from ..runs.folder import FORMAT, Run, find_runs
 from .display import Display
+from .filling import hold, runners
 from .machine import describe, git_state, versions
 from .plan import Plan, make_plan
 from .request import Request
-from .runner import Runner, hold
+from .runner import Runner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +36,7 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
             exists = (out / "run.json").is_file()
             if exists and new:
                 raise RequestError(f"--new and --out {str(out)!r}: that run is there already; leave one of them out")
-            if not exists and out.exists() and (not out.is_dir() or any(out.iterdir())):
+            if not exists and out.exists() and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir())):
                 raise RequestError(f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder")
             return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists
         if not new:
@@ -79,7 +81,8 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     plan = make_plan(request, registry, run_finder(request.out, request.new))
     console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
     console.print(
-        f"profile {', '.join(plan.profiles)}; device {plan.device}; {plan.workers} worker{'s' * (plan.workers > 1)} "
+        f"profile {', '.join(plan.profiles)}; device {plan.device}; "
+        f"{plan.request.executor if plan.executor.away else plan.workers} worker{'s' * (plan.executor.away or plan.workers > 1)} "
         f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
         markup=False,
     )
@@ -89,23 +92,41 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
 
 
 def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | None:
-    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the user stopped it.
+    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the user stopped it, none where it goes on without this
+    process.
 
     Raises
     ------
     RequestError : the run folder cannot be written, or another process is filling it.
     """
     try:
-        lock = hold(plan.run)
-        write_run(plan, registry)
+        claim = hold(plan.run, plan.request.shard)
     except RunError as error:
         raise RequestError(str(error)) from error
-    with lock:
+    with claim:
+        try:
+            with Claim(plan.run.path / ".run") as turn:  # runners that start together write run.json one after the other
+                while turn.take() is not None:
+                    time.sleep(0.1)
+                write_run(plan, registry)
+        except RunError as error:
+            raise RequestError(str(error)) from error
+        for holder, _ in runners(plan.run):
+            if not holder.here:
+                console.print(f"note: {holder} fills this run too", markup=False)
         reused = sum(cell.reuse for cell in plan.cells)
         if reused:
             console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
         with Display(plan, console) as display:
-            stopped = Runner(plan, display).execute()
+            runner = Runner(plan, display)
+            stopped = runner.execute()
+        if runner.detached:
+            console.print(
+                f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows them, `bench stop {plan.run.path}` ends them. "
+                f"To gather them and write the tables:\n  {plan.request.command.replace(' --detach', '')}",
+                markup=False,
+            )
+            return []
         if stopped:
             console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}", markup=False)
             return None
@@ -119,7 +140,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
     ------
     RunError : the folder cannot be written.
     """
-    manifest = plan.run.manifest if plan.resumed and not _is_damaged(plan.run) else {}
+    manifest = plan.run.manifest if (plan.run.path / "run.json").is_file() and not _is_damaged(plan.run) else {}
     mine = {cell.record.folder for cell in plan.cells}
     before = plan.run.planned() if manifest else plan.run.cells_left()
     # Each cell that was ever laid out has its file; a folder without one is a name that was damaged.

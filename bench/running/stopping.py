@@ -5,19 +5,34 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+LOOK = 1.0
+"""Seconds between two looks for the word to stop."""
 
 
 @contextlib.contextmanager
-def asked_to_stop(insist: bool = False) -> Iterator[Callable[[], int]]:
+def asked_to_stop(word: Path | None = None, insist: bool = False) -> Iterator[Callable[[], int]]:
     """Count Ctrl-C and SIGTERM instead of raising them: the first asks for an end in good order, the second for one at once.
 
-    `insist`: the second is raised, as KeyboardInterrupt, for work that cannot be asked in between.
+    Parameters
+    ----------
+    word : a file that counts as one more, once it is there.
+    insist : the second signal is raised, as KeyboardInterrupt, for work that cannot be asked in between.
     """
-    count = 0
+    count, looked, told = 0, 0.0, False
+
+    def stops() -> int:
+        nonlocal looked, told
+        if word is not None and not told and time.monotonic() - looked >= LOOK:
+            looked, told = time.monotonic(), word.exists()
+        return count + told
+
     if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
-        yield lambda: count
+        yield stops
         return
 
     def handler(number: int, frame: Any) -> None:
@@ -28,7 +43,7 @@ def asked_to_stop(insist: bool = False) -> Iterator[Callable[[], int]]:
 
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: count
+        yield stops
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -21,15 +22,18 @@ from typing import Any
 
 import numpy as np
 
+from ..claims import Claim
 from ..dataset import Clip, Dataset
 from ..errors import BenchError, DataError, MethodError, RunError
+from ..executor import REFUSED, TAKEN
+from ..frames.fingerprint import dataset_fingerprint
 from ..method import Context, Frames, Method, OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..plugins.registry import current
 from ..plugins.selection import select_one
 from ..runs.files import npz, read_json, read_npz, write_bytes, write_json
-from ..runs.folder import CellRecord, DatasetRecord, Run, read_scores, write_scores
+from ..runs.folder import CLAIM, KEPT, CellRecord, DatasetRecord, Run, read_scores, write_scores
 from .context import make_context
 from .cost import Stopwatch, network_cost
 from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
@@ -83,11 +87,33 @@ def _limit_threads(threads: int) -> None:
     threadpool_limits(threads)
 
 
-def located_dataset(selector: str, roots: list[str]) -> Dataset:
-    """Return a dataset by its selector, found below the data folders."""
-    dataset: Dataset = select_one("datasets", selector, current()).make()
-    dataset.locate([Path(root) for root in roots])
-    return dataset
+def located_dataset(selector: str, roots: list[str], fingerprint: str = "") -> Dataset:
+    """Return a dataset by its selector, found below the data folders.
+
+    With a `fingerprint` it must be that copy; then this machine's own BENCH_DATA is looked at after `roots`.
+
+    Raises
+    ------
+    RunError : this machine has another copy, or none.
+    """
+    tried = [roots, os.environ.get("BENCH_DATA", "").split(os.pathsep)] if fingerprint else [roots]
+    found = []
+    for places in tried:
+        dataset: Dataset = select_one("datasets", selector, current()).make()
+        try:
+            dataset.locate([Path(root) for root in places if root])
+        except (DataError, OSError, IndexError) as error:
+            if not fingerprint:
+                raise
+            found.append(str(error) or "there is none")
+            continue
+        if not fingerprint or (own := dataset_fingerprint(dataset)) == fingerprint:
+            return dataset
+        found.append(f"its copy below {dataset.root} differs (fingerprint {own[:12]}, the run has {fingerprint[:12]})")
+    raise RunError(
+        f"{selector} on {socket.gethostname()}: {'; '.join(dict.fromkeys(found))}. `bench verify {selector}` there tells what differs; "
+        "BENCH_DATA says where data lies there"
+    )
 
 
 def make_detector(selector: str) -> Detector | None:
@@ -107,7 +133,14 @@ def _prepare(task: Task) -> int:
     reporter = Reporter(Path(task["progress"]))
     reporter.begin("prepare", "reading the dataset")
     try:
-        dataset = located_dataset(task["dataset"], task["roots"])
+        dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    except RunError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 4
+    try:
         record = prepare_dataset(
             dataset,
             task["name"],
@@ -132,21 +165,24 @@ def _prepare(task: Task) -> int:
 
 
 def _attempt(task: Task) -> int:
-    from filelock import FileLock, Timeout
-
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
     folder = run.path / record.folder
     folder.mkdir(parents=True, exist_ok=True)
+    # Held until this process ends, so that an attempt whose runner died is never met by the next one.
+    claim = Claim(folder / CLAIM, lost=lambda: os._exit(TAKEN))
+    if claim.take() is not None:
+        return TAKEN
+    now = run.cell(replace(record))
+    begun_elsewhere = now.key == record.key and now.attempts > record.attempts
+    if begun_elsewhere and now.status == "done":
+        claim.release()
+        return 0
+    if begun_elsewhere:
+        record.attempts, record.seconds = now.attempts, now.seconds
+    elif task["fresh"]:
+        _clear(folder)
     reporter = Reporter(folder / "progress.json")
-    # The lock is held until this process ends, so that an attempt whose runner died is never met by the next one.
-    lock = FileLock(folder / ".lock")
-    while True:
-        try:
-            lock.acquire(timeout=0.2)
-            break
-        except Timeout:
-            reporter.begin("fit", "waiting for the worker of an earlier runner to end")
     logger, warnings = _logger(folder / "log.txt")
     record.attempts += 1
     record.status, record.reason, record.started, record.ended = "running", "", _now(), ""
@@ -174,7 +210,18 @@ def _attempt(task: Task) -> int:
         shutil.rmtree(folder / "scratch", ignore_errors=True)
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
+    claim.release()
     return 0
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier attempt under another key left behind."""
+    for name in ("scores.npz", "training.csv", "log.txt", "scratch", *KEPT.values()):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _run_cell(
@@ -189,10 +236,14 @@ def _run_cell(
         logger.info("tracks of the training clips: %s", kept.tracks)
     seed_everything(record.seed, int(task["threads"]))
     method: Method = select_one("methods", record.selector, current(), record.profile).make()
+    if method.version != record.key["version"]:
+        raise MethodError(
+            f"{record.method} is version {method.version} here and {record.key['version']} in the run; install one bench everywhere"
+        )
     scratch = folder / "scratch"
     (scratch / "scores").mkdir(parents=True, exist_ok=True)
     lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
-    dataset = located_dataset(task["dataset"], task["roots"])
+    dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
     stopwatch = Stopwatch()
     context = make_context(

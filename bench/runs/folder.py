@@ -33,6 +33,7 @@ FILES = {
     "cells/METHOD/DATASET/SEED/weights": "the fitted method, with --keep weights",
     "cells/METHOD/DATASET/SEED/images/": "pictures of some frames, with --keep images",
     "cells/METHOD/DATASET/SEED/scratch/": "checkpoint and the clips scored so far, while the cell is not done",
+    "cells/METHOD/DATASET/SEED/job.json": "while another machine has the cell: by what the executor finds its job again",
     "tables/results.csv": "a line a cell, scene, label set, protocol and metric; fractions",
     "tables/summary.csv": "the same, the seeds joined",
     "tables/NAME.{txt,md,tex}": "the tables as text, Markdown and LaTeX; percent",
@@ -83,6 +84,16 @@ Status = Literal["queued", "running", "done", "failed", "interrupted", "no data"
 
 KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "train-scores": "train_scores.npz"}
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
+
+
+STOP = ".stop"
+"""In a run folder: the word of `bench stop` to all runners."""
+JOB = "job.json"
+"""Beside cell.json: by what the executor finds the job of the cell again, while there is one."""
+IDENTITY = ".id"
+"""In a run folder: tells other machines whether they see this folder, or one of the same name."""
+CLAIM = ".claim"
+"""Beside cell.json: by whom the cell is worked on (`bench.claims`)."""
 
 
 @dataclass
@@ -244,7 +255,7 @@ class Run:
         found = []
         for path in sorted(self.path.glob("cells/**/cell.json")):
             try:
-                record = _read_cell(path)
+                record = read_cell(path)
             except RunError:
                 continue
             if self.path / record.folder == path.parent:
@@ -257,7 +268,7 @@ class Run:
         if not path.exists():
             return planned
         try:
-            record = _read_cell(path)
+            record = read_cell(path)
             if record.folder != planned.folder:
                 raise RunError(f"{path} belongs to {record.folder}")
         except RunError as error:
@@ -435,12 +446,18 @@ def _checksum(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _read_cell(path: Path) -> CellRecord:
+def read_cell(path: Path, name: str = "") -> CellRecord:
+    """Read a cell.json; `name` stands for its path in errors.
+
+    Raises
+    ------
+    RunError : it is absent or damaged, lacks something, or names a folder outside of the run.
+    """
     value = read_json(path, "cell")
     checksum = value.pop("sha256", None)  # absent in files of earlier versions
     if checksum is not None and checksum != _checksum(value):
-        raise RunError(f"{path} is damaged: its content is not what was written")
-    return _record(value, str(path))
+        raise RunError(f"{name or path} is damaged: its content is not what was written")
+    return _record(value, name or str(path))
 
 
 def _record(value: Mapping[str, Any], path: str) -> CellRecord:

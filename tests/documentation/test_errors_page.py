@@ -1,5 +1,6 @@
 """docs/errors.md: every text there is what the situation really gives."""
 
+import importlib.util
 import json
 import pickle
 import re
@@ -28,6 +29,7 @@ from bench.reporting.pairs import pairs
 from bench.reporting.tracks import read_tracks
 from bench.running.application import choose_threshold, refuse
 from bench.running.context import make_context
+from bench.running.filling import hold
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
 from bench.running.replay import replay
@@ -135,6 +137,20 @@ def unknown_row(root, patch):
 
 def planned(root: Path, **how) -> None:
     make_plan(Request("ae-3d", "demo-ped2", device="cpu", **how), load(), lambda signature: (Run(root / "run"), False))
+
+
+def without(package: str, executor: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
+    def plan(root, patch):
+        found = importlib.util.find_spec
+        patch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == package else found(name, *more))
+        planned(root, executor=executor)
+
+    return plan
+
+
+def two_runners(root, patch):
+    with hold(Run(root)):
+        hold(Run(root))
 
 
 def no_bf16(root, patch):
@@ -283,6 +299,9 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A network too large for the device": too_large,
     "Bfloat16 where the processor has none": no_bf16,
     "Compiling without a compiler": no_compiler,
+    "Dask without its package": without("distributed", "dask[workers=2]"),
+    "SLURM without its package": without("submitit", "slurm[partition=gpu]"),
+    "Two runners of one run on one machine": two_runners,
     "A frame deleted from a clip": deleted_frame,
     "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),

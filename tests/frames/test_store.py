@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.claims import Claim
 from bench.dataset import Clip, Dataset, ImageFiles, Part, VideoFile
 from bench.errors import DataError
 from bench.frames import store
@@ -405,12 +406,9 @@ def test_processes_at_once_make_whole_files(tmp_path: Path) -> None:
 
 
 def test_a_second_process_waits_for_the_first_and_says_so(dataset: Pictures) -> None:
-    import filelock
-
     folder = dataset_folder(dataset) / "frames" / "train" / "01"
-    folder.mkdir(parents=True)
-    lock = filelock.FileLock(folder / "lock")
-    lock.acquire()
+    lock = Claim(folder / "lock")
+    assert lock.take() is None
     calls: list[str] = []
 
     def progress(done: int, total: int, what: str) -> None:

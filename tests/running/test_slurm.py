@@ -1,0 +1,152 @@
+"""Cells as jobs: through submitit's own processes, and through a real SLURM of one node that the test starts (as root)."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.runs.folder import Run
+
+pytest.importorskip("submitit")
+HERE = Path(__file__).parent
+TOYS = HERE / "toys.py"
+
+
+def words(*more: str, methods: str = "brightness,brightness[pause=0.001]", datasets: str = "toy") -> list[str]:
+    start = [sys.executable, "-m", "bench", "run", "--methods", methods, "--datasets", datasets, "--threads", "1"]
+    return [*start, "--plugin", str(TOYS), "--data", "data", *more]
+
+
+def run(place: Path, *more: str, **what: str) -> subprocess.CompletedProcess[str]:
+    (place / "data").mkdir(exist_ok=True)
+    return subprocess.run(words(*more, **what), cwd=place, capture_output=True, text=True, timeout=900)
+
+
+def bench(place: Path, *more: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "bench", *more], cwd=place, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def statuses(place: Path, name: str) -> list[str]:
+    return [cell["status"] for cell in json.loads(bench(place, "status", name, "--json"))["cells"]]
+
+
+def on_disk(place: Path) -> list[str]:
+    return [json.loads(path.read_text())["status"] for path in place.glob("run/cells/*/*/*/cell.json")]
+
+
+def wait_for(condition, seconds: float = 300.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.2)
+
+
+def check(place: Path, name: str, whole: str = "whole") -> Run:
+    """Every cell is done, and the tables are those of the run `whole`, byte for byte."""
+    found = Run.open(place / name)
+    assert {cell.status for cell in found.cells()} == {"done"}
+    assert (found.tables / "results.csv").read_bytes() == (place / whole / "tables" / "results.csv").read_bytes()
+    for cell in found.cells():
+        for clip, scores in Run(place / whole).scores(cell).items():
+            np.testing.assert_array_equal(scores.values, found.scores(cell)[clip].values)
+    return found
+
+
+def test_submitits_own_processes_give_the_numbers_of_local(tmp_path):
+    """slurm[cluster=local]: equal tables, one attempt a cell, nothing left of the jobs; a cell that raises is a row with its reason."""
+    assert run(tmp_path, "--out", "whole").returncode == 0
+    done = run(tmp_path, "--out", "run", "--executor", "slurm[cluster=local]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = check(tmp_path, "run")
+    assert [cell.attempts for cell in found.cells()] == [1, 1]
+    assert not [*found.path.glob("cells/**/job.json"), *found.path.glob("cells/**/.claim*"), *found.path.glob(".slurm/jobs/*")]
+    bad = run(tmp_path, "--out", "bad", "--executor", "slurm[cluster=local]", methods="bad[how=kill]")
+    assert bad.returncode == 1
+    assert "killed by SIGKILL" in Run.open(tmp_path / "bad").cells()[0].reason
+
+
+def test_time_that_is_none_and_detaching_local_cells_are_refused(tmp_path):
+    """Before anything is written."""
+    wrong = run(tmp_path, "--executor", "slurm[cluster=local,time=90]")
+    assert wrong.returncode == 2 and "time=90: expected hours:minutes:seconds, like 04:00:00" in wrong.stderr
+    local = run(tmp_path, "--detach")
+    assert local.returncode == 2 and "--detach: cells of --executor local end with this command" in local.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture
+def slurm(tmp_path_factory, monkeypatch):
+    """A real SLURM of one node."""
+    if os.geteuid():
+        pytest.skip("a SLURM can be started by root only")
+    folder = tmp_path_factory.mktemp("slurm")
+    folder.parent.chmod(0o755)
+    started = subprocess.run([HERE / "slurm_node.sh", "start", folder, "17817", "17818"], capture_output=True, text=True, timeout=600)
+    assert started.returncode == 0, started.stderr
+    monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+    yield folder
+    subprocess.run(["scancel", "--me"])
+    subprocess.run([HERE / "slurm_node.sh", "stop", folder], check=True)
+
+
+@pytest.mark.long
+def test_demo_grid_through_slurm(tmp_path, slurm):
+    """The demo grid through local and through a real SLURM: byte-identical results.csv."""
+    grid = {"methods": "ae-3d,pca,frame-index", "datasets": "demo-ped2"}
+    assert run(tmp_path, "--out", "whole", **grid).returncode == 0
+    done = run(tmp_path, "--out", "run", "--executor", "slurm[time=00:20:00,memory=2]", **grid)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(tmp_path, "run")
+
+
+SLOW = "steady[pause=0.15],steady[pause=0.151],steady[pause=0.152],steady[pause=0.153]"
+
+
+@pytest.mark.long
+def test_detached_run_is_seen_stopped_and_gone_on_with(tmp_path, slurm):
+    """--detach returns; status tells what waits and runs; stop ends it; the same line goes on, and a killed runner costs nothing."""
+    assert run(tmp_path, "--out", "whole", "--seeds", "0,1", methods=SLOW).returncode == 0
+    more = ("--out", "run", "--seeds", "0,1", "--executor", "slurm[time=00:20:00,memory=2]")
+    done = run(tmp_path, *more, "--detach", methods=SLOW)
+    assert done.returncode == 0 and "8 cells are submitted" in done.stdout, done.stdout + done.stderr
+    assert "submitted: slurm" in bench(tmp_path, "status", "run")
+    wait_for(lambda: {"done", "running"} <= set(on_disk(tmp_path)))
+    stopped = bench(tmp_path, "stop", "run")
+    assert "jobs are cancelled" in stopped
+    wait_for(lambda: "running" not in statuses(tmp_path, "run"))
+    wait_for(lambda: not subprocess.run(["squeue", "--noheader"], capture_output=True, text=True).stdout.strip())
+    finished = [cell.folder for cell in Run.open(tmp_path / "run").cells() if cell.status == "done"]
+    assert 1 <= len(finished) < 8
+    # The same line goes on; its runner is killed, and the line once more takes up what is alive.
+    runner = subprocess.Popen(words(*more, methods=SLOW), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: "running" in on_disk(tmp_path))
+    runner.kill()
+    runner.wait()
+    done = run(tmp_path, *more, methods=SLOW)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = check(tmp_path, "run")
+    attempts = {cell.folder: cell.attempts for cell in found.cells()}
+    assert all(attempts[folder] == 1 for folder in finished)
+    assert sum(attempts.values()) <= 8 + 2  # the two that ran when all was stopped began once more
+
+
+@pytest.mark.long
+def test_job_that_slurm_ends_is_a_row_with_its_reason(tmp_path, slurm):
+    """scancel behind the runner's back."""
+    runner = subprocess.Popen(
+        words("--out", "run", "--executor", "slurm[time=00:20:00,memory=2]", methods="bad[how=stall]"),
+        **{"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
+    )
+    (tmp_path / "data").mkdir()
+    wait_for(lambda: "running" in on_disk(tmp_path))
+    subprocess.run(["scancel", "--me", "--signal=KILL", "--full"])
+    assert runner.wait(timeout=300) == 1
+    (cell,) = Run.open(tmp_path / "run").cells()
+    assert cell.status == "failed" and "SLURM ended it" in cell.reason
