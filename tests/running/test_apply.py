@@ -130,7 +130,7 @@ def test_threshold_and_events_are_those_of_the_operators_table(made, run, tmp_pa
     assert application.threshold == ordered[-1] and "cannot tell a rate below" in application.notes[0]
     _, _, application = applied_to(run, STREAM, made / "data" / "toy" / "test", tmp_path / "half", rate=0.5)
     assert application.threshold in ordered and (ordered > application.threshold).mean() <= 0.5 and application.notes == ()
-    middle = float(np.median([ndimage.median_filter(scores.values, 17) for scores in run.scores(cell).values()][0]))
+    middle = float(np.median(next(ndimage.median_filter(scores.values, 17) for scores in run.scores(cell).values())))
     tables, told, application = applied_to(run, STREAM, made / "data" / "toy" / "test", tmp_path / "out", threshold=middle)
     events = pd.read_csv(tmp_path / "out" / "events.csv", dtype={"source": str})
     for (clip, table), observer in zip(tables.items(), told):
