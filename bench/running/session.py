@@ -34,7 +34,11 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
             exists = (out / "run.json").is_file()
             if exists and new:
                 raise RequestError(f"--new and --out {str(out)!r}: that run is there already; leave one of them out")
-            if not exists and out.exists() and (not out.is_dir() or any(out.iterdir())):
+            # A lock, and a run.json that the disk had no room for, are all that a run leaves which never began.
+            left = (
+                () if exists or not out.is_dir() else [path for path in out.iterdir() if not path.name.startswith((".lock", ".run.json."))]
+            )
+            if not exists and out.exists() and (not out.is_dir() or left):
                 raise RequestError(f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder")
             return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists
         if not new:
