@@ -36,6 +36,7 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
             exists = (out / "run.json").is_file()
             if exists and new:
                 raise RequestError(f"--new and --out {str(out)!r}: that run is there already; leave one of them out")
+            # A claim, and a run.json that the disk had no room for, are all that a run leaves which never began; their names are hidden.
             if not exists and out.exists() and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir())):
                 raise RequestError(f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder")
             return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists

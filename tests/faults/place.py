@@ -13,7 +13,7 @@ from random import Random
 
 import psutil
 
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import CellRecord, Run, read_scores
 
 EXECUTOR = os.environ.get("BENCH_FAULTS_EXECUTOR", "")
 """Goes behind --executor; empty: the local one."""
@@ -104,8 +104,13 @@ class Place:
 
     def numbers(self) -> dict[str, bytes]:
         """Return results.csv, and the scores of every cell: a table shows few of the digits."""
-        paths = [self.run / "tables" / "results.csv", *sorted(self.run.glob("cells/**/scores.npz"))]
-        return {str(path.relative_to(self.run)): path.read_bytes() for path in paths}
+        found = {"tables/results.csv": (self.run / "tables" / "results.csv").read_bytes()}
+        for path in sorted(self.run.glob("cells/**/scores.npz")):  # as they are read: a date in the archive is no score
+            scores = read_scores(path)
+            found[str(path.relative_to(self.run))] = b"".join(
+                clip.encode() + one.values.tobytes() + one.frames.tobytes() for clip, one in scores.items()
+            )
+        return found
 
     def inject(self, **fault: object) -> None:
         """Let the next command fail as the fault says."""

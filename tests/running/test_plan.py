@@ -7,6 +7,7 @@ from bench import DataError, RequestError
 from bench.plugins.registry import load
 from bench.running.plan import make_plan
 from bench.running.request import Request, data_roots, parse_seeds
+from bench.running.session import run_finder
 from bench.runs.folder import Run
 
 
@@ -118,3 +119,16 @@ def test_data_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "gone"))
     with pytest.raises(RequestError, match="BENCH_DATA: there is no folder"):
         data_roots(())
+
+
+def test_folder_of_a_run_that_never_began_is_taken(tmp_path):
+    """Where the disk had no room for run.json, a lock is left, and the same --out works later; other things are refused as ever."""
+    find = run_finder(tmp_path / "run", False)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").touch()
+    (tmp_path / "run" / ".run.json.x1y2").touch()
+    run, resumed = find({})
+    assert (run.path, resumed) == (tmp_path / "run", False)
+    (tmp_path / "run" / "notes.txt").touch()
+    with pytest.raises(RequestError, match="holds other things and is no run"):
+        find({})

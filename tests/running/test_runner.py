@@ -15,6 +15,7 @@ import pytest
 from bench.errors import BenchError
 from bench.running import worker
 from bench.running.reporter import Reporter, read_progress
+from bench.running.executors.local import LocalExecutor
 from bench.running.runner import SILENCE, Job, Observer, Runner
 from bench.runs.folder import Run, write_scores
 
@@ -399,14 +400,27 @@ def test_new_phase_is_news(tmp_path):
     assert after.steps > before.steps
 
 
+def watching(place, request):
+    """A runner that has no plan but this request, on this machine."""
+    executor = LocalExecutor()
+    executor.pids = {}
+    return Runner(SimpleNamespace(run=Run(place), request=request, executor=executor), Observer())
+
+
+def watched(runner, pid, **more):
+    """A job of the runner, whose worker has a process id."""
+    runner.executor.pids[1] = pid
+    runner.jobs[1] = Job(1, "a on b, seed 0", None, None, runner.run.path / "progress.json", where=f"process {pid}", **more)
+    return runner.jobs[1]
+
+
 def test_server_that_does_not_report_a_killed_worker(tmp_path):
     """A frozen server reports nothing for ever; the run ends with what is known, not never."""
     request = SimpleNamespace(stall_limit=900.0, time_limit=None)
-    runner = Runner(SimpleNamespace(run=Run(tmp_path), request=request), Observer())  # type: ignore[arg-type]
+    runner = watching(tmp_path, request)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    job = Job(1, "a on b, seed 0", None, None, tmp_path / "progress.json", pid=gone.pid, stopping="stalled")  # type: ignore[arg-type]
-    runner.jobs[1] = job
+    job = watched(runner, gone.pid, stopping="stalled")
     job.stop_by = time.monotonic() - 1
     runner._watch()
     job.stop_by = time.monotonic() - SILENCE - 1
@@ -417,12 +431,11 @@ def test_server_that_does_not_report_a_killed_worker(tmp_path):
 def test_process_that_stands_still_is_stalled_whatever_it_is_at(tmp_path):
     """A worker that somebody stopped (SIGSTOP) makes no step, also in a fit of one piece or a preparation."""
     request = SimpleNamespace(stall_limit=5.0, time_limit=None)
-    runner = Runner(SimpleNamespace(run=Run(tmp_path), request=request), Observer())  # type: ignore[arg-type]
+    runner = watching(tmp_path, request)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         os.kill(process.pid, signal.SIGSTOP)
         wait_for(lambda: Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
-        job = Job(1, "preparing toy", None, None, tmp_path / "progress.json", pid=process.pid)  # type: ignore[arg-type]
-        runner.jobs[1] = job
+        job = watched(runner, process.pid)
         runner._watch()
         assert job.stopping == ""
         job.frozen_since = time.monotonic() - 6
