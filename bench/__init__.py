@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .objects.detector import Detector as Detector
     from .objects.masks import box_mask as box_mask
     from .objects.tracks import Tracks as Tracks
+    from .observer import Observer as Observer
     from .plugins.hookspecs import hookimpl as hookimpl
     from .plugins.parameters import ReleasedWeights as ReleasedWeights
     from .plugins.parameters import parameter as parameter
@@ -73,6 +74,7 @@ _HOME = {
     "RunError": "errors",
     "Event": "executor",
     "Executor": "executor",
+    "Observer": "observer",
     "cache_folder": "frames.cache",
     "count_frames": "frames.decode",
     "read_frames": "frames.decode",

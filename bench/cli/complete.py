@@ -47,7 +47,7 @@ def selection(kind: str) -> Complete:
         minus = "-" if last.startswith("-") else ""
         before = incomplete[: len(incomplete) - len(last)] + minus
         registry = _registry(ctx)
-        groups = {} if kind in ("detectors", "protocols", "executors") else registry.groups(kind)
+        groups = {} if kind in ("detectors", "protocols", "executors", "observers") else registry.groups(kind)
         names = _names(registry, kind) | {group: f"group: {', '.join(members)}" for group, members in groups.items()}
         return _items(names, last.removeprefix(minus), before)
 

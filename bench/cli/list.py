@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..plugins.parameters import ParameterSchema
     from ..plugins.registry import PluginRecord, Registry
 
-KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators", "executors", "plugins")
+KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators", "executors", "observers", "plugins")
 
 
 @click.command(
@@ -30,7 +30,7 @@ KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators",
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all that is known.")
 @plugin_option
 def command(kind: str, names: tuple[str, ...], parameters: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """List what of KIND can be chosen: methods, datasets, detectors, protocols, metrics, creators, executors or plugins.
+    """List what of KIND can be chosen: methods, datasets, detectors, protocols, metrics, creators, executors, observers or plugins.
 
     With a NAME, tell all about it: parameters with units and sources, profiles, published numbers.
     """
@@ -167,7 +167,7 @@ def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]
     if groups:
         click.echo("\nGroups")
         _print_columns([(f"  {group}", ", ".join(members)) for group, members in groups.items()])
-    if kind in ("methods", "datasets", "detectors", "protocols", "executors"):
+    if kind in ("methods", "datasets", "detectors", "protocols", "executors", "observers"):
         click.echo(f"\nParameters: bench list {kind} NAME")
 
 

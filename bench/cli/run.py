@@ -153,6 +153,13 @@ Examples (quote selections that contain [ or |):
     shell_complete=selection("executors"),
     help="What moves the cells to where they are computed (bench list executors).",
 )
+@click.option(
+    "--observe",
+    default="",
+    metavar="SELECTION",
+    shell_complete=selection("observers"),
+    help="Who else is told how the cells go: tensorboard, mlflow (bench list observers).",
+)
 @click.option("--detach", is_flag=True, help="Return when all cells are submitted; bench status and bench stop know them.")
 @click.option("--dry-run", is_flag=True, help="Show cells, what is reused and why, what is missing, and memory and time; write nothing.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours. [default: on a terminal]")

@@ -15,7 +15,7 @@ from .plugin_files import BrokenPlugin
 from .syntax import nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-KINDS = ("methods", "datasets", "detectors", "creators", "protocols", "metrics", "executors")
+KINDS = ("methods", "datasets", "detectors", "creators", "protocols", "metrics", "executors", "observers")
 HOOKS = {
     "bench_methods": "methods",
     "bench_datasets": "datasets",
@@ -24,6 +24,7 @@ HOOKS = {
     "bench_protocols": "protocols",
     "bench_metrics": "metrics",
     "bench_executors": "executors",
+    "bench_observers": "observers",
 }
 ONE = {
     "methods": "method",
@@ -33,6 +34,7 @@ ONE = {
     "protocols": "protocol",
     "metrics": "metric",
     "executors": "executor",
+    "observers": "observer",
 }
 OVERRIDES = ("medium", "small", "smoke")
 """The profiles that a method may declare; 'paper' is its defaults."""
@@ -44,6 +46,7 @@ _REQUIRED = {
     "detectors": ("detect",),
     "creators": ("draw",),
     "executors": ("open", "start", "events", "stop"),
+    "observers": ("finished",),
 }
 
 

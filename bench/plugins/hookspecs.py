@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..executor import Executor
     from ..method import Method
     from ..objects.detector import Detector
+    from ..observer import Observer
     from ..pseudo_anomaly import Creator
     from ..scoring.metrics import Metric
     from ..scoring.protocols import Protocol
@@ -233,5 +234,37 @@ def bench_executors() -> list[type[Executor]]:
         @hookimpl
         def bench_executors():
             return [Plain]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bench_observers() -> list[type[Observer]]:
+    r"""Offer observers: who is told of each cell that it started, the figures of its epochs, and how it ended (`--observe`).
+
+    Called once in the runner and once in each worker's server, when the registry is loaded. Packages are not looked for yet: that is
+        `Observer.check`, called when a request names the observer.
+    Arguments: none.
+    Returns: a list of subclasses of Observer. An empty list or None means "none". An exception, a wrong type or a bad name
+        marks this plugin as broken; all other plugins go on.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin. A request uses
+        those that it names; what one raises, and how long it takes, costs neither the run nor the others anything.
+    Example:
+        import json
+        from bench import Observer, hookimpl
+
+        class Diary(Observer):
+            name = "diary"
+
+            def open(self, run):
+                self.file = (run / "diary.jsonl").open("a")
+
+            def finished(self, cell, figures):
+                self.file.write(json.dumps({"cell": cell["folder"], "status": cell["status"], **figures}) + "\n")
+                self.file.flush()
+
+        @hookimpl
+        def bench_observers():
+            return [Diary]
     """
     raise NotImplementedError

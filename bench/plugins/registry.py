@@ -1,4 +1,4 @@
-"""All methods, datasets, detectors, creators, protocols, metrics and executors: built-in, installed, or from a file, by one way."""
+"""All methods, datasets, detectors, creators, protocols, metrics, executors and observers: built-in, installed, or from a file, by one way."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..executor import Executor
     from ..method import Method
     from ..objects.detector import Detector
+    from ..observer import Observer
     from ..pseudo_anomaly import Creator
     from ..scoring.metrics import Metric
     from ..scoring.protocols import Protocol
@@ -62,12 +63,13 @@ class Registry:
         self.protocols: dict[str, Protocol] = {}
         self.metrics: dict[str, Metric] = {}
         self.executors: dict[str, type[Executor]] = {}
+        self.observers: dict[str, type[Observer]] = {}
         self.origins: dict[tuple[str, str], str] = {}
         """(kind, name) -> origin of the plugin that offers it."""
         self.plugins: list[PluginRecord] = []
 
     def table(self, kind: str) -> dict[str, Any]:
-        """Return name -> class or instance of one kind: 'methods', 'datasets', 'detectors', 'creators', 'protocols', 'metrics' or 'executors'."""
+        """Return name -> class or instance of one of `KINDS`."""
         assert kind in KINDS, kind
         return getattr(self, kind)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..network_method import Window
     from ..pseudo_anomaly import Creator
 
-Kind = Literal["methods", "datasets", "detectors", "creators", "protocols", "executors"]
+Kind = Literal["methods", "datasets", "detectors", "creators", "protocols", "executors", "observers"]
 PROFILES = ("paper", "medium", "small", "smoke")
 _FALLBACK = {"medium": "small"}
 

@@ -302,7 +302,7 @@ def _how_to_get_pictures(source: Source, cell: CellRecord) -> dict[str, str]:
     manifest = manifest.get("merged", {}).get(cell.folder.partition("/")[0], manifest)
     keep = ",".join(sorted({"images", *manifest.get("request", {}).get("keep", [])}))
     again = f" --force {shlex.quote(cell.selector)}" if cell.status == "done" else ""
-    return {"command": f"{manifest.get('command', 'bench run ...')} --keep {keep}{again}", "why": ""}
+    return {"command": f"{manifest.get('command', 'bench run')} --keep {keep}{again}", "why": ""}
 
 
 @dataclass

@@ -61,7 +61,7 @@ class Row:
     error: np.ndarray | None = None
 
 
-class Observer(Protocol):
+class Listener(Protocol):
     """What is told while footage is scored; the command line is one."""
 
     def begin(self, footage: Footage, rate: float, total: int | None) -> None:
@@ -108,16 +108,16 @@ class Outcome:
     """'end', 'stopped', or what went wrong."""
 
 
-def apply_to(application: Application, footage: Footage, output: Applied, observer: Observer, stops: Callable[[], int]) -> Outcome:
+def apply_to(application: Application, footage: Footage, output: Applied, listener: Listener, stops: Callable[[], int]) -> Outcome:
     """Score one video or live source, and write its files. What was scored when it stops, for whatever reason, is there and whole.
 
     Raises
     ------
-    BenchError : what went wrong, after the files are closed; `Outcome.ended` is not returned then, and is told to the observer.
+    BenchError : what went wrong, after the files are closed; `Outcome.ended` is not returned then, and is told to the listener.
     """
     outcome = Outcome(footage.name, footage.shown)
     lines = output.frames(footage.name)
-    work = _Work(application, footage, lines, output, observer, stops, outcome)
+    work = _Work(application, footage, lines, output, listener, stops, outcome)
     try:
         work.run()
     except BenchError as error:
@@ -129,7 +129,7 @@ def apply_to(application: Application, footage: Footage, output: Applied, observ
     finally:
         outcome.events = work.watch.count
         lines.close()
-        observer.end(outcome)
+        listener.end(outcome)
     return outcome
 
 
@@ -193,12 +193,12 @@ class _Work:
         footage: Footage,
         lines: Lines,
         output: Applied,
-        observer: Observer,
+        listener: Listener,
         stops: Callable[[], int],
         outcome: Outcome,
     ) -> None:
         self.application, self.footage, self.lines, self.output = application, footage, lines, output
-        self.observer, self.stops, self.outcome = observer, stops, outcome
+        self.listener, self.stops, self.outcome = listener, stops, outcome
         self.watch = Watch(application.threshold)
         self.method = application.fitted.method
 
@@ -215,15 +215,15 @@ class _Work:
         outcome.frame_rate, outcome.frame_rate_from = self._rate(found)
         if not found and not self.application.fps:
             kind = "pictures have" if isinstance(clip.source, ImageFiles) else f"{self.footage.shown} has"
-            self.observer.note(f"{kind} no frame rate; {outcome.frame_rate:g} a second {outcome.frame_rate_from} (--fps)")
+            self.listener.note(f"{kind} no frame rate; {outcome.frame_rate:g} a second {outcome.frame_rate_from} (--fps)")
         self._compare_rates(outcome.frame_rate)
-        self.observer.begin(self.footage, outcome.frame_rate, estimate_frames(clip))
+        self.listener.begin(self.footage, outcome.frame_rate, estimate_frames(clip))
         if takes_frames_as_they_come(self.method):
             outcome.ended = self._stretch(self._batches(outcome.frame_rate))
         else:
             outcome.ended = self._whole(outcome.frame_rate)
         if outcome.ended == END and not outcome.scored:
-            self.observer.note(f"{self.footage.shown}: no frame has a score: {outcome.frames} frames are fewer than the method needs")
+            self.listener.note(f"{self.footage.shown}: no frame has a score: {outcome.frames} frames are fewer than the method needs")
 
     def _rate(self, found: float | None) -> tuple[float, str]:
         application = self.application
@@ -238,7 +238,7 @@ class _Work:
     def _compare_rates(self, rate: float | None) -> None:
         trained = self.application.training_rate
         if rate and trained and not 1 / 1.5 < rate / trained < 1.5:
-            self.observer.note(
+            self.listener.note(
                 f"{self.footage.shown} has {rate:.3g} frames a second, {self.application.cell.dataset}, on which the method was trained, "
                 f"{trained:g}: things move by other steps from frame to frame, and a method that looks at motion may find that anomalous"
             )
@@ -291,7 +291,7 @@ class _Work:
                 for scores in infer_as_they_come(self.method, frames(), context, BATCH, lag is not None, precision, compiled):
                     behind = None if lag is None else lag.look(time.monotonic() - stretch.waiting[-1].at, self.outcome.frames)
                     self._write(stretch.scored(scores))
-                    self.observer.progress(self.outcome.frames, "scoring", behind)
+                    self.listener.progress(self.outcome.frames, "scoring", behind)
             finally:
                 self._finish(stretch, why)
         return why
@@ -317,13 +317,13 @@ class _Work:
                     self._tell(event)
         if rows:
             self.lines.add([_columns(row) for row in rows])
-            self.observer.rows(rows)
+            self.listener.rows(rows)
 
     def _tell(self, event: Event) -> None:
         if event.closed:
             times = (f"{event.start:.3f}", f"{event.end:.3f}", f"{event.peak:.9g}", f"{event.peak_time:.3f}")
             self.output.add_event((self.footage.name, event.number, event.first, event.last, *times, event.closed))
-        self.observer.event(event)
+        self.listener.event(event)
 
     # -- a method that looks at the whole clip ----------------------------------------------------------------------
 
@@ -334,13 +334,13 @@ class _Work:
         def step(done: int, total: int, what: str) -> None:
             if self.stops():
                 raise _StopWhole
-            self.observer.progress(0, what, None)
+            self.listener.progress(0, what, None)
 
         def decoded(count: int) -> None:
             if self.stops():
                 raise _StopWhole
             if count % BATCH == 0:
-                self.observer.progress(count, "decoding", None)
+                self.listener.progress(count, "decoding", None)
 
         who = f"{self.application.cell.label}, {self.footage.shown}"
         try:
@@ -365,7 +365,7 @@ class _Work:
                 self.outcome.frames = end
                 inside = (scores.frames >= begin) & (scores.frames < end)
                 self._write(stretch.scored(Scores(scores.values[inside], scores.frames[inside])))
-                self.observer.progress(end, "scoring", None)
+                self.listener.progress(end, "scoring", None)
             why = END
         finally:
             self._finish(stretch, why)
@@ -377,11 +377,11 @@ class _Work:
         outcome, application = self.outcome, self.application
         assert isinstance(self.method, NetworkMethod)
         room = max(ROOM, 3 * self.method.window.span)
-        source = Live(self.footage, room, application.give_up, self.observer.say)
+        source = Live(self.footage, room, application.give_up, self.listener.say)
         try:
             outcome.frame_rate_from = "measured; times are those of arrival"
-            self.observer.begin(self.footage, application.fps or source.rate or RATE, None)
-            lag = _Lag(self.footage.shown, room, self.observer.say, outcome)
+            self.listener.begin(self.footage, application.fps or source.rate or RATE, None)
+            lag = _Lag(self.footage.shown, room, self.listener.say, outcome)
             why = ""
             while why not in (END, STOPPED):
                 why = self._stretch(self._live_batches(source, lag), lag)
@@ -412,7 +412,7 @@ class _Work:
                 self._measure(first, taken[-1])
                 yield [self._seen(one.number, one.seconds, one.at, one.frame) for one in taken]
             else:
-                self.observer.progress(self.outcome.frames, "waiting for frames", None)
+                self.listener.progress(self.outcome.frames, "waiting for frames", None)
 
     def _measure(self, first: Arrival, newest: Arrival) -> None:
         """Learn the frame rate of a live source from frames without a gap between them."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from ..runs.folder import CellRecord
 from .duration import duration
 from .plan import Plan
-from .runner import Job, Observer
+from .runner import Job, Listener
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines about one cell."""
@@ -39,7 +39,7 @@ def make_console(stream: TextIO, color: str = "auto") -> Console:
     return Console(file=stream, highlight=False, soft_wrap=True)
 
 
-class Display(Observer):
+class Display(Listener):
     """Shows the run on a console."""
 
     def __init__(self, plan: Plan, console: Console) -> None:

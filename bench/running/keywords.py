@@ -44,6 +44,7 @@ def run(
     time_limit: float | None = None,
     shard: str = "",
     executor: str = "local",
+    observe: str | Iterable[str] = "",
     plugin: Paths = (),
 ) -> LoadedRun:
     """Train every method on every dataset with every seed, score, tabulate, and return the run.
@@ -53,7 +54,7 @@ def run(
 
     Parameters
     ----------
-    methods, datasets, detector, protocol, force : selections, as on the command line; several may be a list.
+    methods, datasets, detector, protocol, force, observe : selections, as on the command line; several may be a list.
     seeds : 0, [0, 1, 2] or '0-4'.
     data, plugin : paths, one or several.
     workers : cells at a time; 'auto': as memory and cores allow.
@@ -93,6 +94,7 @@ def run(
         time_limit=time_limit,
         shard=shard,
         executor=executor,
+        observe=_joined(observe),
         plugins=_paths(plugin),
     )
     request = replace(request, command=command_line(request))

@@ -17,6 +17,7 @@ from ..method import Frames, Method
 from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..objects.tracks import tracks_key
+from ..observer import Observer
 from ..plugins.registry import Registry
 from ..plugins.selection import PROFILES, Selected, select, select_one
 from ..plugins.syntax import nearest, parse
@@ -97,6 +98,7 @@ class Plan:
     profiles: tuple[str, ...]
     protocol: Selected
     executor: Executor
+    observers: list[Observer]
     roots: list[Path]
     run: Run
     resumed: bool
@@ -152,6 +154,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
             return None
 
     executor: Executor | None = gather(lambda: _executor(request, registry))
+    observers = gather(lambda: _observers(request, registry))
     away = executor is not None and executor.away
     if executor is not None and executor.away:  # the devices of other machines cannot be looked at from here
         device = request.device or ("cuda" if executor.gpus else "cpu")
@@ -185,13 +188,13 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     if not mistakes:
         for chosen in chosen_datasets:
             datasets.append(_plan_dataset(chosen, request, registry, roots, general, mistakes))
-    if mistakes or executor is None:
+    if mistakes or executor is None or observers is None:
         raise RequestError(*dict.fromkeys(mistakes))
 
     profiles = tuple(dict.fromkeys(planned.profile for planned in datasets))
     run, resumed = find_run(signature(request, profiles, device))
     workers, threads = _divide(request, device, executor)
-    plan = Plan(request, device, workers, threads, profiles, protocol, executor, roots, run, resumed, datasets, [], [])
+    plan = Plan(request, device, workers, threads, profiles, protocol, executor, observers, roots, run, resumed, datasets, [], [])
     earlier: dict[str, CellRecord] = {}
     if (run.path / "run.json").exists():
         try:
@@ -225,6 +228,13 @@ def _executor(request: Request, registry: Registry) -> Executor:
             f"--detach: cells of --executor {request.executor} end with this command; those of slurm[...] and dask[address=...] go on"
         )
     return executor
+
+
+def _observers(request: Request, registry: Registry) -> list[Observer]:
+    observers: list[Observer] = [chosen.make() for chosen in select("observers", request.observe, registry)] if request.observe else []
+    for observer in observers:
+        observer.check()
+    return observers
 
 
 def _plan_dataset(

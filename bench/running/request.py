@@ -46,6 +46,8 @@ class Request:
     """'I/N': only each N-th cell, from the I-th on, counted from 1; empty: all."""
     executor: str = "local"
     """Selector of what moves the cells to where they are computed."""
+    observe: str = ""
+    """Selection of observers; empty: none."""
     detach: bool = False
     """Whether to return when all is submitted."""
     command: str = ""

@@ -59,7 +59,7 @@ class Job:
     """When its process was first seen stopped (SIGSTOP), and has been since."""
 
 
-class Observer:
+class Listener:
     """What is told of a run while it goes on; the display at the terminal is one."""
 
     def started(self, job: Job) -> None:
@@ -91,11 +91,11 @@ def _title(cell: PlannedCell) -> str:
 class Runner:
     """Runs one plan."""
 
-    def __init__(self, plan: Plan, observer: Observer) -> None:
+    def __init__(self, plan: Plan, listener: Listener) -> None:
         self.plan = plan
         self.run: Run = plan.run
         self.executor: Executor = plan.executor
-        self.observer = observer
+        self.listener = listener
         self.jobs: dict[int, Job] = {}
         self.failed = False
         self.detached = False
@@ -178,7 +178,7 @@ class Runner:
                 job = self.jobs[event.task]
                 job.memory = max(job.memory, event.memory)
                 if event.reason and event.code is None:
-                    self.observer.say(f"{job.title}: {event.reason}")
+                    self.listener.say(f"{job.title}: {event.reason}")
                 if event.handle and job.cell is not None:
                     job.submitted = True
                     self._keep_handle(job.cell, event.handle)
@@ -201,7 +201,7 @@ class Runner:
                 asked = stops()
                 self._stop_all(asked)
             self._watch()
-            self.observer.tick(list(self.jobs.values()), len(waiting_cells))
+            self.listener.tick(list(self.jobs.values()), len(waiting_cells))
         reason = "stopped by the user before it began" if stops() else "not begun: --fail-fast after a failed cell"
         for cell in waiting_cells:
             if cell.record.status != "queued" or stops() or self.failed:
@@ -243,7 +243,7 @@ class Runner:
         holder = self._claim(cell).holder()
         if holder is not None and not holder.here and cell.record.folder not in self.said:
             self.said.add(cell.record.folder)
-            self.observer.say(f"{_title(cell)}: {holder} is at work on it")
+            self.listener.say(f"{_title(cell)}: {holder} is at work on it")
         return holder
 
     def _write(self, cell: PlannedCell) -> None:
@@ -267,7 +267,7 @@ class Runner:
             return False
         cell.record = now
         self.failed = self.failed or now.status == "failed"
-        self.observer.ended(Job(0, _title(cell), cell.dataset, cell, Path()), now, "")
+        self.listener.ended(Job(0, _title(cell), cell.dataset, cell, Path()), now, "")
         return True
 
     # -- starting ---------------------------------------------------------------------------------------------------
@@ -318,13 +318,13 @@ class Runner:
             }
         self.jobs[job.number] = job
         self.executor.start(task)
-        self.observer.started(job)
+        self.listener.started(job)
 
     def _fail(self, cell: PlannedCell, reason: str) -> None:
         cell.record.status, cell.record.reason = "failed", reason
         self.failed = True
         self.run.write_cell(cell.record)
-        self.observer.ended(Job(0, f"{cell.record.label} on {cell.record.dataset}", cell.dataset, cell, Path()), cell.record, "")
+        self.listener.ended(Job(0, f"{cell.record.label} on {cell.record.dataset}", cell.dataset, cell, Path()), cell.record, "")
 
     # -- watching ---------------------------------------------------------------------------------------------------
 
@@ -364,7 +364,7 @@ class Runner:
         self.executor.stop(job.number, kill=False)
 
     def _stop_all(self, asked: int) -> None:
-        self.observer.say(
+        self.listener.say(
             "stopping: each worker writes down where it is (Ctrl-C once more ends them at once)"
             if asked == 1
             else "ending the workers at once"
@@ -382,7 +382,7 @@ class Runner:
         job.progress_file.unlink(missing_ok=True)
         if job.cell is None:
             problem = self._preparation_problem(job, code, reason)
-            self.observer.ended(job, None, problem)
+            self.listener.ended(job, None, problem)
             return problem
         record = self.run.cell(job.cell.record)
         if (
@@ -395,7 +395,7 @@ class Runner:
         self.run.write_cell(record)
         job.cell.record = record
         self.failed = self.failed or record.status == "failed"
-        self.observer.ended(job, record, "")
+        self.listener.ended(job, record, "")
         return ""
 
     def _preparation_problem(self, job: Job, code: int, reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -17,9 +18,10 @@ from ..runs.folder import FORMAT, Run, find_runs
 from .display import Display
 from .filling import hold, runners
 from .machine import describe, git_state, versions
+from .observing import Observing
 from .plan import Plan, make_plan
 from .request import Request
-from .runner import Runner
+from .runner import Listener, Runner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,8 +120,11 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
         reused = sum(cell.reuse for cell in plan.cells)
         if reused:
             console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
-        with Display(plan, console) as display:
-            runner = Runner(plan, display)
+        with contextlib.ExitStack() as stack:
+            listener: Listener = stack.enter_context(Display(plan, console))
+            if plan.observers:
+                listener = stack.enter_context(Observing(plan, plan.observers, list(registry.metrics.values()), listener))
+            runner = Runner(plan, listener)
             stopped = runner.execute()
         if runner.detached:
             console.print(

@@ -39,6 +39,7 @@ def read_cells(path: Path, name: str) -> list[np.ndarray]:
     global _reader
     with _turn:
         if _reader is None or _reader[0] != os.getpid() or _reader[1].poll() is not None:
+            _end()
             process = subprocess.Popen(
                 [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )

@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.running import worker
 from bench.running.executors.local import LocalExecutor
 from bench.running.reporter import Reporter, read_progress
-from bench.running.runner import SILENCE, Job, Observer, Runner
+from bench.running.runner import SILENCE, Job, Listener, Runner
 from bench.runs.folder import Run, write_scores
 
 TOYS = Path(__file__).with_name("toys.py")
@@ -404,7 +404,7 @@ def watching(place, request):
     """A runner that has no plan but this request, on this machine."""
     executor = LocalExecutor()
     executor.pids = {}
-    return Runner(SimpleNamespace(run=Run(place), request=request, executor=executor), Observer())
+    return Runner(SimpleNamespace(run=Run(place), request=request, executor=executor), Listener())
 
 
 def watched(runner, pid, **more):

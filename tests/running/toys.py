@@ -1,5 +1,6 @@
 """A plugin of toys for the tests of the runner: a dataset of small pictures, and methods that behave badly. No torch."""
 
+import contextlib
 import os
 import signal
 import time
@@ -28,12 +29,15 @@ class Toy(Dataset):
                 folder = self.root / part / clip
                 if folder.is_dir():
                     continue
-                folder.mkdir(parents=True)
+                made = folder.with_name(f".{clip}-{os.getpid()}")  # whole or absent, for runners that start together
+                made.mkdir(parents=True)
                 generator = np.random.default_rng([len(part), int(clip)])
                 for frame in range(length):
                     bright = 60 * (part == "test" and self.anomalous(clip)[frame])
                     picture = generator.integers(0, 120, (24, 32)) + bright
-                    cv2.imwrite(str(folder / f"{frame:03d}.png"), picture.astype(np.uint8))
+                    cv2.imwrite(str(made / f"{frame:03d}.png"), picture.astype(np.uint8))
+                with contextlib.suppress(OSError):  # another was first
+                    made.rename(folder)
 
     @staticmethod
     def anomalous(clip):
