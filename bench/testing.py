@@ -47,6 +47,10 @@ class CheckFailed(AssertionError):
     """A method does not do what every method owes; the text says what, and what to do."""
 
 
+class NotAsked(Exception):
+    """A check has nothing to ask of a method; the text says why."""
+
+
 # -- the clips ----------------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +206,8 @@ def scores_what_it_claims(cls: type[Method]) -> None:
 
 def its_loss_falls(cls: type[Method]) -> None:
     """Training a network in profile smoke lowers its loss from the first epoch to the last."""
+    if not issubclass(cls, NetworkMethod):
+        raise NotAsked("it has no network")
     losses = _fitted(cls).losses
     if len(losses) > 1 and losses[-1] >= losses[0]:
         shown = ", ".join(f"{loss:.4g}" for loss in losses)
@@ -239,7 +245,7 @@ def same_for_any_batch(cls: type[Method]) -> None:
     fitted = _fitted(cls)
     method = fitted.method
     if not isinstance(method, NetworkMethod) or method.network is None:
-        return
+        raise NotAsked("it has no network")
     from .running.inference import infer
 
     for batch in (1, 3):
@@ -374,8 +380,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def run_check(cls: type[Method], check: Check) -> None:
-    """Run one check. A failure that the method declares is expected, and its absence is then the failure.
+def run_check(cls: type[Method], check: Check) -> str:
+    """Run one check, and return why it asked nothing; empty where it did ask.
+
+    A failure that the method declares is expected, and its absence is then the failure.
 
     Raises
     ------
@@ -384,14 +392,17 @@ def run_check(cls: type[Method], check: Check) -> None:
     reason = cls.expected_failures.get(check.__name__)
     try:
         check(cls)
+    except NotAsked as error:
+        return str(error)
     except CheckFailed:
         if reason is None:
             raise
-        return
+        return ""
     except (RequestError, ValueError) as error:
         raise CheckFailed(f"cannot be made in profile smoke: {error}") from error
     if reason is not None:
         raise CheckFailed(f"is declared as an expected failure ({reason}), but passes: take the declaration away")
+    return ""
 
 
 def parametrize_with_checks(classes: Sequence[type[Method]], checks: Sequence[Check] = CHECKS) -> Any:

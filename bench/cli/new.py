@@ -32,4 +32,4 @@ def command(kind: str, name: str, as_file: bool) -> None:
         click.echo(f"next: bench check {file} && bench run --plugin {file} {row}")
     else:
         example = " && python tests/example.py data" * (kind == "dataset")
-        click.echo(f"next: cd {name} && pip install -e . && pytest{example} && bench check {name} && bench run {row}")
+        click.echo(f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} && bench run {row}")

@@ -277,7 +277,7 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     for path in written:
         console.print(f"wrote {path}", markup=False)
     console.print(
-        f"next: bench score {shlex.quote(str(plan.run.path))} --protocol minmax,raw   (other protocols, without training)", markup=False
+        f"next: bench report {shlex.quote(str(plan.run.path))}   (every table and figure, and a page for the browser)", markup=False
     )
     console.print(f"run {plan.run.path}", markup=False)
     statuses = [cell.record.status for cell in plan.cells if cell.mine]
@@ -309,7 +309,7 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     for cell in plan.cells:
         record = cell.record
         runs = cell in to_run
-        what = f"{'reused' if cell.reuse else 'run' if runs else record.status}: {cell.why}"
+        what = f"{'reused' if cell.reuse else 'run' if runs else record.status}: {cell.why.removeprefix('run again: ')}"
         memory = took = ""
         if runs:
             expected = known.get(like(record))

@@ -15,7 +15,7 @@ from .complete import run_folder
 
 
 def newest_run(path: Path | None) -> Path:
-    """Return the given run folder, or the newest below results/.
+    """Return the given run folder, or the newest below results/, which is said on stderr.
 
     Raises
     ------
@@ -29,6 +29,7 @@ def newest_run(path: Path | None) -> Path:
     runs = find_runs(Path("results"))
     if not runs:
         raise RequestError("there is no run below ./results; name a run's folder")
+    click.echo(f"run {runs[0].path}, the newest below results/", err=True)
     return runs[0].path
 
 

@@ -35,4 +35,4 @@ def command(run: Path | None, plugin: tuple[Path, ...]) -> None:
         jobs = stop_jobs(opened, load(plugin))
     except RunError as error:
         raise RequestError(str(error)) from error
-    click.echo(f"{jobs} jobs are cancelled" if jobs else "nobody is at work on it")
+    click.echo(f"{jobs} jobs are cancelled" if jobs else f"nobody is at work on {opened.path}")

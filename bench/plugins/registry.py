@@ -47,6 +47,8 @@ class PluginRecord:
     """Kind ('methods', ...) -> names. Empty where the plugin is broken."""
     broken: str | None = None
     """The reason, on one line."""
+    module_file: Path | None = None
+    """Where the module of an installed plugin lies."""
     file: Path | None = None
     sha256: str | None = None
     """Of the source, where the plugin is a file."""
@@ -133,7 +135,8 @@ def load(files: Sequence[Path] = ()) -> Registry:
         for entry in sorted(installed, key=lambda entry: (_distribution(entry) != DISTRIBUTION, entry.name, _distribution(entry))):
             _load_entry_point(registry, entry, taken)
         for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
-            _load_plugin_file(registry, file)
+            if not any(record.module_file == file and not record.broken for record in registry.plugins):  # else it is installed, too
+                _load_plugin_file(registry, file)
     _current = registry
     return registry
 
@@ -157,6 +160,8 @@ def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint, 
             )
         taken[entry.name] = record.origin
         plugin = entry.load()
+        if place := getattr(plugin, "__file__", None):
+            record = dataclasses.replace(record, module_file=Path(place).resolve())
         record = _register(registry, record, plugin, entry.module)
     except BrokenPlugin as reason:
         record = dataclasses.replace(record, broken=str(reason))

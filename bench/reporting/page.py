@@ -11,7 +11,6 @@ import csv
 import json
 import math
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,6 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ..runs.again import keep_commands
 from ..runs.files import write_text
 from ..runs.folder import CellRecord, DatasetRecord
 from ..scoring.evaluate import ClipScores, Result, evaluate
@@ -298,11 +298,8 @@ def _how_to_get_pictures(source: Source, cell: CellRecord) -> dict[str, str]:
         return {"command": "", "why": "it was not measured here"}
     if cell.status == "done" and "parameters" not in cell.cost:
         return {"command": "", "why": "pictures come from networks, which have a frame to compare with; this method is none"}
-    manifest = source.run.manifest
-    manifest = manifest.get("merged", {}).get(cell.folder.partition("/")[0], manifest)
-    keep = ",".join(sorted({"images", *manifest.get("request", {}).get("keep", [])}))
-    again = f" --force {shlex.quote(cell.selector)}" if cell.status == "done" else ""
-    return {"command": f"{manifest.get('command', 'bench run')} --keep {keep}{again}", "why": ""}
+    (line,) = keep_commands(source.run, [cell], "images")
+    return {"command": line, "why": ""}
 
 
 @dataclass

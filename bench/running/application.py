@@ -117,7 +117,7 @@ def prepare_application(
     notes: list[str] = []
     if threshold is None:
         threshold, source, notes = choose_threshold(run, record, chosen, 1 - QUANTILE if rate is None else rate)
-    fitted = fitted_method(run, record, (), device, threads)
+    fitted = fitted_method(run, record, (), device, threads, "weights,train-scores")
     notes = [*fitted.notes, *notes]
     trained = run.dataset(record.dataset_folder).frame_rate
     return Application(record, fitted, chosen, threshold, source, fps, trained, give_up, picture_height, tuple(notes)), run
@@ -150,7 +150,11 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     if len(kept) == 1:
         return run, kept[0]
     if not kept:
-        raise RequestError(f"{path}: no cell kept its weights; this trains again and keeps them: {keep_commands(run, done, 'weights')[0]}")
+        (line,) = keep_commands(run, done[:1], "weights,train-scores")
+        raise RequestError(
+            f"{path}: none of its {len(done)} finished cells kept its weights. Name one of them, or train one again and keep what is needed, "
+            f"for {done[0].label} on {done[0].dataset}: {line}"
+        )
     raise RequestError(f"{path} holds {len(kept)} cells with kept weights; name one: {_some([str(run.cell_path(cell)) for cell in kept])}")
 
 

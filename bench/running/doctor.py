@@ -199,7 +199,7 @@ def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
         dataset = cls()
         dataset.locate(roots)
     except DataError as error:
-        return Diagnosis(subject, "missing", _line(error), cls.info.obtain)
+        return Diagnosis(subject, "missing", _line(error).replace(cls.info.obtain, "").rstrip(), cls.info.obtain)
     except Exception as error:  # a plugin's mistake is a finding
         return Diagnosis(subject, "missing", f"{type(error).__name__}: {_line(error)}", "this is a mistake in the plugin")
     try:
@@ -234,7 +234,7 @@ def _weights(registry: Registry) -> list[Diagnosis]:
 
 def _cut(found: dict[str, list[str]]) -> list[tuple[tuple[str, str], list[str]]]:
     """Cut the line of each error behind its first sentence: what is missing, and what to do."""
-    parts = [(re.split(r"[.;] ", text, maxsplit=1), names) for text, names in found.items()]
+    parts = [(re.split(r"[.;] (?![^(]*\))", text, maxsplit=1), names) for text, names in found.items()]
     return [((part[0], part[-1] if len(part) > 1 else ""), names) for part, names in parts]
 
 
@@ -246,7 +246,7 @@ def _demanding(cls: Any) -> bool:
 def _latex() -> Diagnosis:
     absent = [program for program in ("pdflatex", "bibtex") if shutil.which(program) is None]
     if absent:
-        todo = "apt-get install texlive-latex-extra (Debian, Ubuntu), or compile the tables elsewhere"
+        todo = "apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended lmodern (Debian, Ubuntu), or compile the tables elsewhere"
         return Diagnosis("latex", "missing", f"no {' and no '.join(absent)}: tables are written, but not compiled here", todo)
     return Diagnosis("latex", "ok", "pdflatex and bibtex")
 

@@ -27,13 +27,16 @@ class Fitted:
     """How this differs from what the cell did: another version or device."""
 
 
-def fitted_method(run: Run, cell: CellRecord, data: Sequence[Path] = (), device: str = "", threads: int = 0) -> Fitted:
+def fitted_method(
+    run: Run, cell: CellRecord, data: Sequence[Path] = (), device: str = "", threads: int = 0, keep: str = "weights"
+) -> Fitted:
     """Make a cell's method again and load what it learned. All random generators are seeded with the cell's seed.
 
     Parameters
     ----------
     data : folders with datasets, for the command that an error names.
     device, threads : other ones than the cell's.
+    keep : what the command keeps that an error names.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def fitted_method(run: Run, cell: CellRecord, data: Sequence[Path] = (), device:
     """
     weights = run.cell_path(cell) / "weights"
     if not weights.is_file():
-        (line,) = keep_commands(run, [cell], "weights", data)
+        (line,) = keep_commands(run, [cell], keep, data)
         raise RunError(
             f"{cell.label} on {cell.dataset}, seed {cell.seed}: its weights were not kept; this trains it again and keeps them: {line}"
         )

@@ -484,7 +484,8 @@ def _is_name(name: str) -> bool:
 
 
 def find_runs(results: Path) -> list[Run]:
-    """Return the runs below a results folder, newest first by name (names are dates)."""
+    """Return the runs below a results folder, the one that `bench run` was last asked for first: by when its run.json was written."""
     if not results.is_dir():
         return []
-    return [Run(path.parent) for path in sorted(results.glob("*/run.json"), key=lambda path: path.parent.name, reverse=True)]
+    newest_first = sorted(results.glob("*/run.json"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name), reverse=True)
+    return [Run(path.parent) for path in newest_first]

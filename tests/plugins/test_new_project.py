@@ -25,7 +25,7 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
     """Its tests pass, its checks are green, and it gives a row, all without installing it."""
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command, [kind, "night-walk"])
-    assert done.exit_code == 0 and "next: cd night-walk && pip install -e . && pytest" in done.output
+    assert done.exit_code == 0 and "next: cd night-walk && pip install -e . pytest && pytest" in done.output
     folder = tmp_path / "night-walk"
     project = tomllib.loads((folder / "pyproject.toml").read_text())
     assert project["project"]["name"] == "night-walk" and project["project"]["entry-points"] == {"bench": {"night-walk": "night_walk"}}
@@ -38,6 +38,7 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
         run(folder / "tests", "example", "../data")
         row = ("--methods", "frame-difference", "--datasets", "night-walk", "--profile", "smoke")
     checked = run(folder, "bench", "check", "src/night_walk.py")
+    assert kind != "method" or "its loss falls ... not asked: it has no network" in checked
     assert "night-walk: " in checked and "... ok" in checked and checked.endswith("all checks passed\n")
     table = run(folder, "bench", "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run")
     assert "night-walk" in table and "wrote run/tables/comparison.txt" in table

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import bench
 from bench import Creator, RequestError, Window
+from bench.cli.check import command
 from bench.plugins import registry as registry_module
 from bench.plugins.registry import Registry, current, load
 from bench.plugins.selection import make_creators
@@ -159,6 +161,16 @@ def test_an_installed_plugin_that_cannot_be_imported_costs_itself_only(tmp_path,
     assert reason(registry, "cracked").startswith("JSONDecodeError: ")
     assert reason(registry, "cracked").endswith("module_a2.py, line 3)")
     assert "from-b" in registry.methods
+
+
+def test_an_installed_plugin_may_be_named_by_its_file_too(tmp_path, monkeypatch):
+    """It is the same plugin, not one that offers a name twice; bench check finds what it offers."""
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, "a-package", "module_a4", method("from-a"), "mine")
+    registry = load([tmp_path / "module_a4.py"])
+    assert not registry.complaints() and registry.origins["methods", "from-a"].startswith("a-package 1.2")
+    found = CliRunner().invoke(command, ["--static", str(tmp_path / "module_a4.py")])
+    assert "from-a: needs are known ... ok" in found.output, found.output
 
 
 def test_an_entry_point_that_is_no_module_is_told(tmp_path, monkeypatch):

@@ -258,6 +258,20 @@ def test_without_training_scores_the_command_is_named_and_works(made, run, tmp_p
     assert found.returncode == 0 and "1 of 1 cells would run" in found.stdout, found.stdout + found.stderr
 
 
+def test_without_any_weights_one_line_keeps_all_that_is_needed(made, tmp_path):
+    """Of one cell, with its training scores: following it, nothing else is refused."""
+    bare = Run(Path(shutil.copytree(made / "run", tmp_path / "run")))
+    for cell in bare.cells():
+        (bare.cell_path(cell) / "weights").unlink(missing_ok=True)
+    with pytest.raises(
+        RequestError, match=r"none of its \d finished cells kept its weights. Name one of them, or train one again"
+    ) as error:
+        find_cell(bare.path)
+    words = shlex.split(re.search("bench run .*", str(error.value))[0])
+    assert {"weights", "train-scores"} <= set(words[words.index("--keep") + 1].split(","))
+    assert words[words.index("--methods") + 1] == bare.cells()[0].selector
+
+
 def test_requests_that_cannot_be_met(made, run, tmp_path):
     """Two thresholds; a folder that is not empty; a source that is not there; each before anything is written."""
     place, source = run.cell_path(cell_of(run, WHOLE)), made / "data" / "toy" / "test"

@@ -1,6 +1,7 @@
 """The run folder: what is written is read back, and what is damaged is said."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -119,10 +120,11 @@ def test_folder_without_a_run_is_refused(tmp_path):
 
 
 def test_runs_are_found_newest_first(tmp_path):
-    """Names are dates, so the newest is the last by name."""
-    for name in ("20260101-120000", "20260301-120000", "20260201-120000"):
+    """By when `bench run` was last asked for them, whatever their names."""
+    for name, when in (("20260101-120000", 300), ("station", 100), ("20260201-120000", 200)):
         Run(tmp_path / name).write_manifest({"cells": []})
-    assert [run.path.name for run in find_runs(tmp_path)] == ["20260301-120000", "20260201-120000", "20260101-120000"]
+        os.utime(tmp_path / name / "run.json", (when, when))
+    assert [run.path.name for run in find_runs(tmp_path)] == ["20260101-120000", "20260201-120000", "station"]
     assert find_runs(tmp_path / "nothing") == []
 
 

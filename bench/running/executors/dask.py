@@ -22,8 +22,8 @@ from ...runs.moved import put_in_place
 from ..machine import cores
 from .job import run_job
 
-CONNECT = 20
-"""Seconds to wait for the scheduler. Chosen here: Dask's own 30 is long for a mistyped address."""
+CONNECT = 8
+"""Seconds to wait for the scheduler. Chosen here: a scheduler that is there answers in one; Dask's own 30 are long for a mistyped address."""
 
 
 @dataclass(frozen=True)
