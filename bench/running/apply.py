@@ -239,7 +239,7 @@ class _Work:
         trained = self.application.training_rate
         if rate and trained and not 1 / 1.5 < rate / trained < 1.5:
             self.listener.note(
-                f"{self.footage.shown} has {rate:.3g} frames a second, {self.application.cell.dataset}, on which the method was trained, "
+                f"{self.footage.shown} has {rate:.3g} frames a second, the training data ({self.application.cell.dataset}) had "
                 f"{trained:g}: things move by other steps from frame to frame, and a method that looks at motion may find that anomalous"
             )
 
