@@ -9,7 +9,7 @@ import sys
 
 from bench.running.launcher import ALLOCATOR
 
-PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers")
+PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers", "size")
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
     from bench.running.machine import cores
     from bench.running.seeding import seed_everything
 
-    from . import harness, networks
+    from . import harness, networks, size
     from .measure import Report
 
     seed_everything(0, threads or cores())
@@ -71,6 +71,8 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
         networks.share(report, 64, a_frame, a_step, batch, 5)
     if "workers" in parts and not quick:
         harness.workers(report, 32)
+    if "size" in parts and not quick:
+        size.run_folders(report)
     report.conclude()
 
 

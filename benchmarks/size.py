@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,10 +15,14 @@ import numpy as np
 from bench import Scores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 
+from .measure import Report
+
 CLIPS, FRAMES = 107, 40_791
 """Test clips and frames of ShanghaiTech."""
 SEEDS = 5
 SIZES = (100, 1_000, 10_000)
+MOST_TABLES = 1_000
+"""Cells up to which the table is made: with intervals and paired tests it takes tenths of a second a cell."""
 DISTINCT = 20
 """Score files that differ; the other cells hold links to these, so that a run of 10,000 cells takes megabytes in place of 3 GB."""
 
@@ -54,3 +62,22 @@ def make_run(path: Path, cells: int) -> Run:
     manifest = {"command": "bench run ...", "protocol": "median17", "request": {}, "versions": {}, "seeds": list(range(SEEDS))}
     run.write_manifest({**manifest, "cells": [asdict(record) for record in records]})
     return run
+
+
+def run_folders(report: Report) -> None:
+    """Say how status and the comparison's table grow with the cells of a run."""
+    report.section("run folders at ShanghaiTech's size: 107 clips, 40,791 frames")
+    seconds: dict[str, list[tuple[int, float]]] = {"bench status": [], "bench report --table comparison": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for cells in SIZES:
+            run = make_run(Path(folder) / str(cells), cells)
+            for command, found in seconds.items():
+                if command != "bench status" and cells > MOST_TABLES:
+                    continue
+                name, *more = command.split()[1:]
+                began = time.perf_counter()
+                subprocess.run([sys.executable, "-m", "bench", name, str(run.path), *more], capture_output=True, check=True)
+                found.append((cells, time.perf_counter() - began))
+    for command, found in seconds.items():
+        report.say(command, ", ".join(f"{taken:.1f} s of {cells:,} cells" for cells, taken in found))
+    report.goal("bench status of 10,000 cells", seconds["bench status"][-1][1], 2.0, " s", least=False)
