@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import RunError
 from ..method import Scores
 from ..runs.folder import CellRecord, DatasetRecord, Run
-from ..scoring.evaluate import ClipScores, Result, evaluate
+from ..scoring.evaluate import ClipScores, Result, evaluate, processed
 from ..scoring.intervals import METRIC, Interval, interval
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol
@@ -200,12 +200,16 @@ def _evaluate(evidence: Evidence, protocol: Protocol, metrics: Sequence[Metric])
             continue
         for label_set in label_sets:
             clips = evidence.clips(members, label_set, protocol)
-            parts = [(cell.scene, clips)]
+            parts = processed(clips, protocol)
+            groups = [(cell.scene, clips, parts)]
             if record.has_scenes and not members[0].scene:
-                parts += [(scene, [clip for clip in clips if clip.scene == scene]) for scene in sorted({clip.scene for clip in clips})]
-            for scene, chosen in parts:
+                groups += [
+                    (scene, [clip for clip in clips if clip.scene == scene], [part for part in parts if part.scene == scene])
+                    for scene in sorted({clip.scene for clip in clips})
+                ]
+            for scene, chosen, of_scene in groups:
                 rows += [
-                    Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric), tuple(chosen))
+                    Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric, of_scene), tuple(chosen))
                     for metric in metrics
                 ]
     return rows

@@ -41,17 +41,17 @@ class Result:
     chance: float | None
 
 
-def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric) -> Result:
+def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric, parts: list[Part] | None = None) -> Result:
     """Return the number of these clips. Their order does not matter.
 
     Clips without a scored frame are left out and counted, and so are clips (macro) or scenes of one class. `frames`, `anomalous_frames`
-    and `clips` count what went in; `chance` is pooled as the value is.
+    and `clips` count what went in; `chance` is pooled as the value is. `parts` are the same clips, where they were `processed` before.
     """
-    scored = processed(clips, protocol)
+    scored = processed(clips, protocol) if parts is None else parts
     used = used_groups(scored, protocol)
-    parts = [part for group in used for part in group]
-    anomalous = sum(int(part.labels.sum()) for part in parts)
-    counts = (sum(len(part.labels) for part in parts), anomalous, len(parts), len(clips) - len(parts))
+    counted = [part for group in used for part in group]
+    anomalous = sum(int(part.labels.sum()) for part in counted)
+    counts = (sum(len(part.labels) for part in counted), anomalous, len(counted), len(clips) - len(counted))
     if not used:
         reason = (
             "no frame has a score" if not scored else f"no {'clip' if protocol.pool == 'macro' else 'scene'} has frames of both classes"
