@@ -321,7 +321,7 @@ def test_common_frames(tmp_path):
     common = {clip: np.arange(10, length) for clip, length in LENGTHS.items()}
     labels = np.concatenate([labels_of()[clip][frames] for clip, frames in common.items()])
     late = 100 * roc_auc_score(labels, np.concatenate([nearly_perfect(labels_of()[clip])[frames] for clip, frames in common.items()]))
-    assert f"note: made: on the 90 frames that all rows scored, early (100.00) comes before late ({late:.2f})" in text
+    assert f"note: made: on the 90 frames that all rows scored the order changes: early (100.00) before late ({late:.2f})" in text
     table = unwrapped(run, "raw[frames=common]")
     assert "early 100.00" in table
     assert f"late {late:.2f}" in table
@@ -331,7 +331,7 @@ def test_common_frames(tmp_path):
 
 def test_rows_of_seeds_on_equal_frames_need_no_note(tmp_path):
     """Without a change of order nothing is said."""
-    assert "comes before" not in comparison_text(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw")
+    assert "the order changes" not in comparison_text(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw")
 
 
 def test_equal_reasons_share_a_letter(tmp_path):
