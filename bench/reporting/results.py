@@ -275,6 +275,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
+def _some(ids: Sequence[str]) -> str:
+    """Return the first five of some ids; cell.json has all."""
+    return ", ".join(ids[:5]) + " ..." * (len(ids) > 5)
+
+
 def rounded(value: float | None) -> float | None:
     """Return a value as files keep it."""
     return None if value is None else round(value, DIGITS)
@@ -329,9 +334,9 @@ class Summary:
         short = [clip.id for clip in row.clips if clip.id in row.cell.clips_left_out]
         empty = [clip.id for clip in row.clips if not len(clip.scores) and clip.id not in short]
         others = row.result.clips_left_out - len(short) - len(empty)
-        left_out = [f"{counted(len(short), 'clip')} left out, shorter than the window: {', '.join(short)}"] if short else []
-        left_out += [f"{counted(len(empty), 'clip')} left out, without a score: {', '.join(empty)}"] if empty else []
-        return left_out + ([f"{counted(others, 'clip')} left out, of one class alone"] if others else [])
+        left_out = [f"{counted(len(short), 'clip')} left out, shorter than the window: {_some(short)}"] if short else []
+        left_out += [f"{counted(len(empty), 'clip')} left out, without a score: {_some(empty)}"] if empty else []
+        return left_out + ([f"{counted(others, 'clip')} left out, whose scored frames are of one class"] if others else [])
 
     def flags(self) -> list[str]:
         """Return what a reader must know of this number."""

@@ -391,6 +391,24 @@ def test_names_with_special_characters_survive(tmp_path):
     assert tex.isascii()
 
 
+def test_clips_that_are_left_out_are_named(tmp_path):
+    """With the reason: shorter than the window as the cell says, without a score, or of one class where each clip counts by itself."""
+    run = make_run(tmp_path, [done("pca", clips_left_out=["03"]), done("ae", 0.8)], one_class=("02",))
+    for cell in run.cells():
+        scores = run.scores(cell)
+        run.write_scores(cell, scores | {"03": Scores(np.empty(0, np.float32), np.empty(0, np.int64))})
+    text = unwrapped(run, "raw")
+    assert "] 1 clip left out, shorter than the window: 03 " in text and "] 1 clip left out, without a score: 03 " in text
+    assert "whose scored frames" not in text
+    assert "] 1 clip left out, whose scored frames are of one class" in unwrapped(run, "raw[pool=macro]")
+
+
+def test_one_clip_is_one_clip(tmp_path):
+    """And not '1 clips': a dataset whose only clip with normal frames is one."""
+    text = unwrapped(make_run(tmp_path, [done("pca")], one_class=("01", "02")), "raw")
+    assert "3 test clips, 2 of one class, and " in text and "normal frames, in 1 clip: the data" in text
+
+
 def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
     """A row without data says so itself; it does not mark the rows that need none of what is missing."""
     run = make_run(tmp_path, [done("constant"), ("pca", 0, "no data", "made: no frames", 0, {"data_share": 0.0})])
