@@ -14,7 +14,7 @@ from ..scoring.evaluate import evaluate
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
 from .pairs import against_best, best_of, too_few
-from .results import Evidence, Summary, evaluate_run, share_text, shown_summaries, summarise
+from .results import Evidence, Summary, counted, evaluate_run, share_text, shown_summaries, summarise
 
 FAMILIES = ("reference", "non-deep", "reconstruction", "sparse coding", "pseudo-anomaly", "distinction learning")
 """Order of the headings; families that are not here come after them, and trivial ones last of all."""
@@ -333,13 +333,12 @@ def _order_notes(evidence: Evidence, own: Sequence[Summary], shared: Sequence[Su
     ]
     sign = -1 if metric.higher_is_better else 1
     values.sort(key=lambda value: sign * value[0])
-    notes = []
+    changes = []
     for (own_first, common_first, first), (own_second, common_second, second) in itertools.pairwise(values):
         assert common_first is not None
         assert common_second is not None
         if own_first != own_second and sign * common_first > sign * common_second:
-            notes.append(
-                f"{own[0].dataset}: on the {common.number} frames that all rows scored, {second} ({percent(common_second)}) "
-                f"comes before {first} ({percent(common_first)})"
-            )
-    return notes
+            changes.append(f"{second} ({percent(common_second)}) before {first} ({percent(common_first)})")
+    if not changes:
+        return []
+    return [f"{own[0].dataset}: on the {counted(common.number, 'frame')} that all rows scored the order changes: {'; '.join(changes)}"]

@@ -85,6 +85,10 @@ PREAMBLE = r"\usepackage[T1]{fontenc}\usepackage{booktabs}\usepackage{graphicx}"
 """What a document needs for these tables."""
 SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 """Around a tabular: one that is wider than the text becomes as wide as the text."""
+FITTED = r"\resizebox*{!}{\ifdim\totalheight>.98\textheight .98\textheight\else\totalheight\fi}{%"
+"""Around a whole float: one that is higher than a page becomes as high as a page."""
+NOTES = r"\providecommand{\benchnotes}[1]{\par\smallskip{\footnotesize\noindent\raggedright Notes on Table~\thetable. #1\par}\smallskip}"
+"""How what must be said of the data stands behind a table, unless the document says otherwise."""
 LONG = 24
 """Rows from which on a table is set in smaller type, so that it stays on a page with its footnotes. Chosen here."""
 TURNED = 10
@@ -92,9 +96,10 @@ TURNED = 10
 
 
 def to_latex(table: Comparison, label: str = "") -> str:
-    r"""Return a `table` environment that cites what references.bib holds; it needs the packages of `PREAMBLE`.
+    r"""Return a `table*` environment that cites what references.bib holds; it needs the packages of `PREAMBLE`.
 
-    A table wider than the text is shrunk to it.
+    It is as wide as the text, over both columns where there are two, and holds caption, table and footnotes; what is wider or higher than
+    a page has room for is shrunk. The notes of a table are no part of the float: they follow it as an argument of `\benchnotes`.
     """
     columns = len(table.columns)
     caption = escape(table.caption)
@@ -105,13 +110,19 @@ def to_latex(table: Comparison, label: str = "") -> str:
     if columns > 4 and max(map(len, table.columns)) > TURNED:
         names = [rf"\rotatebox{{70}}{{{name}}}" for name in names]
     years = any(line.year for line in table.lines)
+    long = len(table.lines) > LONG
     lines = [
         f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
-        r"\begin{table}",
+        r"\begin{table*}",
+        r"\centering",
+        # A class sets one of the two, below a figure or above a table; here the caption stands above.
+        r"\setlength{\abovecaptionskip}{6pt}\setlength{\belowcaptionskip}{6pt}",
+        FITTED,
+        r"\begin{minipage}{\linewidth}" + (r"\small" if long else ""),
         r"\centering",
         rf"\caption{{{caption}}}" + (rf"\label{{{label}}}" if label else ""),
         *([r"\setlength{\tabcolsep}{3pt}"] if columns > 4 else []),
-        *([r"\small"] if len(table.lines) > LONG else []),
+        *([r"\footnotesize"] if long else []),
         SHRUNK,
         rf"\begin{{tabular}}{{l{'l' * years}{'r' * columns}}}",
         r"\toprule",
@@ -125,16 +136,13 @@ def to_latex(table: Comparison, label: str = "") -> str:
             cited = escape(line.label) + (rf"~\cite{{{line.citation}}}" if line.citation else "")
             lines.append(" & ".join([cited, *([str(line.year or "")] if years else []), *map(_entry, line.entries)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}\par" for letter, text in table.footnotes]
-    remarks += [escape(note) + r".\par" for note in table.notes]
-    if remarks:
-        lines += [
-            r"\par\smallskip",
-            r"\begin{minipage}{\linewidth}" + (r"\scriptsize" if len(table.lines) > LONG else r"\footnotesize") + r"\raggedright",
-            *remarks,
-            r"\end{minipage}",
-        ]
-    return "\n".join([*lines, r"\end{table}", ""])
+    if table.footnotes:
+        remarks = [rf"\textsuperscript{{{letter}}}~{escape(text)}" for letter, text in table.footnotes]
+        lines += [r"\par\smallskip", (r"\scriptsize" if long else r"\footnotesize") + r"\raggedright", ";\n".join(remarks) + r".\par"]
+    lines += [r"\end{minipage}}", r"\end{table*}"]
+    if table.notes:
+        lines += [NOTES, r"\benchnotes{%", *(escape(note) + "." for note in table.notes), "}"]
+    return "\n".join([*lines, ""])
 
 
 def _entry(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from ..runs.folder import DatasetRecord, Run
 from ..scoring.intervals import METRIC, RESAMPLES, Difference, difference
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
-from .results import Evidence, Summary, rounded, shown_summaries
+from .results import Evidence, Summary, counted, rounded, shown_summaries
 
 FEW_CLIPS = 15
 """Clips with frames of a class, below which a table carries a warning. Chosen here: between Ped2 (8 of its 12 test clips have normal
@@ -55,7 +55,8 @@ def too_few(record: DatasetRecord, label_set: str) -> str:
     frames = sum(int((of_clip == (rarer == "anomalous")).sum()) for of_clip in labels)
     single = 2 * len(labels) - sum(having.values())
     return (
-        f"{len(labels)} test clips, {single} of one class, and {frames} {rarer} frames, in {having[rarer]} clips: the data cannot carry "
+        f"{counted(len(labels), 'test clip')}, {single} of one class, and {counted(frames, f'{rarer} frame')}, in "
+        f"{counted(having[rarer], 'clip')}: the data cannot carry "
         f"close rankings (rule, chosen here: fewer than {FEW_CLIPS} clips with frames of a class)"
     )
 
@@ -155,7 +156,8 @@ class Pair:
         else:
             lines.append(f"  {'difference'.ljust(width)}  {_points(found.value):>6}")
             resamples = ""
-        lines.append(f"  on the {found.frames} frames ({found.normal_frames} normal) of {found.clips} clips that both scored{resamples}")
+        clips = counted(found.clips, "clip")
+        lines.append(f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both scored{resamples}")
         return "\n".join([*lines, "", self.conclusion(), *(f"warning: {remark}" for remark in self.remarks())])
 
 

@@ -40,10 +40,10 @@ def with_rows(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
     return replace(table, lines=[*rows, *lines], caption=f"{table.caption} {AS_PRINTED}", footnotes=_used(footnotes, [*rows, *lines]))
 
 
-def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
+def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
     """Return the comparison with three columns a dataset: what is published, what was measured here, and the difference.
 
-    A row whose parameters the user changed has no published number.
+    A row whose parameters the user changed has no published number. None where no row has one.
     """
     footnotes = Footnotes(table.footnotes)
     by_label = {cell.label: cell for cell in cells}
@@ -58,19 +58,26 @@ def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
             measured = Entry(mark=DASH, notes=measured.notes) if own.status == "published only" else measured
             entries += [published, measured, _difference(published, measured)]
         lines.append(replace(line, entries=tuple(entries)))
+    if not any(published.mean for line in lines for published in line.entries[::3]):
+        return None
     columns = [f"{column} {kind}" for column in table.columns for kind in ("published", "measured", "difference")]
     caption = f"{table.caption} {AS_PRINTED} Difference: measured less published, in points."
     return replace(table, columns=columns, lines=lines, caption=caption, footnotes=_used(footnotes, lines))
 
 
-def ddl_table(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
+def ddl_table(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
     """Return Table 1 of the DDL paper as it is printed, whatever the confidence, beside what was measured here.
+
+    None where no dataset of the run is one of the paper's.
 
     Parameters
     ----------
     table : the comparison; its numbers stand beside the printed ones, for rows without changed parameters.
     """
     printed = [number for number in published_numbers() if number.quoted_citation == DDL_PAPER and "1" in number.table]
+    datasets = dict.fromkeys(number.dataset for number in printed)
+    if not any(_name(column) in datasets for column in table.columns):
+        return None
     footnotes = Footnotes()
     measured = {
         (cell.method, _name(column)): line.entries[position]
@@ -79,7 +86,6 @@ def ddl_table(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
         for cell in cells
         if cell.label == line.label and not cell.parameters_changed and line.entries[position].mean
     }
-    datasets = dict.fromkeys(number.dataset for number in printed)
     here = [dataset for dataset in datasets if any(name == dataset for _, name in measured)]
     columns = [(dataset, kind) for dataset in datasets for kind in ("printed", *(("measured",) if dataset in here else ()))]
     lines = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..plugins.registry import Registry
 from ..runs.files import write_text
-from ..runs.folder import Run
+from ..runs.folder import CellRecord, Run
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol
 from .ablation import ablate
@@ -63,22 +63,27 @@ class Kind:
     """Why a run has none."""
 
 
-def _ablation(source: Source) -> Sequence[Comparison]:
-    table = ablate(source.comparison, source.evidence.cells)
-    return [] if table is None else [table]
+def _of_comparison(make: Callable[[Comparison, Sequence[CellRecord]], Comparison | None]) -> Callable[[Source], Sequence[Comparison]]:
+    """Return what makes one table, or none, of the comparison and the cells."""
+
+    def made(source: Source) -> Sequence[Comparison]:
+        table = make(source.comparison, source.evidence.cells)
+        return [] if table is None else [table]
+
+    return made
 
 
 KINDS = {
     "comparison": Kind("methods and datasets under one protocol", lambda source: [source.comparison], ""),
     "published-rows": Kind(
         "the comparison, with published numbers of methods that were not measured",
-        lambda source: [with_rows(source.comparison, source.evidence.cells)],
+        _of_comparison(with_rows),
         "",
     ),
     "published-columns": Kind(
         "the comparison: published, measured, difference",
-        lambda source: [with_columns(source.comparison, source.evidence.cells)],
-        "",
+        _of_comparison(with_columns),
+        "no cell of the run has a published number",
     ),
     "intervals": Kind(
         "intervals over clips, and the difference to the best with its interval and test",
@@ -86,7 +91,9 @@ KINDS = {
         "intervals are given for auc alone, and where a cell has a number",
     ),
     "ablation": Kind(
-        "the networks of the DDL paper and the variants of their training", _ablation, "no method of the run has a place in an ablation"
+        "the networks of the DDL paper and the variants of their training",
+        _of_comparison(ablate),
+        "no method of the run has a place in an ablation",
     ),
     "protocols": Kind(
         "every method under every protocol, and how the ranking changes",
@@ -111,8 +118,8 @@ KINDS = {
     "speed": Kind("parameters, time and memory", lambda source: speed(source.evidence), "no cell is done"),
     "ddl-table1": Kind(
         "Table 1 of the DDL paper as printed, beside what was measured",
-        lambda source: [ddl_table(source.comparison, source.evidence.cells)],
-        "",
+        _of_comparison(ddl_table),
+        "no dataset of the run is one of the paper's",
     ),
 }
 """Every kind of table, by the name that `--table` takes, in the order of the report."""

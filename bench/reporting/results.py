@@ -274,6 +274,16 @@ def share_text(share: float) -> str:
     return f"{min(max(share * 100, 0.1), 99.9):.3g} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: '1 clip', '2 clips'."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _some(ids: Sequence[str]) -> str:
+    """Return the first five of some ids; cell.json has all."""
+    return ", ".join(ids[:5]) + " ..." * (len(ids) > 5)
+
+
 def rounded(value: float | None) -> float | None:
     """Return a value as files keep it."""
     return None if value is None else round(value, DIGITS)
@@ -322,6 +332,16 @@ class Summary:
         """The first seed's cell."""
         return self.rows[0].cell
 
+    def _left_out(self) -> list[str]:
+        """Return which clips the number does not hold, of the seed that lacks most, and why as far as it is known."""
+        row = max(self.rows, key=lambda row: row.result.clips_left_out)
+        short = [clip.id for clip in row.clips if clip.id in row.cell.clips_left_out]
+        empty = [clip.id for clip in row.clips if not len(clip.scores) and clip.id not in short]
+        others = row.result.clips_left_out - len(short) - len(empty)
+        left_out = [f"{counted(len(short), 'clip')} left out, shorter than the window: {_some(short)}"] if short else []
+        left_out += [f"{counted(len(empty), 'clip')} left out, without a score: {_some(empty)}"] if empty else []
+        return left_out + ([f"{counted(others, 'clip')} left out, whose scored frames are of one class"] if others else [])
+
     def flags(self) -> list[str]:
         """Return what a reader must know of this number."""
         cell = self.cell
@@ -332,9 +352,7 @@ class Summary:
             flags.append("single seed")
         if cell.data_share < 1:
             flags.append(f"{share_text(cell.data_share)} of the data")
-        left_out = max(row.result.clips_left_out for row in self.rows)
-        if left_out:
-            flags.append(f"{left_out} clip{'s' * (left_out > 1)} left out")
+        flags += self._left_out()
         flags += cell.deviations
         flags += [f"seed {row.cell.seed}: {warning}" for row in self.rows for warning in row.cell.warnings]
         return list(dict.fromkeys(flags))

@@ -321,7 +321,7 @@ def test_common_frames(tmp_path):
     common = {clip: np.arange(10, length) for clip, length in LENGTHS.items()}
     labels = np.concatenate([labels_of()[clip][frames] for clip, frames in common.items()])
     late = 100 * roc_auc_score(labels, np.concatenate([nearly_perfect(labels_of()[clip])[frames] for clip, frames in common.items()]))
-    assert f"note: made: on the 90 frames that all rows scored, early (100.00) comes before late ({late:.2f})" in text
+    assert f"note: made: on the 90 frames that all rows scored the order changes: early (100.00) before late ({late:.2f})" in text
     table = unwrapped(run, "raw[frames=common]")
     assert "early 100.00" in table
     assert f"late {late:.2f}" in table
@@ -331,7 +331,7 @@ def test_common_frames(tmp_path):
 
 def test_rows_of_seeds_on_equal_frames_need_no_note(tmp_path):
     """Without a change of order nothing is said."""
-    assert "comes before" not in comparison_text(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw")
+    assert "the order changes" not in comparison_text(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw")
 
 
 def test_equal_reasons_share_a_letter(tmp_path):
@@ -389,6 +389,24 @@ def test_names_with_special_characters_survive(tmp_path):
     rows = [line for line in bare.splitlines() if line.endswith("END") and "multicolumn" not in line]
     assert {line.count("&") for line in rows} == {1}
     assert tex.isascii()
+
+
+def test_clips_that_are_left_out_are_named(tmp_path):
+    """With the reason: shorter than the window as the cell says, without a score, or of one class where each clip counts by itself."""
+    run = make_run(tmp_path, [done("pca", clips_left_out=["03"]), done("ae", 0.8)], one_class=("02",))
+    for cell in run.cells():
+        scores = run.scores(cell)
+        run.write_scores(cell, scores | {"03": Scores(np.empty(0, np.float32), np.empty(0, np.int64))})
+    text = unwrapped(run, "raw")
+    assert "] 1 clip left out, shorter than the window: 03 " in text and "] 1 clip left out, without a score: 03 " in text
+    assert "whose scored frames" not in text
+    assert "] 1 clip left out, whose scored frames are of one class" in unwrapped(run, "raw[pool=macro]")
+
+
+def test_one_clip_is_one_clip(tmp_path):
+    """And not '1 clips': a dataset whose only clip with normal frames is one."""
+    text = unwrapped(make_run(tmp_path, [done("pca")], one_class=("01", "02")), "raw")
+    assert "3 test clips, 2 of one class, and " in text and "normal frames, in 1 clip: the data" in text
 
 
 def test_share_of_data_is_that_of_rows_that_ran(tmp_path):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..results import counted
 from .rows import Row, choose, datasets_of, facts, processed, rows_of
 from .style import DOUBLE, TRUTH, Drawn, legend_below, line_look, new_figure, slug, spans, wrapped
 
@@ -70,7 +71,11 @@ def _draw(source: Source, dataset: str, rows: list[Row], rule: str) -> Drawn:
     handles = [*(Line2D([], [], **line_look(row.look)) for row in rows), Patch(facecolor=TRUTH, alpha=0.35)]
     legend_below(figure, handles, [*(row.text for row in rows), "anomalous"])
     total = len(record.clips)
-    which = f"All {total} test clips" if len(shown) == total else f"{len(shown)} of {total} test clips, evenly spread over their order"
+    which = (
+        f"All {counted(total, 'test clip')}"
+        if len(shown) == total
+        else f"{len(shown)} of {total} test clips, evenly spread over their order"
+    )
     seeds = " Lines are those of the first seed, numbers the mean over seeds." if any(len(row.seeds) > 1 for row in rows) else ""
     scale = (
         ""
