@@ -69,6 +69,6 @@ def test_notes_follow_the_float():
 def test_notes_can_stand_elsewhere(tmp_path):
     """As docs/report.md says: they are kept, and printed where the document wants them."""
     (tmp_path / "demo.tex").write_text(to_latex(demo_like(notes=["told elsewhere"])))
-    (tmp_path / "before.tex").write_text(r"\newcommand{\benchnotes}[1]{\gdef\datanotes{#1}}")
+    (tmp_path / "before.tex").write_text(r"\def\benchnotes#1{\gdef\datanotes{#1}}")
     (tmp_path / "after.tex").write_text(r"\typeout{kept: \datanotes}")
     assert "kept: told elsewhere" in typeset(tmp_path, "10pt", ["before", "demo", "after"])
