@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.testing import CliRunner
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 from bench.cli.main import COMMANDS, bench
 from bench.plugins.parameters import show_value
@@ -100,14 +101,14 @@ def methods() -> str:
 
 
 def choices() -> str:
-    """Return protocols, metrics, datasets, detectors and creators, with their parameters."""
+    """Return protocols, metrics, datasets and all else that a selection names beside methods, with their parameters."""
     registry = load()
     named = [(f"`{name}`", literal(sentence(protocol))) for name, protocol in registry.protocols.items()]
     metrics = [(f"`{facts['name']}`", literal(facts["about"])) for facts in known("metrics")]
     (plain,) = (facts for facts in known("protocols") if facts["name"] == "raw")  # in which every choice is the default
     parts = ["## Protocols", table(("protocol", "in words"), named), "Each choice is a parameter, as in `'median17[edge=zero]'`:"]
     parts += [parameter_table(plain["parameters"]), "## Metrics", table(("metric", "what it is"), metrics)]
-    for kind in ("datasets", "detectors", "creators"):
+    for kind in ("datasets", "detectors", "creators", "executors", "observers"):
         parts.append(f"## {kind.capitalize()}")
         for facts in known(kind):
             parts += [f"### {facts['name']}", literal(facts["about"])]
@@ -180,7 +181,14 @@ def write_front(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Join the build."""
+    """Join the build.
+
+    Raises
+    ------
+    ExtensionError : a plugin of bench cannot be loaded here, so that pages would lack what it offers.
+    """
+    if complaints := load().complaints():
+        raise ExtensionError("; ".join(complaints))
     app.connect("source-read", write_generated)
     app.connect("build-finished", write_front)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

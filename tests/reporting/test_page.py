@@ -267,7 +267,7 @@ def test_pictures_stand_once(full):
     assert base64.b64decode(page.pictures[ours[1][3]]) == content
     assert "pictures" not in curves["pca", 0]
     assert page.data["methods"][labels.index("pca")]["pictures"]["why"].startswith("pictures come from networks")
-    assert page.data["methods"][labels.index("c3dsu")]["pictures"]["command"].endswith("--keep images --force c3dsu")
+    assert page.data["methods"][labels.index("c3dsu")]["pictures"]["command"].startswith("bench run --methods c3dsu --datasets made ")
 
 
 def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
