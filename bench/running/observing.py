@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import BenchError
 from ..observer import Observer
+from ..reporting.results import label_sets_of
 from ..runs.folder import CellRecord, Run
 from ..scoring.evaluate import ClipScores, evaluate
 from ..scoring.metrics import Metric
@@ -147,7 +148,7 @@ class Observing(Listener):
         """Return the metrics of a finished cell on its own frames, under the run's protocol and its label set."""
         try:
             dataset, scores = self.run.dataset(record.dataset_folder), self.run.scores(record)
-            label_set = self.protocol.labels if self.protocol.labels in dataset.label_sets else dataset.label_sets[0]
+            label_set = label_sets_of(dataset, self.protocol)[0]
             clips = [
                 ClipScores(clip, scene, scores[clip].values, scores[clip].frames, dataset.labels[label_set][clip])
                 for clip, _, scene in dataset.clips
