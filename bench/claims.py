@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class Holder:
         return self.host == this_host()
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host.partition('/')[0]}"
+        return f"process {self.pid} on {self.host.partition('/')[0]}" if self.pid else self.host
 
 
 @functools.cache
@@ -63,6 +64,12 @@ def this_host() -> str:
 
 def _me() -> Holder:
     return Holder(this_host(), os.getpid(), _began(os.getpid()) or 0.0)
+
+
+def _text(holder: Holder) -> str:
+    """Return what stands in the file, with a checksum: a digit that changed on the disk would be another process."""
+    value = asdict(holder)
+    return json.dumps([value, zlib.crc32(json.dumps(value).encode())])
 
 
 def _began(pid: int) -> float | None:
@@ -113,7 +120,7 @@ class Claim:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with file.open("x") as opened:
-                opened.write(json.dumps(asdict(me)))
+                opened.write(_text(me))
         except FileExistsError:
             return self.holder() or me
         for other in self._files():
@@ -164,15 +171,17 @@ class Claim:
         """Return who holds a file, or None where it is gone or its holder dead."""
         try:
             changed = file.stat().st_mtime_ns
-            text = file.read_text()
+            content = file.read_bytes()
         except OSError:
             return None
         try:
-            holder = Holder(**json.loads(text))
+            holder = Holder(**json.loads(content)[0])
+            if content.decode() != _text(holder):
+                raise ValueError("another content than was written")
             if holder.here:
                 return holder if _began(holder.pid) == holder.began else None
-        except (ValueError, TypeError):  # just being written, or its writer died in that moment
-            holder = Holder("an unknown host", 0, 0.0)
+        except (ValueError, TypeError, LookupError):  # damaged, just being written, or its writer died in that moment
+            holder = Holder(f"an unknown process, whose {file} cannot be read", 0, 0.0)
         before, since = self._seen.get(file.name, (None, 0.0))
         now = time.monotonic()
         if before != changed:

@@ -1,13 +1,12 @@
 """Claims: one holder at a time, across processes and (made-up) hosts; the dead are followed, the living are not."""
 
-import json
 import os
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -24,7 +23,7 @@ def on_another_host(path, number: int = 1):
     """Write the claim of a process on a host that is not this one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f"{path.name}.{number}")
-    file.write_text(json.dumps(asdict(Holder("far/1", 77, 5.0))))
+    file.write_text(claims._text(Holder("far/1", 77, 5.0)))
     return file
 
 
@@ -56,8 +55,24 @@ def test_killed_holder_on_this_host_is_followed_at_once(path):
 def test_process_number_used_again_is_no_holder(path):
     """A holder is a process and when it began."""
     path.parent.mkdir(parents=True)
-    path.with_name(".claim.1").write_text(json.dumps(asdict(replace(claims._me(), began=1.0))))
+    path.with_name(".claim.1").write_text(claims._text(replace(claims._me(), began=1.0)))
     assert Claim(path).holder() is None
+
+
+def test_claim_with_a_changed_byte_is_nobodys(path, monkeypatch):
+    """Whatever byte of it changes, it is no other process's claim, nor a traceback: an unknown holder, named by its file, and dead after a while."""
+    mine = Claim(path)
+    assert mine.take() is None
+    (file,) = path.parent.iterdir()
+    content = file.read_bytes()
+    monkeypatch.setattr(claims, "DEAD", 0.0)
+    for place in range(len(content)):
+        for bit in range(8):
+            file.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            other = Claim(path)
+            assert str(other.holder()) == f"an unknown process, whose {file} cannot be read"
+            assert other.holder() is None
+    mine.release()
 
 
 def test_silent_holder_on_another_host_is_dead_after_a_while(path, monkeypatch):
@@ -121,7 +136,7 @@ def test_living_are_never_two(tmp_path):
 def test_takeover_race_has_one_winner(path):
     """Many who judge one holder dead at a time: one gets it."""
     path.parent.mkdir(parents=True)
-    path.with_name(".claim.4").write_text(json.dumps(asdict(replace(claims._me(), began=1.0))))
+    path.with_name(".claim.4").write_text(claims._text(replace(claims._me(), began=1.0)))
     found: list[Claim] = []
     gate = threading.Barrier(8)
 

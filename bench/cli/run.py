@@ -294,7 +294,7 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     from ..running.duration import duration
     from ..running.earlier import earlier_seconds, like
 
-    to_run = plan.to_run
+    to_run = dict.fromkeys(plan.to_run)  # in their order, and quick to look in
     networks = [cell for cell in to_run if cell.network]
     if networks:
         from ..running.memory import estimate_cells  # imports torch

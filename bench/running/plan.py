@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class PlannedDataset:
     wants_record: bool = False
 
 
-@dataclass
+@dataclass(eq=False)  # looked for among ten thousand others, by identity
 class PlannedCell:
     """A cell of the request: its record as it stands, and what is to be done."""
 
@@ -442,6 +442,8 @@ def _compare(
 ) -> PlannedCell:
     """Decide whether an earlier outcome of the cell stands."""
     if reason:
+        if before is not None and before.status == "done" and _without_data(before.key) == _without_data(record.key):
+            return PlannedCell(before, planned, network, True, f"done before; {reason}")
         record.status, record.reason = "no data", reason
         return PlannedCell(record, planned, network, False, reason)
     if before is None or before.status == "queued":
@@ -468,6 +470,11 @@ def _compare(
             setattr(before, name, getattr(record, name))
         return PlannedCell(before, planned, network, True, why, lacking=lacking)
     return PlannedCell(record, planned, network, False, why, fresh=True)
+
+
+def _without_data(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a key is known where its dataset is not."""
+    return {name: value for name, value in key.items() if name not in ("dataset", "tracks")}
 
 
 def _scores_problem(run: Run, cell: CellRecord) -> str:

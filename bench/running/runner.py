@@ -172,8 +172,9 @@ class Runner:
                 break
             if elsewhere and time.monotonic() - looked >= LOOK:
                 looked = time.monotonic()
-                waiting_cells += [cell for cell in elsewhere if self._holder(cell) is None]
-                elsewhere = [cell for cell in elsewhere if cell not in waiting_cells]
+                free = [cell for cell in elsewhere if self._clear(cell)]
+                waiting_cells += free
+                elsewhere = [cell for cell in elsewhere if cell not in free]
             for event in self.executor.events(POLL):
                 job = self.jobs[event.task]
                 job.memory = max(job.memory, event.memory)
@@ -246,6 +247,11 @@ class Runner:
             self.listener.say(f"{_title(cell)}: {holder} is at work on it")
         return holder
 
+    def _clear(self, cell: PlannedCell) -> bool:
+        """Remove the claims of who was seen to die. A worker sees them for the first time, and would wait for them anew."""
+        with self._claim(cell) as claim:
+            return claim.take() is None
+
     def _write(self, cell: PlannedCell) -> None:
         """Write a cell as it stands, so that a look at the folder is true at any time; not where another runner has it, or had it since."""
         with self._claim(cell) as claim:
@@ -258,7 +264,8 @@ class Runner:
     def _changed(self, cell: PlannedCell) -> CellRecord | None:
         """Return a cell as it is on disk, where another runner has worked on it since it was planned."""
         now = self.run.cell(replace(cell.record))
-        return now if now.key == cell.record.key and now.attempts > cell.record.attempts else None
+        same = now.key == cell.record.key or cell.record.status == "no data"  # whose key lacks what is not there
+        return now if same and now.attempts > cell.record.attempts else None
 
     def _settled(self, cell: PlannedCell) -> bool:
         """Take over the outcome of another runner, if it has one."""

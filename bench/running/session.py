@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -111,6 +112,7 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
             with Claim(plan.run.path / ".run") as turn:  # runners that start together write run.json one after the other
                 while turn.take() is not None:
                     time.sleep(0.1)
+                _refuse_another_copy(plan)
                 write_run(plan, registry)
         except RunError as error:
             raise RequestError(str(error)) from error
@@ -137,6 +139,27 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
             console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}", markup=False)
             return None
         return write_tables(plan.run, registry, table_protocol=plan.protocol.text)
+
+
+def _refuse_another_copy(plan: Plan) -> None:
+    """Refuse to fill a run together with a runner whose copy of a dataset is another one.
+
+    Raises
+    ------
+    RunError : there is one at work.
+    """
+    others = [holder for holder, _ in runners(plan.run) if not (holder.here and holder.pid == os.getpid())]
+    if not others or not (plan.run.path / "run.json").is_file() or _is_damaged(plan.run):
+        return
+    theirs = {entry.get("label"): entry.get("fingerprint") for entry in plan.run.manifest.get("datasets", [])}
+    for planned in plan.datasets:
+        label = planned.selected.label
+        if planned.fingerprint and theirs.get(label) and theirs[label] != planned.fingerprint:
+            raise RunError(
+                f"{plan.run.path}: {others[0]} fills this run with another copy of {label} (fingerprint {theirs[label][:12]}, here "
+                f"{planned.fingerprint[:12]}), and their numbers would not compare. `bench verify {planned.selected.name}` on both machines "
+                "tells what differs; a run of your own has another --out"
+            )
 
 
 def write_run(plan: Plan, registry: Registry) -> None:

@@ -1,13 +1,15 @@
-"""One place where faults are injected: a run folder, its cache, the command that fills it, and the numbers it has undisturbed."""
+"""One place where faults are injected: a run folder, its cache, the command that fills it, the numbers it has undisturbed; and what is counted."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -15,8 +17,14 @@ import psutil
 
 from bench.runs.folder import CellRecord, Run, read_scores
 
-EXECUTOR = os.environ.get("BENCH_FAULTS_EXECUTOR", "")
-"""Goes behind --executor; empty: the local one."""
+SEED = os.environ.get("BENCH_FAULTS_SEED", "0")
+SHARE = float(os.environ.get("BENCH_FAULTS_SHARE", "1"))
+WANTED = {
+    "worker killed": 100, "worker terminated": 60, "frozen": 60, "runner killed": 60, "runner terminated": 40, "server killed": 30, "disk": 60,
+    "clock": 30, "byte": 100, "Dask worker killed": 20, "Dask worker terminated": 15, "Dask scheduler killed": 10, "network cut": 20,
+}  # fmt: skip
+"""How many faults of each kind are injected."""
+DONE: Counter[str] = Counter()
 METHODS = "brightness[pause=0.004|0.006]"
 LIMIT = 300.0
 """Seconds after which a command counts as hung. Chosen here: one takes about three on an idle machine."""
@@ -27,18 +35,28 @@ class Place:
 
     def __init__(self, folder: Path, rng: Random) -> None:
         self.folder, self.rng = folder, rng
+        self.executor = ""
+        """Goes behind --executor; empty: the local one."""
         self.run = folder / "run"
         self.cache = folder / "cache"
+        self.far = folder / "far"
+        """The cache of workers that share no disk with the run."""
         self.faults = folder / "fault.json"
         self.output = folder / "output.txt"
         (folder / "data").mkdir(parents=True, exist_ok=True)
+
+    def begin_anew(self) -> None:
+        """Forget what was run."""
+        for folder in (self.run, self.cache, self.far):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.output.unlink(missing_ok=True)
 
     def start(self) -> psutil.Process:
         """Start the command. It is forked from this process, which has imported all it needs, and says the same as typed."""
         arguments = [
             "run", "--methods", METHODS, "--datasets", "toy", "--plugin", str(Path(__file__).with_name("faulty.py")), "--device", "cpu",
             "--threads", "1", "--workers", "2", "--seeds", "0,1,2,3", "--data", str(self.folder / "data"), "--out", str(self.run),
-            "--stall-limit", "3s", *(["--executor", EXECUTOR] if EXECUTOR else []),
+            "--stall-limit", "3s", *(["--executor", self.executor] if self.executor else []),
         ]  # fmt: skip
         pid = os.fork()
         if pid:
@@ -134,6 +152,11 @@ class Place:
         other = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
         assert not other, f"after {after}: other numbers in {other}\n{said}"
         assert "Traceback" not in said, f"after {after}:\n{said}"
+
+
+def wanted(kind: str) -> bool:
+    """Whether more faults of a kind are to be injected."""
+    return DONE[kind] < max(1, round(WANTED[kind] * SHARE))
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:

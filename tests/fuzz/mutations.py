@@ -98,13 +98,13 @@ def _places(value: Any, path: tuple = ()) -> list[tuple]:
 
 
 def json_value(rng: Random, likely: Sequence[Any] = ()) -> Any:
-    """Return a value that may stand where another should: any type, any size."""
-    return rng.choice(
+    """Return a value that may stand where another should: any type, any size. It may be changed in its turn."""
+    return copy.deepcopy(rng.choice(
         [
             *likely, None, True, False, [], {}, "", [[]], [None], {"": {}}, {"a": 1}, 1.5, 1e308, -1.0, float("nan"), float("inf"),
             rng.choice(NUMBERS), rng.choice(NUMBERS), rng.choice(WORDS), rng.choice(WORDS), [rng.choice(WORDS)], [rng.choice(NUMBERS)],
         ]
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def json_of(rng: Random, value: Any, likely: Sequence[Any] = ()) -> bytes:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dask_cluster import Cluster, free_port
 
 from bench.runs.folder import Run
 
@@ -36,45 +35,6 @@ def wait_for(condition, seconds: float = 300.0) -> None:
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Cluster:
-    """A scheduler and workers as `dask scheduler` and `dask worker` start them."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.port = free_port()
-        self.address = f"tcp://127.0.0.1:{self.port}"
-        self.processes: list[subprocess.Popen] = []
-
-    def _start(self, *words: str, **environment: str) -> subprocess.Popen:
-        return self.start([sys.executable, "-m", "distributed.cli." + words[0], *words[1:]], **environment)
-
-    def start(self, words: list[str], **environment: str) -> subprocess.Popen:
-        with (self.place / "dask.log").open("ab") as log:
-            process = subprocess.Popen(
-                words, cwd=self.place, stdout=log, stderr=log, env={**os.environ, **environment}, start_new_session=True
-            )
-        self.processes.append(process)
-        return process
-
-    def scheduler(self) -> subprocess.Popen:
-        return self._start("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
-
-    def worker(self, **environment: str) -> subprocess.Popen:
-        return self._start("dask_worker", self.address, "--nthreads", "1", "--no-dashboard", "--memory-limit", "0", **environment)
-
-    def end(self, *processes: subprocess.Popen) -> None:
-        for process in processes or self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 @pytest.fixture
@@ -112,6 +72,24 @@ def test_mistaken_clusters_are_refused_before_work(tmp_path):
     assert none.returncode == 2 and "give one of address (a scheduler that is there) and workers" in none.stderr
     silent = run(tmp_path, "--executor", f"dask[address=tcp://127.0.0.1:{free_port()}]")
     assert silent.returncode != 0 and "no Dask scheduler answers at" in silent.stderr and "Traceback" not in silent.stderr
+
+
+@pytest.mark.long
+def test_cluster_without_workers_is_said(tmp_path, cluster):
+    """A command that waits for workers says so, and how one is started; the first that comes gets the cells."""
+    (tmp_path / "data").mkdir()
+    client = subprocess.Popen(
+        command("--out", "run", "--executor", f"dask[address={cluster.address}]"), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    said = ""
+    while "waits: no worker" not in said:
+        line = client.stdout.readline()
+        assert line, f"it ended: {said}"
+        said += line
+    assert f"start one with `dask worker {cluster.address}`" in " ".join(said.split())
+    cluster.worker()
+    client.communicate(timeout=300)
+    assert client.returncode == 0
 
 
 @pytest.mark.long

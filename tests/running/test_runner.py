@@ -91,6 +91,28 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
+def test_finished_cell_outlives_its_dataset(place):
+    """Where the dataset is not there any more, a finished cell stays as it is; one that never ran has no data."""
+    assert bench(place, "brightness", "--out", "run").returncode == 0
+    before = {path: path.read_bytes() for path in (place / "run").rglob("cells/**/*") if path.is_file()}
+    numbers = (place / "run" / "tables" / "results.csv").read_bytes()
+    (place / "data" / "gone").touch()
+    line = [
+        word if word != "toy" else "toys" for word in arguments("brightness,bad[how=nan]", "--data", str(place / "data"), "--out", "run")
+    ]
+    planned = subprocess.run([*line, "--dry-run"], cwd=place, capture_output=True, text=True, timeout=120)
+    assert "done before; toy: its disk is not here" in " ".join(planned.stdout.split())
+    done = subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert [cell.status for cell in Run.open(place / "run").cells()] == ["done", "no data"]
+    (place / "data" / "gone").unlink()
+    assert bench(place, "brightness", "--out", "run").returncode == 0
+    assert [cell.attempts for cell in Run.open(place / "run").cells() if cell.label == "brightness"] == [1]
+    again = (place / "run" / "tables" / "results.csv").read_bytes()
+    assert all(line in again for line in numbers.splitlines())
+
+
 def test_run_makes_scores_tables_and_says_where(place):
     """The run's path is printed first and last, the tables are there, and the exit code is 0."""
     done = bench(place, "brightness", "--seeds", "0,1")

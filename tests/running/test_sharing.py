@@ -3,21 +3,31 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench import claims
+from bench.claims import Holder
 from bench.runs.folder import Run
 
 TOYS = Path(__file__).with_name("toys.py")
 METHODS = "brightness[pause=0.005],brightness[pause=0.006]"
 
 
-def start(place: Path, *more: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    (place / "data").mkdir(exist_ok=True)
-    command = [*before, sys.executable, "-m", "bench", "run", "--methods", METHODS, "--datasets", "toy", "--seeds", "0-2"]
-    command += ["--plugin", str(TOYS), "--data", "data", "--device", "cpu", "--threads", "1", *more]
+def start(
+    place: Path,
+    *more: str,
+    before: tuple[str, ...] = (),
+    bench: tuple[str, ...] = ("-m", "bench"),
+    methods: str = METHODS,
+    data: str = "data",
+) -> subprocess.Popen[str]:
+    (place / data).mkdir(exist_ok=True)
+    command = [*before, sys.executable, *bench, "run", "--methods", methods, "--datasets", "toy", "--seeds", "0-2"]
+    command += ["--plugin", str(TOYS), "--data", data, "--device", "cpu", "--threads", "1", *more]
     return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -78,3 +88,55 @@ def test_two_hosts_fill_one_run_by_the_same_line(tmp_path):
     run = Run.open(tmp_path / "shared")
     assert [(cell.status, cell.attempts) for cell in run.cells()] == [("done", 1)] * 6
     same_numbers(tmp_path, "whole", "shared")
+
+
+IMPATIENT = ("-c", "import bench.claims, bench.cli.main; bench.claims.DEAD = 3; bench.cli.main.bench()")
+"""A command for which a host is dead after three seconds of silence."""
+
+
+@pytest.mark.parametrize("content", [claims._text(Holder("elsewhere/1", 7, 1.0)).encode(), b'[{"host": "\xb2'])
+def test_cell_of_a_host_that_died_is_followed(tmp_path, content):
+    """A claim that nobody touches any more, another host's or one that cannot be read, holds its cell up for a while and not for ever."""
+    finish(start(tmp_path, "--out", "whole"))
+    cell = Run.open(tmp_path / "whole").cells()[1]
+    shutil.copytree(tmp_path / "whole", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / cell.folder)
+    (tmp_path / "run" / cell.folder).mkdir()
+    (tmp_path / "run" / cell.folder / ".claim.1").write_bytes(content)
+    (output,) = finish(start(tmp_path, "--out", "run", bench=IMPATIENT))
+    assert "is at work on it" in output
+    run = Run.open(tmp_path / "run")
+    assert [(one.status, one.attempts) for one in run.cells()] == [("done", 1)] * 6
+    same_numbers(tmp_path, "whole", "run")
+
+
+def test_damaged_claim_of_a_runner_is_named(tmp_path):
+    """It may belong to one that is at work: the command is refused, and says which file to remove."""
+    finish(start(tmp_path, "--out", "run"))
+    left = tmp_path / "run" / f".runner-all-{claims.this_host().replace('/', '-')}.1"
+    left.write_bytes(b"[{")
+    refused = start(tmp_path, "--out", "run")
+    output = " ".join(refused.communicate(timeout=60)[0].split())
+    assert refused.returncode == 2
+    assert (
+        f"{left.relative_to(tmp_path)} cannot be read may be filling this run; if no other `bench run` is at work there, remove that file"
+        in output
+    )
+    left.unlink()
+    finish(start(tmp_path, "--out", "run"))
+
+
+def test_runner_with_another_copy_is_refused_while_one_is_at_work(tmp_path):
+    """Two machines that share the run and not the data: the second would put numbers of other pictures into it."""
+    finish(start(tmp_path, "--out", "whole"))
+    shutil.copytree(tmp_path / "data", tmp_path / "other")
+    next((tmp_path / "other" / "toy" / "train" / "01").glob("*.png")).write_bytes(b"another picture")
+    first = start(tmp_path, "--out", "run", "--shard", "1/2", methods="brightness[pause=0.05]")
+    while not (tmp_path / "run" / "run.json").exists():
+        time.sleep(0.02)
+    second = start(tmp_path, "--out", "run", "--shard", "2/2", methods="brightness[pause=0.05]", data="other")
+    output = " ".join(second.communicate(timeout=120)[0].split())
+    assert second.returncode == 2
+    assert "fills this run with another copy of toy (fingerprint " in output and "`bench verify toy` on both machines" in output
+    finish(first)
+    assert [cell.status for cell in Run.open(tmp_path / "run").cells()] == ["done", "queued", "done"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import Clip, Dataset, Frames, ImageFiles, Method, hookimpl, parameter
+from bench import Clip, DataError, Dataset, DatasetInfo, Frames, ImageFiles, Method, hookimpl, parameter
 
 LENGTHS = {"train": {"01": 24, "02": 30}, "test": {"01": 20, "02": 26, "03": 12}}
 
@@ -19,11 +19,14 @@ class Toy(Dataset):
     """Noise, and brighter noise where it is anomalous; pictures are written at first use."""
 
     name = "toy"
+    info = DatasetInfo(groups=("toys",))
     default_profile = "smoke"
     default_detector = "motion"
 
     def locate(self, roots):
         self.root = Path(roots[0]) / "toy"
+        if (Path(roots[0]) / "gone").exists():
+            raise DataError("toy: its disk is not here")
         for part, lengths in LENGTHS.items():
             for clip, length in lengths.items():
                 folder = self.root / part / clip

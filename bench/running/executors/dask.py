@@ -99,6 +99,7 @@ class DaskExecutor(Executor):
         self.places: dict[int, str] = {}
         self.refused: dict[str, set[str]] = {}
         self.why = ""
+        self.alone = not self.client.scheduler_info(n_workers=-1)["workers"]
         self.client.subscribe_topic(self.topic, self._hear)
 
     def _connect(self, cluster: Any = None) -> Any:
@@ -142,6 +143,10 @@ class DaskExecutor(Executor):
         gpus = task["resources"]["gpus"] if self.parameters.gpus == 0 else self.parameters.gpus
         if gpus:
             how["resources"] = {"GPU": gpus}
+        if self.alone:
+            self.alone = False
+            address = self.client.scheduler.address
+            self.news.put(Event(number, reason=f"waits: no worker has come to {address}; start one with `dask worker {address}`"))
         refused = self.refused.get(task["dataset"], set())
         if refused:
             left = [address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in refused]

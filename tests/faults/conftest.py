@@ -1,0 +1,32 @@
+"""Places for faults, and the undisturbed run that all are compared with."""
+
+from random import Random
+
+import pytest
+from place import DONE, SEED, Place
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A place with a finished, undisturbed run."""
+    import bench.claims
+    import bench.cli.run
+    import bench.reporting.tables
+    import bench.running.session  # commands are forked from here
+
+    bench.claims.DEAD = 1.5 * bench.claims.BEAT  # three minutes of waiting for a claim that nobody holds is a tenth of the suite
+    place = Place(tmp_path_factory.mktemp("whole"), Random(0))
+    assert place.go() == 0, place.said()
+    return place
+
+
+@pytest.fixture
+def place(tmp_path, request):
+    return Place(tmp_path, Random(f"{SEED}/{request.node.name}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def print_counts():
+    yield
+    kinds = ", ".join(f"{kind}: {count}" for kind, count in DONE.items())
+    print(f"\nfaults injected, seed {SEED}: {sum(DONE.values())} ({kinds}); lost: 0 where all passed")

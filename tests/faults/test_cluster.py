@@ -1,0 +1,128 @@
+"""Faults of a Dask cluster and of the network to it, and the same command after each: it ends with the undisturbed numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+from dask_cluster import Cluster
+from place import DONE, descendants, send, wanted
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")]
+NETWORK = "10.213.77"
+"""Of two hosts: this one is .1, the other .2."""
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """Let Dask give up sooner than its defaults of half a minute and more, so that a cut is noticed within seconds."""
+    for name, value in {"COMM__TIMEOUTS__TCP": "12s", "COMM__TIMEOUTS__CONNECT": "6s", "SCHEDULER__WORKER_TTL": "15s"}.items():
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__{name}", value)
+
+
+@pytest.fixture
+def cluster(place, patience):
+    made = Cluster(place.folder)
+    place.executor = f"dask[address={made.address},shared=false]"
+    made.scheduler()
+    made.worker(BENCH_CACHE=str(place.far))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def other_host():
+    """A host behind a cable that can be cut: its name, whose end of the cable is `cable`."""
+    name = f"bench-{os.getpid()}"
+    if not shutil.which("ip") or subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode:
+        pytest.skip("no network namespace can be made here (iproute2, and root)")
+    try:
+        for line in (
+            f"link add bench-cable type veth peer name cable netns {name}",
+            f"addr add {NETWORK}.1/24 dev bench-cable",
+            "link set bench-cable up",
+            f"-n {name} addr add {NETWORK}.2/24 dev cable",
+            f"-n {name} link set cable up",
+            f"-n {name} link set lo up",
+        ):
+            subprocess.run(["ip", *line.split()], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "del", "bench-cable"], capture_output=True)
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def running(command: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return command.is_running() and command.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@pytest.mark.parametrize(("kind", "number"), [("Dask worker killed", signal.SIGKILL), ("Dask worker terminated", signal.SIGTERM)])
+def test_dask_workers_that_die(place, whole, cluster, kind, number):
+    """Dask's worker, or the nanny that watches over it, ends at random moments: another one gets its cell."""
+    while wanted(kind):
+        place.begin_anew()
+        for _ in range(2):
+            command = place.start()
+            for _ in range(3):  # at the fourth loss Dask gives a cell up
+                time.sleep(place.rng.uniform(0.5, 6))
+                nanny = psutil.Process(cluster.processes[-1].pid)
+                victim = place.rng.choice([nanny, *[one for one in descendants(nanny) if one.ppid() == nanny.pid]])
+                if running(command) and send(victim, number):
+                    DONE[kind] += 1
+                    if victim == nanny:
+                        cluster.end(cluster.processes[-1])
+                        cluster.worker(BENCH_CACHE=str(place.far))
+            place.wait(command)
+        place.check(whole.numbers(), kind)
+
+
+def test_dask_scheduler_that_dies(place, whole, cluster):
+    """The scheduler ends at random moments, and all that it knew with it: the next command begins where the cells are."""
+    while wanted("Dask scheduler killed"):
+        place.begin_anew()
+        for _ in range(3):
+            command = place.start()
+            time.sleep(place.rng.uniform(0.5, 10))
+            DONE["Dask scheduler killed"] += 1
+            cluster.end()
+            cluster.scheduler()
+            cluster.worker(BENCH_CACHE=str(place.far))
+            place.wait(command)
+        place.check(whole.numbers(), "a dead scheduler")
+
+
+@pytest.mark.parametrize("far", ["workers", "scheduler and workers"])
+def test_network_that_is_cut(place, whole, patience, other_host, far):
+    """Between two hosts nothing passes for a while, shorter or longer than anybody waits."""
+    there = ["ip", "netns", "exec", other_host]
+    cluster = Cluster(place.folder, f"{NETWORK}.1" if far == "workers" else f"{NETWORK}.2")
+    place.executor = f"dask[address={cluster.address},shared=false]"
+    begun = DONE["network cut"]
+    try:
+        cluster.scheduler(*([] if far == "workers" else there))
+        cluster.worker(*there, BENCH_CACHE=str(place.far))
+        while wanted("network cut") and not (far == "workers" and DONE["network cut"] - begun >= 10):
+            place.begin_anew()
+            for _ in range(2):
+                command = place.start()
+                for _ in range(2):
+                    time.sleep(place.rng.uniform(0.5, 8))
+                    if not running(command):
+                        break
+                    subprocess.run(["ip", "-n", other_host, "link", "set", "cable", "down"], check=True)
+                    DONE["network cut"] += 1
+                    time.sleep(place.rng.choice((0.3, 3, 9)) * place.rng.uniform(0.5, 2))
+                    subprocess.run(["ip", "-n", other_host, "link", "set", "cable", "up"], check=True)
+                place.wait(command)
+            place.check(whole.numbers(), f"a cut between {far} and the rest")
+    finally:
+        cluster.end()
