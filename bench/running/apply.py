@@ -29,7 +29,7 @@ from .context import make_context
 
 RATE = 25.0
 """Frames a second where nothing says how many. Chosen here: that of ShanghaiTech and Avenue."""
-BATCH = 8
+BATCH = 4
 """Frames, or windows, at once: those of `inference.BATCH`, so that a file is computed as in a run."""
 ROOM = 50
 """Frames of a live source that may wait, at least; more where three windows are longer. Chosen here: two seconds at 25 frames a second."""

@@ -154,16 +154,21 @@ class FoldedBlock(nn.Module):
         if not self.last:
             scale, shift = _affine(block.mix_norm)
             mix, mix_bias = mix * scale[:, None, None, None], mix_bias * scale + shift
+        if self.up:  # before the shuffle, so that a third as many channels are shuffled: each quarter of them mixes with its own
+            quarters = torch.eye(4, device=mix.device)[None, :, None] * mix.flatten(1)[:, None, :, None]
+            mix, mix_bias = quarters.reshape(4 * len(mix), -1, 1, 1), mix_bias.repeat_interleave(4)
+        else:
+            mix = mix.reshape(len(mix), -1, 2, 2)
         self.weights, self.biases = nn.ParameterList(weights), nn.ParameterList(biases)
-        self.mix, self.mix_bias = nn.Parameter(mix if self.up else mix.reshape(len(mix), -1, 2, 2)), nn.Parameter(mix_bias)
+        self.mix, self.mix_bias = nn.Parameter(mix), nn.Parameter(mix_bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the block returns."""
         given = [functional.conv2d(x, weight, bias, padding="same") for weight, bias in zip(self.weights, self.biases)]
         x = functional.relu_(torch.cat(given, dim=1) if len(given) > 1 else given[0])
-        x = functional.pixel_shuffle(x, 2) if self.up else x
         x = functional.conv2d(x, self.mix, self.mix_bias, stride=1 if self.up else 2)
-        return x if self.last else functional.relu_(x)
+        x = x if self.last else functional.relu_(x)
+        return functional.pixel_shuffle(x, 2) if self.up else x
 
 
 class FoldedUNet(UNet):

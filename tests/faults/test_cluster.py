@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import psutil
 import pytest
 from dask_cluster import Cluster
-from place import DONE, descendants, send, wanted
+from place import DONE, WANTED, descendants, send, wanted
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")]
@@ -27,14 +28,37 @@ def patience(monkeypatch):
         monkeypatch.setenv(f"DASK_DISTRIBUTED__{name}", value)
 
 
+@contextlib.contextmanager
+def kept_up(place, host="127.0.0.1", scheduler=(), worker=()):
+    """A cluster whose scheduler and worker are started again where they ended, as a system's service manager does: Dask's worker ends by itself
+    when it has lost its scheduler. `scheduler` and `worker` are words in front of their commands."""
+    cluster = Cluster(place.folder, host)
+    place.executor = f"dask[address={cluster.address},shared=false]"
+    made = {"scheduler": cluster.scheduler(*scheduler), "worker": cluster.worker(*worker, BENCH_CACHE=str(place.far))}
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.5):
+            if made["scheduler"].poll() is not None:
+                made["scheduler"] = cluster.scheduler(*scheduler)
+            if made["worker"].poll() is not None:
+                cluster.end(made["worker"])
+                made["worker"] = cluster.worker(*worker, BENCH_CACHE=str(place.far))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield made
+    finally:
+        over.set()
+        thread.join()
+        cluster.end()
+
+
 @pytest.fixture
 def cluster(place, patience):
-    made = Cluster(place.folder)
-    place.executor = f"dask[address={made.address},shared=false]"
-    made.scheduler()
-    made.worker(BENCH_CACHE=str(place.far))
-    yield made
-    made.end()
+    with kept_up(place) as made:
+        yield made
 
 
 @pytest.fixture
@@ -74,13 +98,10 @@ def test_dask_workers_that_die(place, whole, cluster, kind, number):
             command = place.start()
             for _ in range(3):  # at the fourth loss Dask gives a cell up
                 time.sleep(place.rng.uniform(0.5, 6))
-                nanny = psutil.Process(cluster.processes[-1].pid)
-                victim = place.rng.choice([nanny, *[one for one in descendants(nanny) if one.ppid() == nanny.pid]])
-                if running(command) and send(victim, number):
-                    DONE[kind] += 1
-                    if victim == nanny:
-                        cluster.end(cluster.processes[-1])
-                        cluster.worker(BENCH_CACHE=str(place.far))
+                with contextlib.suppress(psutil.Error):
+                    nanny = psutil.Process(cluster["worker"].pid)
+                    victim = place.rng.choice([nanny, *[one for one in descendants(nanny) if one.ppid() == nanny.pid]])
+                    DONE[kind] += running(command) and send(victim, number)
             place.wait(command)
         place.check(whole.numbers(), kind)
 
@@ -92,10 +113,8 @@ def test_dask_scheduler_that_dies(place, whole, cluster):
         for _ in range(3):
             command = place.start()
             time.sleep(place.rng.uniform(0.5, 10))
+            cluster["scheduler"].kill()
             DONE["Dask scheduler killed"] += 1
-            cluster.end()
-            cluster.scheduler()
-            cluster.worker(BENCH_CACHE=str(place.far))
             place.wait(command)
         place.check(whole.numbers(), "a dead scheduler")
 
@@ -103,14 +122,11 @@ def test_dask_scheduler_that_dies(place, whole, cluster):
 @pytest.mark.parametrize("far", ["workers", "scheduler and workers"])
 def test_network_that_is_cut(place, whole, patience, other_host, far):
     """Between two hosts nothing passes for a while, shorter or longer than anybody waits."""
-    there = ["ip", "netns", "exec", other_host]
-    cluster = Cluster(place.folder, f"{NETWORK}.1" if far == "workers" else f"{NETWORK}.2")
-    place.executor = f"dask[address={cluster.address},shared=false]"
-    begun = DONE["network cut"]
-    try:
-        cluster.scheduler(*([] if far == "workers" else there))
-        cluster.worker(*there, BENCH_CACHE=str(place.far))
-        while wanted("network cut") and not (far == "workers" and DONE["network cut"] - begun >= 10):
+    there = ("ip", "netns", "exec", other_host)
+    begun, half = DONE["network cut"], WANTED["network cut"] // 2
+    place_of_scheduler = (f"{NETWORK}.1", ()) if far == "workers" else (f"{NETWORK}.2", there)
+    with kept_up(place, *place_of_scheduler, there):
+        while wanted("network cut") and not (far == "workers" and DONE["network cut"] - begun >= half):
             place.begin_anew()
             for _ in range(2):
                 command = place.start()
@@ -124,5 +140,3 @@ def test_network_that_is_cut(place, whole, patience, other_host, far):
                     subprocess.run(["ip", "-n", other_host, "link", "set", "cable", "up"], check=True)
                 place.wait(command)
             place.check(whole.numbers(), f"a cut between {far} and the rest")
-    finally:
-        cluster.end()

@@ -181,19 +181,19 @@ def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
         run, STREAM, written_video(tmp_path / "yard.avi"), tmp_path / "out", stops=lambda: next(asked, 1), threshold=0.0
     )
     table = tables["yard"]
-    assert len(table) == 24 and table["score"].notna().all() and told.outcome.ended == "stopped"
-    assert told.events[-1]["closed"] == "stopped" and told.events[-1]["last_frame"] == 23
+    assert len(table) == 3 * applying.BATCH and table["score"].notna().all() and told.outcome.ended == "stopped"
+    assert told.events[-1]["closed"] == "stopped" and told.events[-1]["last_frame"] == 3 * applying.BATCH - 1
 
 
 def test_a_damaged_picture_costs_what_comes_after_it(made, run, tmp_path):
     """The error names it; what was scored before is written, and the event is closed."""
     folder = tmp_path / "clip"
     shutil.copytree(made / "data" / "toy" / "test" / "02", folder)
-    (folder / "020.png").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="frame 20: .*020.png cannot be decoded"):
+    (folder / "021.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="frame 21: .*021.png cannot be decoded"):
         applied_to(run, STREAM, folder, tmp_path / "out", threshold=0.0)
     table = pd.read_csv(tmp_path / "out" / "scores" / "clip.csv")
-    assert list(table["frame"]) == list(range(16)) and pd.read_csv(tmp_path / "out" / "events.csv")["closed"].tolist() == ["failed"]
+    assert list(table["frame"]) == list(range(20)) and pd.read_csv(tmp_path / "out" / "events.csv")["closed"].tolist() == ["failed"]
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------------

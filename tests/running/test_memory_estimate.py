@@ -189,7 +189,7 @@ def test_method_named_singly_is_refused_with_what_would_fit(plan_of, monkeypatch
 
 def test_member_of_a_group_is_a_dash_with_the_reason(plan_of, monkeypatch):
     """What was not typed itself costs its own cells alone."""
-    monkeypatch.setattr(memory, "device_memory", lambda device: memory.PROCESS + 200 * MEGABYTE)
+    monkeypatch.setattr(memory, "device_memory", lambda device: memory.PROCESS + 100 * MEGABYTE)
     plan = plan_of("trivial")
     outcome = {cell.record.method: cell.record for cell in plan.cells}
     assert outcome["random-network"].status == "no data"
