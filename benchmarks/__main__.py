@@ -9,7 +9,7 @@ import sys
 
 from bench.running.launcher import ALLOCATOR
 
-PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers", "size")
+PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers", "size", "runs")
 
 
 def main() -> int:
@@ -19,17 +19,22 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes and few repeats, within a minute: ratios of it are rough")
     parser.add_argument("--threads", type=int, help="CPU threads of torch; all cores where not given")
     parser.add_argument("--no-compile", action="store_true", help="leave out what torch compiles: minutes of waiting, on the first run")
+    parser.add_argument("--before", metavar="PYTHON", help="of an environment with an earlier version: for the part `runs`")
     arguments = parser.parse_args()
+    if arguments.before is None and "runs" in arguments.parts:
+        parser.error("the part runs needs --before PYTHON, the interpreter of an environment with an earlier version")
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         # As workers run; the plain implementations get the same.
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], {**os.environ, **ALLOCATOR})
-    measure(arguments.parts or PARTS, arguments.quick, arguments.threads, not arguments.no_compile and not arguments.quick)
+    measure(
+        arguments.parts or PARTS, arguments.quick, arguments.threads, not arguments.no_compile and not arguments.quick, arguments.before
+    )
     return 0
 
 
-def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None, compiled: bool) -> None:
+def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None, compiled: bool, before: str | None) -> None:
     """Print the figures of these parts."""
     import torch
 
@@ -73,6 +78,8 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
         harness.workers(report, 32)
     if "size" in parts and not quick:
         size.run_folders(report)
+    if "runs" in parts and before:
+        harness.runs(report, before, 2 if quick else 5)
     report.conclude()
 
 

@@ -122,9 +122,37 @@ def start_up(report: Report, repeats: int) -> None:
             report.say(f"bench {command} imports torch", "yes: MISSED" if found else "no: reached")
 
 
-def _bench(arguments: list[str], *python: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def runs(report: Report, before: str, repeats: int) -> None:
+    """Compare whole commands with those of an earlier version, whose Python is given."""
+    report.section("whole runs on demo data against an earlier version, with a warm cache")
+    lines = {
+        "15 cells without a network": ["constant,frame-index,frame-difference,pca,optical-flow", "demo"],
+        "two networks": ["ae-3d,unet", "demo-ped2"],
+    }
+    for name, (methods, datasets) in lines.items():
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = ["run", "--methods", methods, "--datasets", datasets, "--profile", "smoke", "--threads", "1", "--workers", "1"]
+
+            def once(python: str, arguments: list[str] = arguments, folder: str = folder) -> None:
+                cache = str(Path(folder, "now" if python == sys.executable else "before"))
+                _bench([*arguments, "--new"], python=python, place=folder, BENCH_CACHE=cache)
+
+            seconds = alternate({python: lambda python=python, once=once: once(python) for python in (before, sys.executable)}, repeats)  # type: ignore[misc]
+        report.goal(
+            f"{name}: {seconds[before]:.1f} s before, over {seconds[sys.executable]:.1f} s", seconds[before] / seconds[sys.executable], 1.0
+        )
+
+
+def _bench(
+    arguments: list[str], *options: str, python: str = sys.executable, place: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *python, "-m", "bench", *arguments], capture_output=True, text=True, check=True, env={**os.environ, **environment}
+        [python, *options, "-m", "bench", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=place,
+        env={**os.environ, **environment},
     )
 
 
@@ -195,8 +223,8 @@ def resolutions(report: Report) -> None:
 
 
 def workers(report: Report, seconds: float) -> None:
-    """Compare one worker with two on the same two cells of so many seconds, and say what a cell costs beside its own work."""
-    report.section("workers: two cells of one network on demo-ped2, by bench run")
+    """Compare one worker with two on the same four cells of so many seconds, and say what a cell costs beside its own work."""
+    report.section("workers: four cells of one network on demo-ped2, by bench run")
     walls: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["run", "--datasets", "demo-ped2", "--profile", "smoke", "--methods"]
@@ -204,7 +232,7 @@ def workers(report: Report, seconds: float) -> None:
         _bench([*arguments, "c3dsu-plain[epochs=10]", "--threads", "1", "--out", str(probe)], BENCH_CACHE=folder)
         (cell,) = [json.loads(path.read_text()) for path in probe.rglob("cell.json")]
         epochs = max(10, math.ceil(10 * seconds / cell["seconds"]["fit"]))
-        arguments += [f"c3dsu-plain[epochs={epochs}]", "--seeds", "0,1"]
+        arguments += [f"c3dsu-plain[epochs={epochs}]", "--seeds", "0-3"]
         for count, threads in ((1, 1), (2, 1), (1, 2)):
             name = f"{count} worker{'s' * (count > 1)} of {threads} thread{'s' * (threads > 1)}"
             run = Path(folder, f"{count}-{threads}")
