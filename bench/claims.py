@@ -41,6 +41,7 @@ class Holder:
 
     host: str
     pid: int
+    """0: unknown, for the file cannot be read."""
     began: float
     """When the process began, as `_began` says: a process number is used again."""
 
@@ -50,7 +51,7 @@ class Holder:
         return self.host == this_host()
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host.partition('/')[0]}" if self.pid else self.host
+        return f"process {self.pid} on {self.host.partition('/')[0]}" if self.pid else "an unknown process"
 
 
 @functools.cache
@@ -110,7 +111,7 @@ class Claim:
         ------
         OSError : the folder cannot be written.
         """
-        found = self._files()
+        found = self.files()
         for file in found:
             if (holder := self._living(file)) is not None:
                 return holder
@@ -123,7 +124,7 @@ class Claim:
                 opened.write(_text(me))
         except FileExistsError:
             return self.holder() or me
-        for other in self._files():
+        for other in self.files():
             if other != file and other not in found:
                 file.unlink(missing_ok=True)
                 return self.holder() or me
@@ -135,12 +136,12 @@ class Claim:
 
     def holder(self) -> Holder | None:
         """Return who holds it, and is not known to be dead."""
-        return next(filter(None, map(self._living, self._files())), None)
+        return next(filter(None, map(self._living, self.files())), None)
 
     def silent(self) -> float:
         """Return the seconds since the last sign of life, by the clocks of disk and host: for people, not for decisions."""
         try:
-            return max(0.0, time.time() - max(file.stat().st_mtime for file in self._files()))
+            return max(0.0, time.time() - max(file.stat().st_mtime for file in self.files()))
         except (OSError, ValueError):
             return 0.0
 
@@ -159,7 +160,8 @@ class Claim:
     def __exit__(self, *ended: object) -> None:
         self.release()
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """Return the files that claim it, of the living and the dead."""
         try:
             names = os.listdir(self.path.parent)  # noqa: PTH208  # names are enough, and may be many
         except FileNotFoundError:
@@ -181,7 +183,7 @@ class Claim:
             if holder.here:
                 return holder if _began(holder.pid) == holder.began else None
         except (ValueError, TypeError, LookupError):  # damaged, just being written, or its writer died in that moment
-            holder = Holder(f"an unknown process, whose {file} cannot be read", 0, 0.0)
+            holder = Holder("", 0, 0.0)
         before, since = self._seen.get(file.name, (None, 0.0))
         now = time.monotonic()
         if before != changed:

@@ -125,6 +125,9 @@ def start_up(report: Report, repeats: int) -> None:
 def runs(report: Report, before: str, repeats: int) -> None:
     """Compare whole commands with those of an earlier version, whose Python is given."""
     report.section("whole runs on demo data against an earlier version, with a warm cache")
+    before = str(Path(before).absolute()) if os.sep in before else before
+    for python in (before, sys.executable):
+        report.say(python, _bench(["--version"], python=python, place="/").stdout.strip())
     lines = {
         "15 cells without a network": ["constant,frame-index,frame-difference,pca,optical-flow", "demo"],
         "two networks": ["ae-3d,unet", "demo-ped2"],

@@ -33,7 +33,8 @@ def hold(run: Run, shard: str = "") -> Claim:
         what = f"shard {shard} of this run" if shard else "this run"
         if not holder.pid:
             raise RunError(
-                f"{run.path}: {holder} may be filling {what}; if no other `bench run` is at work there, remove that file and repeat the command"
+                f"{run.path}: {holder} may be filling {what}, for {', '.join(map(str, claim.files()))} cannot be read; if no other `bench run` is "
+                "at work there, remove it and repeat the command"
             )
         more = "" if shard else ", or fill it from several processes with --shard 1/2 and --shard 2/2"
         raise RunError(f"{run.path}: another `bench run` is filling {what} ({holder}); wait for it, start another run with --new{more}")

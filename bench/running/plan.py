@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -308,6 +308,7 @@ def _plan_cells(
     reason = planned.missing
     if dataset is not None:
         reason = next(filter(None, (dataset.lacks(need) for need in ("lengths", *sorted(method.needs & {"frames", "train"})))), "")
+    data_here = not reason
     if not reason and dataset is not None:
         try:
             method.check(dataset.name)
@@ -341,6 +342,8 @@ def _plan_cells(
     plugin = registry.plugin("methods", chosen.name).sha256 or ""
     released = getattr(method, "weights_file", None)
     weights = hashlib.sha256(released.read_bytes()).hexdigest() if released is not None and released.is_file() else ""
+    # What of a key cannot be told where something is not here.
+    unknown = {name for name, known in (("dataset", data_here), ("tracks", tracks), ("weights", weights)) if not known}
     accumulate = request.accumulate if is_network and released is None and "train" in method.needs else 1
     cells = []
     for seed in seeds:
@@ -393,7 +396,7 @@ def _plan_cells(
                 cells.append(PlannedCell(record, planned, False, False, method.published_only))
                 continue
             cells.append(
-                _compare(record, reason, earlier.get(record.folder), planned, is_network, chosen.text in forced, run, request.keep)
+                _compare(record, reason, unknown, earlier.get(record.folder), planned, is_network, chosen.text in forced, run, request.keep)
             )
     return cells
 
@@ -433,6 +436,7 @@ def _data_share(dataset: Dataset | None, method: Method) -> float:
 def _compare(
     record: CellRecord,
     reason: str,
+    unknown: set[str],
     before: CellRecord | None,
     planned: PlannedDataset,
     network: bool,
@@ -442,8 +446,11 @@ def _compare(
 ) -> PlannedCell:
     """Decide whether an earlier outcome of the cell stands."""
     if reason:
-        if before is not None and before.status == "done" and _without_data(before.key) == _without_data(record.key):
-            return PlannedCell(before, planned, network, True, f"done before; {reason}")
+        if before is not None:
+            record.attempts = before.attempts
+            known = [{name: value for name, value in key.items() if name not in unknown} for key in (before.key, record.key)]
+            if before.status == "done" and known[0] == known[1] and before.detector in ("", planned.detector):
+                return PlannedCell(before, planned, network, True, f"done before; {reason}")
         record.status, record.reason = "no data", reason
         return PlannedCell(record, planned, network, False, reason)
     if before is None or before.status == "queued":
@@ -470,11 +477,6 @@ def _compare(
             setattr(before, name, getattr(record, name))
         return PlannedCell(before, planned, network, True, why, lacking=lacking)
     return PlannedCell(record, planned, network, False, why, fresh=True)
-
-
-def _without_data(key: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a key is known where its dataset is not."""
-    return {name: value for name, value in key.items() if name not in ("dataset", "tracks")}
 
 
 def _scores_problem(run: Run, cell: CellRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 import uuid
@@ -12,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from ..claims import Claim, Holder
+from ..claims import DEAD, Claim, Holder
 from ..errors import BenchError, RunError
 from ..executor import TAKEN, Executor, Place
 from ..runs.files import read_json, write_bytes, write_json
@@ -244,13 +245,15 @@ class Runner:
         holder = self._claim(cell).holder()
         if holder is not None and not holder.here and cell.record.folder not in self.said:
             self.said.add(cell.record.folder)
-            self.listener.say(f"{_title(cell)}: {holder} is at work on it")
+            unknown = "" if holder.pid else f"; its claim cannot be read, and counts for nothing after {DEAD:g} s without a sign of life"
+            self.listener.say(f"{_title(cell)}: {holder} is at work on it{unknown}")
         return holder
 
     def _clear(self, cell: PlannedCell) -> bool:
         """Remove the claims of who was seen to die. A worker sees them for the first time, and would wait for them anew."""
-        with self._claim(cell) as claim:
+        with self._claim(cell) as claim, contextlib.suppress(OSError):  # the disk may be full: there is time to look again
             return claim.take() is None
+        return False
 
     def _write(self, cell: PlannedCell) -> None:
         """Write a cell as it stands, so that a look at the folder is true at any time; not where another runner has it, or had it since."""

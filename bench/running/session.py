@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..claims import Claim
+from ..claims import DEAD, Claim
 from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
 from ..reporting.tables import write_tables
 from ..runs.folder import FORMAT, Run, find_runs
 from .display import Display
+from .duration import duration
 from .filling import hold, runners
 from .machine import describe, git_state, versions
 from .observing import Observing
@@ -142,23 +143,29 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
 
 
 def _refuse_another_copy(plan: Plan) -> None:
-    """Refuse to fill a run together with a runner whose copy of a dataset is another one.
+    """Refuse to fill a run together with another runner where it was begun with another copy of a dataset.
 
     Raises
     ------
     RunError : there is one at work.
     """
-    others = [holder for holder, _ in runners(plan.run) if not (holder.here and holder.pid == os.getpid())]
+    # A host that died leaves its claim. Who looks for the first time can only go by the clocks of disk and host.
+    others = [
+        (holder, silent)
+        for holder, silent in runners(plan.run)
+        if not (holder.here and holder.pid == os.getpid()) and (holder.here or silent <= DEAD)
+    ]
     if not others or not (plan.run.path / "run.json").is_file() or _is_damaged(plan.run):
         return
-    theirs = {entry.get("label"): entry.get("fingerprint") for entry in plan.run.manifest.get("datasets", [])}
+    begun = {entry.get("label"): entry.get("fingerprint") for entry in plan.run.manifest.get("datasets", [])}
     for planned in plan.datasets:
         label = planned.selected.label
-        if planned.fingerprint and theirs.get(label) and theirs[label] != planned.fingerprint:
+        if planned.fingerprint and begun.get(label) and begun[label] != planned.fingerprint:
+            holder, silent = others[0]
             raise RunError(
-                f"{plan.run.path}: {others[0]} fills this run with another copy of {label} (fingerprint {theirs[label][:12]}, here "
-                f"{planned.fingerprint[:12]}), and their numbers would not compare. `bench verify {planned.selected.name}` on both machines "
-                "tells what differs; a run of your own has another --out"
+                f"{plan.run.path} was begun with another copy of {label} (fingerprint {begun[label][:12]}, here {planned.fingerprint[:12]}), and "
+                f"{holder} (heard of {duration(silent)} ago) is at work on it: their numbers would not compare. `bench verify "
+                f"{planned.selected.name}` on both machines tells what differs; a run of your own has another --out"
             )
 
 
@@ -170,6 +177,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
     RunError : the folder cannot be written.
     """
     manifest = plan.run.manifest if (plan.run.path / "run.json").is_file() and not _is_damaged(plan.run) else {}
+    begun = {entry["label"]: entry.get("fingerprint", "") for entry in manifest.get("datasets", [])}
     mine = {cell.record.folder for cell in plan.cells}
     before = plan.run.planned() if manifest else plan.run.cells_left()
     # Each cell that was ever laid out has its file; a folder without one is a name that was damaged.
@@ -204,7 +212,8 @@ def write_run(plan: Plan, registry: Registry) -> None:
                         "name": planned.selected.name,
                         "folder": planned.name,
                         "selector": planned.selected.text,
-                        "fingerprint": planned.fingerprint,
+                        # Of what is not here the earlier one stays, for those who have it.
+                        "fingerprint": planned.fingerprint or begun.get(planned.selected.label, ""),
                         "missing": planned.missing,
                         "root": _shown(planned.dataset.root) if planned.dataset is not None and planned.dataset.root is not None else "",
                     }

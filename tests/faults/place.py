@@ -21,7 +21,7 @@ SEED = os.environ.get("BENCH_FAULTS_SEED", "0")
 SHARE = float(os.environ.get("BENCH_FAULTS_SHARE", "1"))
 WANTED = {
     "worker killed": 100, "worker terminated": 60, "frozen": 60, "runner killed": 60, "runner terminated": 40, "server killed": 30, "disk": 60,
-    "clock": 30, "byte": 100, "Dask worker killed": 20, "Dask worker terminated": 15, "Dask scheduler killed": 10, "network cut": 20,
+    "clock": 30, "byte": 100, "Dask worker killed": 20, "Dask worker terminated": 15, "Dask scheduler killed": 10, "worker cut off": 10, "scheduler cut off": 10,
 }  # fmt: skip
 """How many faults of each kind are injected."""
 DONE: Counter[str] = Counter()

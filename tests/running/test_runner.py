@@ -113,6 +113,29 @@ def test_finished_cell_outlives_its_dataset(place):
     assert all(line in again for line in numbers.splitlines())
 
 
+def test_unfinished_cell_without_its_dataset_has_no_data(place):
+    """What failed before is not failed any more: there is nothing to try it on."""
+    assert bench(place, "bad[how=nan]", "--out", "run").returncode == 1
+    (place / "data" / "gone").touch()
+    line = [word if word != "toy" else "toys" for word in arguments("bad[how=nan]", "--data", str(place / "data"), "--out", "run")]
+    assert subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120).returncode == 3
+    (cell,) = Run.open(place / "run").cells()
+    assert (cell.status, cell.reason) == ("no data", "toy: its disk is not here")
+
+
+def test_finished_cell_is_kept_where_its_method_lacks_a_file(place, monkeypatch):
+    """Of the same copy of the dataset; what was scored on another one does not stand beside new cells."""
+    assert bench(place, "needy,brightness", "--out", "run").returncode == 0
+    monkeypatch.setenv("TOY_FILE_GONE", "1")
+    assert bench(place, "needy,brightness", "--out", "run").returncode == 0
+    assert [(cell.status, cell.attempts) for cell in Run.open(place / "run").cells()] == [("done", 1), ("done", 1)]
+    next((place / "data" / "toy" / "test" / "01").glob("*.png")).write_bytes(
+        next((place / "data" / "toy" / "test" / "02").glob("*.png")).read_bytes()
+    )
+    assert bench(place, "needy,brightness", "--out", "run").returncode == 0
+    assert [cell.status for cell in Run.open(place / "run").cells()] == ["no data", "done"]
+
+
 def test_run_makes_scores_tables_and_says_where(place):
     """The run's path is printed first and last, the tables are there, and the exit code is 0."""
     done = bench(place, "brightness", "--seeds", "0,1")

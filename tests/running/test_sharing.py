@@ -1,5 +1,6 @@
 """Several runners fill one run folder: shards on one host, whole runs on two. No cell is run twice."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -24,9 +25,10 @@ def start(
     bench: tuple[str, ...] = ("-m", "bench"),
     methods: str = METHODS,
     data: str = "data",
+    datasets: str = "toy",
 ) -> subprocess.Popen[str]:
     (place / data).mkdir(exist_ok=True)
-    command = [*before, sys.executable, *bench, "run", "--methods", methods, "--datasets", "toy", "--seeds", "0-2"]
+    command = [*before, sys.executable, *bench, "run", "--methods", methods, "--datasets", datasets, "--seeds", "0-2"]
     command += ["--plugin", str(TOYS), "--data", data, "--device", "cpu", "--threads", "1", *more]
     return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -119,7 +121,7 @@ def test_damaged_claim_of_a_runner_is_named(tmp_path):
     output = " ".join(refused.communicate(timeout=60)[0].split())
     assert refused.returncode == 2
     assert (
-        f"{left.relative_to(tmp_path)} cannot be read may be filling this run; if no other `bench run` is at work there, remove that file"
+        f"may be filling this run, for {left.relative_to(tmp_path)} cannot be read; if no other `bench run` is at work there, remove it"
         in output
     )
     left.unlink()
@@ -137,6 +139,30 @@ def test_runner_with_another_copy_is_refused_while_one_is_at_work(tmp_path):
     second = start(tmp_path, "--out", "run", "--shard", "2/2", methods="brightness[pause=0.05]", data="other")
     output = " ".join(second.communicate(timeout=120)[0].split())
     assert second.returncode == 2
-    assert "fills this run with another copy of toy (fingerprint " in output and "`bench verify toy` on both machines" in output
+    assert (
+        "was begun with another copy of toy (fingerprint " in output
+        and "is at work on it" in output
+        and "`bench verify toy` on both machines" in output
+    )
     finish(first)
     assert [cell.status for cell in Run.open(tmp_path / "run").cells()] == ["done", "queued", "done"]
+
+
+def test_claim_of_a_host_that_died_does_not_keep_another_copy_out(tmp_path):
+    """A new container after a killed one, with new data: the run goes on with the new data, as it would on one machine."""
+    finish(start(tmp_path, "--out", "run"))
+    left = tmp_path / "run" / ".runner-all-elsewhere.1"
+    left.write_text(claims._text(Holder("elsewhere", 7, 1.0)))
+    os.utime(left, (1, 1))
+    next((tmp_path / "data" / "toy" / "train" / "01").glob("*.png")).unlink()
+    finish(start(tmp_path, "--out", "run"))
+    assert [cell.attempts for cell in Run.open(tmp_path / "run").cells()] == [2] * 6
+
+
+def test_runner_without_a_dataset_leaves_its_fingerprint(tmp_path):
+    """The next one still sees which copy the run was begun with."""
+    finish(start(tmp_path, "--out", "run"))
+    before = Run.open(tmp_path / "run").manifest["datasets"]
+    (tmp_path / "data" / "gone").touch()
+    finish(start(tmp_path, "--out", "run", datasets="toys"))
+    assert Run.open(tmp_path / "run").manifest["datasets"][0]["fingerprint"] == before[0]["fingerprint"] != ""

@@ -98,6 +98,16 @@ class Steady(Brightness):
         return super().score(clip, context)
 
 
+class Needy(Brightness):
+    """Needs a file that may be gone."""
+
+    name = "needy"
+
+    def check(self, dataset):
+        if os.environ.get("TOY_FILE_GONE"):
+            raise DataError("needy: its file is gone")
+
+
 class Bad(Method):
     """Misbehaves as its parameter says."""
 
@@ -142,4 +152,4 @@ def bench_datasets():
 
 @hookimpl
 def bench_methods():
-    return [Brightness, Steady, Bad]
+    return [Brightness, Steady, Needy, Bad]

@@ -119,6 +119,10 @@ class DaskExecutor(Executor):
         """Take up the job that an earlier runner left, where it is alive; else submit."""
         number = task["id"]
         self.tasks[number] = task
+        if self.alone:
+            self.alone = False
+            address = self.client.scheduler.address
+            self.news.put(Event(number, reason=f"waits: no worker has come to {address}; start one with `dask worker {address}`"))
         name = task["handle"]
         if name and (future := self._left(name)) is not None:
             self._follow(number, name, future)
@@ -143,10 +147,6 @@ class DaskExecutor(Executor):
         gpus = task["resources"]["gpus"] if self.parameters.gpus == 0 else self.parameters.gpus
         if gpus:
             how["resources"] = {"GPU": gpus}
-        if self.alone:
-            self.alone = False
-            address = self.client.scheduler.address
-            self.news.put(Event(number, reason=f"waits: no worker has come to {address}; start one with `dask worker {address}`"))
         refused = self.refused.get(task["dataset"], set())
         if refused:
             left = [address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in refused]
