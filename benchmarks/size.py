@@ -88,12 +88,6 @@ def run_folders(report: Report) -> None:
                 found.append(time.perf_counter() - began)
             seconds[command] = found[-1]
             report.say(command, ", ".join(f"{taken:.1f} s of {cells:,} cells" for cells, taken in zip(sizes, found)))
-            # Seconds of the start taken off; above 1 it grows faster than the cells do.
-            report.say("  growth of a cell's time, from the smaller to the largest", f"{_growth(sizes, found):.2f}x")
+            steps = [1000 * (found[i + 1] - found[i]) / (sizes[i + 1] - sizes[i]) for i in (0, 1)]
+            report.say("  each further cell, first in the smaller runs", ", ".join(f"{step:.1f} ms" for step in steps))
     report.goal("bench status of 10,000 cells", seconds["bench status"], 2.0, " s", least=False)
-
-
-def _growth(sizes: tuple[int, int, int], seconds: list[float]) -> float:
-    """Return the time of a further cell between the two larger runs, over that between the two smaller ones."""
-    steps = [(seconds[i + 1] - seconds[i]) / (sizes[i + 1] - sizes[i]) for i in (0, 1)]
-    return steps[1] / steps[0]
