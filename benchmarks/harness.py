@@ -127,7 +127,7 @@ def runs(report: Report, before: str, repeats: int) -> None:
     report.section("whole runs on demo data against an earlier version, with a warm cache")
     before = str(Path(before).absolute()) if os.sep in before else before
     for python in (before, sys.executable):
-        report.say(python, _bench(["--version"], python=python, place="/").stdout.strip())
+        report.say(python, _bench(["--version"], python=python, place="/").stdout.splitlines()[0])
     lines = {
         "15 cells without a network": ["constant,frame-index,frame-difference,pca,optical-flow", "demo"],
         "two networks": ["ae-3d,unet", "demo-ped2"],
