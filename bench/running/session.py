@@ -179,7 +179,10 @@ def write_run(plan: Plan, registry: Registry) -> None:
     manifest = plan.run.manifest if (plan.run.path / "run.json").is_file() and not _is_damaged(plan.run) else {}
     begun = {entry["label"]: entry.get("fingerprint", "") for entry in manifest.get("datasets", [])}
     mine = {cell.record.folder for cell in plan.cells}
-    before = plan.run.planned() if manifest else plan.run.cells_left()
+    try:
+        before = plan.run.planned() if manifest else plan.run.cells_left()
+    except RunError:  # one that was planned is damaged
+        before = plan.run.cells_left()
     # Each cell that was ever laid out has its file; a folder without one is a name that was damaged.
     others = [asdict(cell) for cell in before if cell.folder not in mine and (plan.run.cell_path(cell) / "cell.json").is_file()]
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -420,6 +420,22 @@ def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
     assert (run.tables / "results.csv").read_bytes() == table
 
 
+def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
+    """Neither says any more what it was; the request does."""
+    arguments = ("brightness", "--seeds", "0,1", "--out", "run")
+    assert bench(place, *arguments).returncode == 0
+    run = Run.open(place / "run")
+    table = (run.tables / "results.csv").read_bytes()
+    (run.cell_path(run.cells()[1]) / "cell.json").write_text("{")
+    manifest = run.path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"selector": "brightness"', '"sflector": "brightness"'))
+    done = bench(place, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 cells are taken from their own files" in " ".join(done.stdout.split())
+    assert [cell.status for cell in run.cells()] == ["done", "done"] and run.cells()[0].attempts == 1
+    assert (run.tables / "results.csv").read_bytes() == table
+
+
 def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
     """Its exit code says so: what it should make is not there."""
 
