@@ -7,7 +7,7 @@ one of two processes which create a file exclusively is told that it is there al
 - On its own host a holder is dead when its process is: at once. Elsewhere it is dead when its file was seen unchanged for `DEAD` seconds
   by the clock of who waits; clocks of different hosts are never compared.
 - Who takes over a dead holder's NAME.N creates NAME.N+1, which one alone can, and nobody removes a file that is not his own or seen dead.
-  Who then sees a third file lets go: two may refuse each other and try again, never hold both.
+  Who then sees a living one beside his own lets go: two may refuse each other and try again, never hold both.
 - A holder whose file is gone was taken for dead (frozen, or its disk was away): it calls `lost`, and must touch nothing more.
 """
 
@@ -124,11 +124,12 @@ class Claim:
                 opened.write(_text(me))
         except FileExistsError:
             return self.holder() or me
-        for other in self.files():
-            if other != file and other not in found:
-                file.unlink(missing_ok=True)
-                return self.holder() or me
-        for dead in found:
+        # Looked at anew, each of them: what was let go since may be another's by now, under the same number.
+        others = [other for other in self.files() if other != file]
+        if any(self._living(other) is not None for other in others):
+            file.unlink(missing_ok=True)
+            return self.holder() or me
+        for dead in others:
             dead.unlink(missing_ok=True)
         self.file = file
         _beat(self)

@@ -133,6 +133,25 @@ def test_living_are_never_two(tmp_path):
     assert (tmp_path / "count").read_text() == str(8 * 12)
 
 
+def test_number_that_was_let_go_and_taken_anew_is_seen(path, monkeypatch):
+    """One looks, the holder lets go, another takes the same number: the one that looked has no claim beside it, and removes nothing."""
+    first, late, other = Claim(path), Claim(path), Claim(path)
+    assert first.take() is None
+    look = late._living
+
+    def slowly(file):
+        first.release()
+        found = look(file)
+        if other.file is None:
+            assert other.take() is None
+        return found
+
+    monkeypatch.setattr(late, "_living", slowly)
+    assert late.take() is not None
+    assert late.file is None and [file.name for file in path.parent.iterdir()] == [other.file.name]
+    other.release()
+
+
 def test_takeover_race_has_one_winner(path):
     """Many who judge one holder dead at a time: one gets it."""
     path.parent.mkdir(parents=True)
