@@ -11,7 +11,7 @@ from bench.reporting.tables import write_tables
 from bench.runs.folder import Run
 
 RESULTS = Path(__file__).parents[2] / "results"
-COMMITTED = [RESULTS / name for name in ("ped2-small",)]
+COMMITTED = [RESULTS / name for name in ("ped2-small", "ped2-medium")]
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.name)
