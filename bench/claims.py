@@ -140,7 +140,7 @@ class Claim:
         return next(filter(None, map(self._living, self.files())), None)
 
     def silent(self) -> float:
-        """Return the seconds since the last sign of life, by the clocks of disk and host: for people, not for decisions."""
+        """Return the seconds since the last sign of life, by the clocks of disk and host: not for deciding who may take it."""
         try:
             return max(0.0, time.time() - max(file.stat().st_mtime for file in self.files()))
         except (OSError, ValueError):

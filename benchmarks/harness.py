@@ -149,14 +149,10 @@ def runs(report: Report, before: str, repeats: int) -> None:
 def _bench(
     arguments: list[str], *options: str, python: str = sys.executable, place: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [python, *options, "-m", "bench", *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=place,
-        env={**os.environ, **environment},
-    )
+    command = [python, *options, "-m", "bench", *arguments]
+    # An earlier version would import this one from there.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" or python == sys.executable}
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=place, env={**inherited, **environment})
 
 
 SCORE_LONG = """
