@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .frames.cache import cache_folder as cache_folder
     from .frames.decode import count_frames as count_frames
     from .frames.decode import read_frames as read_frames
+    from .frames.image_files import VIDEO_ENDINGS as VIDEO_ENDINGS
+    from .frames.image_files import numbered_images as numbered_images
     from .method import Context as Context
     from .method import Frames as Frames
     from .method import Method as Method
@@ -78,6 +80,8 @@ _HOME = {
     "cache_folder": "frames.cache",
     "count_frames": "frames.decode",
     "read_frames": "frames.decode",
+    "VIDEO_ENDINGS": "frames.image_files",
+    "numbered_images": "frames.image_files",
     "Context": "method",
     "Frames": "method",
     "Method": "method",

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench import Clip, DataError, ImageFiles, Part, VideoFile
+from bench import VIDEO_ENDINGS, Clip, DataError, ImageFiles, Part, VideoFile, numbered_images
 
 from .labels.stand_ins import lfs_pointer
 
-IMAGE_ENDINGS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
-VIDEO_ENDINGS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
 DEPTH = 3
 """How many folders below a data folder a dataset may lie: 'UCSD_Anomaly_Dataset.v1p2/UCSDped2' is two."""
-_LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
 
 Kind = Literal["images", "videos"]
 ClipId = Callable[[str, Part], str | None]
@@ -148,40 +145,10 @@ def frame_files(folder: Path, starts: tuple[int, ...] | None = (0, 1)) -> dict[i
     ------
     DataError : two pictures of one number, a missing number, a first number not in `starts`, a Git LFS pointer, an empty file.
     """
-    numbered: dict[int, Path] = {}
-    for entry in entries(folder):
-        path = folder / entry.name
-        if path.suffix.lower() not in IMAGE_ENDINGS or not entry.is_file():
-            continue
-        number = _LAST_NUMBER.search(path.stem)
-        if number is None:
-            raise DataError(f"{path} has no number in its name, so its place among the frames is unknown; number it, or move it away")
-        other = numbered.setdefault(int(number[1]), path)
-        if other is not path:
-            raise DataError(f"{other} and {path} have the same frame number, {int(number[1])}; move one away")
-        _refuse_no_content(path, entry.stat().st_size)
-    if numbered:
-        _refuse_gaps(folder, numbered, starts)
-    return dict(sorted(numbered.items()))
-
-
-def _refuse_gaps(folder: Path, numbered: dict[int, Path], starts: tuple[int, ...] | None) -> None:
-    first, last = min(numbered), max(numbered)
-    begin = first if starts is None else min(first, max(starts))
-    count = last - begin + 1 - len(numbered)
-    if not count:
-        return
-    missing = []
-    for number in range(begin, last):
-        if number not in numbered:
-            missing.append(str(number))
-        if len(missing) == 5:
-            break
-    some = ", ".join(missing) + (" ..." if count > len(missing) else "")
-    raise DataError(
-        f"{folder}: the frame{'s' if count > 1 else ''} with number {some} {'are' if count > 1 else 'is'} missing: {len(numbered)} files, "
-        f"{numbered[first].name} to {numbered[last].name}; copy or unpack the clip again"
-    )
+    numbered = numbered_images(folder, (folder / entry.name for entry in entries(folder) if entry.is_file()), starts)
+    for path in numbered.values():
+        _refuse_no_content(path, path.stat().st_size)
+    return numbered
 
 
 def _refuse_no_content(path: Path, size: int) -> None:

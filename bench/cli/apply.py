@@ -21,8 +21,8 @@ from .run import Duration
 
 if TYPE_CHECKING:
     from ..frames.footage import Footage
-    from ..running.application import Application
     from ..running.apply import Outcome, Row
+    from ..running.apply_plan import Application
     from ..runs.applied import Applied
     from ..scoring.watching import Event
 
@@ -92,7 +92,7 @@ def command(
     from ..frames.footage import find_footage
     from ..plugins.registry import load
     from ..reporting.video import PANEL
-    from ..running.application import prepare_application
+    from ..running.apply_plan import prepare_application
     from ..runs.applied import Applied
 
     registry = load(plugin)

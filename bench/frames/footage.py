@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import stat
 import urllib.parse
@@ -14,11 +13,7 @@ from pathlib import Path
 from ..dataset import Clip, ImageFiles, VideoFile
 from ..errors import DataError
 from .cache import file_stem
-
-PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
-VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
-"""Endings of names. A file that is named itself may have any."""
-_LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
+from .image_files import IMAGE_ENDINGS, VIDEO_ENDINGS, numbered_images
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,8 @@ def find_footage(source: str) -> list[Footage]:
     found = list(_inside(path_given))
     if not found:
         raise DataError(
-            f"{path_given} holds no videos ({', '.join(sorted(VIDEOS))}), no pictures ({', '.join(sorted(PICTURES))}), and no folders of pictures"
+            f"{path_given} holds no videos ({', '.join(sorted(VIDEO_ENDINGS))}), no pictures ({', '.join(sorted(IMAGE_ENDINGS))}), "
+            "and no folders of pictures"
         )
     times = Counter(path.stem if isinstance(media, VideoFile) else path.name for path, media in found)
     return [
@@ -92,26 +88,9 @@ def _inside(folder: Path) -> Iterator[tuple[Path, VideoFile | ImageFiles]]:
         if path.is_dir():
             if pictures := _pictures(path):
                 yield path, ImageFiles(pictures)
-        elif path.suffix.lower() in VIDEOS:
+        elif path.suffix.lower() in VIDEO_ENDINGS:
             yield path, VideoFile(path)
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    """Return the pictures in a folder by the last number in their names, without a gap: a lost frame is a jump in what moves."""
-    numbered: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PICTURES or path.name.startswith("."):
-            continue
-        number = _LAST_NUMBER.search(path.stem)
-        if number is None:
-            raise DataError(f"{path} has no number in its name, so its place among the frames is unknown; number it, or move it away")
-        other = numbered.setdefault(int(number[1]), path)
-        if other is not path:
-            raise DataError(f"{other} and {path} have the same frame number, {int(number[1])}; move one away")
-    order = sorted(numbered)
-    gap = next((before + 1 for before, after in itertools.pairwise(order) if after != before + 1), None)
-    if gap is not None:
-        raise DataError(
-            f"{folder}: the frame with number {gap} is missing between {numbered[order[0]].name} and {numbered[order[-1]].name}"
-        )
-    return tuple(numbered[number] for number in order)
+    return tuple(numbered_images(folder, (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))).values())

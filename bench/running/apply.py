@@ -24,13 +24,11 @@ from ..method import OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
 from ..runs.applied import Applied, Lines
 from ..scoring.watching import Event, RunningSmooth, Watch
-from .application import Application, takes_frames_as_they_come
-from .context import make_context
+from .apply_plan import Application, takes_frames_as_they_come
+from .context import BATCH, make_context
 
 RATE = 25.0
 """Frames a second where nothing says how many. Chosen here: that of ShanghaiTech and Avenue."""
-BATCH = 4
-"""Frames, or windows, at once: those of `inference.BATCH`, so that a file is computed as in a run."""
 ROOM = 50
 """Frames of a live source that may wait, at least; more where three windows are longer. Chosen here: two seconds at 25 frames a second."""
 LATE, ON_TIME = 1.0, 0.5

@@ -13,11 +13,8 @@ from ..errors import MethodError
 from ..method import Context, OpenClip, Scores, as_scores
 from ..network_method import IMAGE_PARTS, NetworkMethod
 from .arithmetic import autocast, compile_network, explained
+from .context import BATCH
 from .cost import Stopwatch
-
-BATCH = 4
-"""Windows, or streamed frames, at once. Chosen here, measured on a CPU: at 8 features leave the caches, which costs C3DSU of latent 64 an eighth of
-its time and 3D networks up to half; at 2 only these gain further. Not measured on a GPU."""
 
 LET_GO = 32 * 2**20
 """Bytes of frames after which mapped pages are given back, so that memory does not grow with the clip. Chosen here."""

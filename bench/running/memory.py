@@ -36,8 +36,7 @@ from ..objects.tracks import Tracks
 from ..plugins.registry import Registry
 from ..plugins.selection import select_one
 from ..plugins.syntax import parse
-from .context import make_context
-from .inference import BATCH
+from .context import BATCH, make_context
 from .training import AHEAD, Batch, gradients
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
 from bench.reporting.pairs import pairs
 from bench.reporting.tracks import read_tracks
-from bench.running.application import choose_threshold, refuse
+from bench.running.apply_plan import choose_threshold, refuse
 from bench.running.context import make_context
 from bench.running.filling import hold
 from bench.running.machine import choose_device

@@ -60,7 +60,7 @@ def test_what_cannot_be_a_source_is_said(tmp_path):
         find_footage("nowhere.mp4")
     with pytest.raises(DataError, match="holds no videos"):
         find_footage(str(tmp_path))
-    with pytest.raises(DataError, match="the frame with number 3 is missing between frame1.png and frame4.png"):
+    with pytest.raises(DataError, match="the frame with number 3 is missing: 3 files, frame1.png to frame4.png"):
         find_footage(str(pictures(tmp_path / "gap", [1, 2, 4])))
     pictures(tmp_path / "twice", [1])
     Path(tmp_path / "twice" / "other1.jpg").write_bytes(b"")

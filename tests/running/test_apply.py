@@ -27,8 +27,8 @@ from bench.frames import live
 from bench.frames.footage import Footage, find_footage
 from bench.plugins.registry import load
 from bench.running import apply as applying
-from bench.running.application import find_cell, prepare_application, refuse
 from bench.running.apply import Outcome, apply_to
+from bench.running.apply_plan import find_cell, prepare_application, refuse
 from bench.runs import applied
 from bench.runs.applied import Applied, Lines
 from bench.runs.folder import CellRecord, Run

@@ -1,40 +1,17 @@
 """Cells on a Dask cluster: the numbers of `local`, with and without a shared disk, and after faults."""
 
 import json
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from dask_cluster import Cluster, free_port
+from executed import check, command, on_disk, run, wait_for
 
 from bench.runs.folder import Run
 
 pytest.importorskip("distributed")
-TOYS = Path(__file__).with_name("toys.py")
-METHODS = "brightness,brightness[pause=0.001]"
-
-
-def command(*more: str, methods: str = METHODS, datasets: str = "toy") -> list[str]:
-    words = [sys.executable, "-m", "bench", "run", "--methods", methods, "--datasets", datasets, "--threads", "1"]
-    return [*words, "--plugin", str(TOYS), "--data", "data", *more]
-
-
-def run(place: Path, *more: str, environment: dict[str, str] | None = None, **what: str) -> subprocess.CompletedProcess[str]:
-    (place / "data").mkdir(exist_ok=True)
-    return subprocess.run(
-        command(*more, **what), cwd=place, capture_output=True, text=True, timeout=900, env={**os.environ, **(environment or {})}
-    )
-
-
-def wait_for(condition, seconds: float = 300.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -43,17 +20,6 @@ def cluster(tmp_path):
     made.scheduler()
     yield made
     made.end()
-
-
-def check(place: Path, name: str, whole: str = "whole") -> Run:
-    """Every cell is done, and the tables are those of the run `whole`, byte for byte."""
-    found = Run.open(place / name)
-    assert {cell.status for cell in found.cells()} == {"done"}
-    assert (found.tables / "results.csv").read_bytes() == (place / whole / "tables" / "results.csv").read_bytes()
-    for cell in found.cells():
-        for clip, scores in Run(place / whole).scores(cell).items():
-            np.testing.assert_array_equal(scores.values, found.scores(cell)[clip].values)
-    return found
 
 
 def test_cluster_made_for_the_run_gives_the_numbers_of_local(tmp_path):
@@ -159,10 +125,7 @@ def test_after_a_fault_the_same_command_finishes_and_repeats_nothing(tmp_path, c
     client = subprocess.Popen(command(*more, methods=SLOW), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     cells = tmp_path / "run" / "cells"
 
-    def status() -> list[str]:
-        return [json.loads(path.read_text())["status"] for path in cells.glob("*/*/*/cell.json")]
-
-    wait_for(lambda: "done" in status() and "running" in status())
+    wait_for(lambda: {"done", "running"} <= set(on_disk(tmp_path)))
     finished = [path for path in cells.glob("*/*/*/cell.json") if json.loads(path.read_text())["status"] == "done"]
     if fault == "client":
         client.kill()

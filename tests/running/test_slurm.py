@@ -4,27 +4,15 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from executed import check, command, on_disk, run, wait_for
 
 from bench.runs.folder import Run
 
 pytest.importorskip("submitit")
 HERE = Path(__file__).parent
-TOYS = HERE / "toys.py"
-
-
-def words(*more: str, methods: str = "brightness,brightness[pause=0.001]", datasets: str = "toy") -> list[str]:
-    start = [sys.executable, "-m", "bench", "run", "--methods", methods, "--datasets", datasets, "--threads", "1"]
-    return [*start, "--plugin", str(TOYS), "--data", "data", *more]
-
-
-def run(place: Path, *more: str, **what: str) -> subprocess.CompletedProcess[str]:
-    (place / "data").mkdir(exist_ok=True)
-    return subprocess.run(words(*more, **what), cwd=place, capture_output=True, text=True, timeout=900)
 
 
 def bench(place: Path, *more: str) -> str:
@@ -35,28 +23,6 @@ def bench(place: Path, *more: str) -> str:
 
 def statuses(place: Path, name: str) -> list[str]:
     return [cell["status"] for cell in json.loads(bench(place, "status", name, "--json"))["cells"]]
-
-
-def on_disk(place: Path) -> list[str]:
-    return [json.loads(path.read_text())["status"] for path in place.glob("run/cells/*/*/*/cell.json")]
-
-
-def wait_for(condition, seconds: float = 300.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.2)
-
-
-def check(place: Path, name: str, whole: str = "whole") -> Run:
-    """Every cell is done, and the tables are those of the run `whole`, byte for byte."""
-    found = Run.open(place / name)
-    assert {cell.status for cell in found.cells()} == {"done"}
-    assert (found.tables / "results.csv").read_bytes() == (place / whole / "tables" / "results.csv").read_bytes()
-    for cell in found.cells():
-        for clip, scores in Run(place / whole).scores(cell).items():
-            np.testing.assert_array_equal(scores.values, found.scores(cell)[clip].values)
-    return found
 
 
 def test_submitits_own_processes_give_the_numbers_of_local(tmp_path):
@@ -125,7 +91,7 @@ def test_detached_run_is_seen_stopped_and_gone_on_with(tmp_path, slurm):
     finished = [cell.folder for cell in Run.open(tmp_path / "run").cells() if cell.status == "done"]
     assert 1 <= len(finished) < 8
     # The same line goes on; its runner is killed, and the line once more takes up what is alive.
-    runner = subprocess.Popen(words(*more, methods=SLOW), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    runner = subprocess.Popen(command(*more, methods=SLOW), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: "running" in on_disk(tmp_path))
     runner.kill()
     runner.wait()
@@ -141,7 +107,7 @@ def test_detached_run_is_seen_stopped_and_gone_on_with(tmp_path, slurm):
 def test_job_that_slurm_ends_is_a_row_with_its_reason(tmp_path, slurm):
     """scancel behind the runner's back."""
     runner = subprocess.Popen(
-        words("--out", "run", "--executor", "slurm[time=00:20:00,memory=2]", methods="bad[how=stall]"),
+        command("--out", "run", "--executor", "slurm[time=00:20:00,memory=2]", methods="bad[how=stall]"),
         **{"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
     )
     (tmp_path / "data").mkdir()
