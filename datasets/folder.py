@@ -52,12 +52,12 @@ class Folder(Dataset):
         """Take the folder that the parameter `path` names: as it stands, else below one of the data folders."""
         given: Path = self.parameters.path.expanduser()
         places = [given] if given.is_absolute() else [given, *(root / given for root in roots)]
-        found = {place.resolve(): place for place in places if place.is_dir()}
+        found = {place.resolve(): place.absolute() for place in places if place.is_dir()}
         if not found:
             raise DataError(f"folder: no folder {str(given)!r}; looked for {', '.join(str(place.absolute()) for place in places)}")
         if len(found) > 1:
-            raise two_copies(f"folder[path={given}]", list(found), "name one by its whole path")
-        self.root = next(iter(found))
+            raise two_copies(f"folder[path={given}]", list(found.values()), "name one by its whole path")
+        (self.root,) = found.values()
         if not any(self._part_folders(part) for part in _NAMES):
             raise DataError(f"folder: {self.root} has neither train/ nor test/ in it. {self.info.obtain}")
 

@@ -129,7 +129,7 @@ class PublishedDataset(Dataset):
                     self.name, copies, f"name one: --data {str(copies[0])!r}, or --datasets '{self.name}[path=\"{copies[0]}\"]'"
                 )
             folder = copies[0]
-        self.root = folder.resolve()
+        self.root = folder.absolute()  # not resolved: a link is there so that the place behind it need not be named
 
     def _is_copy(self, folder: Path) -> bool:
         try:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 from bench.datasets.avenue import Avenue
+from bench.datasets.folder import Folder
 from bench.datasets.shanghaitech import ShanghaiTech
 from bench.datasets.ucsd import Ped1, Ped2
 
@@ -176,6 +177,17 @@ def test_two_copies_are_refused_with_both_paths(tmp_path: Path) -> None:
         assert "name one: --data" in str(error.value)
     assert located(TinyPed2(), tmp_path / "b").root == other
     assert located(TinyPed2(TinyPed2.Parameters(path=official)), tmp_path).root == official
+
+
+def test_place_behind_a_link_is_not_named(tmp_path: Path) -> None:
+    """The root is the path that was given: run.json and messages name it, and runs are passed on."""
+    official_ped2(tmp_path / "private" / "UCSDped2")
+    (tmp_path / "data").symlink_to(tmp_path / "private")
+    assert located(TinyPed2(), tmp_path / "data").root == tmp_path / "data" / "UCSDped2"
+    (tmp_path / "own").symlink_to(tmp_path / "private" / "UCSDped2")
+    own = Folder(Folder.Parameters(path=Path("own")))
+    own.locate([tmp_path])
+    assert own.root == tmp_path / "own"
 
 
 def test_both_layouts_in_one_folder_are_two_copies(tmp_path: Path) -> None:
