@@ -97,7 +97,7 @@ KINDS = {
     ),
     "protocols": Kind(
         "every method under every protocol, and how the ranking changes",
-        lambda source: sensitivity(source.run, source.registry, source.protocol, source.metric, source.evidence),
+        lambda source: list(sensitivity(source.run, source.registry, source.protocol, source.metric, source.evidence).values()),
         "no cell has a number",
     ),
     "scenes": Kind(

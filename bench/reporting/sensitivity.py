@@ -17,8 +17,8 @@ BESIDES = ("median17[normalise=none]", "median17[edge=zero]", "median17[frames=c
 """Beside the named protocols: what one choice alone changes."""
 
 
-def sensitivity(run: Run, registry: Registry, protocol: Protocol, metric: Metric, evidence: Evidence) -> list[Comparison]:
-    """Return one table a dataset and label set: methods down, protocols across, each number with its place in its column.
+def sensitivity(run: Run, registry: Registry, protocol: Protocol, metric: Metric, evidence: Evidence) -> dict[tuple[str, str], Comparison]:
+    """Return (dataset, label set) -> table: methods down, protocols across, each number with its place in its column.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def sensitivity(run: Run, registry: Registry, protocol: Protocol, metric: Metric
         if any(summary.mean is not None for of_label in by_label.values() for summary in of_label.values())
     }
     _compare_label_sets(found, protocol, metric, tables)
-    return list(tables.values())
+    return tables
 
 
 def _table(

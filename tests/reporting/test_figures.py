@@ -244,6 +244,31 @@ def test_sigma_tells_a_method_with_a_failed_seed_apart(tmp_path):
     assert len({(line.get_color(), line.get_linestyle()) for line in handles}) == 3
 
 
+def test_every_protocol_has_its_number_and_the_best_are_bold(tmp_path):
+    """Numbers by scikit-learn under raw and median17; a colour for each, the darker the better; a row without a number is left out."""
+    run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.5), ("bad", 0, "failed", "it fell", 0, {})])
+    (found,) = drawn(source_of(run), "protocols")
+    assert found.name == "protocols-made-frame" and "bold" in found.caption and "Blank" not in found.caption
+    axis = found.figure.axes[0]
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    protocols = [label.get_text().replace("\n", "") for label in axis.get_xticklabels()]
+    assert names == ["pca", "memae"] and set(REGISTRY.protocols) < set(protocols) and "median17[edge=zero]" in protocols
+    shown = np.array([text.get_text() for text in axis.texts]).reshape(len(names), len(protocols))
+    bold = np.array([text.get_fontweight() == "bold" for text in axis.texts]).reshape(shown.shape)
+    colours = axis.collections[0].get_array()
+    np.testing.assert_array_equal(colours.reshape(shown.shape), shown.astype(float))
+    for cell in run.cells():
+        if cell.status == "done":
+            truth, scores = truth_and_scores(run, cell)
+            raw = np.concatenate([run.scores(cell)[clip].values for clip in LENGTHS])
+            row = shown[names.index(cell.label)]
+            assert row[protocols.index("median17")] == f"{roc_auc_score(truth, scores) * 100:.2f}"
+            assert row[protocols.index("raw")] == f"{roc_auc_score(truth, raw) * 100:.2f}"
+    np.testing.assert_array_equal(bold, shown.astype(float) == shown.astype(float).max(axis=0))
+    darkest, lightest = (axis.collections[0].cmap(end)[:3] for end in (1.0, 0.0))
+    assert sum(darkest) < sum(lightest)
+
+
 def test_cost_is_measured_and_names_do_not_overlap(tmp_path):
     """Fifteen points where the cells' seconds and the table's numbers say; names cover neither each other nor marks."""
     generator = np.random.default_rng(1)

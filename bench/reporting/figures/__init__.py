@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...runs.files import write_bytes, write_text
-from . import cost, qualitative, roc, sigma, timelines
+from . import cost, protocols, qualitative, roc, sigma, timelines
 from .style import Drawn, encoded, styled
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ KINDS = {
         "frames, reconstructions and errors without and with distinction; from kept images", qualitative.strips, qualitative.absent
     ),
     "sigma": Kind("the weight of pseudo-anomalies over training", sigma.weights, lambda source: sigma.ABSENT),
+    "protocols": Kind("every method under every protocol, a colour for each number", protocols.heatmaps, lambda source: NO_NUMBER),
     "cost": Kind("the number against time of fitting and parameters", cost.clouds, lambda source: cost.ABSENT),
 }
 """Every kind of figure, by the name that `--figure` takes, in the order of the report."""
