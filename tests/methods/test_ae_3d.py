@@ -1,45 +1,18 @@
 """ae-3d and random-network: golden values (made once with the authors' code, in float64), counts, score, a short training."""
 
 import logging
-import math
 
 import numpy as np
 import pytest
 import torch
 from bench.methods.ae_3d import AE3D, AE3DParameters, Network3DParameters, RandomNetwork
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
+from made import Known, fill, moving_square, wave
 from torch import nn
 
 from bench import OpenClip
 from bench.running.context import make_context
 from bench.running.inference import infer
-
-
-def fill(network: nn.Module, gain: float) -> nn.Module:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    network = network.double().eval()
-    for module in network.modules():
-        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-            weight = module.weight
-            index = torch.arange(weight.numel(), dtype=torch.float64)
-            fan = weight.numel() / weight.shape[0]
-            weight.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(weight.shape)
-            module.bias.data = 0.01 * torch.cos(0.5 * torch.arange(module.bias.numel(), dtype=torch.float64))
-        elif isinstance(module, nn.BatchNorm3d):
-            nn.init.ones_(module.weight)
-    return network
-
-
-def wave(*shape: int, frequency: float = 0.11) -> torch.Tensor:
-    return torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64)).reshape(shape)
-
-
-def moving_square(length: int, size: int = 32) -> np.ndarray:
-    frames = np.full((length, size, size), 60, dtype=np.uint8)
-    for number in range(length):
-        start = number % (size - 8)
-        frames[number, 10:18, start : start + 8] = 200
-    return frames
 
 
 @pytest.mark.parametrize(
@@ -95,17 +68,6 @@ def test_weights_are_drawn_as_in_the_authors_code():
             assert module.weight.mean().item() == pytest.approx(1, abs=0.01)
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.3)
             assert not module.bias.any()
-
-
-class Known(nn.Module):
-    """A network whose error is known."""
-
-    def __init__(self, residual: torch.Tensor) -> None:
-        super().__init__()
-        self.residual = residual
-
-    def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        return windows - self.residual
 
 
 def test_score_of_a_known_residual_golden():

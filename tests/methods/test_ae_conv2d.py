@@ -1,41 +1,15 @@
 """ae-conv2d: golden values (of an independent implementation from the layer table, in float64), counts, unpooling, score, training."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from bench.methods.ae_conv2d import AEConv2D, AEConv2DParameters
 from bench.methods.networks.hasan import ConvAutoEncoder2D, pool, unpool
-from torch import nn
+from made import clip_of, fill
 from torch.nn import functional
 
-from bench import OpenClip
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.running.seeding import seed_everything
-
-
-@pytest.fixture
-def deterministic():
-    """Torch as the harness runs it, and as it was afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    seed_everything(0)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-def fill(network: nn.Module, gain: float) -> nn.Module:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    network = network.double().eval()
-    for parameter in network.parameters():
-        index = torch.arange(parameter.numel(), dtype=torch.float64)
-        if parameter.ndim == 1:
-            parameter.data = 0.01 * torch.cos(0.5 * index)
-        else:
-            fan = parameter.numel() / parameter.shape[0]
-            parameter.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(parameter.shape)
-    return network
 
 
 def test_network_gives_the_golden_values(deterministic):
@@ -108,10 +82,6 @@ def test_weight_decay_spares_biases():
     assert (decayed["weight_decay"], spared["weight_decay"], decayed["lr"]) == (5e-4, 0, 1e-4)
     assert len(decayed["params"]) == len(spared["params"]) == 6
     assert all(parameter.ndim == 4 for parameter in decayed["params"])
-
-
-def clip_of(frames: np.ndarray, part: str = "train") -> OpenClip:
-    return OpenClip("01", part, len(frames), "made", opener=lambda: frames)
 
 
 @pytest.mark.parametrize("length", [5, 10, 20])

@@ -7,55 +7,14 @@ import pytest
 import torch
 from bench.methods.ae_conv3d import AEConv3D, AEConv3DParameters
 from bench.methods.networks.stae import HalvingPool3D, SpatioTemporalAutoEncoder, prediction_loss
+from made import clip_of, fill, moving_square, wave
 from torch import nn
 from torch.nn import functional
 
-from bench import MethodError, OpenClip
+from bench import MethodError
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.running.seeding import seed_everything
 from bench.testing import parametrize_with_checks
-
-
-@pytest.fixture
-def deterministic():
-    """Torch as the harness runs it, and as it was afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    seed_everything(0)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-def fill(network: nn.Module, gain: float) -> nn.Module:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    network = network.double().eval()
-    for module in network.modules():
-        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-            weight = module.weight
-            index = torch.arange(weight.numel(), dtype=torch.float64)
-            fan = weight.numel() / weight.shape[0]
-            weight.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(weight.shape)
-            module.bias.data = 0.01 * torch.cos(0.5 * torch.arange(module.bias.numel(), dtype=torch.float64))
-    return network
-
-
-def wave(*shape: int, frequency: float = 0.11) -> torch.Tensor:
-    return torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64)).reshape(shape)
-
-
-def moving_square(length: int, size: int = 32) -> np.ndarray:
-    frames = np.full((length, size, size), 60, dtype=np.uint8)
-    for number in range(length):
-        start = number % (size - 8)
-        frames[number, 10:18, start : start + 8] = 200
-    return frames
-
-
-def clip_of(frames: np.ndarray, part: str = "train") -> OpenClip:
-    return OpenClip("01", part, len(frames), "made", opener=lambda: frames)
-
-
-# -- network ------------------------------------------------------------------------------------------------------------
 
 
 def test_network_gives_the_golden_values():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from bench.methods.ae_convlstm import AEConvLSTM, AEConvLSTMParameters
 from bench.methods.networks.luo import ConvLSTMAutoEncoder
+from made import clip_of, moving_square
 from torch import nn
 
 from bench import OpenClip
@@ -14,14 +15,6 @@ from bench.running.inference import infer
 
 def make(**values):
     return AEConvLSTM(AEConvLSTMParameters(**(dict(AEConvLSTM.profiles["smoke"]) | values)))
-
-
-def moving_square(length, size=49):
-    frames = np.full((length, size, size), 60, dtype=np.uint8)
-    for number in range(length):
-        start = number % (size - 8)
-        frames[number, 10:18, start : start + 8] = 200
-    return OpenClip("01", "train", length, "made", opener=lambda: frames)
 
 
 def test_parameter_count_and_shapes():
@@ -109,7 +102,7 @@ def test_training_lowers_the_error(tmp_path):
     torch.manual_seed(0)
     method = make(steps=80)
     history = tmp_path / "training.csv"
-    method.fit([moving_square(48)], make_context(0, "cpu", tmp_path, history=history))
+    method.fit([clip_of(moving_square(48, 49))], make_context(0, "cpu", tmp_path, history=history))
     losses = np.genfromtxt(history, delimiter=",", names=True)["loss"]
     assert losses[-1] < 0.8 * losses[0]
 

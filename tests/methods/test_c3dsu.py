@@ -7,24 +7,12 @@ import pytest
 import torch
 from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, UNetParameters
 from bench.methods.networks.c3dsu import Conv3DSkipUNet, FoldedUNet, UNet, patch_max
+from made import fill
 from torch import nn
 
 from bench import OpenClip
 from bench.running.context import make_context
 from bench.running.inference import infer
-
-
-def fill(network: nn.Module, gain: float) -> nn.Module:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    network = network.double().eval()
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d):
-            weight = module.weight
-            index = torch.arange(weight.numel(), dtype=torch.float64)
-            fan = weight.numel() / weight.shape[0]
-            weight.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(weight.shape)
-            module.bias.data = 0.01 * torch.cos(0.5 * torch.arange(module.bias.numel(), dtype=torch.float64))
-    return network
 
 
 def ramp(*shape: int) -> torch.Tensor:

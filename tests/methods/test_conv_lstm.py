@@ -1,25 +1,10 @@
 """The convolutional LSTM cell: golden values, and a plain loop in NumPy."""
 
-import math
-
 import numpy as np
 import torch
 from bench.methods.networks.conv_lstm import ConvLSTM
+from made import fill
 from scipy.signal import correlate2d
-from torch import nn
-
-
-def fill(module, gain):
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    for part in module.double().modules():
-        if isinstance(part, nn.Conv2d):
-            index = torch.arange(part.weight.numel(), dtype=torch.float64)
-            fan = part.weight.numel() / part.weight.shape[0]
-            part.weight.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(part.weight.shape)
-            if part.bias is not None:
-                part.bias.data = 0.01 * torch.cos(0.5 * torch.arange(part.bias.numel(), dtype=torch.float64))
-    return module
-
 
 INDEX = torch.arange(100, dtype=torch.float64)
 FRAMES = [function.reshape(1, 4, 5, 5) for function in (torch.sin(0.11 * INDEX), torch.cos(0.2 * INDEX), torch.sin(0.11 * INDEX))]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from bench.methods.lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
+from made import clip_of, fill, moving_square
 from torch import nn
 
-from bench import OpenClip
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
 from bench.running.context import make_context
@@ -20,17 +20,6 @@ ROW_IDS = [cls.name for cls in ROWS]
 
 def make(cls, **values):
     return cls(cls.Parameters(**(dict(cls.profiles["smoke"]) | values)))
-
-
-def fill(network, gain):
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    for module in network.double().eval().modules():
-        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-            index = torch.arange(module.weight.numel(), dtype=torch.float64)
-            fan = module.weight.numel() / module.weight.shape[0]
-            module.weight.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(module.weight.shape)
-            module.bias.data = 0.01 * torch.cos(0.5 * torch.arange(module.bias.numel(), dtype=torch.float64))
-    return network
 
 
 @pytest.mark.parametrize(
@@ -115,19 +104,11 @@ def test_perfect_reconstruction_has_a_finite_score():
     assert make(LNTRASkip).error(network, {"window": torch.zeros(1, 1, 16, 4, 4)})["psnr"].item() == pytest.approx(-120)
 
 
-def moving_square(length):
-    frames = np.full((length, 32, 32), 60, dtype=np.uint8)
-    for number in range(length):
-        start = number % 24
-        frames[number, 10:18, start : start + 8] = 200
-    return OpenClip("01", "train", length, "made", opener=lambda: frames)
-
-
 @pytest.mark.parametrize("cls", ROWS, ids=ROW_IDS)
 def test_training_reconstructs_normal_windows(cls, tmp_path, monkeypatch):
     """A short training with pseudo-anomalies lowers the error of normal frames, and draws some of them."""
     monkeypatch.chdir(tmp_path)
-    clip = moving_square(60)
+    clip = clip_of(moving_square(60))
 
     def trained(epochs):
         torch.manual_seed(0)

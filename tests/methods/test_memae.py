@@ -1,7 +1,6 @@
 """memae: golden values (made once with the authors' code, in float64), counts, loss, warnings, released weights, score, training."""
 
 import logging
-import math
 
 import numpy as np
 import pytest
@@ -9,55 +8,13 @@ import torch
 from bench.methods.memae import MemAE, MemAEParameters
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
 from bench.methods.networks.memae import MemoryAutoEncoder3D
+from made import Known, clip_of, fill, moving_square, wave
 from torch import nn
 
-from bench import MethodError, OpenClip
+from bench import MethodError
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.running.seeding import seed_everything
 from bench.testing import parametrize_with_checks
-
-
-@pytest.fixture
-def deterministic():
-    """Torch as the harness runs it, and as it was afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    seed_everything(0)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-def fill(network: nn.Module, gain: float) -> nn.Module:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
-    network = network.double().eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm3d):
-            nn.init.ones_(module.weight)
-            continue
-        for parameter in module.parameters(recurse=False):
-            index = torch.arange(parameter.numel(), dtype=torch.float64)
-            if parameter.ndim == 1:
-                parameter.data = 0.01 * torch.cos(0.5 * index)
-            else:
-                fan = parameter.numel() / parameter.shape[0]
-                parameter.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(parameter.shape)
-    return network
-
-
-def wave(*shape: int, frequency: float = 0.11) -> torch.Tensor:
-    return torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64)).reshape(shape)
-
-
-def moving_square(length: int, size: int = 32) -> np.ndarray:
-    frames = np.full((length, size, size), 60, dtype=np.uint8)
-    for number in range(length):
-        start = number % (size - 8)
-        frames[number, 10:18, start : start + 8] = 200
-    return frames
-
-
-def clip_of(frames: np.ndarray, part: str = "train") -> OpenClip:
-    return OpenClip("01", part, len(frames), "made", opener=lambda: frames)
 
 
 @pytest.mark.parametrize(
@@ -291,17 +248,6 @@ def test_weights_of_another_memory_are_refused(tmp_path):
 
 
 # -- score and training -------------------------------------------------------------------------------------------------
-
-
-class Known(nn.Module):
-    """A network whose error is known."""
-
-    def __init__(self, residual: torch.Tensor) -> None:
-        super().__init__()
-        self.residual = residual
-
-    def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        return windows - self.residual
 
 
 def test_score_of_a_known_residual_golden():

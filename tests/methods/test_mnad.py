@@ -18,26 +18,13 @@ from bench.methods.networks.mnad import (
     separateness,
     updated,
 )
+from made import wave
 from torch import nn
 
 from bench import Context, MethodError, OpenClip
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.running.seeding import seed_everything
 from bench.testing import CHECKS, CheckFailed, parametrize_with_checks, run_check, same_in_any_order
-
-
-@pytest.fixture
-def deterministic():
-    """Torch as the harness runs it, and as it was afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    seed_everything(0)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-def wave(*shape: int, frequency: float = 0.11, phase: float = 0.0) -> torch.Tensor:
-    return torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64) + phase).reshape(shape)
 
 
 def unit(tensor: torch.Tensor) -> torch.Tensor:

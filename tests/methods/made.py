@@ -1,0 +1,54 @@
+"""Weights, inputs and clips that tests of several methods are made with; the golden values of networks belong to them."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench import OpenClip
+
+
+def fill(network: nn.Module, gain: float) -> nn.Module:
+    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i); normalisations pass on."""
+    network = network.double().eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+            continue
+        for parameter in module.parameters(recurse=False):
+            index = torch.arange(parameter.numel(), dtype=torch.float64)
+            if parameter.ndim == 1:
+                parameter.data = 0.01 * torch.cos(0.5 * index)
+            else:
+                fan = parameter.numel() / parameter.shape[0]
+                parameter.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(parameter.shape)
+    return network
+
+
+def wave(*shape: int, frequency: float = 0.11, phase: float = 0.0) -> torch.Tensor:
+    return torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64) + phase).reshape(shape)
+
+
+def moving_square(length: int, size: int = 32) -> np.ndarray:
+    frames = np.full((length, size, size), 60, dtype=np.uint8)
+    for number in range(length):
+        start = number % (size - 8)
+        frames[number, 10:18, start : start + 8] = 200
+    return frames
+
+
+def clip_of(frames: np.ndarray, part: str = "train", name: str = "01") -> OpenClip:
+    return OpenClip(name, part, len(frames), "made", opener=lambda: frames)
+
+
+class Known(nn.Module):
+    """A network whose error is known."""
+
+    def __init__(self, residual: torch.Tensor) -> None:
+        super().__init__()
+        self.residual = residual
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return windows - self.residual
