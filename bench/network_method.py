@@ -94,11 +94,21 @@ class NetworkMethod(Method):
         return (*super().deviations, *released)
 
     def check(self, dataset: str) -> None:
-        """Look whether the file of released weights is there."""
-        if self.weights_file is not None and not self.weights_file.is_file():
+        """Look whether the file of released weights is there, and fits the network."""
+        if self.weights_file is None:
+            return
+        if not self.weights_file.is_file():
             raise DataError(
                 f"{self.name}: no weights at {self.weights_file}; give the path of the released file, or leave weights= out to train"
             )
+        import torch
+
+        with torch.device("meta"):
+            network = self.build()
+        try:
+            self._fill(network, self.weights_file, assign=True)  # nothing can be copied into a network without data
+        except MethodError as error:
+            raise DataError(str(error)) from error
 
     # -- declared ---------------------------------------------------------------------------------------------------
 
@@ -285,14 +295,22 @@ class NetworkMethod(Method):
         MethodError : a file that is neither (a pickled module among them), or weights of another network.
         """
         network = self.build()
-        released = _read_released(path, self.name)
-        try:
-            network.load_state_dict(self.convert_weights(released))
-        except KeyError as error:
-            raise MethodError(f"{self.name}: the weights in {path} belong to another network: they lack {error}") from error
-        except RuntimeError as error:
-            raise MethodError(f"{self.name}: the weights in {path} belong to another network: {error}") from error
+        self._fill(network, path)
         self.network = network.eval()
+
+    def _fill(self, network: torch.nn.Module, path: Path, assign: bool = False) -> None:
+        released = _read_released(path, self.name)
+        other = f"{self.name}: the weights in {path} belong to another network"
+        try:
+            network.load_state_dict(self.convert_weights(released), assign=assign)
+        except KeyError as error:
+            raise MethodError(f"{other}: they lack {error}") from error
+        except RuntimeError as error:
+            lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+            raise MethodError(
+                f"{other}: {lines[0]}{more}. Without parameters of your own it is the network of the paper; set those that the weights were made with"
+            ) from error
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""

@@ -24,7 +24,7 @@ class AEConv2DParameters(PseudoAnomalyParameters):
 
     size: int = parameter(227, unit="pixels", source="public reimplementations", doc="height and width of a frame: 11 + 4k", minimum=23)
     length: Literal[10, 5, 20] = parameter(
-        10, unit="frames", source="paper; 5 and 20 are tried there too", doc="window; frame length // 2 is scored"
+        10, unit="frames", source="public reimplementations; 5 and 20: no source", doc="window; frame length // 2 is scored"
     )
     width: float = parameter(1.0, source="public reimplementations: channels 512, 256, 128", doc="factor of the channels", minimum=0.01)
     epochs: int = parameter(30, source="no source: chosen here", doc="passes over the training windows", minimum=1)
@@ -55,6 +55,10 @@ class AEConv2D(PseudoAnomalyTraining):
         inputs="gray frames",
         published_protocol="regularity: the error scaled in each clip; pooling not stated where it was read",
         reproduction="the authors' network file is not public; Avenue was re-evaluated by others as 80.0 (Liu et al. 2018) and 72.0",
+        deviations=(
+            "the authors' network file is not public: the layers follow public reimplementations; loss and training have no source",
+            "the score is the error of one frame a window, the one after its middle: which one the paper takes is not known",
+        ),
     )
     Parameters: ClassVar[type] = AEConv2DParameters
     profiles = {

@@ -1,8 +1,8 @@
 """C3DSU and UNet with Dynamic Distinction Learning (DDL), with a static weight (SDL), and plain.
 
 D. Lappas, V. Argyriou, D. Makris, Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection, CVPR
-Workshops 2024 (arXiv 2404.04986); code at commit 167526d. Where paper and code differ, both are parameters, and the default follows
-the code.
+Workshops 2024 (arXiv 2404.04986); code at commit 167526d. Where paper and code differ, the code is followed by default; the paper's
+block (`kernels`), distinction and patches (`grids`) are parameters, its norm of the reconstruction loss is not.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def _info(network: str, variant: str) -> MethodInfo:
         family="distinction learning",
         groups=("ddl",),
         inputs="RGB frames",
-        extra_knowledge="boxes of objects (a detector)",
+        extra_knowledge="" if variant == "plain" else "boxes of objects (a detector)",
         published_protocol=(
             "median filter of 17 frames, no min-max mentioned; pooling over clips not stated; ShanghaiTech: one model a scene, "
             "the median of the scenes' AUCs"
         ),
         reproduction=(
             "the authors' code stops at raw scores: filter, first and last frame, and AUC follow the paper's words. Block, losses and "
-            "score of the code differ from the paper; the differences are parameters"
+            "score of the code differ from the paper: kernels, distinction and grids are parameters, the norm of the reconstruction loss is the code's"
         ),
         ablation=(network, variant),
     )

@@ -48,7 +48,6 @@ class LNTRASkipParameters(LNTRAParameters):
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "restore", source="paper; code", doc="the target is the normal window"
     )
-    probability: float = parameter(0.2, source="training script", doc="share of pseudo-anomalous samples", minimum=0.0, maximum=1.0)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ class STEALParameters(LNTRAParameters):
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "negative", source="paper; code", doc="the error of pseudo-anomalous windows is maximised"
     )
-    probability: float = parameter(0.01, source="training script", doc="share of pseudo-anomalous samples", minimum=0.0, maximum=1.0)
 
 
 @dataclass(frozen=True)
@@ -80,13 +78,6 @@ class PseudoBoundParameters(LNTRAParameters):
     )
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "negative", source="DDL, section 3.3.2, about this paper", doc="negative: STEAL's loss; restore: LNTRA's"
-    )
-    probability: float = parameter(
-        0.01,
-        source="no source: STEAL's, for each kind",
-        doc="share of the samples that each creator makes pseudo-anomalous",
-        minimum=0.0,
-        maximum=1.0,
     )
 
 
@@ -162,6 +153,7 @@ class LNTRAPatch(PseudoAnomaly3D):
     """Learns to restore the normal window from one with a foreign, moving patch."""
 
     name = "lntra-patch"
+    version = 2
     info = _lntra(
         extra_knowledge="pictures of CIFAR-100, where they are found",
     )
@@ -194,6 +186,7 @@ class PseudoBound(PseudoAnomaly3D):
     """Learns to reconstruct normal windows well, and five kinds of pseudo-anomalies badly."""
 
     name = "pseudobound"
+    version = 2
     info = MethodInfo(
         title="PseudoBound: Limiting the Anomaly Reconstruction Capability of One-Class Classifiers Using Pseudo Anomalies",
         year=2023,

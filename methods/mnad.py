@@ -64,7 +64,7 @@ class MNADParameters(ReleasedWeights, PseudoAnomalyParameters):
     batch: int = parameter(4, unit="frames", source="code", doc="frames a step; the last, smaller batch is left out", minimum=1)
     learning_rate: float = parameter(
         2e-4,
-        source="code; the paper, as a user quotes it (issue 5 of the authors' repository), has 2e-5 for reconstruction",
+        source="code",
         doc="of Adam, at first; a cosine leads to 0, in steps of an epoch",
         minimum=0.0,
     )

@@ -31,9 +31,7 @@ class OpticalFlow(Method):
     """Largest distance, over the cells of a grid, of a frame's histogram of optical flow from those of training."""
 
     name = "optical-flow"
-    info = MethodInfo(
-        title="Histograms of optical flow (Farneback)", family="reference", groups=("baseline", "reference"), inputs="gray frames"
-    )
+    info = MethodInfo(title="Histograms of optical flow (Farneback)", family="reference", groups=("reference",), inputs="gray frames")
     Parameters: ClassVar[type] = OpticalFlowParameters
     profiles = {"smoke": {"every": 2}}
     uses_seed = False

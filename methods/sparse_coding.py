@@ -50,6 +50,10 @@ FRAMES_AT_ONCE = 16
 """In the ResNet, for the training frames. Chosen here because of memory."""
 STEP_TOO_LONG = 1.5
 """||A'A|| / gamma from which on a training is reported. No source: chosen here, between 1 (converges) and 2 (diverges)."""
+WHOLE_FRAME = (
+    "the score is the error of the whole frame on every dataset; in the code that of Ped2 adds the largest of each grid (score_form)"
+)
+MAXIMA = "the score adds the largest error of each grid on every dataset; in the code that of Ped2 alone does (score_form)"
 INCOHERENT = 0.01
 """Mean coherence of consecutive frames below which a training is reported. No source: chosen here."""
 
@@ -138,13 +142,15 @@ class SparseCodingMethod(NetworkMethod):
 
     @property
     def deviations(self) -> tuple[str, ...]:
-        """Those of `info`, and where the features come from."""
+        """Those of `info`; the form of this instance's score, and where the features come from."""
+        form = WHOLE_FRAME if self.parameters.score_form == "frame" else MAXIMA
+        declared = tuple(form if text == WHOLE_FRAME else text for text in super().deviations)
         if self.parameters.features == "random":
-            return (*super().deviations, "features of a ResNet with random weights")
+            return (*declared, "features of a ResNet with random weights")
         features = (
             "features of torchvision's ResNet-50, trained on ImageNet; the authors' ResNets (-50 on Ped2, else -152) are trained on UCF-101"
         )
-        return (*super().deviations, features)
+        return (*declared, features)
 
     def check(self, dataset: str) -> None:
         """Look whether the weights of the ResNet are there and whole."""
@@ -196,7 +202,9 @@ class SparseCodingMethod(NetworkMethod):
         DataError : no weights of the ResNet.
         RunError : no space for the features.
         """
-        extractor = self._features().to(context.device)
+        import torch
+
+        extractor = self._features(torch.device(context.device))
         digest = extractor.digest().hex()
         context.fact("resnet_sha256", digest)
         folder = context.folder / f"features-{digest[:12]}"
@@ -245,7 +253,7 @@ class SparseCodingMethod(NetworkMethod):
 
     def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the error of single frames, (B, 1), each as the first of a clip."""
-        vectors = self._features().to(batch["window"].device)(batch["window"][:, :, 0])
+        vectors = self._features(batch["window"].device)(batch["window"][:, :, 0])
         errors, _ = self._errors(network, vectors.flatten(0, 1)[:, None], None)
         return {"error": self._joined(errors.view(vectors.shape[:2]))[:, None]}
 
@@ -255,7 +263,7 @@ class SparseCodingMethod(NetworkMethod):
 
     def next(self, network: torch.nn.Module, state: Any, frames: torch.Tensor) -> tuple[dict[str, torch.Tensor], Any]:
         """Code each frame from its features and from features and codes of the frame before, over the whole clip."""
-        vectors = self._features().to(frames.device)(frames)
+        vectors = self._features(frames.device)(frames)
         errors, state = self._errors(network, vectors.transpose(0, 1), state)
         return {"error": self._joined(errors.T)}, state
 
@@ -286,11 +294,17 @@ class SparseCodingMethod(NetworkMethod):
 
     # -- the ResNet -----------------------------------------------------------------------------------------------------
 
-    def _features(self) -> PatchFeatures:
+    def _features(self, device: torch.device | None = None) -> PatchFeatures:
+        """Return the ResNet, read once, on a device where one is given."""
         if self._extractor is None:
+            import torch
+
             from .networks.resnet_features import untrained
 
-            self._extractor = untrained() if self.parameters.features == "random" else self._trained()
+            with torch.device("cpu"):  # nothing of it is trained: its numbers are wanted even where networks are made without data
+                self._extractor = untrained() if self.parameters.features == "random" else self._trained()
+        if device is not None and device != self._extractor.mean.device:
+            self._extractor.to(device)
         return self._extractor
 
     def _trained(self) -> PatchFeatures:
@@ -356,7 +370,7 @@ class TSC(SparseCodingMethod):
         deviations=(
             "all training windows come in shuffled order; in the code clips take turns, and a window of each is drawn",
             "the last weights are scored, not the best on the test part of those kept each 1,000 steps (code)",
-            "one form of score for all datasets; in the code Ped2 has another (score_form)",
+            WHOLE_FRAME,
         ),
     )
 

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from bench.methods.memae import MemAE
 
 from bench import DataError, Frames, MethodError, NetworkMethod, OpenClip, ReleasedWeights, Window, parameter
+from bench.plugins.registry import load
+from bench.plugins.selection import select
 from bench.running.context import make_context
 
 
@@ -85,6 +88,32 @@ def test_missing_weights_are_told_before_any_work(tmp_path):
     """`check` names the path and what to do."""
     with pytest.raises(DataError, match=r"line: no weights at .*none.pth; give the path of the released file, or leave weights= out"):
         Line(LineParameters(weights=str(tmp_path / "none.pth"))).check("ped2")
+
+
+def test_weights_that_do_not_fit_are_told_before_any_work(tmp_path):
+    """`check` names what differs first, and what to do; a file that fits passes."""
+    path = tmp_path / "released.pth"
+    torch.save({"factor": torch.zeros(1, 1)}, path)
+    method = Line(LineParameters(weights=str(path)))
+    method.check("ped2")
+    assert method.network is None
+    torch.save({"factor": torch.zeros(2, 2)}, path)
+    with pytest.raises(
+        DataError, match=r"released.pth belong to another network: size mismatch for weight.*set those that the weights were made with"
+    ):
+        method.check("ped2")
+
+
+@pytest.mark.parametrize("profile", ["paper", "small", "smoke"])
+def test_released_weights_are_of_the_network_of_the_paper(tmp_path, profile):
+    """No profile narrows it; the user's own values still do; without weights the profile holds."""
+    registry = load()
+    (given,) = select("methods", f"memae[weights={tmp_path / 'memae.pt'}]", registry, profile)
+    assert given.parameters == MemAE.Parameters(weights=str(tmp_path / "memae.pt"))
+    (narrow,) = select("methods", f"memae[weights={tmp_path / 'memae.pt'},width=0.25]", registry, profile)
+    assert narrow.parameters.width == 0.25 and narrow.parameters.size == MemAE.Parameters().size
+    (trained,) = select("methods", "memae[items=100]", registry, "small")
+    assert trained.parameters.width == MemAE.profiles["small"]["width"]
 
 
 def test_a_pickled_module_is_not_loaded(tmp_path):

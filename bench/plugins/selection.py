@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BenchError, RequestError
 from .checks import ONE
-from .parameters import ParameterSchema, describe_entries, format_value, parse_value, schema
+from .parameters import ParameterSchema, ReleasedWeights, describe_entries, format_value, parse_value, schema
 from .plugin_files import explain
 from .registry import Registry, current
 from .syntax import Item, nearest, parse, split, write
@@ -92,7 +92,7 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
     ----------
     text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row an alternative; `-name` takes away what
         stands before it.
-    profile : whose overrides apply to methods before the user's values.
+    profile : whose overrides apply to methods before the user's values; with released weights always those of `paper`, whose network they are of.
 
     Raises
     ------
@@ -237,7 +237,8 @@ def _unknown(kind: Kind, name: str, registry: Registry) -> str:
 def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Selected:
     target = registry.table(kind)[row.name]
     label = row.name + ("[" + ",".join(f"{key}={format_value(value)}" for key, value in row.values.items()) + "]" if row.values else "")
-    overrides = profile_values(target, profile) if kind == "methods" else {}
+    released = issubclass(getattr(target, "Parameters", object), ReleasedWeights) and row.values.get("weights")
+    overrides = profile_values(target, "paper" if released else profile) if kind == "methods" else {}
     try:
         if kind == "protocols":
             target = parameters = dataclasses.replace(target, name=label, **row.values)  # no number stands under another's name

@@ -361,7 +361,7 @@ def _plan_cells(
                 family=method.info.family,
                 citation=method.info.citation,
                 year=method.info.year,
-                profile=planned.profile,
+                profile=planned.profile if released is None else "paper",
                 detector=detector_label,
                 data_share=_data_share(dataset, method),
                 device=device,

@@ -1,4 +1,4 @@
-"""Pseudo-anomalies out of a moving patch of another picture."""
+"""Pseudo-anomalies out of a moving patch of a picture, or of another clip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PatchParameters:
     source: Literal["auto", "cifar100", "frames"] = parameter(
         "auto",
         source="LNTRA, code: CIFAR-100; they try frames of the dataset as well",
-        doc="of the pictures; auto: CIFAR-100 where it is found, else other frames of the training part",
+        doc="of the pictures; auto: CIFAR-100 where it is found, else frames of other training clips",
     )
     cifar: str = parameter(
         "", source="no source: looked for below BENCH_DATA and ./data", doc=f"the file {CIFAR[1]} of CIFAR-100's binary version"
@@ -39,12 +39,14 @@ class PatchParameters:
     )
     largest: float = parameter(
         0.5,
-        source="LNTRA, training script; the code's default is .2",
+        source="LNTRA, README; the code's default is .2",
         doc="size of a patch as a share of the frame's",
         minimum=0.0,
         maximum=1.0,
     )
-    move: int = parameter(10, unit="pixels", source="LNTRA, code", doc="largest step of the patch from frame to frame", minimum=0)
+    move: int = parameter(
+        10, unit="pixels", source="LNTRA, README; the code's default is 0", doc="largest step of the patch from frame to frame", minimum=0
+    )
 
     def __post_init__(self) -> None:
         if self.cifar and self.source == "frames":
@@ -52,9 +54,9 @@ class PatchParameters:
 
 
 class Patch(Creator):
-    """Blends a patch of another picture, which wanders from frame to frame, into the window.
+    """Blends a patch of a picture or of another clip, which wanders from frame to frame, into the window.
 
-    LNTRA, code: the picture is enlarged to the whole frame, and the mask shows a part of it.
+    LNTRA, code: a picture is enlarged to the whole frame, and the mask shows a part of it.
     """
 
     name = "patch"
@@ -72,24 +74,34 @@ class Patch(Creator):
         self._cifar: np.ndarray | None = None
         if self.parameters.source != "frames":
             self._cifar = self._find_cifar()
-        context.fact("patches", "CIFAR-100" if self._cifar is not None else "other frames of the training part")
+        context.fact("patches", "CIFAR-100" if self._cifar is not None else "windows of other training clips")
+        if self.parameters.source == "auto" and self._cifar is None:
+            context.logger.warning("no CIFAR-100 was found: patches come from other training clips, which the authors tried as well")
 
     def draw(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        """Return the picture in all frames, and the mask at each frame's place."""
+        """Return the picture in all frames, or a window of another clip, and the mask at each frame's place."""
         _, height, width, *colours = clip.frames.shape
-        picture = self.to_range(self._picture((height, width), bool(colours), generator)[None])
-        content = np.repeat(picture, self.window.length, axis=1)
+        if self._cifar is None:
+            content = self.to_range(self._other_frames(clip, generator))
+        else:
+            picture = self.to_range(self._cifar_picture(self._cifar, (height, width), bool(colours), generator)[None])
+            content = np.repeat(picture, self.window.length, axis=1)
         mask = np.stack(wander((height, width), self.window.length, self.parameters, generator))
         return {"content": content, "mask": mask[None].astype(np.float32)}
 
-    def _picture(self, size: tuple[int, int], colour: bool, generator: np.random.Generator) -> np.ndarray:
+    def _other_frames(self, clip: OpenClip, generator: np.random.Generator) -> np.ndarray:
+        """Return a window of another clip than the sample's, where one is long enough (LNTRA, code: its frames move as well)."""
+        span = self.window.span
+        others = [other for other in self._clips if other.id != clip.id and other.length >= span] or [clip]
+        other = others[int(generator.integers(len(others)))]
+        start = int(generator.integers(other.length - span + 1))
+        return np.asarray(other.frames[start : start + span : self.window.step])
+
+    def _cifar_picture(self, cifar: np.ndarray, size: tuple[int, int], colour: bool, generator: np.random.Generator) -> np.ndarray:
         """Return a picture of a frame's `size`, (H, W) or, in colour, (H, W, 3) uint8."""
         import cv2
 
-        if self._cifar is None:
-            other = self._clips[int(generator.integers(len(self._clips)))]
-            return np.asarray(other.frames[int(generator.integers(other.length))])
-        values = self._cifar[int(generator.integers(len(self._cifar))), 2:].reshape(3, 32, 32).transpose(1, 2, 0)
+        values = cifar[int(generator.integers(len(cifar))), 2:].reshape(3, 32, 32).transpose(1, 2, 0)
         if not colour:
             values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2GRAY)
         return np.rint(enlarge(values.astype(np.float64), size)).astype(np.uint8)

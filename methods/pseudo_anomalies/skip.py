@@ -16,7 +16,7 @@ class SkipParameters:
     """Parameters of skip."""
 
     strides: tuple[int, ...] = parameter(
-        (2, 3, 4, 5), unit="frames", source="LNTRA and STEAL, training scripts; the code's default is 3", doc="each as likely", minimum=2
+        (2, 3, 4, 5), unit="frames", source="LNTRA and STEAL, READMEs; the code's default is 3", doc="each as likely", minimum=2
     )
 
 

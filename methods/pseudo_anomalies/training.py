@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -37,9 +37,17 @@ class PseudoAnomalyParameters:
     distinction_weight: float = parameter(
         0.01, source="DDL, code; the paper names no value", doc="lambda: weight of the distinction loss", minimum=0.0
     )
-    probability: float = parameter(
-        1.0, source="DDL, code: every sample", doc="share of the samples that each creator makes pseudo-anomalous", minimum=0.0, maximum=1.0
+    probability: float | None = parameter(
+        None,
+        source="1 with distinction (DDL, code), .2 with restore (LNTRA, README), .01 with negative (STEAL, README)",
+        doc="share of the samples that each creator makes pseudo-anomalous; none: that of the loss",
+        minimum=0.0,
+        maximum=1.0,
     )
+
+
+PROBABILITIES = {"distinction": 1.0, "restore": 0.2, "negative": 0.01}
+"""By loss, where the user gives none. Every sample has a pseudo-anomaly under a negative loss only to make the network unlearn everything."""
 
 
 class PseudoAnomalyTraining(NetworkMethod):
@@ -60,6 +68,8 @@ class PseudoAnomalyTraining(NetworkMethod):
         super().__init__(parameters)
         self._creators: list[Creator] = []
         if self.parameters.pseudo != "none":
+            if self.parameters.probability is None:
+                self.parameters = replace(self.parameters, probability=PROBABILITIES[self.parameters.pseudo_loss])
             self._creators = make_creators(self.parameters.pseudo, self.training_window, lambda frames: self.to_range(frames).numpy())
             share = self.parameters.probability * len(self._creators)
             if share > 1:
@@ -148,9 +158,17 @@ class PseudoAnomalyTraining(NetworkMethod):
         return self._mixed_loss(network, batch)
 
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
-        """Warn where no pseudo-anomaly was drawn in the whole training."""
-        if self._creators and not any(row["masked"] for row in history):
+        """Warn where no pseudo-anomaly was drawn in the whole training, and where a negative loss drove the network away from what is normal."""
+        if not self._creators:
+            return
+        if not any(row["masked"] for row in history):
             context.logger.warning("no pseudo-anomaly was drawn in training: the network saw normal windows alone")
+        first, last = history[0]["reconstruction"], history[-1]["reconstruction"]
+        if self.parameters.pseudo_loss == "negative" and last > first:
+            context.logger.warning(
+                f"the error grew in training, from {first:.3g} to {last:.3g}: what pseudo-anomalies push up outweighs what normal windows "
+                f"pull down. Lower probability from {self.parameters.probability:g}"
+            )
 
     def _blend(self, batch: dict[str, torch.Tensor], sigma: torch.Tensor | None = None) -> torch.Tensor:
         """Return the windows of a batch with their pseudo-anomalies, of the learned weight or each of its creator's own."""

@@ -161,16 +161,28 @@ def test_enlarging_is_bilinear_with_aligned_corners():
     np.testing.assert_allclose(enlarge(ramp, (7, 9)), np.add.outer(np.arange(7) / 2, 10 * np.arange(9) / 2))
 
 
-def test_patches_come_from_other_frames_without_cifar(tmp_path, monkeypatch):
-    """The cell keeps where they came from; the picture is a frame of the training part."""
+def test_patches_come_from_other_clips_without_cifar(tmp_path, monkeypatch, caplog):
+    """The row says so; the content moves as a window of another clip does, one that is long enough; alone a clip takes its own."""
     monkeypatch.chdir(tmp_path)
     context = make_context(0, "cpu", tmp_path)
-    creator = Patch(Window(3), None, gray)
-    creator.prepare([numbered(50, (16, 16))], context)
-    drawn = creator.draw(numbered(50, (16, 16)), 0, np.random.default_rng(0))
-    assert context.facts == {"patches": "other frames of the training part"}
-    assert len(np.unique(drawn["content"])) == 1
-    assert drawn["mask"].shape == (1, 3, 16, 16)
+    creator = Patch(Window(3, step=2), None, gray)
+    own, other, short = (named(name, length) for name, length in (("own", 40), ("other", 50), ("short", 4)))
+    creator.prepare([own, other, short], context)
+    assert context.facts == {"patches": "windows of other training clips"}
+    assert "no CIFAR-100 was found: patches come from other training clips" in caplog.text
+    for seed in range(20):
+        drawn = creator.draw(own, 0, np.random.default_rng(seed))
+        first, second, third = drawn["content"][0, :, 0, 0]
+        assert first >= 50 and second - first == third - second == 2
+        assert drawn["mask"].shape == (1, 3, 16, 16)
+    creator.prepare([own], context)
+    assert creator.draw(own, 0, np.random.default_rng(0))["content"].max() < 40
+
+
+def named(name, length):
+    """A clip whose frame n is n everywhere; those of `other` go on from 50."""
+    frames = np.full((length, 16, 16), 50 * (name == "other"), np.uint8) + np.arange(length, dtype=np.uint8)[:, None, None]
+    return OpenClip(name, "train", length, "made", opener=lambda: frames)
 
 
 @pytest.fixture

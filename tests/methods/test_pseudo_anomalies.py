@@ -164,7 +164,7 @@ def test_terms_are_logged(tmp_path):
 @pytest.mark.parametrize("loss", ["restore", "negative"])
 def test_losses_of_a_mixed_batch(loss, tmp_path):
     """Restore compares with the normal window; negative maximises the error of the pseudo-anomalous one. Plain NumPy beside it."""
-    method = Linear(LinearParameters(pseudo="objects", pseudo_loss=loss))
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss=loss, probability=1.0))
     network, batch = method.build(), batch_of(method, clip_with_tracks())
     batch["mask"][1] = 0
     value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"].item()
@@ -220,7 +220,7 @@ class Elsewhere(Fixed):
 
 def test_a_creator_may_name_the_window_it_belongs_to(tmp_path, monkeypatch):
     """The restoring loss then compares with that window."""
-    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore"))
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore", probability=1.0))
     monkeypatch.setattr(method, "_creators", [Elsewhere(1.0)])
     sample = method.sample(clip_with_tracks(), 0, np.random.default_rng(0))
     assert float(sample["window"].mean()) == 0.25
@@ -256,10 +256,27 @@ def test_training_without_any_pseudo_anomaly_is_told(tmp_path, caplog):
     """A row whose pseudo-anomalies never came carries a warning."""
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore"))
     context = make_context(0, "cpu", tmp_path)
-    method.judge([{"masked": 0.0}, {"masked": 0.1}], context)
+    method.judge([{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.1, "reconstruction": 0.2}], context)
     assert not caplog.records
-    method.judge([{"masked": 0.0}, {"masked": 0.0}], context)
+    method.judge([{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.0, "reconstruction": 0.1}], context)
     assert "no pseudo-anomaly was drawn in training" in caplog.text
+
+
+def test_negative_loss_that_wins_is_told(tmp_path, caplog):
+    """A row whose network was driven away from what is normal carries a warning, with the parameter that holds it back."""
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="negative", probability=1.0))
+    context = make_context(0, "cpu", tmp_path)
+    method.judge([{"masked": 1.0, "reconstruction": 0.2}, {"masked": 1.0, "reconstruction": 0.1}], context)
+    assert not caplog.records
+    method.judge([{"masked": 1.0, "reconstruction": 0.229}, {"masked": 1.0, "reconstruction": 2.16}], context)
+    assert "the error grew in training, from 0.229 to 2.16" in caplog.text and "Lower probability from 1" in caplog.text
+
+
+@pytest.mark.parametrize(("loss", "probability"), [("distinction", 1.0), ("restore", 0.2), ("negative", 0.01)])
+def test_probability_is_that_of_the_loss(loss, probability):
+    """Where none is given; the cell records the number, and what is given stands."""
+    assert Linear(LinearParameters(pseudo="objects", pseudo_loss=loss)).parameters.probability == probability
+    assert Linear(LinearParameters(pseudo="objects", pseudo_loss=loss, probability=0.5)).parameters.probability == 0.5
 
 
 def test_plain_training_needs_no_tracks():

@@ -63,7 +63,7 @@ def test_learned_weight_is_trained_and_static_is_not(cls, parameters, values, tm
 @pytest.mark.parametrize("loss", ["restore", "negative"])
 def test_other_losses_train_too(cls, parameters, values, loss, tmp_path):
     """Each gives a finite loss with gradients, and the sign that its name says."""
-    method, network, batch = made(cls, parameters, values, pseudo_loss=loss)
+    method, network, batch = made(cls, parameters, values, pseudo_loss=loss, probability=1.0)
     value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"]
     value.backward()
     assert bool(torch.isfinite(value))

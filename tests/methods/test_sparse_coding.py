@@ -15,7 +15,7 @@ from bench.methods import sparse_coding
 from bench.methods.networks import resnet_features
 from bench.methods.networks.resnet_features import PatchFeatures, patches, trained, untrained
 from bench.methods.networks.sparse_coding import SparseCoding, half_squared_error, soft
-from bench.methods.sparse_coding import TSC, WEIGHTS_FILE, WEIGHTS_URL, StackedRNN, StackedRNNParameters, TSCParameters
+from bench.methods.sparse_coding import MAXIMA, TSC, WEIGHTS_FILE, WEIGHTS_URL, WHOLE_FRAME, StackedRNN, StackedRNNParameters, TSCParameters
 from torch import nn
 
 from bench import Context, DataError, MethodError, OpenClip, RunError
@@ -520,6 +520,9 @@ def test_random_features_are_declared():
     assert "features of a ResNet with random weights" in TSC(TSCParameters(**SMALL)).deviations
     assert not any("random" in text for text in StackedRNN().deviations)
     assert any("torchvision's ResNet-50" in text for text in StackedRNN().deviations)
+    assert WHOLE_FRAME in TSC().deviations and MAXIMA not in TSC().deviations
+    maxima = TSC(TSCParameters(score_form="maxima")).deviations
+    assert MAXIMA in maxima and WHOLE_FRAME not in maxima
 
 
 def test_a_file_for_random_features_is_refused():

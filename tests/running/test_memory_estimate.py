@@ -94,6 +94,18 @@ def test_fake_tensors_are_counted_as_real_ones_are(tmp_path, accumulate):
     assert found.training == pytest.approx(alive.most, rel=0.02)
 
 
+NETWORKS = sorted(name for name, cls in load().methods.items() if issubclass(cls, NetworkMethod))
+WITHOUT_FILES = {"tsc": "tsc[features=random]", "srnn": "srnn[features=random]"}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_of_the_paper_has_an_estimate(name):
+    """So that each is refused where it does not fit."""
+    found = estimate(shipped(WITHOUT_FILES.get(name, name), "paper"), "cpu")
+    assert found.unknown == "" and found.scoring > 0
+    assert (found.training > 0) == ("train" in shipped(name, "paper").needs)
+
+
 def test_memory_has_a_fixed_part_and_one_for_each_sample():
     """Equal steps of the batch are equal steps of the memory, and parts of a batch take less."""
     method = shipped("ae-3d")

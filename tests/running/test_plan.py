@@ -41,6 +41,13 @@ def test_labels_alone_are_enough_where_no_frame_is_needed(plan_of, labels_only):
     assert "only labels" in pca.reason
 
 
+def test_row_with_released_weights_is_of_profile_paper(plan_of, tmp_path):
+    """Whatever the profile of the run is; the other rows keep it."""
+    plan = plan_of(f"memae,memae[weights={tmp_path / 'memae.pt'}]", "demo-ped2", profile="small")
+    assert [(cell.record.profile, cell.record.parameters["width"]) for cell in plan.cells] == [("small", 0.25), ("paper", 1.0)]
+    assert plan.cells[1].record.reason.startswith("memae: no weights at ")
+
+
 def test_missing_member_of_a_group_is_a_reason_and_one_named_singly_is_refused(plan_of, labels_only):
     """`all` goes on without ped2 and shanghaitech; `ped2` by name is refused before work."""
     plan = plan_of("constant", "all")
