@@ -127,7 +127,7 @@ Examples (quote selections that contain [ or |):
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Parts that each training batch of a network is cut into: less memory, but batch statistics, and so scores, differ.",
+    help="Parts that each training batch of a network is cut into: less memory, but what is taken over a batch, and so scores, differ.",
 )
 @click.option(
     "--precision",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -31,8 +32,9 @@ def versions() -> dict[str, str]:
     return found
 
 
+@functools.cache
 def git_state() -> str:
-    """Return the commit of the source tree, with '+' where files differ from it; empty outside a checkout."""
+    """Return the commit of the source tree when it was first asked for, with '+' where files differ from it; empty outside a checkout."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return ""

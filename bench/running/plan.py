@@ -23,7 +23,7 @@ from ..plugins.selection import PROFILES, Selected, select, select_one
 from ..plugins.syntax import nearest, parse
 from ..reporting.published import published_of
 from ..runs.folder import CellRecord, Run
-from .machine import choose_device, cores
+from .machine import choose_device, cores, git_state
 from .request import Request, data_roots
 
 if TYPE_CHECKING:
@@ -385,6 +385,7 @@ def _plan_cells(
                     **({"compile": True} if is_network and request.compile else {}),
                 },
                 source_sha256=source,
+                git=git_state(),
                 deviations=[*method.deviations, *_deviations_of(request, accumulate, is_network)],
                 bibtex=method.info.bibtex,
                 ablation=list(method.info.ablation or ()),
@@ -405,7 +406,9 @@ def _deviations_of(request: Request, parts: int, network: bool) -> list[str]:
     """Return what options of the request make of a cell: footnotes of its row."""
     found = []
     if parts > 1:
-        found.append(f"--accumulate {parts}: each batch is trained in {parts} parts, so that batch statistics are those of a part")
+        found.append(
+            f"--accumulate {parts}: each batch is trained in {parts} parts: statistics, ratios and updates of a memory that a batch has are those of a part"
+        )
     if network and request.precision == "bf16":
         found.append("--precision bf16: the network computes in bfloat16, weights stay in fp32; published numbers are of fp32")
     if network and request.compile:

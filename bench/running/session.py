@@ -189,7 +189,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
     plan.run.write_manifest(
         {
             "command": plan.request.command,
-            "commands": [*manifest.get("commands", []), {"at": now, "line": plan.request.command}],
+            "commands": [*manifest.get("commands", []), {"at": now, "line": plan.request.command, "git": git_state()}],
             "started": manifest.get("started", now),
             "request": plan.signature(),
             "profile": ", ".join(plan.profiles),

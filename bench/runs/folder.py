@@ -134,6 +134,9 @@ class CellRecord:
     key: dict[str, Any] = field(default_factory=dict)
     """What decides whether a finished cell is used again."""
     source_sha256: str = ""
+    """Of the file of the method."""
+    git: str = ""
+    """The commit of bench that the cell was last begun by, with '+' where files differed; empty outside a checkout."""
     attempts: int = 0
     warnings: list[str] = field(default_factory=list)
     deviations: list[str] = field(default_factory=list)

@@ -317,7 +317,7 @@ def test_parts_belong_to_the_key_of_what_is_trained(plan_of, monkeypatch):
     one, two = plan_of("ae-3d,random-network,constant"), plan_of("ae-3d,random-network,constant", accumulate=2)
     assert [cell.record.key.get("accumulate") for cell in two.cells] == [2, None, None]
     assert [cell.record.key for cell in one.cells][1:] == [cell.record.key for cell in two.cells][1:]
-    assert "batch statistics are those of a part" in " ".join(two.cells[0].record.deviations)
+    assert "that a batch has are those of a part" in " ".join(two.cells[0].record.deviations)
     assert not [text for cell in (*one.cells, *two.cells[1:]) for text in cell.record.deviations if "accumulate" in text]
     assert (one.signature().get("accumulate"), two.signature()["accumulate"]) == (None, 2)
 

@@ -5,6 +5,7 @@ import pytest
 
 from bench import DataError, RequestError
 from bench.plugins.registry import load
+from bench.running import plan as plan_module
 from bench.running.plan import make_plan
 from bench.running.request import Request, data_roots, parse_seeds
 from bench.running.session import run_finder
@@ -39,6 +40,13 @@ def test_labels_alone_are_enough_where_no_frame_is_needed(plan_of, labels_only):
     assert (constant.status, constant.data_share) == ("queued", 1.0)
     assert pca.status == "no data"
     assert "only labels" in pca.reason
+
+
+def test_a_number_leads_back_to_the_code_that_made_it(plan_of, labels_only, monkeypatch):
+    """Each cell carries the commit that began it, whichever commands came after."""
+    monkeypatch.setattr(plan_module, "git_state", lambda: "0123456789abcdef+")
+    (cell,) = plan_of("constant", "avenue").cells
+    assert cell.record.git == "0123456789abcdef+"
 
 
 def test_row_with_released_weights_is_of_profile_paper(plan_of, tmp_path):

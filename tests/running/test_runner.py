@@ -15,6 +15,7 @@ import pytest
 from bench.errors import BenchError
 from bench.running import worker
 from bench.running.executors.local import LocalExecutor
+from bench.running.machine import git_state
 from bench.running.reporter import Reporter, read_progress
 from bench.running.runner import SILENCE, Job, Listener, Runner
 from bench.runs.folder import Run, write_scores
@@ -155,6 +156,15 @@ def test_run_makes_scores_tables_and_says_where(place):
     assert {clip: len(found.values) for clip, found in run.scores(run.cells()[0]).items()} == {"01": 20, "02": 26, "03": 12}
     assert not list(run.path.glob("cells/**/scratch"))
     assert not list(run.path.glob("**/progress.json"))
+
+
+def test_each_command_is_kept_with_its_commit(place):
+    """A run that several versions went on with says which came when; each cell has that of its own."""
+    for methods in ("brightness", "brightness[pause=0.001]"):
+        assert bench(place, methods, "--out", "run").returncode == 0
+    run = Run.open(place / "run")
+    assert len(run.manifest["commands"]) == 2
+    assert {entry["git"] for entry in run.manifest["commands"]} == {cell.git for cell in run.cells()} == {git_state()}
 
 
 def test_same_seed_gives_the_same_scores(place):
