@@ -73,14 +73,27 @@ def known(kind: str) -> list[dict[str, Any]]:
     return json.loads(done.stdout)
 
 
+TOLD = {
+    "family": "family",
+    "citation": "citation key",
+    "inputs": "inputs",
+    "extra_knowledge": "extra knowledge",
+    "published_protocol": "published under",
+    "reproduction": "reproducing it",
+}
+"""What the page says of a method's facts, and how it calls each."""
+
+
 def methods() -> str:
     """Return a section a method: what it is, where it comes from, groups, profiles, parameters, published numbers, deviations."""
     groups = [(f"`{group}`", ", ".join(f"[{name}](#{name})" for name in members)) for group, members in load().groups("methods").items()]
     parts = ["## Groups", table(("group", "members"), groups)]
     for facts in known("methods"):
         info = facts["info"]
-        origin = [str(info[key]) for key in ("title", "venue", "year", "inputs", "extra_knowledge") if info.get(key)]
-        parts += [f"## {facts['name']}", literal(facts["about"]), literal("; ".join(origin)) + "."]
+        origin = [str(info[key]) for key in ("title", "venue", "year") if info.get(key)]
+        parts += [f"## {facts['name']}", literal(facts["about"]), *([literal(", ".join(origin)) + "."] if origin else [])]
+        told = [(words, literal(str(info[key]))) for key, words in TOLD.items() if info.get(key)]
+        parts += [table(("fact", "what is known"), told)] if told else []
         if facts["published_only"]:
             parts.append(f"Published numbers only: {literal(facts['published_only'])}.")
         if facts["needs_parameters"]:

@@ -31,6 +31,7 @@ class MAMC(_PublishedOnly):
         bibtex=bibtex("ning2024mamc"),
         family="published only",
         groups=("published",),
+        published_protocol="not stated where it was read",
     )
 
 
@@ -46,4 +47,5 @@ class C2Net(_PublishedOnly):
         bibtex=bibtex("liang2024c2net"),
         family="published only",
         groups=("published",),
+        published_protocol="not stated where it was read",
     )
