@@ -1,6 +1,7 @@
-"""Weights, inputs and clips that tests of several methods are made with; the golden values of networks belong to them."""
+"""Weights, inputs and clips that tests of several methods are made with (golden values of networks belong to them), and a look at shapes."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -25,6 +26,14 @@ def fill(network: nn.Module, gain: float) -> nn.Module:
                 fan = parameter.numel() / parameter.shape[0]
                 parameter.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(parameter.shape)
     return network
+
+
+def watched(layers: Iterable[nn.Module]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """A list that fills with the shapes of what each layer is given and gives, in the order of their calls."""
+    seen: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    for layer in layers:
+        layer.register_forward_hook(lambda module, inputs, output: seen.append((tuple(inputs[0].shape), tuple(output.shape))))
+    return seen
 
 
 def wave(*shape: int, frequency: float = 0.11, phase: float = 0.0) -> torch.Tensor:

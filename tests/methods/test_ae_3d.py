@@ -1,4 +1,5 @@
-"""ae-3d and random-network: golden values (made once with the authors' code, in float64), counts, score, a short training."""
+"""ae-3d and random-network: golden values (made once with the authors' code, in float64), counts, shapes, score, a short
+training."""
 
 import logging
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from bench.methods.ae_3d import AE3D, AE3DParameters, Network3DParameters, RandomNetwork
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
-from made import Known, fill, moving_square, wave
+from made import Known, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import OpenClip
@@ -47,6 +48,18 @@ def test_parameter_counts(channels, expected):
     with torch.device("meta"):
         network = AutoEncoder3D(channels)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_layer_shapes(channels):
+    """Each layer halves or doubles height and width; the outer ones keep all 16 frames."""
+    with torch.device("meta"):
+        network = AutoEncoder3D(channels)
+        seen = watched((*network.encoder, *network.decoder))
+        network(torch.empty(1, channels, 16, 256, 256))
+    encoded = [(96, 16, 128), (128, 8, 64), (256, 4, 32), (256, 2, 16)]
+    decoded = [(256, 4, 32), (128, 8, 64), (96, 16, 128), (channels, 16, 256)]
+    assert [shape for _, shape in seen] == [(1, outputs, frames, size, size) for outputs, frames, size in encoded + decoded]
 
 
 def test_width_scales_the_channels():

@@ -1,11 +1,12 @@
-"""ae-conv2d: golden values (of an independent implementation from the layer table, in float64), counts, unpooling, score, training."""
+"""ae-conv2d: golden values (of an independent implementation from the layer table, in float64), counts, shapes, unpooling, loss,
+score, training."""
 
 import numpy as np
 import pytest
 import torch
 from bench.methods.ae_conv2d import AEConv2D, AEConv2DParameters
 from bench.methods.networks.hasan import ConvAutoEncoder2D, pool, unpool
-from made import clip_of, fill
+from made import Known, clip_of, fill, watched, wave
 from torch.nn import functional
 
 from bench.running.context import make_context
@@ -30,6 +31,24 @@ def test_parameter_counts(length, expected):
     with torch.device("meta"):
         network = ConvAutoEncoder2D(length)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+@pytest.mark.parametrize("length", [5, 10, 20])
+@pytest.mark.parametrize(("size", "outer", "middle", "inner"), [(227, 55, 27, 13), (131, 31, 15, 7), (67, 15, 7, 3)])
+def test_layer_shapes(size, outer, middle, inner, length):
+    """What each layer is given and gives: poolings leave out the last row of odd maps, and unpoolings give it back."""
+    with torch.device("meta"):
+        network = ConvAutoEncoder2D(length)
+        seen = watched((*network.encoder, *network.decoder))
+        network(torch.empty(1, length, size, size))
+    assert seen == [
+        ((1, length, size, size), (1, 512, outer, outer)),
+        ((1, 512, middle, middle), (1, 256, middle, middle)),
+        ((1, 256, inner, inner), (1, 128, inner, inner)),
+        ((1, 128, inner, inner), (1, 256, inner, inner)),
+        ((1, 256, middle, middle), (1, 512, middle, middle)),
+        ((1, 512, outer, outer), (1, length, size, size)),
+    ]
 
 
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (55, 55)])
@@ -82,6 +101,17 @@ def test_weight_decay_spares_biases():
     assert (decayed["weight_decay"], spared["weight_decay"], decayed["lr"]) == (5e-4, 0, 1e-4)
     assert len(decayed["params"]) == len(spared["params"]) == 6
     assert all(parameter.ndim == 4 for parameter in decayed["params"])
+
+
+@pytest.mark.parametrize("length", [5, 10, 20])
+def test_loss_is_the_mean_squared_error(length, tmp_path):
+    """Of a known residual, over all pixels and all frames, in plain NumPy."""
+    method = AEConv2D(AEConv2DParameters(size=23, length=length))
+    windows, residual = wave(2, 1, length, 23, 23, frequency=0.37), wave(2, length, 23, 23)
+    terms = method.loss(Known(residual), {"window": windows}, make_context(0, "cpu", tmp_path))
+    expected = np.mean(residual.numpy() ** 2)
+    assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx((expected, expected), rel=1e-12)
+    assert set(terms) == {"loss", "reconstruction"}
 
 
 @pytest.mark.parametrize("length", [5, 10, 20])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from bench.methods.ae_conv3d import AEConv3D, AEConv3DParameters
 from bench.methods.networks.stae import HalvingPool3D, SpatioTemporalAutoEncoder, prediction_loss
-from made import clip_of, fill, moving_square, wave
+from made import clip_of, fill, moving_square, watched, wave
 from torch import nn
 from torch.nn import functional
 
@@ -45,16 +45,15 @@ def test_parameter_counts(channels, prediction, kernel, expected):
 
 @pytest.mark.parametrize("kernel", [3, 4])
 def test_layer_shapes(kernel):
-    """Each pooling halves frames, height and width, and each transposed convolution doubles them again."""
-    shapes = []
+    """Each pooling halves frames, height and width, and each transposed convolution doubles them again, in both decoders."""
     with torch.device("meta"):
-        network = SpatioTemporalAutoEncoder(1, 1.0, False, kernel)
-        for layer in (*network.encoder, *network.reconstruction):
-            layer.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape[1:])))
-        network(torch.empty(1, 1, 16, 128, 128))
+        network = SpatioTemporalAutoEncoder(1, 1.0, True, kernel)
+        parts = [watched(part) for part in (network.encoder, network.reconstruction, network.prediction)]
+        network.continued(torch.empty(1, 1, 16, 128, 128))
     encoded = [(32, 16, 128), (32, 8, 64), (48, 8, 64), (48, 4, 32), (64, 4, 32), (64, 2, 16), (64, 2, 16)]
     decoded = [(48, 4, 32), (32, 8, 64), (32, 16, 128), (1, 16, 128), (1, 16, 128)]
-    assert shapes == [(channels, frames, size, size) for channels, frames, size in encoded + decoded]
+    for seen, expected in zip(parts, (encoded, decoded, decoded)):
+        assert [shape for _, shape in seen] == [(1, channels, frames, size, size) for channels, frames, size in expected]
 
 
 def test_width_scales_the_channels():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from bench.methods.ae_convlstm import AEConvLSTM, AEConvLSTMParameters
 from bench.methods.networks.luo import ConvLSTMAutoEncoder
-from made import clip_of, moving_square
+from made import clip_of, moving_square, watched
 from torch import nn
 
 from bench import OpenClip
@@ -17,18 +17,26 @@ def make(**values):
     return AEConvLSTM(AEConvLSTMParameters(**(dict(AEConvLSTM.profiles["smoke"]) | values)))
 
 
-def test_parameter_count_and_shapes():
-    """As counted from the authors' network file; maps of 57, 29 and 15 pixels, and exactly 225 again."""
+def test_parameter_counts():
+    """As counted from the authors' network file: of all, of the encoder, of the ConvLSTM, and of each decoder."""
     with torch.device("meta"):
         network = ConvLSTMAutoEncoder()
-        maps, shapes = torch.zeros(1, 1, 225, 225), []
-        for layer in network.encoder:
-            maps = layer(maps)
-            shapes.append(tuple(maps.shape[1:]))
-        current, past = network(torch.zeros(2, 1, 3, 225, 225))
-    assert sum(weights.numel() for weights in network.parameters()) == 24_893_442
-    assert sum(weights.numel() for weights in network.memory.parameters()) == 18_876_416
-    assert shapes[::2] == [(128, 57, 57), (256, 29, 29), (512, 15, 15)]
+    parts = (network, network.encoder, network.memory, network.current, network.past)
+    counts = [sum(weights.numel() for weights in part.parameters()) for part in parts]
+    assert counts == [24_893_442, 2_006_016, 18_876_416, 2_005_505, 2_005_505]
+
+
+def test_layer_shapes():
+    """Frames of two windows one by one, the ConvLSTM over their three frames, and exactly 225 pixels again; no past of the first frame."""
+    with torch.device("meta"):
+        network = ConvLSTMAutoEncoder()
+        seen = watched((*network.encoder[::2], network.memory, *network.current[::2], *network.past[::2]))
+        current, past = network(torch.empty(2, 1, 3, 225, 225))
+    encoded, decoded = [(128, 57), (256, 29), (512, 15)], [(256, 29), (128, 57), (1, 225)]
+    expected = [(6, channels, size, size) for channels, size in encoded]
+    expected += [(2, 3, 512, 15, 15)]
+    expected += [(frames, channels, size, size) for frames in (6, 4) for channels, size in decoded]
+    assert [shape for _, shape in seen] == expected
     assert (current.shape, past.shape) == ((2, 1, 3, 225, 225), (2, 1, 2, 225, 225))
 
 

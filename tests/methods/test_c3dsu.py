@@ -1,4 +1,4 @@
-"""C3DSU and UNet: golden values, parameter counts, score, streaming. Golden values: made once with the authors' code, in float64."""
+"""C3DSU and UNet: golden values, parameter counts, shapes, score, streaming. Golden values: made once with the authors' code, in float64."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, UNetParameters
-from bench.methods.networks.c3dsu import Conv3DSkipUNet, FoldedUNet, UNet, patch_max
-from made import fill
+from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, FoldedUNet, UNet, patch_max
+from made import fill, watched
 from torch import nn
 
 from bench import OpenClip
@@ -147,13 +147,28 @@ def count(network: nn.Module) -> int:
         (1, 64, 5, (3, 5, 7), 1_651_874),
         (1, 64, 7, (3, 5, 7), 1_749_794),
         (3, 64, 5, (3, 5, 7), 1_663_928),
+        (3, 64, 7, (3, 5, 7), 1_761_848),
         (1, 512, 3, (3, 5, 7), 98_906_090),
         (3, 512, 3, (3, 5, 7), 99_001_808),
+        (1, 512, 5, (3, 5, 7), 105_172_970),
+        (1, 512, 7, (3, 5, 7), 111_439_850),
+        (3, 512, 5, (3, 5, 7), 105_268_688),
         (3, 512, 7, (3, 5, 7), 111_535_568),
         (1, 64, 3, (3, 3, 3, 3), 822_719),
+        (3, 64, 3, (3, 3, 3, 3), 828_037),
+        (1, 512, 3, (3, 3, 3, 3), 52_237_943),
         (3, 512, 3, (3, 3, 3, 3), 52_279_549),
         (1, 64, 3, (3,), 316_328),
         (1, 64, 3, (5,), 573_480),
+        (1, 64, 3, (7,), 959_208),
+        (3, 64, 3, (3,), 317_662),
+        (3, 64, 3, (5,), 577_118),
+        (3, 64, 3, (7,), 966_302),
+        (1, 512, 3, (3,), 20_113_616),
+        (1, 512, 3, (5,), 36_506_832),
+        (1, 512, 3, (7,), 61_096_656),
+        (3, 512, 3, (3,), 20_124_022),
+        (3, 512, 3, (5,), 36_535_670),
         (3, 512, 3, (7,), 61_153_142),
     ],
 )
@@ -168,7 +183,9 @@ def test_c3dsu_parameter_counts(channels, latent, length, kernels, expected):
     [
         (1, 64, (3, 5, 7), 1_406_954),
         (3, 64, (3, 5, 7), 1_419_008),
+        (1, 512, (3, 5, 7), 89_504_810),
         (3, 512, (3, 5, 7), 89_600_528),
+        (1, 64, (3, 3, 3, 3), 675_719),
         (3, 64, (3, 3, 3, 3), 681_037),
         (3, 64, (3,), 170_662),
         (3, 64, (7,), 819_302),
@@ -178,6 +195,60 @@ def test_unet_parameter_counts(channels, latent, kernels, expected):
     """As counted in the authors' code, or worked out by formula."""
     with torch.device("meta"):
         assert count(UNet(channels, latent, kernels)) == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "length"),
+    [(Conv3DSkipUNet(3, 64, 3), 3), (Conv3DSkipUNet(3, 64, 5), 5), (UNet(3, 64), 1)],
+    ids=["c3dsu-3", "c3dsu-5", "unet"],
+)
+def test_layer_shapes(network, length):
+    """Encoder blocks see all frames of both windows; decoder blocks see one frame of each, beside as many channels of a skip connection."""
+    seen = watched((*network.encoder, *network.decoder))
+    with torch.inference_mode():
+        network(torch.zeros(2, 3, length, 64, 48))  # not on the meta device: it has no autocast, for which the network asks
+    frames = 2 * length
+    assert seen == [
+        ((frames, 3, 64, 48), (frames, 8, 32, 24)),
+        ((frames, 8, 32, 24), (frames, 16, 16, 12)),
+        ((frames, 16, 16, 12), (frames, 32, 8, 6)),
+        ((frames, 32, 8, 6), (frames, 64, 4, 3)),
+        ((2, 64, 4, 3), (2, 32, 8, 6)),
+        ((2, 64, 8, 6), (2, 16, 16, 12)),
+        ((2, 32, 16, 12), (2, 8, 32, 24)),
+        ((2, 16, 32, 24), (2, 3, 64, 48)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("up", "each", "joined", "mixed", "output"),
+    [
+        (False, (7, 32, 48), (21, 32, 48), (84, 16, 24), (7, 16, 24)),
+        (True, (28, 32, 48), (84, 32, 48), (21, 64, 96), (7, 64, 96)),
+    ],
+    ids=["encoder", "decoder"],
+)
+def test_block_shapes(up, each, joined, mixed, output):
+    """Parallel convolutions work at the input's size; the 1x1 convolution comes behind the change of resolution."""
+    block = Block(10, 7, (3, 5, 7), up)
+    seen = watched((*block.parallel, block.norm, block.mix, block.mix_norm))
+    with torch.inference_mode():
+        block(torch.zeros(1, 10, 32, 48))
+    expected = [((10, 32, 48), each)] * 3 + [(joined, joined), (mixed, output), (output, output)]
+    assert seen == [((1, *given), (1, *returned)) for given, returned in expected]
+
+
+@pytest.mark.parametrize("length", [3, 5, 7])
+def test_skip_convolutions_keep_the_frames(length):
+    """A kernel spans all frames of the window; padded, as many planes come out of it, and one of them goes on."""
+    with torch.device("meta"):
+        network = Conv3DSkipUNet(3, 512, length)
+        for level, (width, size) in enumerate([(64, 128), (128, 64), (256, 32), (512, 16)]):
+            skip = network.skips[level]
+            assert (skip.weight.shape, skip.bias.shape) == ((width, width, length, 3, 3), (width,))
+            assert skip(torch.empty(2, width, length, size, size)).shape == (2, width, length, size, size)
+            assert network.skip(level, torch.empty(2, length * width, size, size)).shape == (2, width, size, size)
+    assert len(network.skips) == 4
 
 
 @pytest.mark.parametrize("length", [3, 5])

@@ -1,4 +1,4 @@
-"""lntra-skip, lntra-patch, steal, pseudobound: golden network and losses, score, released weights, short trainings."""
+"""lntra-skip, lntra-patch, steal, pseudobound: golden network and losses, shapes, score, released weights, short trainings."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from bench.methods.lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
-from made import clip_of, fill, moving_square
+from made import clip_of, fill, moving_square, watched
 from torch import nn
 
 from bench.plugins.registry import load
@@ -54,6 +54,18 @@ def test_parameter_count(cls):
     with torch.device("meta"):
         network = cls().build_network()
     assert sum(parameter.numel() for parameter in network.parameters()) == 5_980_801
+
+
+@pytest.mark.parametrize("cls", ROWS, ids=ROW_IDS)
+def test_layer_shapes(cls):
+    """Those of ae-3d, and the tanh behind them."""
+    with torch.device("meta"):
+        network = cls().build_network()
+        seen = watched((*network.encoder, *network.decoder))
+        network(torch.empty(1, 1, 16, 256, 256))
+    encoded = [(96, 16, 128), (128, 8, 64), (256, 4, 32), (256, 2, 16)]
+    decoded = [(256, 4, 32), (128, 8, 64), (96, 16, 128), (1, 16, 256), (1, 16, 256)]
+    assert [shape for _, shape in seen] == [(1, outputs, frames, size, size) for outputs, frames, size in encoded + decoded]
 
 
 def test_initial_weights_are_those_of_torch():

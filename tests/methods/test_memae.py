@@ -1,4 +1,5 @@
-"""memae: golden values (made once with the authors' code, in float64), counts, loss, warnings, released weights, score, training."""
+"""memae: golden values (made once with the authors' code, in float64), counts, shapes, loss, warnings, released weights, score,
+training."""
 
 import logging
 
@@ -8,7 +9,7 @@ import torch
 from bench.methods.memae import MemAE, MemAEParameters
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
 from bench.methods.networks.memae import MemoryAutoEncoder3D
-from made import Known, clip_of, fill, moving_square, wave
+from made import Known, clip_of, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import MethodError
@@ -84,6 +85,26 @@ def test_parameter_counts(channels, expected):
     with torch.device("meta"):
         network = MemoryAutoEncoder3D(channels)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+def test_layer_shapes():
+    """2000 items are addressed at each position of the encoder's last map; what is read goes on with the shape of that map."""
+    network, attention = MemoryAutoEncoder3D(), []
+    seen = watched((*network.encoder, *network.decoder))
+    network.memory.register_forward_hook(lambda module, inputs, output: attention.append(tuple(output[1].shape)))
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, 16, 64, 32))  # not on the meta device: it has no autocast, which the memory switches off
+    assert seen == [
+        ((1, 1, 16, 64, 32), (1, 96, 16, 32, 16)),
+        ((1, 96, 16, 32, 16), (1, 128, 8, 16, 8)),
+        ((1, 128, 8, 16, 8), (1, 256, 4, 8, 4)),
+        ((1, 256, 4, 8, 4), (1, 256, 2, 4, 2)),
+        ((1, 256, 2, 4, 2), (1, 256, 4, 8, 4)),
+        ((1, 256, 4, 8, 4), (1, 128, 8, 16, 8)),
+        ((1, 128, 8, 16, 8), (1, 96, 16, 32, 16)),
+        ((1, 96, 16, 32, 16), (1, 1, 16, 64, 32)),
+    ]
+    assert attention == [(1, 2000, 2, 4, 2)]
 
 
 def test_memory_narrows_with_the_network():

@@ -130,12 +130,13 @@ def test_encoder_gives_the_golden_features():
     assert weights[[0, 9]].tolist() == pytest.approx([0.10017178, 0.099933455], rel=1e-6)
 
 
-@pytest.mark.parametrize(("channels", "expected"), [(3, 17_196_291), (1, 17_193_985)])
-def test_parameter_counts(channels, expected):
+@pytest.mark.parametrize(("channels", "expected", "decoder"), [(3, 17_196_291, 12_507_075), (1, 17_193_985, 12_505_921)])
+def test_parameter_counts(channels, expected, decoder):
     """As counted in the authors' code, less the 1,024 of a normalisation that they never use; the memory has none."""
     with torch.device("meta"):
         network = MemoryGuidedAutoEncoder(channels)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected - 1024
+    assert sum(parameter.numel() for parameter in network.decoder.parameters()) == decoder
     assert network.items.shape == (10, 512)
     assert not network.items.requires_grad
 

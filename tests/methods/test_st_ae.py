@@ -1,10 +1,11 @@
-"""st-ae: counts, shapes, score, a short training."""
+"""st-ae: counts, shapes, loss and score against plain NumPy, a short training."""
 
 import numpy as np
 import pytest
 import torch
 from bench.methods.networks.chong import SpatioTemporalAutoEncoder
 from bench.methods.st_ae import SpatioTemporalAE, SpatioTemporalAEParameters
+from made import Known, watched, wave
 from torch import nn
 
 from bench import OpenClip
@@ -15,16 +16,41 @@ def make(**values):
     return SpatioTemporalAE(SpatioTemporalAEParameters(**(dict(SpatioTemporalAE.profiles["smoke"]) | values)))
 
 
-def test_parameter_count_and_shapes():
-    """As computed from the layer table; maps of 55 and 26 pixels, and exactly 227 again."""
+def test_parameter_counts():
+    """As computed from the layer table: of all, of encoder and decoder, and of each ConvLSTM."""
     with torch.device("meta"):
         network = SpatioTemporalAutoEncoder()
-        features = network.encoder(torch.zeros(3, 1, 227, 227))
-        output = network(torch.zeros(2, 1, 3, 227, 227))
-    assert sum(weights.numel() for weights in network.parameters()) == 1_068_225
-    assert [sum(weights.numel() for weights in cell.parameters()) for cell in network.memory] == [295_168, 110_720, 221_440]
-    assert features.shape == (3, 64, 26, 26)
-    assert output.shape == (2, 1, 3, 227, 227)
+    parts = (network, network.encoder, network.decoder, *network.memory)
+    counts = [sum(weights.numel() for weights in part.parameters()) for part in parts]
+    assert counts == [1_068_225, 220_480, 220_417, 295_168, 110_720, 221_440]
+
+
+@pytest.mark.parametrize(("size", "outer", "inner"), [(227, 55, 26), (83, 19, 8)])
+def test_layer_shapes(size, outer, inner):
+    """Frames of two windows one by one, the ConvLSTMs over their three frames, and exactly the size of the frames again."""
+    with torch.device("meta"):
+        network = SpatioTemporalAutoEncoder()
+        seen = watched((*network.encoder[::2], *network.memory, *network.decoder[::2]))
+        output = network(torch.empty(2, 1, 3, size, size))
+    assert [shape for _, shape in seen] == [
+        (6, 128, outer, outer),
+        (6, 64, inner, inner),
+        (2, 3, 64, inner, inner),
+        (2, 3, 32, inner, inner),
+        (2, 3, 64, inner, inner),
+        (6, 128, outer, outer),
+        (6, 1, size, size),
+    ]
+    assert output.shape == (2, 1, 3, size, size)
+
+
+def test_loss_is_the_mean_squared_error(tmp_path):
+    """Of a known residual, over all pixels and all frames of the windows, in plain NumPy."""
+    windows, residual = wave(2, 1, 10, 27, 27, frequency=0.37), wave(2, 1, 10, 27, 27)
+    terms = make().loss(Known(residual), {"window": windows}, make_context(0, "cpu", tmp_path))
+    expected = np.mean(residual.numpy() ** 2)
+    assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx((expected, expected), rel=1e-12)
+    assert set(terms) == {"loss", "reconstruction"}
 
 
 def test_score_is_the_norm_of_the_last_frames_error():
