@@ -66,10 +66,11 @@ class PseudoAnomalyTraining(NetworkMethod):
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
+        given = self.parameters
+        if given.probability is None:
+            self.parameters = replace(given, probability=PROBABILITIES[given.pseudo_loss])
         self._creators: list[Creator] = []
-        if self.parameters.pseudo != "none":
-            if self.parameters.probability is None:
-                self.parameters = replace(self.parameters, probability=PROBABILITIES[self.parameters.pseudo_loss])
+        if given.pseudo != "none":
             self._creators = make_creators(self.parameters.pseudo, self.training_window, lambda frames: self.to_range(frames).numpy())
             share = self.parameters.probability * len(self._creators)
             if share > 1:
@@ -79,9 +80,7 @@ class PseudoAnomalyTraining(NetworkMethod):
                 )
         else:
             names = {item.name for item in fields(PseudoAnomalyParameters)} - {"pseudo"}
-            idle = [
-                item.name for item in fields(self.parameters) if item.name in names and getattr(self.parameters, item.name) != item.default
-            ]
+            idle = [item.name for item in fields(given) if item.name in names and getattr(given, item.name) != item.default]
             if idle:
                 raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
         if self.weights_file is None:
