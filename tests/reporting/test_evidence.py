@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.plugins.registry import load
-from bench.reporting.tables import write_tables
+from bench.reporting.report import KINDS, open_source
+from bench.reporting.tables import to_text, write_tables
 from bench.runs.folder import Run
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -52,3 +53,14 @@ def test_the_words_quote_the_table(evidence):
         assert shown is not None
         assert shown[1] == (evidence / "tables" / name).read_text(), name
     assert "<!-- comparison.txt -->" in text
+
+
+def test_the_words_show_what_papers_print(evidence):
+    """Published, measured and difference, as `bench report` makes them from the run."""
+    text = (evidence / "README.md").read_text()
+    shown = re.search(r"<!-- head of published-columns -->\n```\n(.*?)```", text, re.DOTALL)
+    assert shown is not None
+    run, registry = Run.open(evidence), load()
+    source = open_source(run, registry, registry.protocols[run.manifest["protocol"]], registry.metrics["auc"])
+    (table,) = KINDS["published-columns"].make(source)
+    assert to_text(table).startswith(shown[1])
