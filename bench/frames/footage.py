@@ -93,4 +93,4 @@ def _inside(folder: Path) -> Iterator[tuple[Path, VideoFile | ImageFiles]]:
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    return tuple(numbered_images(folder, (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))).values())
+    return tuple(numbered_images(folder, sorted(folder.iterdir())).values())

@@ -21,7 +21,7 @@ def numbered_images(folder: Path, paths: Iterable[Path], starts: tuple[int, ...]
     Parameters
     ----------
     folder : named where a number is missing.
-    paths : what lies in it; other files are left out.
+    paths : what lies in it; other files are left out, and what begins with a dot ('._001.tif').
     starts : numbers that the first picture may have; None: any.
 
     Raises
@@ -30,7 +30,7 @@ def numbered_images(folder: Path, paths: Iterable[Path], starts: tuple[int, ...]
     """
     numbered: dict[int, Path] = {}
     for path in paths:
-        if path.suffix.lower() not in IMAGE_ENDINGS:
+        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_ENDINGS:
             continue
         number = _LAST_NUMBER.search(path.stem)
         if number is None:

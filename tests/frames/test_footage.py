@@ -39,6 +39,7 @@ def test_a_file_and_a_folder_of_pictures_are_one_video_each(tmp_path):
     (video,) = find_footage(str(tmp_path / "a.dat"))
     assert (video.name, video.clip.source) == ("a", VideoFile(tmp_path / "a.dat"))
     folder = pictures(tmp_path / "yard", [8, 9, 10, 11])
+    (folder / "._frame8.png").write_bytes(b"")
     (found,) = find_footage(str(folder))
     assert found.name == "yard" and [path.stem for path in found.clip.source.paths] == ["frame8", "frame9", "frame10", "frame11"]
 

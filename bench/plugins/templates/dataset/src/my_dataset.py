@@ -1,6 +1,6 @@
 """my-dataset: folders of pictures, and a CSV of abnormal frames. Fit `locate`, `clips` and `labels` to where yours lies.
 
-my-dataset/train/CLIP/*.png     normal clips, pictures in the order of their names
+my-dataset/train/CLIP/*.png     normal clips, pictures in the order of the numbers in their names
 my-dataset/test/CLIP/*.png
 my-dataset/labels.csv           clip,first,last: abnormal frames of test clips, from 0, both ends included
 """
@@ -9,7 +9,7 @@ import csv
 
 import numpy as np
 
-from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, hookimpl
+from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, hookimpl, numbered_images
 
 
 class MyDataset(Dataset):
@@ -31,7 +31,7 @@ class MyDataset(Dataset):
         """Return the clips of 'train' or 'test', in order; a clip of videos has the source VideoFile(path) and no length."""
         clips = []
         for folder in sorted(path for path in (self.root / part).glob("*") if path.is_dir()):
-            pictures = tuple(sorted(folder.glob("*.png")))
+            pictures = tuple(numbered_images(folder, folder.iterdir()).values())
             clips.append(Clip(folder.name, part, ImageFiles(pictures), len(pictures)))
         return clips
 
