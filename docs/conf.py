@@ -25,6 +25,8 @@ include_patterns = [
     "docs/*.ipynb",
     "results/README.md",
     "results/ped2-small/README.md",
+    "results/ped2-medium/README.md",
+    "results/search-medium/README.md",
 ]
 # Not even looked through: environments, data and caches may be large.
 exclude_patterns = [".*", "*venv*", "build", "data", "dist", "results/*/cells"]
