@@ -103,12 +103,14 @@ class NetworkMethod(Method):
             )
         import torch
 
-        with torch.device("meta"):
-            network = self.build()
         try:
+            with torch.device("meta"):
+                network = self.build()
             self._fill(network, self.weights_file, assign=True)  # nothing can be copied into a network without data
         except MethodError as error:
             raise DataError(str(error)) from error
+        except Exception:  # a plugin's code that cannot do without data, or before the statistics: its cell will tell
+            return
 
     # -- declared ---------------------------------------------------------------------------------------------------
 
@@ -301,16 +303,15 @@ class NetworkMethod(Method):
     def _fill(self, network: torch.nn.Module, path: Path, assign: bool = False) -> None:
         released = _read_released(path, self.name)
         other = f"{self.name}: the weights in {path} belong to another network"
+        advice = "without parameters of your own the row has the network of the paper"
         try:
             network.load_state_dict(self.convert_weights(released), assign=assign)
         except KeyError as error:
-            raise MethodError(f"{other}: they lack {error}") from error
+            raise MethodError(f"{other}: they lack {error}; {advice}") from error
         except RuntimeError as error:
-            lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-            raise MethodError(
-                f"{other}: {lines[0]}{more}. Without parameters of your own it is the network of the paper; set those that the weights were made with"
-            ) from error
+            first, *more = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+            shown = first if len(first) <= 200 else f"{first[:200]} ..."
+            raise MethodError(f"{other}: {shown}" + (f" (and {len(more)} lines more)" if more else "") + f"; {advice}") from error
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""
@@ -319,8 +320,6 @@ class NetworkMethod(Method):
 
 
 def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:
-    import pickle
-
     import safetensors
     import safetensors.torch
     import torch
@@ -332,7 +331,7 @@ def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:
             raise MethodError(f"{name}: {path} cannot be read ({error})") from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle makes torch raise anything
         raise MethodError(
             f"{name}: {path} is neither safetensors nor a state dict; a pickled module is not loaded, since it can run any code. "
             "Where you trust its source: torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW_FILE)"

@@ -30,6 +30,8 @@ class Creator:
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised whenever what it makes changes: finished cells that were trained with another version are not reused."""
     Parameters: ClassVar[type] = NoParameters
     needs: ClassVar[frozenset[str]] = frozenset()
     """Added to the needs of the method that uses it, e.g. {'tracks'}."""

@@ -36,7 +36,8 @@ def _info(network: str, variant: str) -> MethodInfo:
         ),
         reproduction=(
             "the authors' code stops at raw scores: filter, first and last frame, and AUC follow the paper's words. Block, losses and "
-            "score of the code differ from the paper: kernels, distinction and grids are parameters, the norm of the reconstruction loss is the code's"
+            "score of the code differ from the paper: kernels, distinction and grids are parameters, the norm of the reconstruction loss is "
+            "the code's"
         ),
         ablation=(network, variant),
     )

@@ -153,7 +153,6 @@ class LNTRAPatch(PseudoAnomaly3D):
     """Learns to restore the normal window from one with a foreign, moving patch."""
 
     name = "lntra-patch"
-    version = 2
     info = _lntra(
         extra_knowledge="pictures of CIFAR-100, where they are found",
     )
@@ -186,7 +185,6 @@ class PseudoBound(PseudoAnomaly3D):
     """Learns to reconstruct normal windows well, and five kinds of pseudo-anomalies badly."""
 
     name = "pseudobound"
-    version = 2
     info = MethodInfo(
         title="PseudoBound: Limiting the Anomaly Reconstruction Capability of One-Class Classifiers Using Pseudo Anomalies",
         year=2023,

@@ -56,7 +56,10 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
         published_protocol="the error, min-max in each clip, all frames pooled (paper)",
-        reproduction="reimplementations reached 94.0 and 92.3 on Ped2, 81.0 and 82.9 on Avenue, 70.0 on ShanghaiTech (lyn1874, PyAnomaly); the code resizes with MATLAB's imresize, to JPEG files",
+        reproduction=(
+            "reimplementations reached 94.0 and 92.3 on Ped2, 81.0 and 82.9 on Avenue, 70.0 on ShanghaiTech (lyn1874, PyAnomaly); the code "
+            "resizes with MATLAB's imresize, to JPEG files"
+        ),
     )
     Parameters: ClassVar[type] = MemAEParameters
     # At first attention is nearly even, 1/items each. With the code's 5/items most addresses have no item left, pass no gradient to the

@@ -52,7 +52,8 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
         published_protocol="not stated where it was read",
         reproduction="neither paper nor authors' code was at hand; public reimplementations differ in activations and in the loss",
         deviations=(
-            "layers follow public reimplementations, without dropout and decay of the learning rate; no early stop on held-out windows, and windows of stride 1 alone",
+            "layers follow public reimplementations, without dropout and decay of the learning rate; no early stop on held-out windows, and "
+            "windows of stride 1 alone",
             "the score is the error of the last frame of a window, not one value a window as in public reimplementations",
         ),
     )

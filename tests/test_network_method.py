@@ -99,9 +99,34 @@ def test_weights_that_do_not_fit_are_told_before_any_work(tmp_path):
     assert method.network is None
     torch.save({"factor": torch.zeros(2, 2)}, path)
     with pytest.raises(
-        DataError, match=r"released.pth belong to another network: size mismatch for weight.*set those that the weights were made with"
+        DataError, match=r"released.pth belong to another network: size mismatch for weight: .*; without parameters of your own"
     ):
         method.check("ped2")
+
+
+def test_network_that_cannot_be_looked_at_is_left_to_its_cell(tmp_path):
+    """A plugin's `build` may ask for numbers, which there are none of before the run: that is no misfit."""
+
+    class Asking(Line):
+        def build(self):
+            assert torch.linspace(0, 1, 3)[1].item() == 0.5
+            return super().build()
+
+    path = tmp_path / "released.pth"
+    torch.save({"factor": torch.zeros(1, 1)}, path)
+    method = Asking(LineParameters(weights=str(path)))
+    method.check("ped2")
+    method.fit([], make_context(0, "cpu", tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, 1, 30, 200])
+def test_truncated_file_is_told_before_any_work(tmp_path, size):
+    """Whatever torch raises of it."""
+    path = tmp_path / "released.pth"
+    torch.save({"factor": torch.zeros(1, 1)}, path)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(DataError, match="is neither safetensors nor a state dict"):
+        Line(LineParameters(weights=str(path))).check("ped2")
 
 
 @pytest.mark.parametrize("profile", ["paper", "small", "smoke"])
@@ -109,11 +134,11 @@ def test_released_weights_are_of_the_network_of_the_paper(tmp_path, profile):
     """No profile narrows it; the user's own values still do; without weights the profile holds."""
     registry = load()
     (given,) = select("methods", f"memae[weights={tmp_path / 'memae.pt'}]", registry, profile)
-    assert given.parameters == MemAE.Parameters(weights=str(tmp_path / "memae.pt"))
+    assert given.parameters == MemAE.Parameters(weights=str(tmp_path / "memae.pt")) and given.profile == "paper"
     (narrow,) = select("methods", f"memae[weights={tmp_path / 'memae.pt'},width=0.25]", registry, profile)
     assert narrow.parameters.width == 0.25 and narrow.parameters.size == MemAE.Parameters().size
     (trained,) = select("methods", "memae[items=100]", registry, "small")
-    assert trained.parameters.width == MemAE.profiles["small"]["width"]
+    assert trained.parameters.width == MemAE.profiles["small"]["width"] and trained.profile == "small"
 
 
 def test_a_pickled_module_is_not_loaded(tmp_path):

@@ -69,7 +69,7 @@ def _add_files(digest: hashlib._Hash, clip: Clip, full: bool, known: _Known) -> 
             digest.update(f"{status.st_size}\n".encode())
             if index not in chosen:
                 continue
-            key = str(path.absolute())
+            key = str(path.resolve())
             if known.get(key, ())[:2] != (status.st_size, status.st_mtime_ns):
                 known[key] = (status.st_size, status.st_mtime_ns, _hash(path, status.st_size, full or isinstance(clip.source, ImageFiles)))
         except OSError as error:

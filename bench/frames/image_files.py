@@ -58,5 +58,5 @@ def _refuse_gaps(folder: Path, numbered: dict[int, Path], starts: tuple[int, ...
     some = ", ".join(missing) + (" ..." if count > len(missing) else "")
     raise DataError(
         f"{folder}: the frame{'s' if count > 1 else ''} with number {some} {'are' if count > 1 else 'is'} missing: {len(numbered)} files, "
-        f"{numbered[first].name} to {numbered[last].name}; copy or unpack the clip again"
+        f"{numbered[first].name} to {numbered[last].name}; copy or unpack the clip again, or number it without gaps"
     )

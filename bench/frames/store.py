@@ -58,12 +58,13 @@ def source_fingerprint(clip: Clip) -> str:
         raise DataError(f"clip {clip.id}: there are only labels of it here, no frames")
     paths = clip.source.paths if isinstance(clip.source, ImageFiles) else (clip.source.path,)
     digest = hashlib.sha256()
+    folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}  # one dataset, by whatever links it was reached
     for path in paths:
         try:
             status = path.stat()
         except OSError as error:
             raise DataError(f"clip {clip.id}: {path} cannot be read: {error.strerror or error}") from error
-        digest.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        digest.update(f"{folders[path.parent] / path.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

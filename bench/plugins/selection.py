@@ -42,6 +42,8 @@ class Selected:
     """The full selector: `select` reads it back to this row."""
     label: str
     """The selector as tables show it, without quotes."""
+    profile: str | None = None
+    """Of a method: whose overrides were applied."""
 
     def make(self) -> Any:
         """Return a new instance with the parameters; for a protocol, the protocol."""
@@ -92,7 +94,8 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
     ----------
     text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row an alternative; `-name` takes away what
         stands before it.
-    profile : whose overrides apply to methods before the user's values; with released weights always those of `paper`, whose network they are of.
+    profile : whose overrides apply to methods before the user's values. With released weights those of `paper`, whose network they
+        belong to.
 
     Raises
     ------
@@ -237,14 +240,15 @@ def _unknown(kind: Kind, name: str, registry: Registry) -> str:
 def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Selected:
     target = registry.table(kind)[row.name]
     label = row.name + ("[" + ",".join(f"{key}={format_value(value)}" for key, value in row.values.items()) + "]" if row.values else "")
-    released = issubclass(getattr(target, "Parameters", object), ReleasedWeights) and row.values.get("weights")
-    overrides = profile_values(target, "paper" if released else profile) if kind == "methods" else {}
+    if issubclass(getattr(target, "Parameters", object), ReleasedWeights) and row.values.get("weights"):
+        profile = "paper"
+    overrides = profile_values(target, profile) if kind == "methods" else {}
     try:
         if kind == "protocols":
             target = parameters = dataclasses.replace(target, name=label, **row.values)  # no number stands under another's name
         else:
             parameters = target.Parameters(**{**overrides, **row.values})
-        selected = Selected(kind, row.name, target, parameters, row.values, row.text, label)
+        selected = Selected(kind, row.name, target, parameters, row.values, row.text, label, profile)
         if kind != "creators":  # which need the window of the method that they work for
             selected.make()
     except BenchError as error:

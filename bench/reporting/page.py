@@ -11,6 +11,7 @@ import csv
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -27,7 +28,7 @@ from ..scoring.evaluate import ClipScores, Result, evaluate
 from ..scoring.protocols import Protocol, process, sentence
 from .comparison import DASH, MARKS, TRIVIAL, Comparison, compare, percent
 from .report import KINDS, Source
-from .results import Row, Summary, evaluate_run, label_sets_of, summary_frame
+from .results import Row, Summary, counted, evaluate_run, label_sets_of, summary_frame
 from .scenes import scenes
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -434,6 +435,17 @@ def _provenance(source: Source) -> list[tuple[str, list[tuple[str, list[str]]]]]
     return [(name, _facts(one)) for name, one in runs.items()]
 
 
+def _commits(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the commits that the cells were begun by, with how many each where there are several; of an older run that of its last command."""
+    begun = [cell for cell in manifest.get("cells", []) if cell.get("status") not in ("no data", "published only")]
+    cells = Counter(filter(None, (cell.get("git") for cell in begun))) or Counter(filter(None, [manifest.get("git")]))
+    shown = []
+    for commit, count in cells.items():
+        changed = " (with changes that are not committed)" if commit.endswith("+") else ""
+        shown.append(f"git {commit}{changed}" + (f": {counted(count, 'cell')}" if len(cells) > 1 else ""))
+    return shown
+
+
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     lines = [entry["line"] for entry in manifest.get("commands", [])] or [manifest.get("command", "")]
     machine = manifest.get("machine", {})
@@ -441,7 +453,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     facts = {
         "Command": list(dict.fromkeys(lines)),
         "Started": [manifest.get("started", "")],
-        "Source": [f"git {state}" + (" (with changes that are not committed)" if state.endswith("+") else "") if (state := manifest.get("git") or "") else ""],
+        "Source": _commits(manifest),
         "Versions": [", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())],
         "Machine": [", ".join(filter(None, [*(str(machine.get(key, "")) for key in ("system", "machine")), f"{machine['cores']} cores" if "cores" in machine else "", memory]))],
         "Device": [", ".join(f"{word}{manifest[key]}" for key, word in (("device", ""), ("workers", "workers: "), ("threads", "threads a cell: ")) if key in manifest)],

@@ -24,8 +24,7 @@ def sensitivity(run: Run, registry: Registry, protocol: Protocol, metric: Metric
     ----------
     protocol : the one that rankings are compared with.
     """
-    named = [*registry.protocols.values(), *(select_one("protocols", text, registry).parameters for text in BESIDES)]
-    protocols = list({one.name: one for one in [protocol, *named]}.values())
+    protocols = protocols_of(registry, protocol)
     found: dict[tuple[str, str], dict[str, dict[str, Summary]]] = {}
     for summary in summarise(evaluate_run(run, protocols, [metric], evidence)):
         by_label = found.setdefault((summary.dataset, summary.label_set), {})
@@ -37,6 +36,12 @@ def sensitivity(run: Run, registry: Registry, protocol: Protocol, metric: Metric
     }
     _compare_label_sets(found, protocol, metric, tables)
     return tables
+
+
+def protocols_of(registry: Registry, protocol: Protocol) -> list[Protocol]:
+    """Return the columns: the protocol that rankings are compared with, all named ones, and `BESIDES`."""
+    named = [*registry.protocols.values(), *(select_one("protocols", text, registry).parameters for text in BESIDES)]
+    return list({one.name: one for one in [protocol, *named]}.values())
 
 
 def _table(

@@ -361,7 +361,7 @@ def _plan_cells(
                 family=method.info.family,
                 citation=method.info.citation,
                 year=method.info.year,
-                profile=planned.profile if released is None else "paper",
+                profile=chosen.profile or planned.profile,
                 detector=detector_label,
                 data_share=_data_share(dataset, method),
                 device=device,
@@ -407,7 +407,8 @@ def _deviations_of(request: Request, parts: int, network: bool) -> list[str]:
     found = []
     if parts > 1:
         found.append(
-            f"--accumulate {parts}: each batch is trained in {parts} parts: statistics, ratios and updates of a memory that a batch has are those of a part"
+            f"--accumulate {parts}: each batch is trained in {parts} parts: statistics, ratios and updates of a memory that a batch has "
+            "are those of a part"
         )
     if network and request.precision == "bf16":
         found.append("--precision bf16: the network computes in bfloat16, weights stay in fp32; published numbers are of fp32")

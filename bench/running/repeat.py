@@ -110,12 +110,13 @@ def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
 
 
 def remarks(run: Run) -> list[str]:
-    """Return what may differ without being refused: the commit of the source, and the machine."""
-    manifest = run.manifest
-    found = []
-    if manifest.get("git") and manifest["git"] != git_state():
-        found.append(f"the run was made at commit {manifest['git'][:12]}, here is {git_state()[:12] or 'no checkout'}")
-    return found
+    """Return what may differ without being refused: the commits of the source."""
+    begun = [cell for cell in run.planned() if cell.status not in ("no data", "published only")]
+    made = list(dict.fromkeys(commit for cell in begun if (commit := cell.git or run.manifest.get("git") or "")))
+    if made in ([], [git_state()]):
+        return []
+    commits = f"commit {made[0][:12]}" if len(made) == 1 else f"commits {', '.join(commit[:12] for commit in made)}"
+    return [f"the run was made at {commits}, here is {git_state()[:12] or 'no checkout'}"]
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ class Patch(Creator):
     """
 
     name = "patch"
+    version = 2
     Parameters = PatchParameters
 
     def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:

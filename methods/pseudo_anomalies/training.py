@@ -66,11 +66,11 @@ class PseudoAnomalyTraining(NetworkMethod):
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
-        given = self.parameters
-        if given.probability is None:
-            self.parameters = replace(given, probability=PROBABILITIES[given.pseudo_loss])
+        usual = PROBABILITIES[self.parameters.pseudo_loss]
+        if self.parameters.probability is None:
+            self.parameters = replace(self.parameters, probability=usual)
         self._creators: list[Creator] = []
-        if given.pseudo != "none":
+        if self.parameters.pseudo != "none":
             self._creators = make_creators(self.parameters.pseudo, self.training_window, lambda frames: self.to_range(frames).numpy())
             share = self.parameters.probability * len(self._creators)
             if share > 1:
@@ -80,9 +80,11 @@ class PseudoAnomalyTraining(NetworkMethod):
                 )
         else:
             names = {item.name for item in fields(PseudoAnomalyParameters)} - {"pseudo"}
-            idle = [item.name for item in fields(given) if item.name in names and getattr(given, item.name) != item.default]
+            usually = {item.name: item.default for item in fields(self.parameters) if item.name in names} | {"probability": usual}
+            idle = [name for name, value in usually.items() if getattr(self.parameters, name) != value]
             if idle:
                 raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
+        self.version = type(self).version + sum(creator.version - 1 for creator in self._creators)
         if self.weights_file is None:
             self.needs = self.needs.union(*(creator.needs for creator in self._creators))
 
@@ -162,11 +164,18 @@ class PseudoAnomalyTraining(NetworkMethod):
             return
         if not any(row["masked"] for row in history):
             context.logger.warning("no pseudo-anomaly was drawn in training: the network saw normal windows alone")
-        first, last = history[0]["reconstruction"], history[-1]["reconstruction"]
-        if self.parameters.pseudo_loss == "negative" and last > first:
+        if self.parameters.pseudo_loss != "negative":
+            return
+        if all(row["masked"] == 1 for row in history):
             context.logger.warning(
-                f"the error grew in training, from {first:.3g} to {last:.3g}: what pseudo-anomalies push up outweighs what normal windows "
-                f"pull down. Lower probability from {self.parameters.probability:g}"
+                f"every training window was pseudo-anomalous, and its error was maximised: lower probability from {self.parameters.probability:g}"
+            )
+            return
+        errors = [row["normal"] / (1 - row["masked"]) for row in history if row["masked"] < 1]
+        if errors[-1] > errors[0]:
+            context.logger.warning(
+                f"the error of normal windows grew in training, from {errors[0]:.3g} to {errors[-1]:.3g}: that of pseudo-anomalies, which is "
+                f"maximised, outweighs it; lower probability from {self.parameters.probability:g}"
             )
 
     def _blend(self, batch: dict[str, torch.Tensor], sigma: torch.Tensor | None = None) -> torch.Tensor:
@@ -212,8 +221,12 @@ class PseudoAnomalyTraining(NetworkMethod):
         target = self._frames_of(batch["window"] if restores else pseudo)
         errors = torch.stack([self.reconstruction_loss(one[None], other[None]) for one, other in zip(output, target)])
         signs = torch.ones_like(errors) if restores else torch.where(is_pseudo, -1.0, 1.0)
-        terms = {"loss": (signs * errors).mean(), "reconstruction": errors.mean(), "masked": is_pseudo.float().mean()}
-        return terms
+        return {
+            "loss": (signs * errors).mean(),
+            "reconstruction": errors.mean(),
+            "normal": torch.where(is_pseudo, 0.0, errors).mean(),  # what normal windows have of it
+            "masked": is_pseudo.float().mean(),
+        }
 
     def _frames_of(self, windows: torch.Tensor) -> torch.Tensor:
         return windows[:, :, list(self.reconstructed_frames)]

@@ -123,6 +123,17 @@ def pickled_module(root, patch):
     method(method.Parameters(width=0.05, weights=str(root / "model.pth"))).fit([], make_context(0, "cpu", root))
 
 
+def weights_of_another_network(root, patch):
+    import torch
+    from bench.methods.networks.memae import MemoryAutoEncoder3D
+
+    method = current().methods["memae"]
+    state = MemoryAutoEncoder3D(1, 0.05, 20).state_dict()
+    patch.setattr(method, "convert_weights", lambda self, weights: weights)
+    torch.save(state, root / "memae.pt")
+    method(method.Parameters(weights=str(root / "memae.pt"))).check("ped2")
+
+
 def too_large(root, patch):
     from bench.running import memory
 
@@ -296,6 +307,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Missing weights of a ResNet": missing_resnet,
     "Missing CIFAR-100": missing_cifar,
     "Released weights that are a pickled module": pickled_module,
+    "Released weights of another network": weights_of_another_network,
     "A network too large for the device": too_large,
     "Bfloat16 where the processor has none": no_bf16,
     "Compiling without a compiler": no_compiler,

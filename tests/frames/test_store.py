@@ -295,6 +295,17 @@ def test_changed_sources_are_noticed(dataset: Pictures) -> None:
     assert len(open_frames(dataset, dataset.clips("train")[0], GRAY)) == 4
 
 
+def test_frames_are_found_by_whatever_path_the_dataset_is_reached(dataset: Pictures, tmp_path: Path, monkeypatch) -> None:
+    """Made through a link, they are there by the real path and through '..', and nothing is decoded again."""
+    (tmp_path / "link").symlink_to(dataset.root.parent)  # type: ignore[union-attr]
+    prepare(Pictures(tmp_path / "link" / dataset.root.name), GRAY)  # type: ignore[union-attr]
+    monkeypatch.setattr(store, "read_frames", None)
+    for root in (dataset.root, tmp_path / "data" / ".." / "data"):
+        assert root is not None
+        assert prepare(Pictures(root), GRAY) == []
+        assert len(open_frames(Pictures(root), Pictures(root).clips("train")[0], GRAY)) == 5
+
+
 def test_opening_what_is_not_there_or_damaged_says_what_to_run(dataset: Pictures) -> None:
     clip = dataset.clips("train")[0]
     with pytest.raises(DataError, match=r"train clip 01 \(16x24x1\) are not in the frame store .*bench prepare pictures"):

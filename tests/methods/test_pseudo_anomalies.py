@@ -10,6 +10,8 @@ from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 
 from bench import Creator, Frames, OpenClip, RequestError, Tracks, Window
+from bench.plugins.registry import load
+from bench.plugins.selection import select_one
 from bench.running.context import make_context
 
 
@@ -167,7 +169,8 @@ def test_losses_of_a_mixed_batch(loss, tmp_path):
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss=loss, probability=1.0))
     network, batch = method.build(), batch_of(method, clip_with_tracks())
     batch["mask"][1] = 0
-    value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"].item()
+    terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    value = terms["loss"].item()
     window, content, mask = (batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask"))
     pseudo = window + mask * 0.5 * (content - window)
     with torch.no_grad():
@@ -175,6 +178,7 @@ def test_losses_of_a_mixed_batch(loss, tmp_path):
     errors = [np.mean((output[number] - (window if loss == "restore" else pseudo)[number]) ** 2) for number in range(2)]
     expected = np.mean(errors) if loss == "restore" else (errors[1] - errors[0]) / 2
     assert value == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert terms["normal"].item() == pytest.approx(errors[1] / 2, rel=1e-4)
 
 
 def test_one_number_decides_which_creator_makes_a_sample(monkeypatch):
@@ -246,6 +250,23 @@ def test_each_sample_is_blended_by_its_own_creator(tmp_path, monkeypatch):
     torch.testing.assert_close(blended[1], (batch["window"][1] + 1) / 2)
 
 
+@pytest.mark.parametrize("name", sorted(name for name, cls in load().methods.items() if issubclass(cls, PseudoAnomalyTraining)))
+@pytest.mark.parametrize("profile", ["paper", "small", "smoke"])
+def test_method_is_made_again_of_its_own_parameters(name, profile):
+    """With and without pseudo-anomalies: what a method was given and what it filled in are told apart by no one."""
+    method = select_one("methods", name, load(), profile).make()
+    assert type(method)(method.parameters).parameters == method.parameters
+
+
+def test_version_of_a_creator_belongs_to_the_method():
+    """Cells trained with what it made before are not reused; without it, and with others, they are."""
+    for text, version in (("none", 1), ("skip", 1), ("patch", 2), ("patch+skip", 2)):
+        method = select_one(
+            "methods", f'ae-3d[pseudo="{text}"' + (",pseudo_loss=restore]" if text != "none" else "]"), load(), "smoke"
+        ).make()
+        assert method.version == version, text
+
+
 def test_creators_that_are_too_many_for_their_probability_are_refused():
     """Probabilities of all kinds together are at most 1."""
     with pytest.raises(RequestError, match="probability 1 of each of 2 creators is more than 1 in all; set probability to at most 0.5"):
@@ -263,13 +284,17 @@ def test_training_without_any_pseudo_anomaly_is_told(tmp_path, caplog):
 
 
 def test_negative_loss_that_wins_is_told(tmp_path, caplog):
-    """A row whose network was driven away from what is normal carries a warning, with the parameter that holds it back."""
-    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="negative", probability=1.0))
+    """A row whose normal windows are given up carries a warning with the parameter that holds it back; an error of others may grow."""
+    method = Linear(LinearParameters(pseudo="objects", pseudo_loss="negative", probability=0.05))
     context = make_context(0, "cpu", tmp_path)
-    method.judge([{"masked": 1.0, "reconstruction": 0.2}, {"masked": 1.0, "reconstruction": 0.1}], context)
+    first = {"masked": 0.05, "normal": 0.95 * 0.05, "reconstruction": 0.95 * 0.05 + 0.05 * 0.05}
+    method.judge([first, {"masked": 0.05, "normal": 0.95 * 0.03, "reconstruction": 0.95 * 0.03 + 0.05 * 0.6}], context)
     assert not caplog.records
-    method.judge([{"masked": 1.0, "reconstruction": 0.229}, {"masked": 1.0, "reconstruction": 2.16}], context)
-    assert "the error grew in training, from 0.229 to 2.16" in caplog.text and "Lower probability from 1" in caplog.text
+    method.judge([first, {"masked": 0.1, "normal": 0.9 * 0.06, "reconstruction": 0.9 * 0.06 + 0.1 * 0.01}], context)
+    assert "the error of normal windows grew in training, from 0.05 to 0.06" in caplog.text and "lower probability from 0.05" in caplog.text
+    caplog.clear()
+    method.judge([{"masked": 1.0, "normal": 0.0, "reconstruction": 0.2}], context)
+    assert "every training window was pseudo-anomalous" in caplog.text
 
 
 @pytest.mark.parametrize(("loss", "probability"), [("distinction", 1.0), ("restore", 0.2), ("negative", 0.01)])

@@ -249,6 +249,7 @@ def test_every_protocol_has_its_number_and_the_best_are_bold(tmp_path):
     run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.5), ("bad", 0, "failed", "it fell", 0, {})])
     (found,) = drawn(source_of(run), "protocols")
     assert found.name == "protocols-made-frame" and "bold" in found.caption and "Blank" not in found.caption
+    assert "median17[edge=zero]: median over 17 frames" in found.caption and "Profile: small." in found.caption
     axis = found.figure.axes[0]
     names = [label.get_text() for label in axis.get_yticklabels()]
     protocols = [label.get_text().replace("\n", "") for label in axis.get_xticklabels()]

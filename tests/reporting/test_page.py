@@ -302,6 +302,19 @@ def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
     assert re.match(r"\d\d\.\d\d~", row[1]) and "50.00 to 75.00" in row[1] and "tied by a test" in page.text
 
 
+def test_page_names_the_commits_of_its_cells(tmp_path):
+    """How many cells each began, where several did; in a run of an older bench that of its last command."""
+    cells = [done("pca", git="a1"), done("memae", git="b2+"), done("mnad", git="b2+")]
+    several = page_of(make_run(tmp_path / "several", cells), tmp_path).text
+    assert "git a1: 1 cell" in several and "git b2+ (with changes that are not committed): 2 cells" in several
+    one = make_run(tmp_path / "one", [done("pca", git="a1"), ("mamc", 0, "published only", "", 0, {"git": "c3"})])
+    text = page_of(one, tmp_path).text
+    assert "git a1" in text and "git a1:" not in text and "c3" not in text
+    older = make_run(tmp_path / "older", [done("pca")])
+    older.write_manifest({**older.manifest, "git": "d4"})
+    assert "git d4" in page_of(older, tmp_path).text
+
+
 def test_run_without_numbers_has_a_page(tmp_path):
     """No cell is done; and a dataset without labels has curves."""
     page = page_of(make_run(tmp_path / "failed", [("pca", 0, "failed", "x", 0, {})]), tmp_path)

@@ -65,6 +65,17 @@ def test_other_scores_are_told(place, made):
     assert f"  {cell.label} on toy, seed 3: differs by up to 0.5" in done.stdout
 
 
+def test_other_commits_are_told(place, made):
+    """Those of the cells, not of the last command."""
+
+    def begun(cells):
+        return [cell | {"git": commit} for cell, commit in zip(cells, ("a" * 40, "b" * 40 + "+", "b" * 40 + "+"))]
+
+    change(made, cells=begun)
+    done = bench(place, "--from", "made/run.json", "--dry-run")
+    assert f"note: the run was made at commits {'a' * 12}, {'b' * 12}, here is " in " ".join(done.stdout.split())
+
+
 def test_what_differs_is_refused_before_work(place, made):
     """Versions, the dataset, and parameters: all at once, each by name."""
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...scoring.protocols import sentence
 from ..comparison import METRICS, Comparison
-from ..sensitivity import sensitivity
+from ..sensitivity import protocols_of, sensitivity
 from .style import DOUBLE, Drawn, new_figure, slug, wrapped
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _draw(source: Source, dataset: str, label_set: str, table: Comparison) -> Dr
         yticklabels=names,
         cbar_kws={"label": f"{metric.removeprefix('Frame-level ')} / %", "aspect": 40, "pad": 0.01},
     )
+    profiles = ", ".join(dict.fromkeys(cell.profile for cell in source.evidence.cells if cell.dataset == dataset and cell.profile))
     best = [entry.rank == 1 for line in lines for entry in line.entries if entry.mean]
     for text, is_best in zip(axis.texts, best, strict=True):
         text.set_fontweight("bold" if is_best else "normal")
@@ -59,9 +61,12 @@ def _draw(source: Source, dataset: str, label_set: str, table: Comparison) -> Dr
     return Drawn(
         f"protocols-{slug(dataset, label_set)}",
         figure,
-        f"{table.caption.split(', and in brackets')[0]}. The better, the darker; the best of each protocol is bold, trivial methods aside. "
+        f"{metric} in percent of every method under every protocol on {dataset}, labels {label_set}. The better, the darker; the best of each "
+        "protocol is bold, trivial methods aside. "
         + ("Blank where there is no number. " if np.isnan(numbers).any() else "")
-        + " ".join(f"{note}." for note in table.notes),
+        + " ".join(f"{one.name}: {sentence(one)}." for one in protocols_of(source.registry, source.protocol))
+        + f" Profile: {profiles}."
+        + "".join(f" {note}." for note in table.notes),
     )
 
 
