@@ -144,8 +144,8 @@ class Method:
     """
 
     name: ClassVar[str]
-    version: ClassVar[int] = 1
-    """Raised whenever the scores change: finished cells of another version are not reused."""
+    version: int = 1
+    """Raised whenever the scores change: finished cells of another version are not reused. An instance may add that of its parts."""
     info: ClassVar[MethodInfo] = MethodInfo()
     Parameters: ClassVar[type] = NoParameters
     profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
