@@ -16,7 +16,7 @@ import numpy as np
 
 from ..dataset import Clip
 from ..errors import DataError
-from ..frames.decode import LFS_POINTER
+from ..frames.source_file import LFS_POINTER
 from ..plugins.parameters import parameter
 from .detector import Detector
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bench.dataset import Clip, ImageFiles, VideoFile
 from bench.errors import DataError
-from bench.frames import decode
+from bench.frames import decode, image_decode
 from bench.frames.decode import count_frames, estimate_frames, read_frames
 
 
@@ -119,10 +119,10 @@ def test_a_thumbnails_end_marker_does_not_hide_a_truncation() -> None:
     small, content = thumbnail.tobytes(), whole.tobytes()
     block = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
     with_thumbnail = content[:2] + block + content[2:]
-    assert decode._has_end_of_jpeg(with_thumbnail)
-    assert decode._has_end_of_jpeg(with_thumbnail + b"\0\0trailing")
-    assert not decode._has_end_of_jpeg(with_thumbnail[:-2])
-    assert not decode._has_end_of_jpeg(with_thumbnail[: len(block) + 30])
+    assert image_decode._has_end_of_jpeg(with_thumbnail)
+    assert image_decode._has_end_of_jpeg(with_thumbnail + b"\0\0trailing")
+    assert not image_decode._has_end_of_jpeg(with_thumbnail[:-2])
+    assert not image_decode._has_end_of_jpeg(with_thumbnail[: len(block) + 30])
 
 
 def test_a_jpeg_filled_up_with_zeros_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Decoding of one picture file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..dataset import Clip, ImageFiles
+from ..errors import DataError
+from .source_file import AGAIN, quiet_opencv, refuse_stand_in
+
+
+def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield path and picture, (H, W) gray or (H, W, 3) BGR uint8, of each file of a clip in order."""
+    for index, path in enumerate(source.paths):
+        where = f"clip {clip.id}, frame {index}: {path}"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
+        yield path, _decode_image(content, where)
+
+
+def _decode_image(content: bytes, where: str) -> np.ndarray:
+    import cv2
+
+    refuse_stand_in(content, where)
+    if content.startswith(b"\xff\xd8") and not _has_end_of_jpeg(content):
+        # Some decoders fill what is missing with gray and only print a warning.
+        raise DataError(f"{where} is truncated: a JPEG that ends after {len(content)} bytes, before its end marker; {AGAIN}")
+    with quiet_opencv():
+        try:
+            frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            frame = None
+    if frame is None:
+        raise DataError(f"{where} cannot be decoded ({len(content)} bytes): it is truncated, damaged, or no picture; {AGAIN}")
+    if frame.dtype != np.uint8:
+        raise DataError(f"{where} has {frame.dtype.itemsize * 8} bits a channel ({frame.dtype}); only pictures with 8 are read: convert it")
+    if frame.ndim == 3 and frame.shape[2] == 4:
+        frame = frame[:, :, :3]
+    if frame.ndim == 3 and frame.shape[2] == 1:
+        frame = frame[:, :, 0]
+    if frame.ndim == 3 and frame.shape[2] != 3:
+        raise DataError(
+            f"{where} has {frame.shape[2]} channels; pictures with 1 (gray), 3 (colour) or 4 (colour and transparency) are read"
+        )
+    return frame
+
+
+def _has_end_of_jpeg(content: bytes) -> bool:
+    """Whether an end-of-image marker follows the picture's own data (a thumbnail before it has one of its own).
+
+    ITU-T T.81, annex B: segments carry their length, up to start of scan; in the data behind, 0xFF is followed by 0x00.
+    """
+    position = 2
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker == 0xDA:
+            return content.find(b"\xff\xd9", position) >= 0
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return False
