@@ -14,7 +14,6 @@ from torch.nn import functional
 from bench import MethodError
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.testing import parametrize_with_checks
 
 
 def test_network_gives_the_golden_values():
@@ -232,9 +231,3 @@ def test_training_lowers_the_error(values, deterministic, tmp_path):
         return float(np.genfromtxt(history, delimiter=",", names=True)["loss"].mean())
 
     assert loss_after(AEConv3D.profiles["smoke"]["steps"]) < 0.6 * loss_after(4)
-
-
-@parametrize_with_checks([AEConv3D])
-def test_conformance(method, check):
-    """What any method owes."""
-    check(method)

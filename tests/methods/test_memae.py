@@ -15,7 +15,6 @@ from torch import nn
 from bench import MethodError
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.testing import parametrize_with_checks
 
 
 @pytest.mark.parametrize(
@@ -323,9 +322,3 @@ def test_encoder_and_decoder_start_as_those_of_the_plain_autoencoder():
     with_memory = MemoryAutoEncoder3D(1, 0.1, 10).state_dict()
     for name, tensor in plain.items():
         torch.testing.assert_close(with_memory[name], tensor, rtol=0, atol=0)
-
-
-@parametrize_with_checks([MemAE])
-def test_conformance(method, check):
-    """What any method owes."""
-    check(method)

@@ -24,7 +24,7 @@ from torch import nn
 from bench import Context, MethodError, OpenClip
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.testing import CHECKS, CheckFailed, parametrize_with_checks, run_check, same_in_any_order
+from bench.testing import CheckFailed, run_check, same_in_any_order
 
 
 def unit(tensor: torch.Tensor) -> torch.Tensor:
@@ -619,9 +619,3 @@ def test_other_files_are_refused_with_the_way_out(spoil: Callable[..., object], 
         small(weights=str(tmp_path / "mnad.pt")).fit([], make_context(0, "cpu", tmp_path))
     assert text in str(caught.value)
     assert 'state_dict() | {"keys": torch.load(ITEMS)}' in str(caught.value)
-
-
-@parametrize_with_checks([MNAD], CHECKS)
-def test_conformance(method, check):
-    """What any method owes."""
-    check(method)

@@ -9,7 +9,6 @@ from bench.methods.optical_flow import OpticalFlow, OpticalFlowParameters, flow,
 
 from bench import MethodError, OpenClip
 from bench.running.context import make_context
-from bench.testing import parametrize_with_checks
 
 HEIGHT, WIDTH = 120, 160
 
@@ -142,9 +141,3 @@ def test_no_flow_to_learn_from_is_refused(tmp_path):
     """With what is missing."""
     with pytest.raises(MethodError, match="needs a training clip of at least 2 frames, there is none"):
         OpticalFlow().fit([clip_of(sliding(1, 0))], make_context(0, "cpu", tmp_path))
-
-
-@parametrize_with_checks([OpticalFlow])
-def test_conformance(method, check):
-    """What any method owes."""
-    check(method)

@@ -21,7 +21,6 @@ from torch import nn
 from bench import Context, DataError, MethodError, OpenClip, RunError
 from bench.running.context import make_context
 from bench.running.inference import infer
-from bench.testing import CHECKS, run_check
 
 SMALL = {"features": "random", "size": 128, "width": 0.0625, "learning_rate": 1e-3}
 
@@ -537,10 +536,3 @@ def test_defaults_are_the_papers():
     assert (values["length"], values["batch"], values["steps"], values["learning_rate"]) == (10, 4, 20_000, 1e-4)
     assert (values["layers"], values["gamma"], values["lambda1"], values["lambda2"]) == (3, 1.0, 0.1, 0.1)
     assert (values["coherence"], values["width"], values["size"]) == ("distance", 1.0, 224)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("method", [TSC, StackedRNN], ids=lambda method: method.name)
-def test_conformance(method, check):
-    """What any method owes."""
-    run_check(method, check)
