@@ -34,6 +34,7 @@ from ..plugins.registry import current
 from ..plugins.selection import select_one
 from ..runs.files import npz, put_in_place, read_json, read_npz, write_bytes, write_json
 from ..runs.folder import CLAIM, KEPT, CellRecord, DatasetRecord, Run, read_scores, write_scores
+from .cell_files import file_keys
 from .context import make_context
 from .cost import Stopwatch, network_cost
 from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
@@ -244,6 +245,12 @@ def _run_cell(
     (scratch / "scores").mkdir(parents=True, exist_ok=True)
     lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
     dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    files, absent = file_keys(method, dataset.name, current())
+    if absent or any(files.get(name) != record.key.get(name) for name in ("weights", "files")):
+        raise MethodError(
+            f"{record.label}: {'; '.join(absent) or 'a file that its parameters name has changed since the run was planned'}; "
+            "the same `bench run` line begins the cell anew"
+        )
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
     stopwatch = Stopwatch()
     context = make_context(

@@ -63,7 +63,7 @@ def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
 
     mirrored = protocol.edge == "reflect"
     if protocol.smooth == "median":
-        # Padded here: SciPy's own mirroring reads memory that nobody wrote where the window is longer than the clip (1.15 to 1.17).
+        # Padded here: SciPy's own mirroring reads unwritten memory where the window is longer than the clip (1.13 to 1.17, all tried).
         half = protocol.window // 2
         padded = np.pad(scores, half, mode="symmetric" if mirrored else "constant")
         return np.asarray(ndimage.median_filter(padded, size=protocol.window))[half : half + len(scores)]
