@@ -27,11 +27,11 @@ class ScoresParameters:
         source="the user's file",
         doc="npz file of one array for each test clip, by clip id, or in clip order; {dataset} stands for the dataset's name",
     )
-    first: int = parameter(
-        0,
+    first: int | None = parameter(
+        None,
         unit="frames",
         source="none: depends on the file",
-        doc="frame that the first score of a clip belongs to; <clip>.frames in the file overrides it",
+        doc="frame that the first score of a clip belongs to; none: each frame has a score; <clip>.frames in the file overrides it",
         minimum=0,
     )
     higher_is: Literal["anomalous", "normal"] = parameter("anomalous", source="none: depends on the file", doc="what a high score means")
@@ -82,6 +82,9 @@ class ReadScores(Method):
                 f"{path} does not fit the test clips: {'; '.join(mistakes)}. "
                 f"Its keys must be the {len(lengths)} clip ids, like {_some(list(lengths)[:2])}"
             )
+        if self.parameters.first is None:
+            without = {clip: _vector(path, clip, arrays[clip]) for clip in lengths if clip + FRAMES not in arrays}
+            _refuse_short(path, {clip: (len(array), lengths[clip]) for clip, array in without.items()})
         return {clip: self._scores(path, clip, arrays, length) for clip, length in lengths.items()}
 
     def _scores(self, path: Path, clip: str, arrays: Mapping[str, np.ndarray], length: int) -> Scores:
@@ -89,7 +92,7 @@ class ReadScores(Method):
         if clip + FRAMES in arrays:
             frames = _frames(path, clip, arrays[clip + FRAMES], len(values), length)
         else:
-            first = self.parameters.first
+            first = self.parameters.first or 0
             if first + len(values) > length:
                 raise MethodError(
                     f"{path}: clip {clip!r} has {len(values)} scores from frame {first} on, but only {length} frames; "
@@ -98,6 +101,30 @@ class ReadScores(Method):
             frames = np.arange(first, first + len(values))
         values = values.astype(np.float64)
         return Scores(-values if self.parameters.higher_is == "normal" else values, frames)
+
+
+def _refuse_short(path: Path, counts: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse clips with fewer scores than frames, but for none: which frames these are of would be a guess.
+
+    Parameters
+    ----------
+    counts : scores and frames of each clip.
+    """
+    short = {clip: (count, length) for clip, (count, length) in counts.items() if 0 < count < length}
+    if not short:
+        return
+    clip, (count, length) = next(iter(short.items()))
+    lacking = sorted({length - count for count, length in short.values()})
+    if len(lacking) == 1:
+        number = f"{lacking[0]}"
+        fits = f"first={number} if of the last ones, or what lies between, as in the middle of windows"
+    else:
+        number = f"{lacking[0]} to {lacking[-1]}"
+        fits = f"or the arrays <clip>{FRAMES} in the file"
+    raise MethodError(
+        f"{path}: clip {clip!r} has {count} scores and {length} frames; {len(short)} of {len(counts)} clips lack {number} scores. "
+        f"Say which frames the scores are of: first=0 if of the first frames of a clip, {fits}"
+    )
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

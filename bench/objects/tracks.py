@@ -24,11 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset import Clip, Dataset
+from ..dataset import PARTS, Clip, Dataset
 from ..errors import DataError
 from ..frames.cache import file_stem, locked, replacing
 from ..frames.decode import count_frames, estimate_frames, read_frames
+from ..frames.named_files import content_hash, named_files
 from ..frames.store import dataset_folder, source_fingerprint
+from ..plugins.registry import current
 from .detector import Detector
 
 FRAME_RATE = 10
@@ -239,8 +241,18 @@ def summary(dataset: Dataset, clips: Sequence[Clip], detector: Detector) -> Trac
     )
 
 
+def named_by_detector(dataset: Dataset, detector: Detector) -> tuple[dict[str, list[Path]], list[str]]:
+    """Return which files the parameters of a detector name, but for those that its `key` covers, and what is said of absent ones."""
+    home = current().file("detectors", detector.name)
+    words = [{"dataset": dataset.name, "part": part} for part in PARTS]
+    found, missing = named_files(detector.parameters, words, None if home is None else home.parent)
+    return {name: paths for name, paths in found.items() if name not in detector.unkeyed}, missing
+
+
 def _about(dataset: Dataset, detector: Detector) -> dict[str, Any]:
     values = dataclasses.asdict(detector.parameters) if dataclasses.is_dataclass(detector.parameters) else {}  # type: ignore[arg-type]
+    named = {name: content_hash(paths) for name, paths in named_by_detector(dataset, detector)[0].items()}
+    source = current().source("detectors", detector.name)
     return {
         "detector": detector.name,
         "version": detector.version,
@@ -249,6 +261,8 @@ def _about(dataset: Dataset, detector: Detector) -> dict[str, Any]:
         "tracker": "OC-SORT",
         "trackers": importlib.metadata.version("trackers"),
         "frame_rate": FRAME_RATE,
+        **({"named": named} if named else {}),
+        **({"plugin": source} if source else {}),
     }
 
 

@@ -9,6 +9,8 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from .imported_files import import_from_source
+
 CAUGHT = (Exception, SystemExit)
 """What a plugin may raise without harm to others. KeyboardInterrupt passes: it is the user's."""
 
@@ -42,8 +44,10 @@ def read_source(file: Path) -> bytes:
 def load_file(file: Path, source: bytes) -> ModuleType:
     """Run a plugin file as a module of its own.
 
-    The given source is what runs: no byte code is read or written, so that its hash says what ran.
+    The given source is what runs: no byte code is read or written, here and for modules that it imports from beside it, so that a hash
+    of sources says what ran.
     """
+    import_from_source(file.parent)
     name = module_name(file)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
@@ -65,7 +69,10 @@ def explain(error: BaseException, module: str = "", file: Path | None = None) ->
     if isinstance(error, SystemExit):
         text = f"it ends the program, with {error.code!r}"
     if isinstance(error, ModuleNotFoundError) and file is not None and error.name and (file.parent / f"{error.name}.py").is_file():
-        text += f" (a plugin file stands alone; to import {error.name}.py beside it, make both an installed package)"
+        text += (
+            f" (to import {error.name}.py beside it, the plugin must add its folder to sys.path first: "
+            "sys.path.insert(0, str(Path(__file__).parent)); or make both an installed package)"
+        )
     return f"{type(error).__name__}" + (f": {text}" if text else "") + _place(error, module)
 
 

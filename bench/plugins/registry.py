@@ -19,6 +19,7 @@ import pluggy
 
 from . import hookspecs
 from .checks import HOOKS, KINDS, ONE, check_offers
+from .imported_files import source_hash
 from .plugin_files import CAUGHT, BrokenPlugin, explain, load_file, module_name, read_source
 from .syntax import nearest
 
@@ -51,7 +52,7 @@ class PluginRecord:
     """Where the module of an installed plugin lies."""
     file: Path | None = None
     sha256: str | None = None
-    """Of the source, where the plugin is a file."""
+    """Of the source, where the plugin is a file, and of the modules of its author's own that it imports."""
 
 
 class Registry:
@@ -92,6 +93,14 @@ class Registry:
     def plugin(self, kind: str, name: str) -> PluginRecord:
         """Return the plugin that offers a name."""
         return next(record for record in self.plugins if name in record.provides.get(kind, ()))
+
+    def file(self, kind: str, name: str) -> Path | None:
+        """Return the plugin file that offers a name; None where an installed plugin does, or none."""
+        return next((record.file for record in self.plugins if name in record.provides.get(kind, ())), None)
+
+    def source(self, kind: str, name: str) -> str:
+        """Return the SHA-256 of the plugin file that offers a name, and of what it imports; empty where an installed plugin does."""
+        return next((record.sha256 or "" for record in self.plugins if name in record.provides.get(kind, ())), "")
 
     def complaints(self) -> list[str]:
         """Return one line for each broken plugin, for stderr."""
@@ -175,7 +184,9 @@ def _load_plugin_file(registry: Registry, file: Path) -> None:
     try:
         source = read_source(file)
         record = dataclasses.replace(record, sha256=hashlib.sha256(source).hexdigest())
-        record = _register(registry, record, load_file(file, source), module_name(file))
+        module = load_file(file, source)
+        record = dataclasses.replace(record, sha256=source_hash(file, source, module))
+        record = _register(registry, record, module, module_name(file))
     except BrokenPlugin as reason:
         record = dataclasses.replace(record, broken=str(reason))
     except CAUGHT as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..runs.folder import DatasetRecord, Run
-from ..scoring.evaluate import evaluate
+from ..scoring.evaluate import evaluate, turned_round
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
 from .pairs import against_best, best_of, too_few
@@ -280,6 +280,7 @@ def _notes(run: Run, evidence: Evidence, summaries: Sequence[Summary], protocol:
             and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
         notes += _few_clips_notes(record, own, metric)
+        notes += filter(None, (_upside_down_note(summary, metric) for summary in own))
         if beaten:
             notes.append(f"{column}: no better than the frame index on the same frames: {', '.join(beaten)}")
         if protocol.frames == "common":
@@ -307,6 +308,30 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
     ):
         notes.append(f"{column}: over these clips the best, {best.label}, is not distinguishable from the trivial {', '.join(alike)}")
     return notes
+
+
+def _upside_down_note(summary: Summary, metric: Metric) -> str:
+    """Say that the scores of a row seem to be upside down, and what turns them round; empty where they do not.
+
+    Trivial rows are what they are, and where the interval over clips holds one half the test set is too small to tell.
+    """
+    found = summary.interval
+    if summary.cell.family == TRIVIAL or (found is not None and found.high is not None and found.high >= 0.5):
+        return ""
+    others = [turned_round(row.result.value, row.clips, row.protocol, metric) for row in summary.rows]
+    known = [other for other in others if other is not None]
+    if summary.mean is None or len(known) < len(others):
+        return ""
+    parameter = "higher_is"
+    now = summary.cell.parameters.get(parameter)
+    if now in ("anomalous", "normal"):
+        advice = f"set {parameter}={'normal' if now == 'anomalous' else 'anomalous'} if the file means it so"
+    else:
+        advice = "a method must give more anomalous frames higher scores, so one that measures normality returns its negative"
+    return (
+        f"{summary.dataset}: {summary.label} is probably upside down: normal frames score higher ({percent(summary.mean)}), and turned round "
+        f"the scores have {percent(sum(known) / len(known))}; {advice}"
+    )
 
 
 def _frame_index(evidence: Evidence, summary: Summary, protocol: Protocol, metric: Metric) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ from ..frames.fingerprint import dataset_fingerprint
 from ..method import Frames, Method
 from ..network_method import NetworkMethod
 from ..objects.detector import Detector
-from ..objects.tracks import tracks_key
+from ..objects.tracks import named_by_detector, tracks_key
 from ..observer import Observer
 from ..plugins.registry import Registry
 from ..plugins.selection import PROFILES, Selected, select, select_one
 from ..plugins.syntax import nearest, parse
 from ..reporting.published import published_of
 from ..runs.folder import CellRecord, Run
+from .cell_files import file_keys
 from .machine import choose_device, cores, git_state
 from .request import Request, data_roots
 
@@ -309,6 +310,9 @@ def _plan_cells(
     if dataset is not None:
         reason = next(filter(None, (dataset.lacks(need) for need in ("lengths", *sorted(method.needs & {"frames", "train"})))), "")
     data_here = not reason
+    files, absent = file_keys(method, planned.selected.name, registry)
+    if not reason and absent:
+        reason = f"{chosen.label}: {'; '.join(absent)}"
     if not reason and dataset is not None:
         try:
             method.check(dataset.name)
@@ -326,6 +330,8 @@ def _plan_cells(
             detector: Detector = select_one("detectors", planned.detector, registry).make()
             try:
                 detector.check(dataset.name)
+                if lacking := named_by_detector(dataset, detector)[1]:
+                    raise DataError(f"detector {planned.detector}: {'; '.join(lacking)}")
                 detector_label, tracks = planned.detector, tracks_key(dataset, detector)
             except DataError as error:
                 raise RequestError(str(error)) from error
@@ -339,11 +345,11 @@ def _plan_cells(
     scenes = (dataset.model_scenes() if dataset is not None else ()) or ("",)
     seeds = request.seeds if method.uses_seed else request.seeds[:1]
     source = _source_hash(type(method))
-    plugin = registry.plugin("methods", chosen.name).sha256 or ""
-    released = getattr(method, "weights_file", None)
-    weights = hashlib.sha256(released.read_bytes()).hexdigest() if released is not None and released.is_file() else ""
+    plugin = registry.source("methods", chosen.name)
     # What of a key cannot be told where something is not here.
-    unknown = {name for name, known in (("dataset", data_here), ("tracks", tracks), ("weights", weights)) if not known}
+    known_here = (("dataset", data_here), ("tracks", tracks), ("weights", "weights" in files), ("files", not absent))
+    unknown = {name for name, known in known_here if not known}
+    released = getattr(method, "weights_file", None)
     accumulate = request.accumulate if is_network and released is None and "train" in method.needs else 1
     cells = []
     for seed in seeds:
@@ -379,7 +385,7 @@ def _plan_cells(
                     "dataset": planned.fingerprint,
                     "tracks": tracks,
                     "plugin": plugin,
-                    **({"weights": weights} if weights else {}),
+                    **files,
                     **({"accumulate": accumulate} if accumulate > 1 else {}),
                     **({"precision": request.precision} if is_network and request.precision != "fp32" else {}),
                     **({"compile": True} if is_network and request.compile else {}),
@@ -464,7 +470,7 @@ def _compare(
     if forced:
         why = "forced"
     elif different:
-        why = "run again: " + ", ".join(f"another {name}" for name in different)
+        why = "run again: " + ", ".join(_another(name, record.key, before.key) for name in different)
     elif before.status != "done":
         record.seconds = before.seconds
         return PlannedCell(record, planned, network, False, f"goes on: {before.status} before")
@@ -481,6 +487,16 @@ def _compare(
             setattr(before, name, getattr(record, name))
         return PlannedCell(before, planned, network, True, why, lacking=lacking)
     return PlannedCell(record, planned, network, False, why, fresh=True)
+
+
+def _another(name: str, key: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """Return in a few words what of a key is not as it was."""
+    if name == "plugin":
+        return "another source of its plugin, or of what that imports"
+    if name != "files":
+        return f"another {name}"
+    now, then = key.get(name, {}), before.get(name, {})
+    return f"another content of {' and '.join(one for one in {**now, **then} if now.get(one) != then.get(one))}"
 
 
 def _scores_problem(run: Run, cell: CellRecord) -> str:

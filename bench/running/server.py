@@ -61,7 +61,7 @@ def _fork(task: dict[str, Any], reading: int, writing: int) -> int:
         os.close(writing)
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
-        output = os.open(task["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        output = os.open(task["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(output, 1)
         os.dup2(output, 2)
         code = run_task(task, reading)

@@ -32,8 +32,9 @@ from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..plugins.registry import current
 from ..plugins.selection import select_one
-from ..runs.files import npz, read_json, read_npz, write_bytes, write_json
+from ..runs.files import npz, put_in_place, read_json, read_npz, write_bytes, write_json
 from ..runs.folder import CLAIM, KEPT, CellRecord, DatasetRecord, Run, read_scores, write_scores
+from .cell_files import file_keys
 from .context import make_context
 from .cost import Stopwatch, network_cost
 from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
@@ -244,6 +245,12 @@ def _run_cell(
     (scratch / "scores").mkdir(parents=True, exist_ok=True)
     lengths = {clip: length for clip, length, scene in kept.clips if not record.scene or scene == record.scene}
     dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    files, absent = file_keys(method, dataset.name, current())
+    if absent or any(files.get(name) != record.key.get(name) for name in ("weights", "files")):
+        raise MethodError(
+            f"{record.label}: {'; '.join(absent) or 'a file that its parameters name has changed since the run was planned'}; "
+            "the same `bench run` line begins the cell anew"
+        )
     detector = make_detector(task["detector"]) if "tracks" in method.needs else None
     stopwatch = Stopwatch()
     context = make_context(
@@ -273,7 +280,7 @@ def _run_cell(
     record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
     if "weights" in task["keep"]:
-        method.save(folder / "weights")
+        _save(method, scratch / "weights.new", folder / "weights")
 
     reporter.begin("score", "scoring")
     images = ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
@@ -390,16 +397,24 @@ def _fit(
         except Exception as error:  # a damaged file can raise anything; fitting again repairs it
             logger.info("what was fitted cannot be read (%s): fitting again", error)
     method.fit(clips(), context)
-    temporary = scratch / "fitted.new"
+    write_json(said, {"warnings": warnings, "facts": context.facts})
     try:
-        method.save(temporary)
+        _save(method, scratch / "fitted.new", fitted)
     except MethodError as error:
         logger.info("what was fitted is not kept, so that an attempt cut off while scoring fits again: %s", error)
-        temporary.unlink(missing_ok=True)
         return
-    write_json(said, {"warnings": warnings, "facts": context.facts})
-    temporary.replace(fitted)
     (scratch / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def _save(method: Method, temporary: Path, path: Path) -> None:
+    """Write what a method learned to `path`, by way of `temporary`: whole or not at all."""
+    try:
+        method.save(temporary)
+        if not temporary.is_file():
+            raise MethodError(f"{method.name}: save() wrote no file at the path that it was given")
+        put_in_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read_partial(path: Path, clip_id: str, logger: logging.Logger) -> Scores | None:
@@ -485,7 +500,7 @@ class _Collector(logging.Handler):
 
 def _logger(path: Path) -> tuple[logging.Logger, list[str]]:
     """Return the logger of the cell, and the list its warnings gather in. Everything printed goes to the same file."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)

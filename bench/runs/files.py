@@ -34,16 +34,24 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        put_in_place(Path(temporary), path)
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise RunError(
             f"cannot write {path}: {error.strerror or error}; free space or permission is needed there, or choose another folder with --out"
         ) from error
+
+
+def put_in_place(made: Path, path: Path) -> None:
+    """Rename a file that is complete, beside or below `path`, to it, with the mode of a file that any program writes.
+
+    Files made by `tempfile` and safetensors can be read by their owner alone, which is no use in a run folder that several people share.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    made.chmod(0o666 & ~umask)
+    made.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:

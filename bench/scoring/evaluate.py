@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .metrics import Metric
 from .protocols import Protocol, process
+
+UPSIDE_DOWN, UPRIGHT = 1 / 3, 2 / 3
+"""The AUC up to which scores may be upside down, and that from which their negatives confirm it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,18 @@ def evaluate(clips: Sequence[ClipScores], protocol: Protocol, metric: Metric, pa
     if not np.isfinite(value):
         return Result(None, f"metric {metric.name} gave {value}", *counts, None)
     return Result(value, "", *counts, _join(chances, protocol) if chances else None)
+
+
+def turned_round(value: float | None, clips: Sequence[ClipScores], protocol: Protocol, metric: Metric) -> float | None:
+    """Return the AUC of the negative scores, where the scores are probably upside down; else None.
+
+    The rule, chosen here: of all pairs of an anomalous and a normal frame at least twice as many are in the wrong order as in the right
+    one, and the other way round for the negative scores under the same protocol. `value` is the number of the scores as they are.
+    """
+    if metric.name != "auc" or value is None or value > UPSIDE_DOWN:
+        return None
+    other = evaluate([replace(clip, scores=-np.asarray(clip.scores, dtype=np.float64)) for clip in clips], protocol, metric).value
+    return other if other is not None and other >= UPRIGHT else None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ def choose_metric(name: str, registry: Registry) -> Metric:
     ------
     RequestError : there is none.
     """
+    if not isinstance(name, str):
+        raise RequestError(f"a metric is chosen by its name, not by {name!r} (there are {', '.join(registry.metrics)})")
     if name not in registry.metrics:
         near = nearest(name, registry.metrics)
         hint = f" - did you mean {near!r}?" if near else ""

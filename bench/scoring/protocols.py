@@ -52,14 +52,22 @@ class Protocol:
 
 
 def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
-    """Return (K,) scores of one clip, smoothed as the protocol says. A clip shorter than the window is allowed."""
+    """Return (K,) scores of one clip, smoothed as the protocol says.
+
+    Mirrored ends repeat the first and the last score: d c b a | a b c d | d c b a, as often as the window needs, so that a clip
+    may be shorter than the window.
+    """
     if protocol.smooth == "none" or not len(scores):
         return scores
     from scipy import ndimage
 
-    mode = "reflect" if protocol.edge == "reflect" else "constant"
+    mirrored = protocol.edge == "reflect"
     if protocol.smooth == "median":
-        return np.asarray(ndimage.median_filter(scores, size=protocol.window, mode=mode, cval=0.0))
+        # Padded here: SciPy's own mirroring reads unwritten memory where the window is longer than the clip (1.13 to 1.17, all tried).
+        half = protocol.window // 2
+        padded = np.pad(scores, half, mode="symmetric" if mirrored else "constant")
+        return np.asarray(ndimage.median_filter(padded, size=protocol.window))[half : half + len(scores)]
+    mode = "reflect" if mirrored else "constant"
     return np.asarray(ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=TRUNCATE))
 
 

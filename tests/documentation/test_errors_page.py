@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from bench.datasets import Avenue, Ped2
 
-from bench import BenchError, Clip, Dataset, Frames, ImageFiles, VideoFile, Window, score
+from bench import BenchError, Clip, Dataset, Frames, ImageFiles, OpenClip, VideoFile, Window, score
 from bench.dataset import checked_labels
 from bench.frames import live
 from bench.frames.decode import read_frames
@@ -295,6 +295,37 @@ def arrays_of_two_lengths(root, patch):
     score({"01": np.zeros(172)}, {"01": np.zeros(180)})
 
 
+def short_scores(root, patch):
+    from bench.methods.scores import ReadScores, ScoresParameters
+
+    lengths = {f"{number:02d}": 180 for number in range(1, 13)}
+    np.savez(root / "memae.npz", **{clip: np.zeros(165) for clip in lengths})
+    context = make_context(0, "cpu", root, test_lengths=lengths)
+    ReadScores(ScoresParameters(root / "memae.npz")).score(OpenClip("01", "test", 180, "ped2"), context)
+
+
+def missing_scores(root, patch):
+    patch.chdir(root)
+    request = Request("scores[path=mine.npz]", "demo-ped2", device="cpu")
+    (cell,) = make_plan(request, load(), lambda signature: (Run(root / "run"), False)).cells
+    raise BenchError(cell.record.reason)
+
+
+def module_beside(root, patch):
+    (root / "helper.py").write_text("")
+    broken_plugin("import helper\n")(root, patch)
+
+
+def arrays(scores, labels=(0, 1), metric="auc") -> Callable[[Path, pytest.MonkeyPatch], object]:
+    return lambda root, patch: score(scores if isinstance(scores, dict) else {"01": scores}, {"01": labels}, metric=metric)
+
+
+def tensor_with_gradient(root, patch):
+    import torch
+
+    score({"01": torch.zeros(2, requires_grad=True)}, {"01": [0, 1]})
+
+
 SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A typo in a method": typo("methods", "c3dsuu"),
     "A typo in a dataset": typo("datasets", "pde2"),
@@ -334,6 +365,14 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Pictures with a gap": pictures_with_a_gap,
     "Tracks with a line that is no region": bad_tracks,
     "Arrays that do not fit": arrays_of_two_lengths,
+    "A scores file with fewer scores than frames": short_scores,
+    "A file that is not there": missing_scores,
+    "Scores that are masked": arrays(np.ma.array(np.zeros(180), mask=np.arange(180) < 2)),
+    "Labels that are words": arrays([0, 1], ["normal", "abnormal"]),
+    "A tensor with a gradient": tensor_with_gradient,
+    "Two keys for one clip": arrays({1: [0, 1], "1": [0, 1]}),
+    "A metric that is no name": arrays([0, 1], metric=None),
+    "A module beside a plugin file": module_beside,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),
     "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
 }

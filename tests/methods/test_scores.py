@@ -6,7 +6,9 @@ import pickle
 import numpy as np
 import pytest
 from bench.methods.scores import ReadScores, ScoresParameters
+from known_answers import real_clips
 
+import bench
 from bench import MethodError, OpenClip
 from bench.running.context import make_context
 
@@ -40,13 +42,39 @@ def test_first_moves_the_frames(read):
     """Shorter arrays begin at `first`."""
     scores = read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]}, first=1)
     np.testing.assert_array_equal(scores.frames, [1, 2, 3])
+    np.testing.assert_array_equal(read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]}, first=0).frames, [0, 1, 2])
+
+
+def test_short_arrays_are_refused_without_first(read):
+    """Which frames they are of would be a guess; both ends of the clip are named, and where neither fits, the arrays that tell."""
+    with pytest.raises(MethodError) as error:
+        read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]})
+    assert str(error.value).endswith(
+        "ped2.npz: clip '01' has 3 scores and 5 frames; 2 of 2 clips lack 2 scores. Say which frames the scores are of: first=0 if of the "
+        "first frames of a clip, first=2 if of the last ones, or what lies between, as in the middle of windows"
+    )
+    with pytest.raises(MethodError) as error:
+        read({"01": VALUES["01"][:4], "02": VALUES["02"][:1]}, "02")
+    assert str(error.value).endswith(
+        "ped2.npz: clip '01' has 4 scores and 5 frames; 2 of 2 clips lack 1 to 3 scores. Say which frames the scores are of: first=0 if of "
+        "the first frames of a clip, or the arrays <clip>.frames in the file"
+    )
+
+
+def test_short_arrays_with_frames_of_their_own(read):
+    """Of one clip; the other has a score for each frame, or none at all."""
+    arrays = {"01": VALUES["01"][:2], "01.frames": np.array([0, 4]), "02": VALUES["02"]}
+    np.testing.assert_array_equal(read(arrays).frames, [0, 4])
+    assert len(read({**arrays, "02": np.zeros(0)}, "02").values) == 0
+    with pytest.raises(MethodError, match=r"clip '02' has 3 scores and 4 frames; 1 of 1 clips lack 1 scores"):
+        read({**arrays, "02": VALUES["02"][:3]})
 
 
 def test_higher_is_normal_turns_the_sign(read):
     """A regularity becomes an anomaly score, whatever its type."""
     np.testing.assert_array_equal(read(VALUES, higher_is="normal").values, -VALUES["01"])
     np.testing.assert_array_equal(
-        read({"01": np.array([1, 0, 3], dtype=np.uint8), "02": VALUES["02"]}, higher_is="normal").values, [-1, 0, -3]
+        read({"01": np.array([1, 0, 3, 0, 0], dtype=np.uint8), "02": VALUES["02"]}, higher_is="normal").values, [-1, 0, -3, 0, 0]
     )
 
 
@@ -211,3 +239,20 @@ def test_array_that_promises_what_is_not_there(tmp_path, read, header):
         file.writestr("01.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(40))
     with pytest.raises(MethodError, match=r"ped2\.npz cannot be read as npz \('01'"):
         read(None)
+
+
+@pytest.mark.realdata
+def test_real_scores_of_windows(real_data):
+    """MemAE on Ped2, whose 16-frame windows are scored in the middle: refused as they are; first=8 gives the number that SciPy gives."""
+    clips = real_clips(real_data, "memae", "ped2", "frame")
+    lengths = {clip.id: len(clip.labels) for clip in clips}
+    context = make_context(0, "cpu", real_data, test_lengths=lengths)
+
+    def number(**parameters):
+        method = ReadScores(ScoresParameters(real_data / "scores" / "memae" / "{dataset}.npz", **parameters))
+        scores = {clip: method.score(OpenClip(clip, "test", length, "ped2"), context) for clip, length in lengths.items()}
+        return round(100 * bench.score(scores, {clip.id: clip.labels for clip in clips}), 2)
+
+    with pytest.raises(MethodError, match=r"12 of 12 clips lack 15 scores.*first=0 .*first=15 "):
+        number()
+    assert (number(first=8), number(first=0)) == (91.69, 89.54)

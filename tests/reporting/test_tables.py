@@ -495,3 +495,43 @@ def test_score_of_a_frame_that_its_clip_lacks_costs_the_cell(tmp_path):
     results = results_frame(run, [load().protocols["raw"]], [load().metrics["auc"]])
     assert results.set_index("method").status.to_dict() == {"pca": "failed", "memae": "done"}
     assert "scores.npz: clip 01 has a score of frame 49, and 40 frames" in results.set_index("method").reason["pca"]
+
+
+def upright(labels):
+    return labels + np.random.default_rng(len(labels)).random(len(labels))
+
+
+def test_a_row_that_is_upside_down_says_so(tmp_path):
+    """With what the scores have turned round, and the parameter that does it; trivial rows, bad ones and good ones are left alone."""
+    from_file = {"parameters": {"path": "x.npz", "higher_is": "anomalous"}, "family": "from a file"}
+    run = make_run(
+        tmp_path,
+        [
+            done("good", direction=upright),
+            done("scores[path=x.npz]", direction=lambda labels: -upright(labels), **from_file),
+            done("mine", direction=lambda labels: -upright(labels)),
+            done("mine", seed=1, direction=lambda labels: -2 * upright(labels)),
+            done("bad", direction=lambda labels: np.random.default_rng(3).random(len(labels)) - 0.1 * labels),
+            done("trivial-one", direction=lambda labels: -upright(labels), family="trivial"),
+        ],
+    )
+    text = " ".join(comparison_text(run, REGISTRY, "raw").split())
+    labels = np.concatenate([labels[2:] for labels in labels_of().values()])
+    value = 100 * roc_auc_score(labels, np.concatenate([upright(labels)[2:] for labels in labels_of().values()]))
+    numbers = f"normal frames score higher ({100 - value:.2f}), and turned round the scores have {value:.2f}"
+    assert f"note: made: scores[path=x.npz] is probably upside down: {numbers}; set higher_is=normal if the file means it so" in text
+    assert f"note: made: mine is probably upside down: {numbers}; a method must give more anomalous frames higher scores" in text
+    assert text.count("upside down") == 2
+    assert "upside down" not in comparison_text(run, REGISTRY, "raw", metric="eer")
+
+
+def test_a_row_that_may_be_low_by_chance_is_not_called_upside_down(tmp_path):
+    """Where the interval over clips holds one half."""
+    wrong = {40: -1, 50: -1, 30: 1}  # by the clips' lengths: one clip is right, two are wrong
+    run = make_run(tmp_path, [done("uneven", direction=lambda labels: wrong[len(labels)] * upright(labels))])
+    scores = run.scores(run.cells()[0])
+    value = roc_auc_score(
+        np.concatenate([labels[2:] for labels in labels_of().values()]), np.concatenate([s.values for s in scores.values()])
+    )
+    assert value < 1 / 3
+    assert "upside down" not in comparison_text(run, REGISTRY, "raw")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
 from known_answers import COLUMNS, FRAMES, KNOWN, MACRO_CLIPS, real_clips
 from scipy.signal import medfilt
@@ -103,8 +104,46 @@ WRONG = {
     "labels lack clip 02, which the scores have": ({"01": [0, 1], "02": [0]}, {"01": [0, 1]}, {}),
     "labels have clips 02, 03, which the scores lack": ({"01": [0, 1]}, {"01": [0, 1], "02": [0], "03": [0]}, {}),
     "scores: expected one array a clip": (np.zeros(9), [np.zeros(9)], {}),
+    "labels: expected one array a clip": ({"01": [0, 1]}, {"01": 1}, {}),
+    "10 scores and only 8 labels": ({"01": np.zeros(10)}, {"01": np.zeros(8)}, {}),
+    "frames=8 if of the last frames of a clip, frames=0 if of the first ones": ({"01": np.zeros(172)}, {"01": np.zeros(180)}, {}),
     "no protocol 'medin17' - did you mean 'median17'?": ({"01": [0, 1]}, {"01": [0, 1]}, {"protocol": "medin17"}),
     "no metric 'auk' - did you mean 'auc'? (there are auc, ap, eer": ({"01": [0, 1]}, {"01": [0, 1]}, {"metric": "auk"}),
+    "a metric is chosen by its name, not by None (there are auc, ap, eer": ({"01": [0, 1]}, {"01": [0, 1]}, {"metric": None}),
+    "a metric is chosen by its name, not by ['auc']": ({"01": [0, 1]}, {"01": [0, 1]}, {"metric": ["auc"]}),
+    "no protocol 'None'": ({"01": [0, 1]}, {"01": [0, 1]}, {"protocol": None}),
+    "scores: two keys stand for clip '1'; ids are compared as texts": ({1: [0, 1], "1": [1, 0]}, {"1": [0, 1]}, {}),
+    "labels: two keys stand for clip '1'": ({"1": [0, 1]}, {np.int64(1): [0, 1], "1": [0, 1]}, {}),
+    "frames: two keys stand for clip '1'": ({"1": [0]}, {"1": [0, 1]}, {"frames": {1: 0, "1": 1}}),
+    "scenes: two keys stand for clip '1'": ({"1": [0, 1]}, {"1": [0, 1]}, {"scenes": {1: "a", "1": "b"}}),
+    "scores: None is no id of a clip": ({None: [0, 1]}, {"01": [0, 1]}, {}),
+    "scores: b'1' is no id of a clip": ({b"1": [0, 1]}, {"01": [0, 1]}, {}),
+    "scores: 1.0 is no id of a clip": ({1.0: [0, 1]}, {"1": [0, 1]}, {}),
+    "clip 01: scores are masked in 1 of 3 places; leave these frames out: x.compressed(), with frames=": (
+        {"01": np.ma.array([1.0, 2.0, 9.0], mask=[0, 0, 1])},
+        {"01": [0, 1, 0]},
+        {},
+    ),
+    "clip 01: labels are masked in 1 of 2 places; each frame of a clip must": (
+        {"01": [0, 1]},
+        {"01": np.ma.array([0, 1], mask=[1, 0])},
+        {},
+    ),
+    "clip 01: labels are text ('normal', 'abnormal'), expected 0 for normal": ({"01": [0, 1]}, {"01": ["normal", "abnormal"]}, {}),
+    "clip 01: labels are text ('0', '1'), expected 0 for normal": ({"01": [0, 1]}, {"01": np.array(["0", "1"])}, {}),
+    "clip 01: labels are text (b'0', b'1')": ({"01": [0, 1]}, {"01": np.array([b"0", b"1"])}, {}),
+    "clip 01: labels must be 0 or 1, here are 0.0, nan": ({"01": [0, 1]}, {"01": [0, np.nan]}, {}),
+    "clip 01: scores are text ('0.5', '1'), expected numbers": ({"01": ["0.5", "1"]}, {"01": [0, 1]}, {}),
+    "clip 01: scores are objects (0.5, None), expected numbers": ({"01": [0.5, None]}, {"01": [0, 1]}, {}),
+    "clip 01: scores are complex numbers (1j, (2+0j)), expected numbers": ({"01": np.array([1j, 2])}, {"01": [0, 1]}, {}),
+    "clip 01: scores are dates": ({"01": np.array(["2020-01-01", "2020-01-02"], "datetime64[D]")}, {"01": [0, 1]}, {}),
+    "clip 01: scores cannot be read as numbers: ": ({"01": [[1], [1, 2]]}, {"01": [0, 1]}, {}),
+    "scores: expected one array a clip, as": ({"01", "02"}, {"01": [0, 1], "02": [0, 1]}, {}),
+    "frames: True says nothing of each clip; expected a dict by clip id, a list, or a whole number": ([[1]], [[0, 1]], {"frames": True}),
+    "frames: 8.0 says nothing of each clip": ([[1]], [[0, 1]], {"frames": 8.0}),
+    "scenes: 'one' says nothing of each clip; expected a dict by clip id, a list": ([[0, 1]], [[0, 1]], {"scenes": "one"}),
+    "clip 0: frames are text ('1')": ([[1]], [[0, 1]], {"frames": [["1"]]}),
+    "ascending and below 4": ([[3, 2, 1]], [[0, 1, 0, 1]], {"frames": [np.array([2, 1, 0], np.uint8)]}),
     "here is one row": ({"01": [0, 1]}, {"01": [0, 1]}, {"protocol": "raw[frames=common]"}),
 }
 
@@ -116,6 +155,58 @@ def test_what_does_not_fit_is_refused(text):
     with pytest.raises(RequestError) as error:
         bench.score(scores, labels, **more)
     assert text in str(error.value)
+
+
+def test_what_torch_gives():
+    """A tensor is an array; one with a gradient, or of a type that NumPy lacks, is refused with what to give."""
+    torch = pytest.importorskip("torch")
+    scores, labels = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0, 0, 1])
+    assert bench.score([scores], [labels], "raw") == bench.score({"a": scores}, {"a": labels > 0}, "raw") == 1
+    for wrong in (scores.clone().requires_grad_(), scores.bfloat16(), scores.to("meta")):
+        with pytest.raises(
+            RequestError, match=r"clip 0: scores cannot be read as numbers: .*give tensor.detach\(\).cpu\(\).float\(\).numpy"
+        ):
+            bench.score([wrong], [labels])
+    with pytest.raises(RequestError, match=r"clip 0: scores cannot be read as numbers: "):
+        bench.score([list(scores.clone().requires_grad_())], [labels])
+
+
+def test_what_numpy_and_pandas_give():
+    """A mask without a masked place, booleans, small types, a Series of arrays by its index: read as what they are."""
+    scores, labels = np.array([0.0, 2.0, 1.0, 3.0]), np.array([0, 0, 1, 1])
+    expected = bench.score([scores], [labels], "raw")
+    for same in (
+        np.ma.array(scores),
+        pandas.Series(scores, index=[3, 2, 1, 0]),
+        scores.astype(np.float16),
+        scores.astype(np.uint8),
+        list(scores),
+    ):
+        assert bench.score([same], [pandas.Series(labels)], "raw") == expected
+    assert bench.score([scores > 1], [labels > 0], "raw") == roc_auc_score(labels, scores > 1)
+    turned = pandas.Series({"b": labels, "a": 1 - labels})
+    assert bench.score(pandas.Series({"a": 3 - scores, "b": scores}), turned, "raw") == expected
+    assert bench.score(pandas.DataFrame({"a": scores}), {"a": labels}, "raw") == expected
+    assert bench.score({1: scores}, {"1": labels}, "raw") == bench.score({np.int8(1): scores}, {1: labels}, "raw") == expected
+    nothing = bench.score({"a": np.zeros(0, dtype=object), "b": scores}, {"a": labels, "b": labels}, "raw")
+    assert nothing == expected and nothing.clips_left_out == 1
+
+
+def test_scores_that_are_upside_down_say_so():
+    """Where two of three pairs are in the wrong order, and the negative scores put two of three right; under the same protocol."""
+    labels = {"a": np.arange(60) >= 40, "b": np.arange(50) < 20}
+    scores = {clip: array + np.random.default_rng(0).random(len(array)) for clip, array in labels.items()}
+    good, bad = bench.score(scores, labels), bench.score({clip: -array for clip, array in scores.items()}, labels)
+    assert good.note == "" and bad == pytest.approx(1 - good)
+    assert bad.note == f"probably upside down: normal frames score higher, and -scores have {good:.4f}"
+    assert repr(bad).endswith(f"of 2 clips); {bad.note}>") and vars(pickle.loads(pickle.dumps(bad))) == vars(bad)
+    assert bench.score({clip: -array for clip, array in scores.items()}, labels, metric="eer").note == ""
+    third = {"a": np.array([1, 0]), "b": np.array([0, 1]), "c": np.array([1, 0])}  # two of three clips wrong
+    notes = [
+        bench.score([np.array(order)], [np.array([0, 0, 0, 1])], "raw").note for order in ([1, 2, 0, 1.5], [1, 2, 3, 1.5], [2, 2, 3, 1])
+    ]
+    assert [bool(note) for note in notes] == [False, True, True]
+    assert bench.score(third, dict.fromkeys(third, np.array([0, 1])), "macro17-padded[normalise=clip,window=1]").note == ""
 
 
 def test_mistakes_come_at_once():

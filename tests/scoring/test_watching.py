@@ -10,10 +10,16 @@ from bench.scoring.alarms import runs
 from bench.scoring.protocols import Protocol
 from bench.scoring.watching import BELOW, RunningSmooth, Watch
 
+
+def mirrored_median(scores, window):
+    """Of scores that are padded first: SciPy's own mirroring reads unwritten memory where there are fewer scores than the window."""
+    return ndimage.median_filter(np.pad(scores, window // 2, mode="symmetric"), window)[window // 2 : window // 2 + len(scores)]
+
+
 WHOLE = {
     Protocol("raw", normalise="clip"): lambda scores: scores,
-    Protocol("median", smooth="median", normalise="clip"): lambda scores: ndimage.median_filter(scores, 17, mode="reflect"),
-    Protocol("narrow", smooth="median", window=3): lambda scores: ndimage.median_filter(scores, 3, mode="reflect"),
+    Protocol("median", smooth="median", normalise="clip"): lambda scores: mirrored_median(scores, 17),
+    Protocol("narrow", smooth="median", window=3): lambda scores: mirrored_median(scores, 3),
     Protocol("zero", smooth="median", window=5, edge="zero"): lambda scores: signal.medfilt(np.pad(scores, 5), 5)[5:-5],
     Protocol("gaussian", smooth="gaussian", sigma=2.3): lambda scores: ndimage.gaussian_filter1d(scores, 2.3),
 }  # fmt: skip
