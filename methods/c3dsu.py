@@ -1,7 +1,7 @@
 """C3DSU and UNet with Dynamic Distinction Learning (DDL), with a static weight (SDL), and plain.
 
 D. Lappas, V. Argyriou, D. Makris, Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection, CVPR
-Workshops 2024 (arXiv 2404.04986); code at commit 167526d. Where paper and code differ, the code is followed by default; the paper's
+Workshops 2024 (arXiv 2404.04986, whose version 1 the section numbers are of); code at commit 167526d. Where paper and code differ, the code is followed by default; the paper's
 block (`kernels`), distinction and patches (`grids`) are parameters, its norm of the reconstruction loss is not.
 """
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     import torch
 
 
+RESIZED = "frames are resized by OpenCV (means of areas); the code has torchvision's bilinear resize without antialiasing"
+BOXES = (
+    "the paper names detector and tracker, its code has neither: which boxes count (detector, threshold, classes) is a choice made here, and "
+    "OC-SORT looks for a lost object for 10 frames (its own default: 30)"
+)
+
+
 def _info(network: str, variant: str) -> MethodInfo:
     return MethodInfo(
         title="Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection",
@@ -31,8 +38,9 @@ def _info(network: str, variant: str) -> MethodInfo:
         inputs="RGB frames",
         extra_knowledge="" if variant == "plain" else "boxes of objects (a detector)",
         published_protocol=(
-            "median filter of 17 frames, no min-max mentioned; pooling over clips not stated; ShanghaiTech: one model a scene, "
-            "the median of the scenes' AUCs"
+            "median filter of 17 frames, no min-max mentioned; what lies beyond a clip's ends (edge) and pooling over clips not stated; a sister "
+            "repository of the authors (demetrislappas/MaskedSkipUNet) pools all frames raw; ShanghaiTech: one model a scene, the median of "
+            "the scenes' AUCs"
         ),
         reproduction=(
             "the authors' code stops at raw scores: filter, first and last frame, and AUC follow the paper's words. Block, losses and "
@@ -40,6 +48,7 @@ def _info(network: str, variant: str) -> MethodInfo:
             "the code's"
         ),
         ablation=(network, variant),
+        deviations=(RESIZED,) if variant == "plain" else (RESIZED, BOXES),
     )
 
 
@@ -76,7 +85,7 @@ class UNetParameters(PseudoAnomalyParameters):
 class C3DSUParameters(UNetParameters):
     """Parameters of C3DSU."""
 
-    length: int = parameter(3, unit="frames", source="paper, section 4.2; code", doc="window; the middle frame is scored", minimum=3)
+    length: int = parameter(3, unit="frames", source="paper, section 5; code", doc="window; the middle frame is scored", minimum=3)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,25 +95,25 @@ class C3DSUParameters(UNetParameters):
 
 @dataclass(frozen=True)
 class _DistinctionUNet(UNetParameters):
-    pseudo: str = parameter("objects", source="paper, section 3.2", doc="creator of pseudo-anomalies (bench list creators), or none")
+    pseudo: str = parameter("objects", source="paper, section 3", doc="creator of pseudo-anomalies (bench list creators), or none")
 
 
 @dataclass(frozen=True)
 class _StaticUNet(_DistinctionUNet):
     anomaly_weight: Literal["learned", "static"] = parameter(
-        "static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss"
+        "static", source="paper, section 6: SDL", doc="sigma(l) of the distinction loss"
     )
 
 
 @dataclass(frozen=True)
 class _DistinctionC3DSU(C3DSUParameters):
-    pseudo: str = parameter("objects", source="paper, section 3.2", doc="creator of pseudo-anomalies (bench list creators), or none")
+    pseudo: str = parameter("objects", source="paper, section 3", doc="creator of pseudo-anomalies (bench list creators), or none")
 
 
 @dataclass(frozen=True)
 class _StaticC3DSU(_DistinctionC3DSU):
     anomaly_weight: Literal["learned", "static"] = parameter(
-        "static", source="paper, section 4.4: SDL", doc="sigma(l) of the distinction loss"
+        "static", source="paper, section 6: SDL", doc="sigma(l) of the distinction loss"
     )
 
 

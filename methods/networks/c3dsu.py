@@ -221,7 +221,7 @@ def _affine(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
 def patch_max(maps: torch.Tensor, grids: int = 2, patch: int = 16) -> torch.Tensor:
     """Return the largest mean of an error map over patches, (B,) for (B, H, W).
 
-    DDL, section 3.4: a grid of 16 x 16 patches from the corner; the code adds a second, shifted by half a patch.
+    DDL, section 5: a grid of 16 x 16 patches from the corner; the code adds a second, shifted by half a patch.
     """
     means = functional.avg_pool2d(maps[:, None], patch).flatten(1).amax(dim=1)
     half = patch // 2

@@ -29,7 +29,7 @@ class PseudoAnomalyParameters:
         doc="distinction: ratio of both errors; restore: the target is the normal window; negative: the error of pseudo-anomalies is maximised",
     )
     anomaly_weight: Literal["learned", "static"] = parameter(
-        "learned", source="DDL, section 3.2: learned is DDL, static (.5) is SDL", doc="sigma(l) of the distinction loss"
+        "learned", source="DDL, section 3.1: learned; section 6: static (.5), SDL", doc="sigma(l) of the distinction loss"
     )
     anomaly_learning_rate: float | None = parameter(
         None,
