@@ -7,6 +7,7 @@ block (`kernels`), distinction and patches (`grids`) are parameters, its norm of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -119,14 +120,14 @@ class _StaticC3DSU(_DistinctionC3DSU):
 
 # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps. `medium` was chosen among
 # eight settings, by made anomalies in held-out training clips of Ped2 (results/search-medium). `large` is the paper's training whole.
-PROFILES: dict[str, dict[str, Any]] = {
+PROFILES: dict[str, Mapping[str, Any]] = {
     "large": {"latent": 64},
     "medium": {"latent": 64, "epochs": 6, "batch": 2, "learning_rate": 1e-3, "every": 3},
     "small": {"latent": 64, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 3},
     "smoke": {"size": 48, "latent": 16, "epochs": 3, "batch": 4, "learning_rate": 1e-2, "every": 12},
 }
 # At the lower rate of these profiles l moves by hundredths in a whole training (measured): it keeps the paper's.
-LEARNED: dict[str, dict[str, Any]] = {"medium": {"anomaly_learning_rate": 1e-2}, "small": {"anomaly_learning_rate": 1e-2}}
+LEARNED: dict[str, Mapping[str, Any]] = {"medium": {"anomaly_learning_rate": 1e-2}, "small": {"anomaly_learning_rate": 1e-2}}
 
 
 class DistinctionUNet(PseudoAnomalyTraining):
@@ -136,7 +137,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
     info = _info("UNet", "DDL")
     Parameters: ClassVar[type] = _DistinctionUNet
     compiled = ("forward", "encode", "decode")
-    profiles = {name: {**values, **LEARNED.get(name, {})} for name, values in PROFILES.items()}
+    profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: {**values, **LEARNED.get(name, {})} for name, values in PROFILES.items()}
     bf16_version = 2  # 2: last layer and sigmoid compute in fp32
 
     @property

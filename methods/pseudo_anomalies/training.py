@@ -185,6 +185,36 @@ class PseudoAnomalyTraining(NetworkMethod):
             return self._distinction_loss(network, batch)
         return self._mixed_loss(network, batch)
 
+    def pseudo_anomaly(
+        self, clip: OpenClip, start: int, generator: np.random.Generator, sigmas: Sequence[float]
+    ) -> dict[str, np.ndarray] | None:
+        """Return the middle one of the reconstructed frames, normal and pseudo-anomalous, and the outputs for both."""
+        import torch
+
+        if not self._creators or self.parameters.pseudo_loss != "distinction":
+            return None
+        assert self.network is not None, "neither trained nor loaded"
+        batch = {name: part[None] for name, part in self.sample(clip, start, generator).items()}
+        place = len(self.reconstructed_frames) // 2
+        frame = list(self.reconstructed_frames)[place]
+        if not bool(batch["mask"][:, :, frame].any()):
+            return None
+        network = self.network.eval()
+        with torch.inference_mode():
+            sigma = network.anomaly_weight()  # type: ignore[operator]
+            windows = [batch["window"], *(self._blend(batch, torch.as_tensor(one)) for one in (float(sigma), *sigmas))]
+            outputs = [self.reconstruct(network, windows[kind])[0, :, place] for kind in (0, 1)]
+        normal, pseudo, *blends = (window[0, :, frame].numpy() for window in windows)
+        return {
+            "normal": normal,
+            "pseudo": pseudo,
+            "of_normal": outputs[0].numpy(),
+            "of_pseudo": outputs[1].numpy(),
+            "blends": np.stack(blends),
+            "sigma": np.asarray(float(sigma)),
+            "frame": np.asarray(frame * self.training_window.step),
+        }
+
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
         """Warn where no pseudo-anomaly was drawn in the whole training, and where a negative loss drove the network away from what is normal."""
         if not self._creators:
