@@ -149,7 +149,7 @@ class Method:
     info: ClassVar[MethodInfo] = MethodInfo()
     Parameters: ClassVar[type] = NoParameters
     profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Named overrides of the parameters: 'medium', 'small', 'smoke'. A method without 'medium' uses its 'small'."""
+    """Named overrides of the parameters: 'large', 'medium', 'small', 'smoke'. Without 'large' a method uses its 'medium', without that its 'small'."""
     needs_parameters: ClassVar[bool] = False
     """True for a method that means nothing without parameters (`scores`): it is then not part of `all`."""
     uses_seed: ClassVar[bool] = True

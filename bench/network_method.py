@@ -69,6 +69,9 @@ class NetworkMethod(Method):
     refuses_bf16: ClassVar[str] = ""
     """Why the method's numbers need fp32 throughout; empty: `--precision bf16` may be asked for."""
 
+    bf16_version: ClassVar[int] = 1
+    """Raised whenever the scores under `--precision bf16` change and those in fp32 do not."""
+
     stats: Mapping[str, np.ndarray]
     """What `statistics` returned; kept in the checkpoint."""
 
@@ -196,6 +199,17 @@ class NetworkMethod(Method):
         A faster form must give the same scores to 1e-5, e.g. with normalisations folded into weights. Default: the network itself.
         """
         return network
+
+    def pseudo_anomaly(
+        self, clip: OpenClip, start: int, generator: np.random.Generator, sigmas: Sequence[float]
+    ) -> dict[str, np.ndarray] | None:
+        """Return what the trained network makes of a training window and of its pseudo-anomalous form, to be shown.
+
+        Only methods that learn a distinction write it. Of one reconstructed frame, in the method's value range: 'normal', 'pseudo',
+        'of_normal' and 'of_pseudo' (the outputs for both), each (C, H, W); 'blends', (len(sigmas), C, H, W), the pseudo-anomaly at
+        other weights; 'sigma', the training's own; 'frame', its place in the window. None where the window has no pseudo-anomaly.
+        """
+        return None
 
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
         """Look at the finished training: one row an epoch with the mean of each term of `loss`. Default: nothing to say.

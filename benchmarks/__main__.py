@@ -8,8 +8,9 @@ import platform
 import sys
 
 from bench.running.launcher import ALLOCATOR
+from bench.running.openmp import use_short_spin
 
-PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers", "size", "runs")
+PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers", "busy", "size", "runs")
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
         parser.error("the part runs needs --before PYTHON, the interpreter of an environment with an earlier version")
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    use_short_spin()  # as workers do
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         # As workers run; the plain implementations get the same.
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], {**os.environ, **ALLOCATOR})
@@ -76,6 +78,8 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
         networks.share(report, 64, a_frame, a_step, batch, 5)
     if "workers" in parts and not quick:
         harness.workers(report, 32)
+    if "busy" in parts:
+        harness.beside_other_work(report, 1 if quick else 3)
     if "size" in parts and not quick:
         size.run_folders(report)
     if "runs" in parts and before:

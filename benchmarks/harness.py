@@ -249,3 +249,32 @@ def workers(report: Report, seconds: float) -> None:
     report.goal("two workers of one thread against one of one", one / two, 1.8)
     report.goal("two workers of one thread against one of two", threaded / two, 1.0)
     report.say("command", shlex.join(["bench", *arguments]))
+
+
+DEFAULT_SPIN = "300000"
+"""Rounds that GNU's OpenMP spins where nothing is set."""
+
+
+def beside_other_work(report: Report, repeats: int) -> None:
+    """Compare a run of two networks on an idle machine with the same run beside one other process of one thread."""
+    report.section("a busy machine: ae-conv2d and c3dsu on demo-ped2, all cores, by bench run")
+    with tempfile.TemporaryDirectory() as folder:
+        line = ["run", "--methods", "ae-conv2d,c3dsu", "--datasets", "demo-ped2", "--new"]
+
+        def once(**environment: str) -> None:
+            _bench(line, place=folder, BENCH_CACHE=str(Path(folder, "cache")), **environment)
+
+        def busy() -> None:
+            other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            try:
+                once()
+            finally:
+                other.kill()
+                other.wait()
+
+        default = {"GOMP_SPINCOUNT": DEFAULT_SPIN, "KMP_BLOCKTIME": "200"}
+        seconds = alternate({"idle": once, "beside one busy process": busy, "idle, default spin": lambda: once(**default)}, repeats)
+    for name, value in seconds.items():
+        report.say(name, f"{value:.1f} s")
+    report.goal("beside one busy process, over idle", seconds["beside one busy process"] / seconds["idle"], 2.5, least=False)
+    report.goal("idle, over idle with the default spin", seconds["idle"] / seconds["idle, default spin"], 1.03, least=False)

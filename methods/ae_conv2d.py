@@ -89,7 +89,7 @@ class AEConv2D(PseudoAnomalyTraining):
         weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         biases = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
         groups = [{"params": weights, "weight_decay": self.parameters.weight_decay}, {"params": biases, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self.parameters.learning_rate)
+        return self.with_anomaly_rate(torch.optim.AdamW(groups, lr=self.parameters.learning_rate), network)
 
     def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
         """Return the reconstruction of all frames, (B, 1, T, H, W). The loss is their mean squared error (no source: chosen here)."""

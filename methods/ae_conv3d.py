@@ -113,7 +113,7 @@ class AEConv3D(PseudoAnomalyTraining):
         weights = [parameter for parameter in network.parameters() if parameter.ndim]
         scalars = [parameter for parameter in network.parameters() if not parameter.ndim]
         groups = [{"params": weights, "weight_decay": self.parameters.weight_decay}, {"params": scalars}]
-        return torch.optim.Adam(groups, lr=self.parameters.learning_rate)
+        return self.with_anomaly_rate(torch.optim.Adam(groups, lr=self.parameters.learning_rate), network)
 
     def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
         """Return all frames of training windows, (B, C, K, H, W); with prediction the second half is predicted from the first."""

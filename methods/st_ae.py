@@ -83,7 +83,7 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
         """Adam with epsilon 1e-6 (public reimplementations)."""
         import torch
 
-        return torch.optim.Adam(network.parameters(), lr=self.parameters.learning_rate, eps=1e-6)
+        return self.with_anomaly_rate(torch.optim.Adam(network.parameters(), lr=self.parameters.learning_rate, eps=1e-6), network)
 
     def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
         """Return the reconstruction of all frames, (B, 1, T, H, W). The loss is their mean squared error (public reimplementations)."""

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.running.openmp import use_short_spin
+
+use_short_spin()  # here and in every process that a test starts, before torch is imported
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line (the console script `bench`)."""
+    from ..running.openmp import use_short_spin
     from .main import bench
 
+    use_short_spin()
     bench()

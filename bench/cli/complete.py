@@ -93,7 +93,7 @@ def cell_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a profile."""
-    from ..plugins.selection import PROFILES
+    from ..plugins.profiles import PROFILES
 
     return _items(dict.fromkeys(PROFILES, ""), incomplete)
 

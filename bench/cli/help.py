@@ -117,12 +117,9 @@ From Python: bench.load("results/RUN") gives both as pandas frames, and the scor
 
 
 def _profiles() -> str:
-    rows = [
-        ("paper", "as published; the default on a GPU"),
-        ("medium", "at most 60 minutes a cell on two CPU cores"),
-        ("small", "at most 30 minutes a cell on two CPU cores; the default without a GPU"),
-        ("smoke", "seconds, to see that all works; the default of the demo datasets. Its numbers say nothing about a method"),
-    ]
+    from ..plugins.profiles import PROFILES
+
+    rows = [(name, profile.meaning) for name, profile in PROFILES.items()]
     return f"""\
 A profile is a named choice of all parameters of a method; what a selection sets goes before it.
 Every table names its profile.
@@ -172,7 +169,7 @@ TOPICS = {
     "selections": Topic("how methods, datasets, protocols and detectors are named, with parameters", _selections),
     "protocols": Topic("what happens between scores and number", _protocols),
     "metrics": Topic("what the numbers are", _metrics),
-    "profiles": Topic("paper, medium, small, smoke", _profiles),
+    "profiles": Topic("named choices of all parameters of a method", _profiles),
     "files": Topic("what is in a run's folder", _files),
     "environment": Topic("variables that bench reads", _environment),
     "exit-codes": Topic("what the exit code of bench run means", _exit_codes),

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..plugins.profiles import named
 from .complete import profiles, selection
 from .options import plugin_option
 
@@ -27,7 +28,7 @@ from .options import plugin_option
     metavar="SELECTION",
     help="Whose frame formats and tracks are made.",
 )
-@click.option("--profile", shell_complete=profiles, help="paper, medium, small or smoke: sizes depend on it. [default: as in bench run]")
+@click.option("--profile", shell_complete=profiles, help=f"{named()}: sizes depend on it. [default: as in bench run]")
 @click.option("--detector", metavar="SELECTION", shell_complete=selection("detectors"), help="Of objects. [default: as in bench run]")
 @click.option(
     "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"

@@ -13,7 +13,8 @@ from .options import plugin_option
 from .status import newest_run
 
 if TYPE_CHECKING:
-    from ..runs.folder import Run
+    from ..reporting.figures.distinction import Distinction
+    from ..runs.folder import CellRecord, Run
 
 
 @click.command(
@@ -43,7 +44,10 @@ Examples:
 )
 @click.option("--video-method", "video_methods", multiple=True, metavar="ROW", help="Whose; repeatable. [default: all with kept weights]")
 @click.option(
-    "--data", type=click.Path(path_type=Path), multiple=True, help="Where the video's dataset lies. [default: BENCH_DATA, else ./data]"
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Where the dataset of a video, or of a figure that needs it, lies. [default: BENCH_DATA, else ./data]",
 )
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of the video. [default: the dataset's, else 25]")
 @click.option(
@@ -93,8 +97,11 @@ def command(
     mistakes += [
         _unknown("figure", name, tuple(drawing.KINDS), nearest(name, drawing.KINDS)) for name in figures if name not in drawing.KINDS
     ]
-    if not videos and (video_methods or data or fps):
-        mistakes.append("--video-method, --data and --fps are those of a video: say of which clip with --video CLIP")
+    if not videos and (video_methods or fps):
+        mistakes.append("--video-method and --fps are those of a video: say of which clip with --video CLIP")
+    if data and not videos and not set(figures) - set(drawing.OF_THE_RUN):
+        remade = " and ".join(name for name in drawing.KINDS if name not in drawing.OF_THE_RUN)
+        mistakes.append(f"--data says where the dataset lies of a video (--video CLIP) or of the figures {remade}: name one of them")
     if metric not in registry.metrics:
         mistakes.append(_unknown("metric", metric, tuple(registry.metrics), nearest(metric, registry.metrics)))
     if mistakes:
@@ -110,7 +117,7 @@ def command(
         if tables or everything:
             written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
         if figures or everything:
-            drawn = drawing.write_figures(source, figures or tuple(drawing.KINDS), folder / "figures")
+            drawn = drawing.write_figures(source, figures or drawing.OF_THE_RUN, folder / "figures", lambda cell: _remake(run, cell, data))
             written, missing = written + drawn[0], missing + drawn[1]
         if page or everything:
             made = write_page(source, folder / "report.html")
@@ -135,6 +142,14 @@ def command(
         click.echo(f"next: open {shlex.quote(str(folder / 'report.html'))} in a browser")
     if tables or everything:
         click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
+
+
+def _remake(run: Run, cell: CellRecord, data: tuple[Path, ...]) -> Distinction:
+    from ..running.distinction import remake
+    from .video import progress
+
+    with progress(f"{cell.label} on {cell.dataset}") as step:
+        return remake(run, cell, data, step)
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...], near: str | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..plugins.profiles import named
 from .complete import profiles, run_folder, selection
 from .options import plugin_option
 
@@ -98,7 +99,7 @@ Examples (quote selections that contain [ or |):
 @click.option(
     "--profile",
     shell_complete=profiles,
-    help="paper, medium, small or smoke. [default: what the dataset names, else paper on a GPU and small without]",
+    help=f"{named()}. [default: what the dataset names, else paper on a GPU and small without]",
 )
 @click.option(
     "--protocol",

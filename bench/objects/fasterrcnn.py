@@ -34,7 +34,10 @@ def weights_folder() -> Path:
 
 
 class FasterRCNNDetector(Detector):
-    """Boxes of all 91 COCO classes with a score above a threshold; their class is not used."""
+    """Boxes of all 91 COCO classes with a score above a threshold; their class is not used.
+
+    The DDL paper names a detector and says neither threshold nor classes: both are chosen here.
+    """
 
     name = "fasterrcnn"
     unkeyed = frozenset({"weights", "batch", "device"})

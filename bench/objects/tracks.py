@@ -5,8 +5,11 @@
                                                                    <part>/<clip>.json  their checksum, sources and counts
 
 The tracker is OC-SORT of the `trackers` library with its defaults but for the frame rate. It has no randomness; it is made anew
-for each clip, so that ids (from 0) and boxes do not depend on the clips before. It gives an object its id from the second frame
-on, in which it is matched: the first frame of a clip has no tracks.
+for each clip, so that ids (from 0) and boxes do not depend on the clips before.
+
+In OC-SORT's original code (noahcao/OC_SORT) an object that is new in one of the first three frames of a clip has its id there
+(`frame_count <= min_hits`); the library gives it from the next frame on, in which it is matched. The original is followed:
+those boxes are kept under the id that their object gets.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +37,11 @@ from ..plugins.registry import current
 from .detector import Detector
 
 FRAME_RATE = 10
-"""Frames a second told to the tracker; it scales for how long a lost object is looked for (1 second). UCSD Ped2 has 10 (an older
-README of it); fixed for all datasets, chosen here because frames stored as pictures do not say theirs."""
+"""Frames a second told to the tracker; it scales for how long a lost object is looked for: 10 frames, 1 second, where OC-SORT's own
+default is 30 frames. UCSD Ped2 has 10 (an older README of it); fixed for all datasets, chosen here because frames stored as pictures do
+not say theirs."""
+YOUNG = 3
+"""Frames at the beginning of a clip in which a new object has its id at once, as in OC-SORT's original code (`min_hits`)."""
 BATCH = 8
 """Consecutive frames that a detector gets at once; chosen here: bounds the memory."""
 
@@ -263,6 +269,7 @@ def _about(dataset: Dataset, detector: Detector) -> dict[str, Any]:
         "frame_rate": FRAME_RATE,
         **({"named": named} if named else {}),
         **({"plugin": source} if source else {}),
+        "young": YOUNG,
     }
 
 
@@ -326,6 +333,7 @@ def track(detections: Iterable[np.ndarray], size: tuple[int, int]) -> Tracks:
     frames: list[np.ndarray] = []
     ids: list[np.ndarray] = []
     boxes: list[np.ndarray] = []
+    young: list[tuple[int, Any, np.ndarray]] = []  # frame, object and box
     found = 0
     length = 0
     for length, detected in enumerate(detections, start=1):
@@ -337,7 +345,17 @@ def track(detections: Iterable[np.ndarray], size: tuple[int, int]) -> Tracks:
         known = tracked.tracker_id >= 0  # -1: no track, or one too young
         frames.append(np.full(int(known.sum()), length - 1))
         ids.append(tracked.tracker_id[known])
-        boxes.append(tracked.xyxy[known] / (width, height, width, height))
+        boxes.append(tracked.xyxy[known])
+        if length <= YOUNG:
+            new = [one for one in tracker.tracks if one.tracker_id < 0 and not one.time_since_update]
+            young += [(length - 1, one, one.last_observation) for one in new]
     if not length:
         raise DataError("no frames to track objects in")
-    return Tracks(np.concatenate(frames), np.concatenate(ids), np.concatenate(boxes), length, (height, width), found)
+    unused = count(max((int(values.max()) for values in ids if len(values)), default=-1) + 1)
+    for frame, one, box in young:
+        frames.append(np.array([frame]))
+        ids.append(np.array([one.tracker_id if one.tracker_id >= 0 else next(unused)]))  # one that was never seen again has none
+        boxes.append(box[None])
+    return Tracks(
+        np.concatenate(frames), np.concatenate(ids), np.concatenate(boxes) / (width, height, width, height), length, (height, width), found
+    )

@@ -12,6 +12,7 @@ import bench
 from ..method import NEEDS
 from .parameters import check_value, schema
 from .plugin_files import BrokenPlugin
+from .profiles import OVERRIDES
 from .syntax import nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -36,8 +37,6 @@ ONE = {
     "executors": "executor",
     "observers": "observer",
 }
-OVERRIDES = ("medium", "small", "smoke")
-"""The profiles that a method may declare; 'paper' is its defaults."""
 _BASES = {kind: one.capitalize() for kind, one in ONE.items()}
 _INSTANCES = ("protocols", "metrics")
 _REQUIRED = {

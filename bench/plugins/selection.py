@@ -12,6 +12,7 @@ from ..errors import BenchError, RequestError
 from .checks import ONE
 from .parameters import ParameterSchema, ReleasedWeights, describe_entries, format_value, parse_value, schema
 from .plugin_files import explain
+from .profiles import PROFILES
 from .registry import Registry, current
 from .syntax import Item, nearest, parse, split, write
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from ..pseudo_anomaly import Creator
 
 Kind = Literal["methods", "datasets", "detectors", "creators", "protocols", "executors", "observers"]
-PROFILES = ("paper", "medium", "small", "smoke")
-_FALLBACK = {"medium": "small"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def parameters_of(kind: str, target: Any) -> list[ParameterSchema]:
 
 
 def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
-    """Return what a profile changes in the parameters of a method; `medium` without an entry of its own is `small`, `smoke` is `paper`.
+    """Return what a profile changes in the parameters of a method; without an entry of its own, what its `fallback` changes.
 
     Raises
     ------
@@ -81,9 +80,10 @@ def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
         raise RequestError(
             f"no profile {profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (profiles: {', '.join(PROFILES)})"
         )
-    for wanted in (profile, _FALLBACK.get(profile or "")):
-        if wanted in target.profiles:
-            return target.profiles[wanted]
+    while profile:
+        if profile in target.profiles:
+            return target.profiles[profile]
+        profile = PROFILES[profile].fallback
     return {}
 
 

@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import BenchError
+from .openmp import short_spin
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "20000000000", "MALLOC_TOP_PAD_": "500000000"}
 """Makes glibc keep the large blocks that a training step frees, instead of asking the system for zeroed pages at every
 step: C3DSU's training step took half the time (measured, 256x256, two cores). Other systems ignore these names."""
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a process that computes: this one's, and our settings where it has none of its own."""
+    return {**ALLOCATOR, **short_spin(os.environ), **os.environ}
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class ForkLauncher:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**ALLOCATOR, **os.environ},
+                env=worker_environment(),
                 start_new_session=True,  # Ctrl-C at the terminal is for the runner alone, which then asks the workers
             )
         self.log = log
@@ -121,7 +127,13 @@ class SpawnLauncher:
         """Start a worker."""
         full = {**task, "plugins": self.plugins, "torch": self.torch_wanted}
         with Path(task["output"]).open("ab") as output:
-            worker = subprocess.Popen([sys.executable, "-m", "bench.running.worker"], stdin=subprocess.PIPE, stdout=output, stderr=output)
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "bench.running.worker"],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=worker_environment(),
+            )
         assert worker.stdin is not None
         worker.stdin.write(json.dumps(full).encode() + b"\n")
         worker.stdin.flush()
@@ -138,6 +150,7 @@ class SpawnLauncher:
             code = worker.poll()
             if code is not None:
                 del self.workers[task]
+                _close(worker)
                 found.append(Event(task, code=code))
         return found
 
@@ -146,7 +159,14 @@ class SpawnLauncher:
         for worker in self.workers.values():
             worker.kill()
             worker.wait()
+            _close(worker)
         self.workers.clear()
+
+
+def _close(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.stdin is not None
+    with contextlib.suppress(OSError):
+        worker.stdin.close()
 
 
 def make_launcher(plugins: Sequence[Path], torch_wanted: bool, log: Path) -> Launcher:

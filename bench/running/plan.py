@@ -18,8 +18,9 @@ from ..network_method import NetworkMethod
 from ..objects.detector import Detector
 from ..objects.tracks import named_by_detector, tracks_key
 from ..observer import Observer
+from ..plugins.profiles import PROFILES
 from ..plugins.registry import Registry
-from ..plugins.selection import PROFILES, Selected, select, select_one
+from ..plugins.selection import Selected, select, select_one
 from ..plugins.syntax import nearest, parse
 from ..reporting.published import published_of
 from ..runs.folder import CellRecord, Run
@@ -351,6 +352,7 @@ def _plan_cells(
     unknown = {name for name, known in known_here if not known}
     released = getattr(method, "weights_file", None)
     accumulate = request.accumulate if is_network and released is None and "train" in method.needs else 1
+    bf16_version = method.bf16_version if isinstance(method, NetworkMethod) and request.precision == "bf16" else 1
     cells = []
     for seed in seeds:
         for scene in scenes:
@@ -388,6 +390,7 @@ def _plan_cells(
                     **files,
                     **({"accumulate": accumulate} if accumulate > 1 else {}),
                     **({"precision": request.precision} if is_network and request.precision != "fp32" else {}),
+                    **({"bf16_version": bf16_version} if bf16_version > 1 else {}),
                     **({"compile": True} if is_network and request.compile else {}),
                 },
                 source_sha256=source,
@@ -458,14 +461,14 @@ def _compare(
     if reason:
         if before is not None:
             record.attempts = before.attempts
-            known = [{name: value for name, value in key.items() if name not in unknown} for key in (before.key, record.key)]
-            if before.status == "done" and known[0] == known[1] and before.detector in ("", planned.detector):
+            different = [name for name in _differences(before.key, record.key) if name not in unknown]
+            if before.status == "done" and not different and before.detector in ("", planned.detector):
                 return PlannedCell(before, planned, network, True, f"done before; {reason}")
         record.status, record.reason = "no data", reason
         return PlannedCell(record, planned, network, False, reason)
     if before is None or before.status == "queued":
         return PlannedCell(record, planned, network, False, "new")
-    different = [name for name in {**record.key, **before.key} if before.key.get(name) != record.key.get(name)]
+    different = _differences(before.key, record.key)
     record.attempts = before.attempts
     if forced:
         why = "forced"
@@ -497,6 +500,19 @@ def _another(name: str, key: Mapping[str, Any], before: Mapping[str, Any]) -> st
         return f"another {name}"
     now, then = key.get(name, {}), before.get(name, {})
     return f"another content of {' and '.join(one for one in {**now, **then} if now.get(one) != then.get(one))}"
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the parts in which two keys differ.
+
+    A parameter that is None does what was done before there was such a parameter, so that cells of earlier versions keep their worth.
+    """
+
+    def part(key: dict[str, Any], name: str) -> Any:
+        value = key.get(name)
+        return {entry: one for entry, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+    return [name for name in {**now, **before} if part(before, name) != part(now, name)]
 
 
 def _scores_problem(run: Run, cell: CellRecord) -> str:

@@ -16,6 +16,7 @@ from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
 from ..reporting.tables import write_tables
 from ..runs.folder import FORMAT, Run, find_runs
+from .busy import OtherWork, busy_note
 from .display import Display
 from .duration import duration
 from .filling import hold, runners
@@ -83,6 +84,7 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     ------
     RequestError : with every mistake of the request.
     """
+    other_work = OtherWork()
     plan = make_plan(request, registry, run_finder(request.out, request.new))
     console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
     console.print(
@@ -91,7 +93,9 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
         f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
         markup=False,
     )
-    for note in plan.notes:
+    # Not among the notes of the plan, which stay in the run: it is true now.
+    busy = busy_note(other_work.held(), plan.workers * plan.threads) if plan.to_run and not plan.executor.away else ""
+    for note in [*plan.notes, *([busy] if busy else [])]:
         console.print(f"note: {note}", markup=False)
     return plan
 

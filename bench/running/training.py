@@ -18,6 +18,7 @@ from ..errors import DidNotLearn, MethodError
 from ..method import Context, OpenClip
 from ..network_method import NetworkMethod
 from ..runs.files import write_bytes, write_text
+from ..runs.folder import STEPS
 from .arithmetic import autocast, compile_network, explained
 
 Batch = dict[str, torch.Tensor]
@@ -28,6 +29,8 @@ WATCH_EVERY = 50
 """Steps between two looks at loss and gradients; each look waits for the device."""
 LOADERS = {"cpu": 1, "cuda": 4}
 """Threads that prepare samples ahead. On a CPU they take time from the network itself."""
+KEPT_STEPS = 500
+"""Most steps of a training whose terms are kept one by one. Chosen here: as many as a figure can show."""
 AHEAD = 2
 """Batches whose samples are drawn while the network works on another."""
 
@@ -39,6 +42,8 @@ class Progress:
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     """One row an epoch (or CHECKPOINT_STEPS steps): mean of each term, steps made and refused, seconds."""
+    kept_steps: list[dict[str, float]] = field(default_factory=list)
+    """One row for each of at most KEPT_STEPS steps, evenly spaced: its number, from 1, and each term at it, before the step."""
 
 
 def train(
@@ -55,7 +60,7 @@ def train(
 
     With a `checkpoint` path training goes on from there where the file exists, and ends bit-identical to an
     undisturbed one on the same machine with the same number of threads. The file is written after each epoch.
-    `history` is a CSV of one row an epoch. `accumulate` is into how many parts each batch is cut (`gradients`);
+    `history` is a CSV of one row an epoch; beside it lies STEPS, one of single steps. `accumulate` is into how many parts each batch is cut (`gradients`);
     `precision` and `compiled` say how the network computes (`bench.running.arithmetic`).
 
     Raises
@@ -116,6 +121,8 @@ def train(
                     _refuse_infinite(method, terms["loss"], step, per_epoch)
                 zero_gradients += _all_zero(network)
             optimiser.step()
+            if _is_kept(step, total, progress):
+                progress.kept_steps.append(_terms_of_step(step, parts))
             for size, terms in parts:
                 for name, value in terms.items():
                     sums[name] = sums.get(name, torch.zeros((), device=device)) + value * size
@@ -142,6 +149,7 @@ def train(
             context.logger.info("%d of %d batches gave no step", refused, made + refused)
         if history is not None:
             write_text(history, _history_csv(progress.history))
+            write_text(history.with_name(STEPS), _history_csv(progress.kept_steps))
         if checkpoint is not None:
             _write_checkpoint(checkpoint, network, optimiser, schedule, progress)
         sums, samples, made, refused, zero_gradients, looks = {}, 0, 0, 0, 0, 0
@@ -151,6 +159,20 @@ def train(
     method.network = network
     method.judge(progress.history, context)  # first: it may know the cause of what is refused next
     _refuse_constant(method, clips, windows, device)
+
+
+def _is_kept(step: int, total: int, progress: Progress) -> bool:
+    """Whether the terms of a step are kept: the first step that is made in each of at most KEPT_STEPS equal parts of the training."""
+    each = -(-total // KEPT_STEPS)
+    return not progress.kept_steps or (progress.kept_steps[-1]["step"] - 1) // each < step // each
+
+
+def _terms_of_step(step: int, parts: list[tuple[int, Batch]]) -> dict[str, float]:
+    """Return the number of a step and the mean of each term over its samples."""
+    samples = sum(size for size, _ in parts)
+    names = dict.fromkeys(name for _, terms in parts for name in terms)
+    means = {name: sum(float(terms[name]) * size for size, terms in parts if name in terms) / samples for name in names}
+    return {"step": step + 1.0, **means}
 
 
 def gradients(
@@ -305,6 +327,7 @@ def _write_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.opt
             else {key: value for key, value in schedule.state_dict().items() if isinstance(value, int | float | list)},
             "step": progress.step,
             "history": progress.history,
+            "kept_steps": progress.kept_steps,
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         },
@@ -325,7 +348,7 @@ def _read_checkpoint(
         torch.set_rng_state(state["random"])
         if state["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["random_cuda"])
-        return Progress(state["step"], state["history"])
+        return Progress(state["step"], state["history"], state["kept_steps"])
     except Exception as error:  # a damaged file can raise anything
         context.logger.info("the checkpoint %s cannot be read (%s): training begins anew", path.name, error)
         return None

@@ -33,7 +33,7 @@ from ..objects.detector import Detector
 from ..plugins.registry import current
 from ..plugins.selection import select_one
 from ..runs.files import npz, put_in_place, read_json, read_npz, write_bytes, write_json
-from ..runs.folder import CLAIM, KEPT, CellRecord, DatasetRecord, Run, read_scores, write_scores
+from ..runs.folder import CLAIM, KEPT, STEPS, CellRecord, DatasetRecord, Run, read_scores, write_scores
 from .cell_files import file_keys
 from .context import make_context
 from .cost import Stopwatch, network_cost
@@ -217,7 +217,7 @@ def _attempt(task: Task) -> int:
 
 def _clear(folder: Path) -> None:
     """Remove what an earlier attempt under another key left behind."""
-    for name in ("scores.npz", "training.csv", "log.txt", "scratch", *KEPT.values()):
+    for name in ("scores.npz", "training.csv", STEPS, "log.txt", "scratch", *KEPT.values()):
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -30,6 +30,7 @@ FILES = {
     "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings; a checksum",
     "cells/METHOD/DATASET/SEED/scores.npz": "CLIP: (K,) float32, higher is more anomalous; CLIP.frames: (K,) int32, counted from 0",
     "cells/METHOD/DATASET/SEED/training.csv": "the terms of the loss, a line an epoch",
+    "cells/METHOD/DATASET/SEED/steps.csv": "the terms of the loss at up to 500 single steps, evenly spaced over the training",
     "cells/METHOD/DATASET/SEED/log.txt": "what method and harness said; the traceback of an error",
     "cells/METHOD/DATASET/SEED/weights": "the fitted method, with --keep weights",
     "cells/METHOD/DATASET/SEED/images/": "pictures of some frames, with --keep images",
@@ -83,6 +84,8 @@ DATASET = {
 
 Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
 
+STEPS = "steps.csv"
+"""Beside training.csv."""
 KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "train-scores": "train_scores.npz"}
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 

@@ -26,7 +26,9 @@ class Protocol:
         10.0, unit="frames", source="no source: object-centric papers smooth about so far", doc="of the gaussian", minimum=0.0
     )
     edge: Literal["reflect", "zero"] = parameter(
-        "reflect", source="zero: scipy.signal.medfilt, as HF2-VAD's code", doc="beyond a clip's ends: mirrored, or 0"
+        "reflect",
+        source="zero: scipy.signal.medfilt, as HF2-VAD's code; the DDL paper does not say",
+        doc="beyond a clip's ends: mirrored, or 0",
     )
     normalise: Literal["none", "clip"] = parameter("none", source=OURS, doc="clip: min-max to 0..1 in each clip; a constant clip becomes 0")
     order: Literal["smooth-first", "normalise-first"] = parameter("smooth-first", source=OURS, doc="which comes first")

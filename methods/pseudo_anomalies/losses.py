@@ -58,7 +58,7 @@ def distinction_of_norms(normal: torch.Tensor, pseudo: torch.Tensor, output: tor
 class AnomalyWeight(torch.nn.Module):
     """sigma(l), the weight of the noise in a pseudo-anomaly: a learned scalar that starts at l = 0 (sigma .5), or a fixed one.
 
-    DDL, section 3.2 and code; "static" is the paper's SDL, sigma = .5.
+    DDL, section 3.1 and code; "static" is the paper's SDL, sigma = .5.
     """
 
     def __init__(self, learned: bool) -> None:

@@ -10,7 +10,7 @@ from bench import Creator, MethodError, OpenClip, box_mask
 class Objects(Creator):
     """Blends the box of one tracked object with uniform noise.
 
-    DDL, section 3.2 and code: of the tracks present in all frames of the window one is drawn, each as likely; its box
+    DDL, section 3 and code: of the tracks present in all frames of the window one is drawn, each as likely; its box
     is the mask in each frame. Noise is drawn anew for each value, uniform in 0..1 (-1..1 for networks on that range).
     """
 

@@ -29,7 +29,13 @@ class PseudoAnomalyParameters:
         doc="distinction: ratio of both errors; restore: the target is the normal window; negative: the error of pseudo-anomalies is maximised",
     )
     anomaly_weight: Literal["learned", "static"] = parameter(
-        "learned", source="DDL, section 3.2: learned is DDL, static (.5) is SDL", doc="sigma(l) of the distinction loss"
+        "learned", source="DDL, section 3.1: learned; section 6: static (.5), SDL", doc="sigma(l) of the distinction loss"
+    )
+    anomaly_learning_rate: float | None = parameter(
+        None,
+        source="DDL, code: that of the network, 0.01",
+        doc="of Adam for a learned l; none: that of the network. A network trained at a lower rate leaves l where it began",
+        minimum=0.0,
     )
     distinction: Literal["pixel", "norm"] = parameter(
         "pixel", source="DDL, code; the paper has norm: a ratio of norms over the masked frame", doc="form of the distinction loss"
@@ -81,12 +87,18 @@ class PseudoAnomalyTraining(NetworkMethod):
         else:
             names = {item.name for item in fields(PseudoAnomalyParameters)} - {"pseudo"}
             usually = {item.name: item.default for item in fields(self.parameters) if item.name in names} | {"probability": usual}
-            idle = [name for name, value in usually.items() if getattr(self.parameters, name) != value]
+            idle = [name for name, value in usually.items() if getattr(self.parameters, name) not in (value, *self._profiles_values(name))]
             if idle:
                 raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
         self.version = type(self).version + sum(creator.version - 1 for creator in self._creators)
+        if self._creators and self.parameters.pseudo_loss == "distinction":
+            self.version += 1  # 2: a batch without a mask in its scored frames makes a step, as in the authors' code
         if self.weights_file is None:
             self.needs = self.needs.union(*(creator.needs for creator in self._creators))
+
+    def _profiles_values(self, name: str) -> list[Any]:
+        """Return what profiles set a parameter to: `c3dsu[pseudo=none]` is fine in each of them."""
+        return [values[name] for values in self.profiles.values() if name in values]
 
     # -- what a subclass writes ---------------------------------------------------------------------------------------
 
@@ -108,6 +120,21 @@ class PseudoAnomalyTraining(NetworkMethod):
         return (output - target).square().mean()
 
     # -- what training does ---------------------------------------------------------------------------------------------
+
+    def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """Adam at the method's learning rate, for the learned weight of pseudo-anomalies at its own."""
+        return self.with_anomaly_rate(super().optimiser(network), network)
+
+    def with_anomaly_rate(self, optimiser: torch.optim.Optimizer, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """Return a new optimiser with l in a group of its own, where it has a rate of its own."""
+        rate, weight = self.parameters.anomaly_learning_rate, getattr(network, "anomaly_weight", None)
+        if rate is None or weight is None:
+            return optimiser
+        for group in list(optimiser.param_groups):
+            if any(parameter is weight.logit for parameter in group["params"]):
+                group["params"] = [parameter for parameter in group["params"] if parameter is not weight.logit]
+                optimiser.add_param_group({**group, "params": [weight.logit], "lr": rate})
+        return optimiser
 
     def build(self) -> torch.nn.Module:
         """Return the network; where a weight of pseudo-anomalies belongs to it, as its part `anomaly_weight`."""
@@ -158,6 +185,36 @@ class PseudoAnomalyTraining(NetworkMethod):
             return self._distinction_loss(network, batch)
         return self._mixed_loss(network, batch)
 
+    def pseudo_anomaly(
+        self, clip: OpenClip, start: int, generator: np.random.Generator, sigmas: Sequence[float]
+    ) -> dict[str, np.ndarray] | None:
+        """Return the middle one of the reconstructed frames, normal and pseudo-anomalous, and the outputs for both."""
+        import torch
+
+        if not self._creators or self.parameters.pseudo_loss != "distinction":
+            return None
+        assert self.network is not None, "neither trained nor loaded"
+        batch = {name: part[None] for name, part in self.sample(clip, start, generator).items()}
+        place = len(self.reconstructed_frames) // 2
+        frame = list(self.reconstructed_frames)[place]
+        if not bool(batch["mask"][:, :, frame].any()):
+            return None
+        network = self.network.eval()
+        with torch.inference_mode():
+            sigma = network.anomaly_weight()  # type: ignore[operator]
+            windows = [batch["window"], *(self._blend(batch, torch.as_tensor(one)) for one in (float(sigma), *sigmas))]
+            outputs = [self.reconstruct(network, windows[kind])[0, :, place] for kind in (0, 1)]
+        normal, pseudo, *blends = (window[0, :, frame].numpy() for window in windows)
+        return {
+            "normal": normal,
+            "pseudo": pseudo,
+            "of_normal": outputs[0].numpy(),
+            "of_pseudo": outputs[1].numpy(),
+            "blends": np.stack(blends),
+            "sigma": np.asarray(float(sigma)),
+            "frame": np.asarray(frame * self.training_window.step),
+        }
+
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
         """Warn where no pseudo-anomaly was drawn in the whole training, and where a negative loss drove the network away from what is normal."""
         if not self._creators:
@@ -192,15 +249,18 @@ class PseudoAnomalyTraining(NetworkMethod):
     def _distinction_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
         from .losses import distinction_of_norms, distinction_ratios
 
-        mask = self._frames_of(batch["mask"])
-        if not bool(mask.any()):
+        # A batch without any mask makes no step; one whose masks miss the scored frames makes one on reconstruction alone (DDL, code).
+        if not bool(batch["mask"].any()):
             return None
+        mask = self._frames_of(batch["mask"])
         sigma = network.anomaly_weight()  # type: ignore[operator]
         pseudo = self._blend(batch, sigma)
         normal = self._frames_of(batch["window"])
         reconstruction = self.reconstruction_loss(self.reconstruct(network, batch["window"]), normal)
         ratio = distinction_ratios if self.parameters.distinction == "pixel" else distinction_of_norms
         ratios = ratio(normal, self._frames_of(pseudo), self.reconstruct(network, pseudo), mask)
+        if not len(ratios):
+            ratios = ratios.new_zeros(1)
         distinction = ratios.mean()
         return {
             "loss": reconstruction + self.parameters.distinction_weight * distinction,

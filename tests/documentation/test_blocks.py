@@ -20,8 +20,9 @@ from click.testing import CliRunner
 
 from bench import BenchError
 from bench.cli.main import bench
+from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, load
-from bench.plugins.selection import PROFILES, select
+from bench.plugins.selection import select
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 BENCH = Path(sys.executable).parent

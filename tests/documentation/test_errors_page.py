@@ -29,6 +29,7 @@ from bench.reporting.pairs import pairs
 from bench.reporting.tracks import read_tracks
 from bench.running.apply_plan import choose_threshold, refuse
 from bench.running.context import make_context
+from bench.running.distinction import remake
 from bench.running.filling import hold
 from bench.running.machine import choose_device
 from bench.running.plan import make_plan
@@ -254,6 +255,20 @@ def video_without_weights(root, patch):
         pass
 
 
+def no_distinction(root, patch):
+    load([TOYS])
+    patch.setenv("BENCH_DATA", str(root))
+    try:
+        cell = CellRecord("cells/constant/toy/0", "constant", "constant", "constant", "toy", "toy", 0, profile="small")
+        run = Run(root / "run")
+        run.write_manifest({"cells": [vars(cell)]})
+        (run.path / cell.folder).mkdir(parents=True)
+        current().methods["constant"]().save(run.path / cell.folder / "weights")
+        remake(run, cell, [root], lambda *at: None)
+    finally:
+        load()
+
+
 def no_training_scores(root, patch):
     cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
     run = Run(root)
@@ -359,6 +374,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,
     "A video without kept weights": video_without_weights,
+    "A figure of a distinction that there is not": no_distinction,
     "A threshold without training scores": no_training_scores,
     "A method whose scores hold for one clip alone": scaled_by_clip,
     "A camera that cannot be opened": closed_camera,

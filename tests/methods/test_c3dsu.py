@@ -1,11 +1,21 @@
 """C3DSU and UNet: golden values, parameter counts, shapes, score, streaming. Golden values: made once with the authors' code, in float64."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from bench.methods.c3dsu import C3DSUParameters, DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, UNetParameters
+from bench.methods.c3dsu import (
+    C3DSUParameters,
+    DistinctionC3DSU,
+    DistinctionUNet,
+    PlainC3DSU,
+    PlainUNet,
+    StaticC3DSU,
+    StaticUNet,
+    UNetParameters,
+)
 from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, FoldedUNet, UNet, patch_max
 from made import fill, watched
 from torch import nn
@@ -382,3 +392,75 @@ def test_anomaly_weight_is_one_more_parameter():
     assert sum(parameter.numel() for parameter in learned.parameters() if parameter.requires_grad) == 1_566_008 + 1
     assert sum(parameter.numel() for parameter in static.parameters() if parameter.requires_grad) == 1_566_008
     assert learned.anomaly_weight().item() == static.anomaly_weight().item() == 0.5
+
+
+def test_profile_large_is_the_papers_training_with_a_narrow_network():
+    """Nothing but the width differs: rate 1e-2, batch 10, every window, 10 epochs, halved after 8."""
+    for method in (DistinctionC3DSU, StaticC3DSU, PlainC3DSU, DistinctionUNet, StaticUNet, PlainUNet):
+        paper, large = method.Parameters(), method.Parameters(**method.profiles["large"])
+        assert large == replace(paper, latent=64)
+    assert (large.learning_rate, large.batch, large.every, large.epochs) == (0.01, 10, 1, 10)
+
+
+@pytest.mark.parametrize(("profile", "rate"), [("paper", 0.01), ("large", 0.01), ("medium", 0.01), ("small", 0.01)])
+def test_the_anomaly_weight_learns_at_the_papers_rate_in_every_profile(profile, rate):
+    """Adam moves a parameter by its rate in the first step, whatever its gradient is."""
+    method = DistinctionC3DSU(DistinctionC3DSU.Parameters(**{**DistinctionC3DSU.profiles.get(profile, {}), "latent": 16}))
+    network = method.build()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimiser = method.optimiser(network)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    moved = {name: (before[name] - value).abs().max().item() for name, value in network.named_parameters()}
+    assert moved.pop("anomaly_weight.logit") == pytest.approx(rate, rel=1e-4)
+    assert max(moved.values()) == pytest.approx(method.parameters.learning_rate, rel=1e-3)
+
+
+def test_its_rate_is_halved_with_the_networks():
+    method = DistinctionC3DSU(DistinctionC3DSU.Parameters(latent=16, learning_rate=1e-3, anomaly_learning_rate=1e-2))
+    optimiser = method.optimiser(method.build())
+    schedule = method.schedule(optimiser, 10)
+    for _ in range(8):
+        optimiser.step()
+        schedule.step()
+    assert sorted(group["lr"] for group in optimiser.param_groups) == [5e-4, 5e-3]
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_last_layer_and_sigmoid_compute_in_fp32_under_automatic_casts(folded):
+    """So that the output is not rounded to bfloat16, whose steps are .004 wide below 1."""
+    torch.manual_seed(0)
+    network = Conv3DSkipUNet(3, 16).eval()
+    network = FoldedUNet(network) if folded else network
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        output = network(torch.rand(1, 3, 3, 32, 32))
+    assert output.dtype == torch.float32
+    assert (output != output.bfloat16().float()).float().mean() > 0.9
+
+
+def test_losses_in_bf16_are_those_of_fp32_outputs(tmp_path):
+    """The terms are those of plain NumPy in double precision, from the outputs that the network gave."""
+    torch.manual_seed(0)
+    method = DistinctionC3DSU(DistinctionC3DSU.Parameters(latent=16, size=32))
+    network, outputs = method.build().train(), []
+    forward = network.forward
+    network.forward = lambda windows: outputs.append(forward(windows)) or outputs[-1]
+    windows, content = torch.rand(2, 3, 3, 32, 32), torch.rand(2, 3, 3, 32, 32)
+    mask = torch.zeros(2, 1, 3, 32, 32)
+    mask[..., 8:20, 4:16] = 1
+    batch = {"window": windows, "content": content, "mask": mask, "creator": torch.zeros(2, dtype=torch.long)}
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    normal, pseudo = (output.detach().numpy().astype(np.float64) for output in outputs)
+    target = windows[:, :, 1].numpy().astype(np.float64)
+    blended = target + 0.5 * mask[:, :, 1].numpy() * (content[:, :, 1].numpy() - target)
+
+    def norm(difference):
+        return np.sqrt((difference**2).sum(axis=1) / 3)
+
+    inside = mask[:, 0, 1].numpy() > 0
+    ratios = (norm(target - pseudo)[inside] + 1e-6) / (norm(blended - pseudo)[inside] + 1e-6)
+    assert all(value.dtype == torch.float32 for value in terms.values())
+    assert terms["reconstruction"].item() == pytest.approx(norm(target - normal).mean(), rel=1e-5)
+    assert terms["distinction"].item() == pytest.approx(ratios.mean(), rel=1e-5)

@@ -153,6 +153,52 @@ def test_batch_without_any_mask_makes_no_step(tmp_path):
     assert method.loss(method.build(), batch_of(method, clip_with_tracks(False)), make_context(0, "cpu", tmp_path)) is None
 
 
+def test_batch_whose_masks_miss_the_scored_frames_steps_on_reconstruction(tmp_path):
+    """As in the authors' code, where only a batch without any mask is skipped: the distinction of no pixel is 0."""
+    method = Linear(LinearParameters(pseudo="objects"))
+    network, batch = method.build(), batch_of(method, clip_with_tracks())
+    batch["mask"][:, :, list(method.reconstructed_frames)] = 0
+    batch["mask"][:, :, 0, 2:4, 2:4] = 1
+    if 0 in method.reconstructed_frames:
+        method.__class__ = type("Last", (Linear,), {"reconstructed_frames": (1,), "reconstruct": lambda self, net, w: net(w)[:, :, [1]]})
+    terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    assert terms["distinction"].item() == 0 and terms["loss"].item() == terms["reconstruction"].item() > 0
+    assert terms["masked"].item() == 1.0
+    terms["loss"].backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("network", ["c3dsu-plain", "lntra-skip"])
+def test_a_rate_of_the_anomaly_weight_without_one_is_refused(network):
+    registry = load([])
+    text = f"{network}[anomaly_learning_rate=0.005" + (",pseudo=none]" if network == "lntra-skip" else "]")
+    with pytest.raises(RequestError, match="anomaly_learning_rate mean nothing without pseudo-anomalies"):
+        select_one("methods", text, registry)
+    for profile in ("paper", "large", "medium", "small"):
+        select_one("methods", "c3dsu[pseudo=none]", registry, profile)
+
+
+@pytest.mark.parametrize("selector", ["c3dsu", "ae-conv2d[pseudo=objects]", "ae-conv3d[pseudo=objects]", "st-ae[pseudo=objects]"])
+def test_the_anomaly_weight_has_its_own_rate_with_every_optimiser(selector):
+    """The rest of a method's optimiser stays what it is."""
+    registry = load([])
+    method = select_one("methods", selector, registry, "smoke").make()
+    network = method.build()
+    usual = method.optimiser(network)
+    more = "anomaly_learning_rate=0.25"
+    own = select_one("methods", f"{selector[:-1]},{more}]" if "[" in selector else f"{selector}[{more}]", registry, "smoke").make()
+    changed = own.optimiser(network)
+
+    def settings(optimiser):
+        return {id(one): {k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups for one in group["params"]}
+
+    before, after = settings(usual), settings(changed)
+    logit = id(network.anomaly_weight.logit)
+    assert after[logit] == {**before[logit], "lr": 0.25}
+    del before[logit], after[logit]
+    assert before == after
+
+
 def test_terms_are_logged(tmp_path):
     """Both losses, sigma and the share of masked windows are among the terms."""
     method = Linear(LinearParameters(pseudo="objects"))

@@ -303,7 +303,7 @@ PARAMETERS = {
         "@dataclass(frozen=True)\nclass Parameters:\n    path: str",
         r"path has no default; give it one, or write needs_parameters = True in Mine",
     ),
-    "profile_name": ("profiles = {'tiny': {}}", r"Mine.profiles\['tiny'\]: profiles are medium, small, smoke"),
+    "profile_name": ("profiles = {'tiny': {}}", r"Mine.profiles\['tiny'\]: profiles are large, medium, small, smoke"),
     "profile_field": (
         "@dataclass(frozen=True)\nclass Parameters:\n    length: int = 3\nprofiles = {'small': {'lenght': 2}}",
         r"Mine.profiles\['small'\] sets 'lenght', which is no parameter - did you mean 'length'\?",

@@ -170,15 +170,17 @@ def test_make_returns_a_new_instance_with_the_parameters(registry):
         ("c3dsu", None, 5),
         ("c3dsu", "paper", 5),
         ("c3dsu", "small", 3),
+        ("c3dsu", "large", 3),
         ("c3dsu", "medium", 3),
         ("c3dsu", "smoke", 2),
+        ("tsc", "large", 4),
         ("tsc", "medium", 4),
         ("tsc", "smoke", 5),
         ("constant", "medium", 5),
     ],
 )
 def test_profile_overrides_the_defaults(registry, name, profile, length):
-    """`medium` falls back to `small`, `smoke` to `paper`."""
+    """`large` falls back to `medium`, that to `small`, `smoke` to `paper`."""
     assert select_one("methods", name, registry, profile).parameters.length == length
 
 
@@ -191,7 +193,7 @@ def test_profile_gives_way_to_what_the_user_says(registry):
 def test_profile_unknown_is_refused(registry):
     """A profile that nobody knows is refused with the nearest."""
     (text,) = mistakes(registry, "pca", profile="papper")
-    assert "no profile 'papper' - did you mean 'paper'? (profiles: paper, medium, small, smoke)" in text
+    assert "no profile 'papper' - did you mean 'paper'? (profiles: paper, large, medium, small, smoke)" in text
 
 
 def test_protocol_with_values_carries_its_label_as_name(registry):

@@ -19,7 +19,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from bench import Scores
 from bench.cli.report import command
 from bench.plugins.registry import load
-from bench.reporting.figures import KINDS, write_figures
+from bench.reporting.figures import KINDS, OF_THE_RUN, write_figures
+from bench.reporting.figures.distinction import Distinction
 from bench.reporting.figures.qualitative import strips
 from bench.reporting.figures.roc import curve_of
 from bench.reporting.figures.rows import choose, looks_of, rows_of
@@ -231,6 +232,18 @@ def test_sigma_is_that_of_the_training(tmp_path):
     assert legend_of(found.figure) == ["c3dsu"] and "One line a seed" in found.caption
 
 
+def test_sigma_is_that_of_single_steps_where_they_are_kept(tmp_path):
+    """Against the epochs that have passed before the step; 4 steps make one here."""
+    run = make_run(tmp_path, [done("c3dsu", parameters={"epochs": 2})])
+    folder = run.cell_path(run.cells()[0])
+    (folder / "training.csv").write_text("epoch,step,sigma\n1,4,.5\n2,8,.625\n")
+    (folder / "steps.csv").write_text("step,loss,sigma\n1,9,.5\n3,9,.5625\n7,9,.75\n")
+    (found,) = drawn(source_of(run), "sigma")
+    (line,) = found.figure.axes[0].lines
+    assert (list(line.get_xdata()), list(line.get_ydata())) == ([0.0, 0.5, 1.5], [0.5, 0.5625, 0.75])
+    assert "at single steps" in found.caption and "the mean over" not in found.caption
+
+
 def test_sigma_tells_a_method_with_a_failed_seed_apart(tmp_path):
     """A row without a number in the comparison has a line like any other, and none looks like another."""
     cells = [done("c3dsu"), *(done(label, seed=seed) for label in ("c3dsu-sdl", "unet") for seed in (0, 1))]
@@ -288,11 +301,63 @@ def test_cost_is_measured_and_names_do_not_overlap(tmp_path):
     assert all(axis.get_window_extent().contains(*corner) for box in boxes for corner in box.corners())
 
 
+DISTINCTION = {"pseudo": "objects", "pseudo_loss": "distinction"}
+
+
+def remade(cell):
+    """Pictures as bright as their number, in RGB; residuals that grow by a tenth."""
+    bright = [np.full((12, 18, 3), 10 * number, np.uint8) for number in range(6)]
+    residuals = {name: np.full((12, 18), 0.1 * number, np.float32) for number, name in enumerate(("a", "b", "c", "d_A"))}
+    return Distinction("03", 17, 0.625, True, tuple(bright[:2]), *bright[2:], residuals, ["another version"])
+
+
+def test_distinction_is_shown_of_kept_weights(tmp_path):
+    """The first seed of a row that kept them; what is seen is what was made, on one scale for all residuals."""
+    more = {"parameters": DISTINCTION}
+    run = make_run(tmp_path, [done("c3dsu", seed=0, **more), done("c3dsu", seed=1, **more), done("c3dsu-plain"), done("unet", **more)])
+    source, asked = source_of(run), []
+
+    def remake(cell):
+        asked.append((cell.label, cell.seed))
+        return remade(cell)
+
+    for kind in ("pseudo-anomaly", "restoration"):
+        _, (missing,) = write_figures(source, (kind,), tmp_path / "figures", remake)
+        assert "no weights were kept" in missing and "--methods c3dsu,unet --datasets made --seeds 0" in missing
+    assert not asked
+    for cell in run.cells():
+        if (cell.label, cell.seed) != ("c3dsu", 0):
+            (run.cell_path(cell) / "weights").write_text("")
+    with styled():
+        three, other = KINDS["pseudo-anomaly"].remade(source, remake)
+        of_c3dsu, _ = KINDS["restoration"].remade(source, remake)
+    assert asked[:2] == [("c3dsu", 1), ("unet", 0)] and (three.name, other.name) == (
+        "pseudo-anomaly-c3dsu-made",
+        "pseudo-anomaly-unet-made",
+    )
+    titles = [axis.get_title() for axis in three.figure.axes]
+    assert titles == ["X", "σ = 0.05", "σ = 0.625, learned", "σ = 0.95"]
+    assert [axis.images[0].get_array()[0, 0, 0] for axis in three.figure.axes] == [20, 0, 30, 10]
+    axes = of_c3dsu.figure.axes
+    assert [axis.images[0].get_array()[0, 0, 0] for axis in axes[:4]] == [20, 30, 40, 50]
+    assert [axis.images[0].get_array()[0, 0] for axis in axes[4:8]] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert [axis.images[0].get_clim() for axis in axes[4:8]] == [(0, pytest.approx(0.3))] * 4
+    assert "Clip 03, frame 17; seed 1" in of_c3dsu.caption and "Note: another version." in of_c3dsu.caption
+
+
+def test_a_run_without_distinction_says_so(tmp_path):
+    run = make_run(tmp_path, [done("c3dsu-plain"), done("lntra-skip", parameters={"pseudo": "skip", "pseudo_loss": "restore"})])
+    _, missing = write_figures(source_of(run), ("restoration",), tmp_path / "figures", remade)
+    assert missing[0].startswith("restoration: no finished network of the run was trained with distinction")
+
+
 def full_run(path):
-    cells = [done("c3dsu", 0.5, ablation=["C3DSU", "DDL"], seconds={"fit": 3.0}, cost={"parameters": 1e6}, parameters={"epochs": 1})]
+    more = {"seconds": {"fit": 3.0}, "cost": {"parameters": 1e6}, "parameters": {"epochs": 1, **DISTINCTION}}
+    cells = [done("c3dsu", 0.5, ablation=["C3DSU", "DDL"], **more)]
     run = make_run(path, [*cells, done(HOSTILE, 0.3, seconds={"fit": 2.0}), ("bad", 0, "failed", HOSTILE, 0, {})])
     keep_images(run, run.cells()[0], [("01", 12), ("01", 13)])
     (run.cell_path(run.cells()[0]) / "training.csv").write_text("epoch,step,sigma\n1,9,0.5\n")
+    (run.cell_path(run.cells()[0]) / "weights").write_text("")
     return run
 
 
@@ -300,10 +365,10 @@ def test_equal_runs_give_equal_bytes(tmp_path):
     """PDF, PNG and text of every kind, whatever the user's own matplotlib settings are; TrueType fonts alone."""
     import matplotlib
 
-    first, missing = write_figures(source_of(full_run(tmp_path / "one")), tuple(KINDS), tmp_path / "first")
+    first, missing = write_figures(source_of(full_run(tmp_path / "one")), tuple(KINDS), tmp_path / "first", remade)
     assert missing == [] and len(first) == 3 * len(KINDS)
     with matplotlib.rc_context({"font.size": 20, "pdf.fonttype": 3, "axes.grid": True}):
-        second, _ = write_figures(source_of(full_run(tmp_path / "two")), tuple(KINDS), tmp_path / "second")
+        second, _ = write_figures(source_of(full_run(tmp_path / "two")), tuple(KINDS), tmp_path / "second", remade)
     for one, other in zip(first, second):
         assert one.name == other.name and one.read_bytes() == other.read_bytes(), one.name
     for path in first:
@@ -350,9 +415,9 @@ def test_figures_need_no_torch_and_help_no_matplotlib(tmp_path):
         "sys.meta_path.insert(0, NoTorch)\n"
         "from click.testing import CliRunner; from bench.cli.report import command\n"
         "found = CliRunner().invoke(command, ['--help']); assert found.exit_code == 0 and 'matplotlib' not in sys.modules\n"
-        f"found = CliRunner().invoke(command, [{str(tmp_path / 'run')!r}, *{[f'--figure={name}' for name in KINDS]!r}])\n"
+        f"found = CliRunner().invoke(command, [{str(tmp_path / 'run')!r}, *{[f'--figure={name}' for name in OF_THE_RUN]!r}])\n"
         "assert found.exit_code == 0 and 'left out' not in found.output, (found.output, found.exception)"
     )
     ended = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    assert len(list((tmp_path / "run" / "figures").glob("*.pdf"))) == len(KINDS) and not (tmp_path / "run" / "tables").exists()
+    assert len(list((tmp_path / "run" / "figures").glob("*.pdf"))) == len(OF_THE_RUN) and not (tmp_path / "run" / "tables").exists()

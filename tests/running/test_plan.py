@@ -147,3 +147,19 @@ def test_folder_of_a_run_that_never_began_is_taken(tmp_path):
     (tmp_path / "run" / "notes.txt").touch()
     with pytest.raises(RequestError, match="holds other things and is no run"):
         find({})
+
+
+def test_a_parameter_that_an_earlier_version_had_not_keeps_its_cells(plan_of, labels_only):
+    """None means: as before there was such a parameter. Any other value is another cell."""
+    before = {"method": "x", "parameters": {"latent": 512}}
+    assert plan_module._differences(before, {"method": "x", "parameters": {"latent": 512, "rate": None}}) == []
+    assert plan_module._differences(before, {"method": "x", "parameters": {"latent": 512, "rate": 0.01}}) == ["parameters"]
+    assert plan_module._differences({**before, "precision": "bf16"}, before) == ["precision"]
+
+
+def test_a_change_of_bf16_alone_leaves_cells_in_fp32_as_they_are(plan_of):
+    """The networks of DDL compute their last layer in fp32 since version 2 of their bf16."""
+    (exact,) = plan_of("c3dsu-plain", "demo-ped2").cells
+    (rounded,) = plan_of("c3dsu-plain", "demo-ped2", precision="bf16").cells
+    assert "bf16_version" not in exact.record.key and exact.record.key["version"] == 1
+    assert rounded.record.key["bf16_version"] == 2

@@ -93,6 +93,57 @@ def test_training_cut_off_ends_bit_identical(tmp_path, stop_after):
     assert [row["epoch"] for row in rows("whole")] == ["1", "2", "3"]
 
 
+def read_steps(folder):
+    with (folder / "steps.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_single_steps_are_kept(tmp_path, monkeypatch):
+    """The terms of each step as `loss` returned them, also after a cut; of a longer training evenly spaced ones, so many at most."""
+    losses = []
+
+    class Watched(Tiny):
+        def loss(self, network, batch, context):
+            terms = super().loss(network, batch, context)
+            losses.append(terms["loss"].item())
+            return terms
+
+    train(Watched(), tmp_path / "whole")
+    rows = read_steps(tmp_path / "whole")
+    assert list(rows[0]) == ["step", "loss", "largest"]
+    assert [int(row["step"]) for row in rows] == list(range(1, len(losses) + 1))
+    np.testing.assert_allclose([float(row["loss"]) for row in rows], losses, rtol=1e-6)
+    with pytest.raises(Stop):
+        train(Tiny(), tmp_path / "cut", 13)
+    train(Tiny(), tmp_path / "cut")
+    assert read_steps(tmp_path / "cut") == rows
+    monkeypatch.setattr("bench.running.training.KEPT_STEPS", 5)
+    train(Tiny(), tmp_path / "few")
+    each = -(-len(losses) // 5)
+    assert read_steps(tmp_path / "few") == rows[::each]
+    assert len(rows[::each]) <= 5 < len(losses)
+
+
+def test_a_step_that_was_not_made_is_no_row(tmp_path, monkeypatch):
+    """The next one that is made stands for its part of the training."""
+
+    class Choosy(Tiny):
+        calls = 0
+
+        def loss(self, network, batch, context):
+            self.calls += 1
+            return None if self.calls in (1, 2, 6) else super().loss(network, batch, context)
+
+    monkeypatch.setattr("bench.running.training.KEPT_STEPS", 5)
+    train(Choosy(), tmp_path)
+    steps = [int(row["step"]) for row in read_steps(tmp_path)]
+    each = -(-int(read_history(tmp_path)[-1]["step"]) // 5)
+    expected = [
+        next(step for step in range(part * each + 1, part * each + each + 1) if step not in (1, 2, 6)) for part in range(len(steps))
+    ]
+    assert steps == expected
+
+
 def test_training_lowers_the_loss(tmp_path):
     """The loss of the last epoch is below that of the first."""
     train(Tiny(), tmp_path)

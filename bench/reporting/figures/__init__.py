@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...runs.files import write_bytes, write_text
-from . import cost, protocols, qualitative, roc, sigma, timelines
+from . import cost, distinction, protocols, qualitative, roc, sigma, timelines
+from .distinction import Remake
 from .style import Drawn, encoded, styled
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ class Kind:
     """One kind of figure."""
 
     about: str
-    draw: Callable[[Source], Iterator[Drawn]]
-    absent: Callable[[Source], str]
+    draw: Callable[[Source], Iterator[Drawn]] | None = None
+    absent: Callable[[Source], str] = lambda source: NO_NUMBER
     """Why a run has none, and what would make one."""
+    remade: Callable[[Source, Remake], Iterator[Drawn]] | None = None
+    """Instead of `draw`: draws what has to be computed again with kept weights and the dataset."""
 
 
 KINDS = {
@@ -37,14 +40,31 @@ KINDS = {
         "frames, reconstructions and errors without and with distinction; from kept images", qualitative.strips, qualitative.absent
     ),
     "sigma": Kind("the weight of pseudo-anomalies over training", sigma.weights, lambda source: sigma.ABSENT),
+    "pseudo-anomaly": Kind(
+        "a training frame and its pseudo-anomaly at three weights; from kept weights and the dataset",
+        remade=distinction.weights_at_three,
+        absent=distinction.absent,
+    ),
+    "restoration": Kind(
+        "a training frame, its pseudo-anomaly, what the network makes of both, and residuals; from kept weights and the dataset",
+        remade=distinction.restorations,
+        absent=distinction.absent,
+    ),
     "protocols": Kind("every method under every protocol, a colour for each number", protocols.heatmaps, lambda source: NO_NUMBER),
     "cost": Kind("the number against time of fitting and parameters", cost.clouds, lambda source: cost.ABSENT),
 }
 """Every kind of figure, by the name that `--figure` takes, in the order of the report."""
 
+OF_THE_RUN = tuple(name for name, kind in KINDS.items() if kind.draw is not None)
+"""Those that need nothing but the run's folder: what a report without a name has."""
 
-def write_figures(source: Source, names: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
+
+def write_figures(source: Source, names: Sequence[str], folder: Path, remake: Remake | None = None) -> tuple[list[Path], list[str]]:
     """Write figures as PDF and PNG, and beside each a text that says in words what it shows. Equal scores give equal bytes.
+
+    Parameters
+    ----------
+    remake : what makes the pictures of a cell anew, for figures that need the dataset and kept weights.
 
     Returns the paths, and a sentence for each kind that this run has none of.
     """
@@ -54,7 +74,13 @@ def write_figures(source: Source, names: Sequence[str], folder: Path) -> tuple[l
     for name in names:
         found = False
         with styled():
-            for drawn in KINDS[name].draw(source):
+            kind = KINDS[name]
+            if kind.draw is not None:
+                figures = kind.draw(source)
+            else:
+                assert kind.remade is not None and remake is not None, f"the figure {name} needs what makes pictures anew"
+                figures = kind.remade(source, remake)
+            for drawn in figures:
                 found = True
                 stem, number = drawn.name, 1
                 while stem in taken:  # names that differ in what a file name cannot hold
