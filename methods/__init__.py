@@ -19,6 +19,7 @@ from .pseudo_anomalies.patch import Patch
 from .pseudo_anomalies.repeat import Repeat
 from .pseudo_anomalies.skip import Skip
 from .published import MAMC, C2Net
+from .regions import ReadRegions
 from .scores import ReadScores
 from .sparse_coding import TSC, StackedRNN
 from .st_ae import SpatioTemporalAE
@@ -53,6 +54,7 @@ def bench_methods() -> list[type[Method]]:
         MAMC,
         C2Net,
         ReadScores,
+        ReadRegions,
         Constant,
         FrameIndex,
         ClipPosition,
