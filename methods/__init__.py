@@ -6,6 +6,7 @@ from .ae_3d import AE3D, RandomNetwork
 from .ae_conv2d import AEConv2D
 from .ae_conv3d import AEConv3D
 from .ae_convlstm import AEConvLSTM
+from .background import Background, ForegroundArea
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
 from .lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from .memae import MemAE
@@ -49,6 +50,8 @@ def bench_methods() -> list[type[Method]]:
         DistinctionUNet,
         StaticUNet,
         PlainUNet,
+        Background,
+        ForegroundArea,
         PCA,
         OpticalFlow,
         MAMC,
