@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .array_files import load_npy as load_npy
     from .array_files import load_npz as load_npz
+    from .array_files import load_rows as load_rows
     from .dataset import Clip as Clip
     from .dataset import Dataset as Dataset
     from .dataset import DatasetInfo as DatasetInfo
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 _HOME = {
     "load_npy": "array_files",
     "load_npz": "array_files",
+    "load_rows": "array_files",
     "Clip": "dataset",
     "Dataset": "dataset",
     "DatasetInfo": "dataset",

@@ -1,9 +1,11 @@
-"""Reading `.npy` and `.npz` files that anybody may have written: nothing is unpickled, and nothing is believed of their size."""
+"""Reading files of numbers that anybody may have written (`.npy`, `.npz`, text): nothing is unpickled, no size is believed."""
 
 from __future__ import annotations
 
 import io
+import math
 import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +63,33 @@ def load_npz(source: Path | IO[bytes]) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # a damaged archive raises whatever zipfile and zlib stumble over
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def load_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
+    """Yield the lines of a text file of comma-separated numbers: where each stands, for errors, and its numbers.
+
+    Empty lines are passed over.
+
+    Raises
+    ------
+    OSError : the file cannot be read.
+    ValueError : it is no text, or a line does not hold one finite number for each of `columns`; with its place.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} cannot be read ({error})") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}: {line.strip()[:60]!r}"
+        try:
+            values = [float(part) for part in line.split(",")]
+        except ValueError:
+            values = []
+        if len(values) != len(columns) or not all(map(math.isfinite, values)):
+            raise ValueError(f"{where} must be {len(columns)} numbers: {', '.join(columns)}")
+        yield where, values
 
 
 def _array(content: bytes, name: str) -> np.ndarray:

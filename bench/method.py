@@ -126,6 +126,12 @@ class Context:
     """Clip id -> frames of every test clip, in clip order: for methods that check a file of their own against the dataset."""
     images: Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None] | None = None
     """Takes the pictures of one scored frame (`IMAGE_PARTS`), where something of them is kept."""
+    regions: Callable[[OpenClip, np.ndarray, np.ndarray, np.ndarray], None] | None = None
+    """Takes what a method that detects regions found in a test clip, where it is kept: `boxes` (R, 4), `frames` (R,), `scores` (R,).
+
+    A box is x1, y1, x2, y2 in pixels of the dataset's frames, ends excluded; a high score is anomalous. Called once, while the clip
+    is scored; frames that get a score and no region are frames in which nothing was found.
+    """
     epoch: int = 0
     """Of the training loop, from 0."""
     facts: dict[str, str | float] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from .ae_3d import AE3D, RandomNetwork
 from .ae_conv2d import AEConv2D
 from .ae_conv3d import AEConv3D
 from .ae_convlstm import AEConvLSTM
+from .background import Background, ForegroundArea
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
 from .lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from .memae import MemAE
@@ -19,6 +20,7 @@ from .pseudo_anomalies.patch import Patch
 from .pseudo_anomalies.repeat import Repeat
 from .pseudo_anomalies.skip import Skip
 from .published import MAMC, C2Net
+from .regions import ReadRegions
 from .scores import ReadScores
 from .sparse_coding import TSC, StackedRNN
 from .st_ae import SpatioTemporalAE
@@ -48,11 +50,14 @@ def bench_methods() -> list[type[Method]]:
         DistinctionUNet,
         StaticUNet,
         PlainUNet,
+        Background,
+        ForegroundArea,
         PCA,
         OpticalFlow,
         MAMC,
         C2Net,
         ReadScores,
+        ReadRegions,
         Constant,
         FrameIndex,
         ClipPosition,

@@ -59,8 +59,11 @@ class AE3D(SquaredError3D, PseudoAnomalyTraining):
         family="reconstruction",
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
-        published_protocol="LNTRA's baseline, this network with tanh: PSNR of the frame, min-max in each clip, all frames pooled, no smoothing (its code)",
-        reproduction="MemAE's paper prints 91.7, 81.0 and 69.7 for its own training of this network, under its own score",
+        published_protocol="the error, min-max in each clip, all frames pooled (MemAE's paper)",
+        reproduction=(
+            "91.7, 81.0 and 69.7 are of MemAE's paper; LNTRA's baseline (92.49, 81.47 and 71.28, best test epoch) has a tanh at the end "
+            "of this network, and PSNR as its score"
+        ),
     )
     Parameters: ClassVar[type] = AE3DParameters
     profiles = {

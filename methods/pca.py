@@ -10,6 +10,8 @@ import numpy as np
 
 from bench import Context, Frames, Method, MethodError, MethodInfo, OpenClip, parameter
 
+from .sampling import evenly_spaced
+
 CHUNK = 256
 """Frames that are scored at once."""
 
@@ -48,18 +50,10 @@ class PCA(Method):
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Take mean and components of evenly spaced frames of all training clips."""
-        lengths = [clip.length for clip in clips]
-        total = sum(lengths)
+        total = sum(clip.length for clip in clips)
         if total < 2:
             raise MethodError(f"{self.name}: principal components need at least 2 training frames, there are {total}")
-        chosen = np.linspace(0, total - 1, min(total, self.parameters.samples)).round().astype(int)
-        rows, begin = [], 0
-        for number, clip in enumerate(clips):
-            context.step(number, len(clips) + 1, "reading training frames")
-            inside = chosen[(chosen >= begin) & (chosen < begin + clip.length)] - begin
-            rows.append(_vectors(clip.frames[inside]))
-            begin += clip.length
-        frames = np.concatenate(rows)
+        frames = _vectors(evenly_spaced(clips, self.parameters.samples, context))
         self.mean = frames.mean(axis=0)
         context.step(len(clips), len(clips) + 1, "singular value decomposition")
         self.components = np.linalg.svd(frames - self.mean, full_matrices=False)[2][: self.parameters.components]

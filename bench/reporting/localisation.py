@@ -5,20 +5,21 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import RunError
 from ..runs.folder import CellRecord, DatasetRecord, Run
-from ..runs.regions import ClipRegions, Regions
-from ..scoring.localisation import ALPHA, BETA, Located, LocatedClip, pixel_auc, rbdc, tbdc
+from ..runs.regions import ClipDetections, ClipRegions, Detections, Regions
+from ..scoring.localisation import ALPHA, BETA, DetectedClip, Located, LocatedClip, pixel_auc, rbdc, tbdc
 from ..scoring.metrics import Metric, auc
 from .comparison import DASH, MARKS, TRIVIAL, Comparison, Entry, Footnotes, Line, percent, ranks_of
 from .results import Evidence
 from .tracks import TrackRegions
 
-Clips = Mapping[str, tuple[ClipRegions, tuple[int, int]]]
-"""Clip id -> what its cell kept of its maps, and their size."""
+Clips = Mapping[str, tuple[ClipRegions | ClipDetections, tuple[int, int]]]
+"""Clip id -> what its cell kept of its maps, and their size; or the regions that it detected, and the size of the dataset's frames."""
 Measure = Callable[[Clips], Located]
 
 
@@ -49,7 +50,7 @@ def localisation(run: Run, evidence: Evidence, tracks: Mapping[str, Mapping[str,
 
 def _table(run: Run, cells: Sequence[CellRecord], record: DatasetRecord, tracks: Mapping[str, TrackRegions] | None) -> Comparison:
     measures: dict[str, Measure] = {
-        "pixel AUC": lambda clips: _on_masks(clips, record, _pixel_auc),
+        "pixel AUC": lambda clips: _pixel_auc(clips, record),
         "RBDC, components": lambda clips: _on_masks(clips, record, lambda chosen: rbdc(_of_masks(chosen, record))),
     }
     if tracks is not None:
@@ -64,14 +65,14 @@ def _table(run: Run, cells: Sequence[CellRecord], record: DatasetRecord, tracks:
     for label in first:
         mine = [cell for cell in cells if cell.label == label]
         try:
-            seeds = [_kept(run, [cell for cell in mine if cell.seed == seed]) for seed in dict.fromkeys(cell.seed for cell in mine)]
+            seeds = [_kept(run, record, [cell for cell in mine if cell.seed == seed]) for seed in dict.fromkeys(cell.seed for cell in mine)]
         except Unknown as error:
             bad = next((cell for cell in mine if cell.status != "done"), None)
             entry = Entry(mark=DASH if bad is None else MARKS.get(bad.status, DASH), notes=(footnotes.letter(str(error)),))
             rows[label] = [entry for _ in measures]
             continue
         rows[label] = [_entry([measure(clips) for clips in seeds], footnotes) for measure in measures.values()]
-        notes += _dropped(label, seeds)
+        notes += _dropped(label, seeds) + _detected(label, seeds)
     for column in range(len(measures)):
         shown = {label: float(row[column].mean) for label, row in rows.items() if row[column].mean and first[label].family != TRIVIAL}
         for label, rank in ranks_of(shown, HIGHER_IS_BETTER).items():
@@ -88,19 +89,19 @@ def _entry(located: Sequence[Located], footnotes: Footnotes) -> Entry:
     return Entry(percent(statistics.fmean(numbers)), percent(statistics.stdev(numbers)) if len(numbers) > 1 else "", len(numbers))
 
 
-def _kept(run: Run, cells: Sequence[CellRecord]) -> Clips:
+def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips:
     """Return what one seed kept, all scenes' own models together; their levels are the same quantiles, each of its own training maps.
 
     Raises
     ------
     Unknown : a cell is not done, kept nothing, or its file is damaged.
     """
-    clips: dict[str, tuple[ClipRegions, tuple[int, int]]] = {}
+    clips: dict[str, tuple[ClipRegions | ClipDetections, tuple[int, int]]] = {}
     for cell in cells:
         if cell.status != "done":
             raise Unknown(cell.reason or cell.status)
         try:
-            regions: Regions | None = run.regions(cell)
+            regions: Regions | Detections | None = run.regions(cell)
         except RunError as error:
             raise Unknown(str(error)) from error
         if regions is None:
@@ -109,7 +110,10 @@ def _kept(run: Run, cells: Sequence[CellRecord]) -> Clips:
                 if run.lacking(cell, ["regions"])
                 else "gives no error maps"
             )
-        clips |= {clip: (kept, regions.size) for clip, kept in regions.clips.items()}
+        size = regions.size if isinstance(regions, Regions) else record.resolution
+        if size is None:
+            raise Unknown(f"the run does not say how large the frames of {cell.dataset} are, so the regions cannot be placed")
+        clips |= {clip: (kept, size) for clip, kept in regions.clips.items()}
     return clips
 
 
@@ -119,29 +123,41 @@ def _on_masks(clips: Clips, record: DatasetRecord, measure: Measure) -> Located:
         return Located(None, record.problems.get("regions", "the regions of the pixel masks are not in this run"))
     chosen = {clip: kept for clip, kept in clips.items() if clip in record.regions}
     for clip, (kept, _) in chosen.items():
-        if not np.array_equal(np.isfinite(kept.forty), np.isin(kept.frames, record.regions[clip].frames)):
+        if isinstance(kept, ClipRegions) and not np.array_equal(np.isfinite(kept.forty), np.isin(kept.frames, record.regions[clip].frames)):
             return Located(None, f"the pixel masks of clip {clip} have changed since it was scored; --force scores it again")
     return measure(chosen)
 
 
-def _pixel_auc(clips: Clips) -> Located:
-    kept = [clip for clip, _ in clips.values()]
-    return pixel_auc(np.concatenate([clip.maximum for clip in kept]), np.concatenate([clip.forty for clip in kept]))
+def _pixel_auc(clips: Clips, record: DatasetRecord) -> Located:
+    if any(isinstance(kept, ClipDetections) for kept, _ in clips.values()):
+        return Located(None, "gives regions and no error maps")
+
+    def measure(chosen: Clips) -> Located:
+        kept = [clip for clip, _ in chosen.values() if isinstance(clip, ClipRegions)]
+        return pixel_auc(np.concatenate([clip.maximum for clip in kept]), np.concatenate([clip.forty for clip in kept]))
+
+    return _on_masks(clips, record, measure)
 
 
-def _of_masks(clips: Clips, record: DatasetRecord) -> list[LocatedClip]:
+def _of_masks(clips: Clips, record: DatasetRecord) -> list[LocatedClip] | list[DetectedClip]:
     trues = {clip: record.regions[clip] for clip in clips}
     return [_located(kept, size, _shares(trues[clip].boxes, trues[clip].size), trues[clip].frames) for clip, (kept, size) in clips.items()]
 
 
-def _of_tracks(clips: Clips, tracks: Mapping[str, TrackRegions]) -> list[LocatedClip]:
+def _of_tracks(clips: Clips, tracks: Mapping[str, TrackRegions]) -> list[LocatedClip] | list[DetectedClip]:
     return [_located(kept, size, tracks[clip].boxes, tracks[clip].frames, tracks[clip].tracks) for clip, (kept, size) in clips.items()]
 
 
 def _located(
-    kept: ClipRegions, size: tuple[int, int], true_boxes: np.ndarray, true_frames: np.ndarray, true_tracks: np.ndarray | None = None
-) -> LocatedClip:
+    kept: ClipRegions | ClipDetections,
+    size: tuple[int, int],
+    true_boxes: np.ndarray,
+    true_frames: np.ndarray,
+    true_tracks: np.ndarray | None = None,
+) -> Any:
     boxes = _shares(kept.boxes, size)
+    if isinstance(kept, ClipDetections):
+        return DetectedClip(kept.frames, boxes, kept.box_frames, kept.box_scores, true_boxes, true_frames, true_tracks)
     return LocatedClip(kept.frames, boxes, kept.box_frames, kept.box_levels, kept.dropped, true_boxes, true_frames, true_tracks)
 
 
@@ -170,7 +186,8 @@ def _caption(cells: Sequence[CellRecord], tracks: Mapping[str, TrackRegions] | N
         )
     parts.append(f"Profile: {', '.join(dict.fromkeys(cell.profile for cell in cells if cell.profile))}")
     seeds = sorted({cell.seed for cell in cells if cell.uses_seed})
-    parts.append(f"Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}")
+    if seeds:
+        parts.append(f"Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}")
     return " ".join(f"{part}." for part in parts)
 
 
@@ -187,13 +204,15 @@ def _notes(record: DatasetRecord, tracks: Mapping[str, TrackRegions] | None) -> 
         notes.append(f"pixel masks{some}: {regions:,} connected components (8 neighbours) in {frames:,} frames")
     if tracks is not None:
         number = sum(len(np.unique(clip.tracks)) for clip in tracks.values())
-        notes.append(f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} tracks")
+        outside = sum(clip.outside for clip in tracks.values())
+        leaving = f", {outside:,} of them outside of the picture" if outside else ""
+        notes.append(f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} tracks{leaving}")
     return notes
 
 
 def _dropped(label: str, seeds: Sequence[Clips]) -> list[str]:
     kept, dropped = (
-        sum(number(clip) for clips in seeds for clip, _ in clips.values())
+        sum(number(clip) for clips in seeds for clip, _ in clips.values() if isinstance(clip, ClipRegions))
         for number in (lambda clip: len(clip.boxes), lambda clip: int(clip.dropped.sum()))
     )
     if not dropped:
@@ -201,3 +220,10 @@ def _dropped(label: str, seeds: Sequence[Clips]) -> list[str]:
     return [
         f"{label}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false and were not kept (the smallest of a frame)"
     ]
+
+
+def _detected(label: str, seeds: Sequence[Clips]) -> list[str]:
+    found = [clip for clips in seeds for clip, _ in clips.values() if isinstance(clip, ClipDetections)]
+    if not found:
+        return []
+    return [f"{label}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and every score is a level"]

@@ -42,6 +42,8 @@ class PublishedNumber:
     source: str
     confidence: str
     note: str
+    selection: str
+    """How the test part chose the weights, e.g. 'best test epoch'; empty where it did not, or nothing is known."""
 
     @property
     def exists(self) -> bool:
@@ -62,6 +64,10 @@ class PublishedNumber:
     def said(self) -> str:
         """Return the source as tables name it: plainly where it is sure, else as a quotation."""
         return self.place if self.confidence == "high" else f"as quoted by {self.place}"
+
+    def marks(self) -> list[str]:
+        """Return what must stand beside the number: another protocol, and weights that the test part chose."""
+        return [*filter(None, (self.deviation(), self.selection and f"{self.selection}: the test part chose the weights"))]
 
     def deviation(self) -> str:
         """Return how its protocol differs from frames pooled over all clips; empty where it does not, or nothing is known."""
@@ -98,7 +104,11 @@ def published_of(name: str, info: MethodInfo) -> tuple[PublishedAUC, ...]:
         return info.published
     datasets = dict.fromkeys(number.dataset for number in published_numbers() if number.key == name)
     numbers = [number_of(name, dataset) for dataset in datasets]
-    return tuple(PublishedAUC(number.dataset, number.auc, number.said()) for number in numbers if number is not None)
+    return tuple(
+        PublishedAUC(number.dataset, number.auc, "; ".join(filter(None, (number.said(), number.selection))))
+        for number in numbers
+        if number is not None
+    )
 
 
 def bibliography(keys: Iterable[str]) -> dict[str, str]:

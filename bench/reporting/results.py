@@ -33,6 +33,9 @@ SUMMARY_COLUMNS = (
 )  # fmt: skip
 DIGITS = 6
 """Of values in files: more than any use of them needs, and few enough to be the same on every machine."""
+BARELY = 0.3
+"""Of the variance of the training frames: a network that explains less is said to be barely trained. Chosen here."""
+BARELY_TRAINED = f"barely trained: the network explains less than {BARELY:.0%} of the variance of training frames around their mean frame"
 
 
 @dataclass(frozen=True)
@@ -162,16 +165,24 @@ def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]
             yield _joined(cells), cells
 
 
+def _explained(cell: CellRecord) -> float | None:
+    """Return what a trained network explains of the training frames (the column `explained` of training.csv); None where that is unknown."""
+    found = cell.facts.get("explained")
+    return found if isinstance(found, int | float) else None
+
+
 def _joined(cells: Sequence[CellRecord]) -> CellRecord:
     """Return the record that stands for the models of all scenes: done where all are."""
     warnings = [f"scene {cell.scene}: {warning}" for cell in cells for warning in cell.warnings]
+    explained = [share for cell in cells if (share := _explained(cell)) is not None]
+    facts = cells[0].facts | ({"explained": min(explained)} if explained else {})
     bad = sorted((cell for cell in cells if cell.status != "done"), key=lambda cell: cell.status != "failed")
     if not bad:
-        return replace(cells[0], scene="", warnings=warnings)
+        return replace(cells[0], scene="", warnings=warnings, facts=facts)
     reason = bad[0].reason or bad[0].status
     if len(bad) < len(cells) or len({cell.reason for cell in bad}) > 1:
         reason = f"scene {bad[0].scene}: {reason}"
-    return replace(cells[0], scene="", warnings=warnings, status=bad[0].status, reason=reason)
+    return replace(cells[0], scene="", warnings=warnings, facts=facts, status=bad[0].status, reason=reason)
 
 
 def evaluate_run(run: Run, protocols: Iterable[Protocol], metrics: Sequence[Metric], evidence: Evidence | None = None) -> list[Row]:
@@ -352,6 +363,8 @@ class Summary:
             flags.append("single seed")
         if cell.data_share < 1:
             flags.append(f"{share_text(cell.data_share)} of the data")
+        if any(share is not None and share < BARELY for share in (_explained(row.cell) for row in self.rows)):
+            flags.append(BARELY_TRAINED)
         flags += self._left_out()
         flags += cell.deviations
         flags += [f"seed {row.cell.seed}: {warning}" for row in self.rows for warning in row.cell.warnings]

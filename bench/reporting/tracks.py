@@ -7,13 +7,13 @@ Abnormal Event Detection in Video, TPAMI 2021 (github.com/lilygeorgescu/AED).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_rows
 from ..errors import RequestError
 from ..runs.folder import DatasetRecord
 from .results import Evidence
@@ -21,11 +21,19 @@ from .results import Evidence
 
 @dataclass(frozen=True)
 class TrackRegions:
-    """The regions of the tracks of one clip: `boxes` (G, 4) in shares of width and height, and `frames`, `tracks` (G,) of each."""
+    """The regions of the tracks of one clip: `boxes` (G, 4) in shares of width and height, and `frames`, `tracks` (G,) of each.
+
+    A track may go on where its object has left the picture: such a region counts, as in the public implementation.
+    """
 
     boxes: np.ndarray
     frames: np.ndarray
     tracks: np.ndarray
+
+    @property
+    def outside(self) -> int:
+        """Regions that lie outside of the picture as a whole."""
+        return int(((self.boxes[:, 2:] <= 0) | (self.boxes[:, :2] >= 1)).any(axis=1).sum())
 
 
 def find_tracks(given: Sequence[str], evidence: Evidence) -> dict[str, dict[str, TrackRegions]]:
@@ -80,28 +88,21 @@ def read_tracks(path: Path, length: int, resolution: tuple[int, int]) -> TrackRe
     RequestError : the file and the line that is no region of the clip.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(load_rows(path, ("track", "frame", "x1", "y1", "x2", "y2")))
+    except OSError as error:
         raise RequestError(f"--tracks: {path} cannot be read ({error})") from error
+    except ValueError as error:
+        raise RequestError(f"--tracks: {error}") from error
+    height, width = resolution
     found: dict[tuple[int, int], tuple[float, ...]] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"--tracks: {path}, line {number}: {line.strip()[:60]!r}"
-        try:
-            values = [float(part) for part in line.split(",")]
-        except ValueError:
-            values = []
-        if len(values) != 6 or not all(map(math.isfinite, values)):
-            raise RequestError(f"{where} must be six numbers: track, frame, x1, y1, x2, y2")
-        track, frame, left, top, right, bottom = values
+    for place, (track, frame, left, top, right, bottom) in rows:
+        where = f"--tracks: {place}"
         if track != int(track) or frame != int(frame) or track < 0:
             raise RequestError(f"{where}: track and frame are whole numbers from 0")
         if not 0 <= frame < length:
             raise RequestError(f"{where}: the clip has the frames 0 to {length - 1}")
-        height, width = resolution
-        if right < left or bottom < top or right < 0 or bottom < 0 or left >= width or top >= height:
-            raise RequestError(f"{where}: the box must be x1, y1, x2, y2 in a frame of {width} x {height} pixels")
+        if right < left or bottom < top:
+            raise RequestError(f"{where}: the box must be x1, y1, x2, y2, with x1 <= x2 and y1 <= y2")
         if (int(track), int(frame)) in found:
             raise RequestError(f"{where}: a second region of track {int(track)} in frame {int(frame)}")
         found[int(track), int(frame)] = (left / width, top / height, (right + 1) / width, (bottom + 1) / height)

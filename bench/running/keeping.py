@@ -1,6 +1,7 @@
-"""What is kept of a cell beside its scores, on request: pictures of some frames, and the regions of all error maps.
+"""What is kept of a cell beside its scores, on request: pictures of some frames, and regions.
 
-Both come through one door, `context.images`: the inference engine hands over the pictures of each frame that it scores.
+Pictures and the regions of error maps come through `context.images`: the inference engine hands over the pictures of each frame that it
+scores. A method that detects regions itself hands them over through `context.regions`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, RunError
+from ..errors import DataError, MethodError, RunError
 from ..method import Context, OpenClip
 from ..network_method import NetworkMethod
 from ..objects.regions import components
-from ..runs.regions import ClipRegions, Regions, TrueRegions, read_regions, write_regions
+from ..runs.regions import ClipDetections, ClipRegions, Detections, Regions, TrueRegions, read_regions, write_regions
 
 Taker = Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None]
 """Takes method, clip, frame, and the pictures of that frame (`IMAGE_PARTS`)."""
@@ -183,7 +184,7 @@ class RegionKeeper:
         """Return the file of a clip's part."""
         return self.parts / f"{clip_id}.npz"
 
-    def finish(self, clip_id: str) -> None:
+    def finish(self, clip_id: str, scored: np.ndarray) -> None:
         """Write the part of a clip that has been scored; empty where it gave no map."""
         if clip_id != self._clip:
             self._begin(clip_id)
@@ -209,10 +210,68 @@ class RegionKeeper:
         RunError : a part is absent or damaged.
         """
         parts = [read_regions(self.part(clip_id)) for clip_id in clip_ids]
-        sizes = [part.size for part in parts if any(part.size)]
+        maps = [part for part in parts if isinstance(part, Regions)]
+        sizes = [part.size for part in maps if any(part.size)]
         if not sizes:
             return None
-        return Regions(self.levels, sizes[0], {clip: kept for part in parts for clip, kept in part.clips.items()})
+        return Regions(self.levels, sizes[0], {clip: kept for part in maps for clip, kept in part.clips.items()})
+
+
+class DetectionKeeper:
+    """Gathers the regions that a method detects itself: PARTS/CLIP.npz for each clip."""
+
+    def __init__(self, parts: Path) -> None:
+        self.parts = parts
+        self._taken: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def __call__(self, clip: OpenClip, boxes: np.ndarray, frames: np.ndarray, scores: np.ndarray) -> None:
+        """Take the regions of a clip.
+
+        Raises
+        ------
+        MethodError : arrays that do not pair up, boxes that end before they begin, values that are not finite.
+        """
+        boxes, frames, scores = np.asarray(boxes, dtype=np.float64), np.asarray(frames), np.asarray(scores, dtype=np.float64)
+        who = f"regions of clip {clip.id}"
+        if boxes.shape != (len(frames), 4) or scores.shape != frames.shape or (frames.size and frames.dtype.kind not in "iu"):
+            raise MethodError(
+                f"{who}: boxes have the shape {boxes.shape}, frames {frames.shape} ({frames.dtype}), scores {scores.shape}; "
+                "expected (R, 4), (R,) whole numbers and (R,)"
+            )
+        if not (np.isfinite(boxes).all() and np.isfinite(scores).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
+            raise MethodError(f"{who}: boxes must be x1 <= x2, y1 <= y2, and all values finite")
+        self._taken[clip.id] = boxes, frames.astype(np.int32), scores
+
+    def part(self, clip_id: str) -> Path:
+        """Return the file of a clip's part."""
+        return self.parts / f"{clip_id}.npz"
+
+    def finish(self, clip_id: str, scored: np.ndarray) -> None:
+        """Write the part of a clip whose frames `scored` have a score; without frames where the method gave no regions.
+
+        Raises
+        ------
+        MethodError : a region in a frame that has no score.
+        """
+        nothing = np.zeros((0, 4)), np.zeros(0, np.int32), np.zeros(0)
+        boxes, frames, scores = self._taken.get(clip_id, nothing)
+        beyond = frames[~np.isin(frames, scored)]
+        if len(beyond):
+            raise MethodError(f"regions of clip {clip_id}: frame {int(beyond[0])} has a region and no score")
+        looked = np.asarray(scored, dtype=np.int32) if clip_id in self._taken else np.zeros(0, np.int32)
+        write_regions(self.part(clip_id), Detections({clip_id: ClipDetections(looked, boxes, frames, scores)}))
+        self._taken.pop(clip_id, None)
+
+    def collect(self, clip_ids: Sequence[str]) -> Detections | None:
+        """Return the parts of all clips as one; None where the method gave no regions.
+
+        Raises
+        ------
+        RunError : a part is absent or damaged.
+        """
+        parts = [read_regions(self.part(clip_id)) for clip_id in clip_ids]
+        clips = {clip: kept for part in parts if isinstance(part, Detections) for clip, kept in part.clips.items()}
+        return Detections(clips) if any(len(kept.frames) for kept in clips.values()) else None
 
 
 def forty(values: np.ndarray, mask: np.ndarray) -> float:

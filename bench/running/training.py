@@ -20,6 +20,7 @@ from ..network_method import NetworkMethod
 from ..runs.files import write_bytes, write_text
 from ..runs.folder import STEPS
 from .arithmetic import autocast, compile_network, explained
+from .explained_variance import ExplainedVariance
 
 Batch = dict[str, torch.Tensor]
 
@@ -103,6 +104,7 @@ def train(
     if compiled:
         compile_network(method, network)
     network.train()
+    variance = ExplainedVariance(method, clips, context, precision)
     sums: dict[str, torch.Tensor] = {}
     samples = made = refused = 0
     zero_gradients = looks = 0
@@ -143,6 +145,9 @@ def train(
         if not all(np.isfinite(list(row.values()))):
             raise DidNotLearn(f"{method.name}: a training term is not finite after step {progress.step}: {row}; try a lower learning_rate")
         row |= {"steps": float(made), "steps_refused": float(refused), "seconds": round(time.monotonic() - began, 3)}
+        share = variance.of(network)
+        if share is not None:
+            row["explained"] = share
         progress.history.append(row)
         context.logger.info("epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
         if refused:
@@ -157,6 +162,8 @@ def train(
 
     network.eval()
     method.network = network
+    if "explained" in progress.history[-1]:
+        context.fact("explained", progress.history[-1]["explained"])
     method.judge(progress.history, context)  # first: it may know the cause of what is refused next
     _refuse_constant(method, clips, windows, device)
 

@@ -37,7 +37,7 @@ from ..runs.folder import CLAIM, KEPT, STEPS, CellRecord, DatasetRecord, Run, re
 from .cell_files import file_keys
 from .context import make_context
 from .cost import Stopwatch, network_cost
-from .keeping import ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
+from .keeping import DetectionKeeper, ImageKeeper, RegionKeeper, all_of, checked_masks, training_levels
 from .reporter import Reporter
 from .seeding import seed_everything
 
@@ -285,7 +285,8 @@ def _run_cell(
     reporter.begin("score", "scoring")
     images = ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
     regions = _region_keeper(method, training_clips, context, dataset, kept, scratch) if "regions" in task["keep"] else None
-    context.images = all_of([taker for taker in (images, regions) if taker is not None])
+    context.images = all_of([taker for taker in (images, regions) if isinstance(taker, ImageKeeper | RegionKeeper)])
+    context.regions = regions if isinstance(regions, DetectionKeeper) else None
     began = time.monotonic()
     found = {clip.id: clip for clip in dataset.clips("test")}
     scores: dict[str, Scores] = {}
@@ -298,7 +299,7 @@ def _run_cell(
             returned = method.score(opened(found[clip_id], length), context)
             result = as_scores(returned, length, f"{record.label} on {record.dataset}, clip {clip_id}")
             if regions is not None:
-                regions.finish(clip_id)  # before the scores: a clip that has scores is not scored again
+                regions.finish(clip_id, result.frames)  # before the scores: a clip that has scores is not scored again
             write_scores(partial, {clip_id: result})
         scores[clip_id] = result
         reporter.step(number, len(lengths), f"scored clip {clip_id}")
@@ -327,10 +328,10 @@ def _region_keeper(
     dataset: Dataset,
     kept: DatasetRecord,
     scratch: Path,
-) -> RegionKeeper | None:
-    """Return what keeps the regions of error maps; None for a method that hands over none. An earlier attempt's levels are taken up."""
+) -> RegionKeeper | DetectionKeeper:
+    """Return what keeps the regions of a network's error maps, or those that another method detects. An earlier attempt's levels are taken up."""
     if not isinstance(method, NetworkMethod):
-        return None
+        return DetectionKeeper(scratch / "regions")
     path = scratch / "levels.npz"
     if not path.exists():
         write_bytes(path, npz({"levels": training_levels(method, training_clips(), context)}))
@@ -356,7 +357,7 @@ def _train_scores(
 ) -> dict[str, Scores]:
     """Return the scores of the training clips by the fitted method, each kept as soon as it is there."""
     parts.mkdir(parents=True, exist_ok=True)
-    context = replace(context, images=None, test_lengths={})
+    context = replace(context, images=None, regions=None, test_lengths={})
     scores: dict[str, Scores] = {}
     for number, clip in enumerate(clips, start=1):
         partial = parts / f"{clip.id}.npz"

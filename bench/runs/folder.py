@@ -18,7 +18,7 @@ from ..method import Scores
 from ..plugins.syntax import find_control_character
 from .fields import misfit
 from .files import npz, read_json, read_npz, write_bytes, write_json
-from .regions import Regions, TrueRegions, read_regions, read_true_regions, write_regions, write_true_regions
+from .regions import Detections, Regions, TrueRegions, read_regions, read_true_regions, write_regions, write_true_regions
 
 FORMAT = 1
 """Version of the files of a run folder; raised when an older reader would misread them."""
@@ -332,11 +332,11 @@ class Run:
 
     # -- regions ----------------------------------------------------------------------------------------------------
 
-    def write_regions(self, record: CellRecord, regions: Regions) -> None:
+    def write_regions(self, record: CellRecord, regions: Regions | Detections) -> None:
         """Write regions.npz."""
         write_regions(self.cell_path(record) / KEPT["regions"], regions)
 
-    def regions(self, record: CellRecord) -> Regions | None:
+    def regions(self, record: CellRecord) -> Regions | Detections | None:
         """Read regions.npz; None where none were kept.
 
         Raises

@@ -1,4 +1,7 @@
-"""The regions of error maps that a cell keeps, and those of a dataset's pixel masks. A box is x1, y1, x2, y2 in pixels, ends excluded."""
+"""The regions that a cell keeps, of error maps or with a score each, and those of a dataset's pixel masks.
+
+A box is x1, y1, x2, y2 in pixels, ends excluded.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,33 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class ClipDetections:
+    """The regions that a method detected in one test clip, with a score each.
+
+    Parameters
+    ----------
+    frames : (K,) int32, the frames in which regions were looked for, ascending.
+    boxes : (R, 4) float64, in pixels of the dataset's frames. box_frames : (R,) int32, the frame of each.
+    box_scores : (R,) float64, higher = more anomalous.
+    """
+
+    frames: np.ndarray
+    boxes: np.ndarray
+    box_frames: np.ndarray
+    box_scores: np.ndarray
+
+
+DETECTION_FIELDS = tuple(ClipDetections.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a cell keeps of a method that detects regions itself."""
+
+    clips: Mapping[str, ClipDetections]
+
+
+@dataclass(frozen=True)
 class TrueRegions:
     """The components of the pixel masks of one clip: `boxes` (G, 4) int32, the `frames` (G,) int32 of each, `size` of the masks."""
 
@@ -56,13 +86,16 @@ class TrueRegions:
     size: tuple[int, int]
 
 
-def write_regions(path: Path, regions: Regions) -> None:
-    """Write regions.npz: `levels`, `size`, and for each clip `ID.` and each field of `ClipRegions`."""
+def write_regions(path: Path, regions: Regions | Detections) -> None:
+    """Write regions.npz: for each clip `ID.` and each field of `ClipRegions` or `ClipDetections`; `levels` and `size` of maps."""
+    if isinstance(regions, Detections):
+        write_bytes(path, npz({f"{clip}.{name}": getattr(kept, name) for clip, kept in regions.clips.items() for name in DETECTION_FIELDS}))
+        return
     arrays = {f"{clip}.{name}": getattr(kept, name) for clip, kept in regions.clips.items() for name in FIELDS}
     write_bytes(path, npz({"levels": regions.levels, "size": np.asarray(regions.size, dtype=np.int32), **arrays}))
 
 
-def read_regions(path: Path) -> Regions:
+def read_regions(path: Path) -> Regions | Detections:
     """Read what `write_regions` wrote.
 
     Raises
@@ -70,8 +103,11 @@ def read_regions(path: Path) -> Regions:
     RunError : absent or damaged.
     """
     arrays = read_npz(path)
+    detected = [key.removesuffix(".box_scores") for key in arrays if key.endswith(".box_scores")]
     clips = [key.removesuffix(".maximum") for key in arrays if key.endswith(".maximum")]
     try:
+        if detected:
+            return Detections({clip: ClipDetections(**{name: arrays[f"{clip}.{name}"] for name in DETECTION_FIELDS}) for clip in detected})
         found = {clip: ClipRegions(**{name: arrays[f"{clip}.{name}"] for name in FIELDS}) for clip in clips}
         return Regions(arrays["levels"], _size(arrays["size"]), found)
     except KeyError as error:

@@ -44,6 +44,26 @@ class LocatedClip:
 
 
 @dataclass(frozen=True)
+class DetectedClip:
+    """What is known of one clip of a method that gives each region a score, so that every score is a level.
+
+    Parameters
+    ----------
+    frames : (K,) int, the frames in which regions were looked for, ascending: here they are the frames that have a map.
+    boxes, box_frames, box_scores : (R, 4), (R,), (R,): the regions, the frame and the score of each; boxes as in `LocatedClip`.
+    true_boxes, true_frames, true_tracks : as in `LocatedClip`.
+    """
+
+    frames: np.ndarray
+    boxes: np.ndarray
+    box_frames: np.ndarray
+    box_scores: np.ndarray
+    true_boxes: np.ndarray
+    true_frames: np.ndarray
+    true_tracks: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Located:
     """A number, or why there is none."""
 
@@ -68,38 +88,71 @@ def pixel_auc(maximum: np.ndarray, forty: np.ndarray) -> Located:
     return Located(auc(anomalous.astype(int), np.where(anomalous, forty, maximum)))
 
 
-def rbdc(clips: Sequence[LocatedClip]) -> Located:
+def rbdc(clips: Sequence[LocatedClip] | Sequence[DetectedClip]) -> Located:
     """Return the region-based detection criterion: the area below the share of anomalous regions found, over 0 to 1 false regions a frame.
 
     A region of a map is false when it meets no anomalous region of its frame (intersection over union >= BETA); an anomalous region is
     found when a region of the map meets it. Counted are frames that have a map.
     """
-    if clips and not len(clips[0].dropped):
-        return Located(None, NO_LEVELS)
-    total = sum(int(_has_map(clip).sum()) for clip in clips)
-    if not total:
-        return Located(None, "no frame with a map has an anomalous region")
-    counts = [_match(clip) for clip in clips]
-    found = sum(hits.sum(axis=0) for _, hits in counts) / total
-    return Located(area(_false_rate(clips, [false for false, _ in counts]), found))
+    return _criterion(clips, by_track=False)
 
 
-def tbdc(clips: Sequence[LocatedClip]) -> Located:
+def tbdc(clips: Sequence[LocatedClip] | Sequence[DetectedClip]) -> Located:
     """Return the track-based detection criterion: as `rbdc`, of tracks; a track is found when at least ALPHA of its regions are.
 
     Of a track, the regions in frames that have a map count; a track without one does not.
     """
-    if clips and not len(clips[0].dropped):
+    return _criterion(clips, by_track=True)
+
+
+def _criterion(clips: Sequence[LocatedClip] | Sequence[DetectedClip], by_track: bool) -> Located:
+    of_maps = [clip for clip in clips if isinstance(clip, LocatedClip)]
+    detected = [clip for clip in clips if isinstance(clip, DetectedClip)]
+    if of_maps and not len(of_maps[0].dropped):
         return Located(None, NO_LEVELS)
+    if not any(_has_map(clip).any() for clip in clips):
+        return Located(None, "no frame with a map has an anomalous region")
+    return Located(area(*(_curve_of_detections(detected, by_track) if detected else _curve_of_levels(of_maps, by_track))))
+
+
+def _curve_of_levels(clips: Sequence[LocatedClip], by_track: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return false regions a frame, and the share of regions or tracks found, at each level (L,)."""
     counts = [_match(clip) for clip in clips]
     found: list[np.ndarray] = []
     for clip, (_, hits) in zip(clips, counts):
-        assert clip.true_tracks is not None, "regions without tracks have no TBDC"
-        of_maps = clip.true_tracks[_has_map(clip)]
-        found += [hits[of_maps == track].mean(axis=0) >= ALPHA for track in np.unique(of_maps)]
-    if not found:
-        return Located(None, "no frame with a map has an anomalous region")
-    return Located(area(_false_rate(clips, [false for false, _ in counts]), np.mean(found, axis=0)))
+        found += [hits[of_track].mean(axis=0) >= ALPHA for of_track in _tracks(clip)] if by_track else [*hits]
+    false = np.asarray(sum(false for false, _ in counts))
+    return false / sum(len(clip.frames) for clip in clips), np.mean(found, axis=0)
+
+
+def _curve_of_detections(clips: Sequence[DetectedClip], by_track: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return false regions a frame, and the share of regions or tracks found, at each score that changes either, from the highest on."""
+    false: list[np.ndarray] = []
+    found: list[np.ndarray] = []
+    for clip in clips:
+        box, true = _meetings(clip)
+        false.append(np.delete(clip.box_scores, box))
+        best = np.full(len(clip.true_boxes), -np.inf)
+        np.maximum.at(best, true, clip.box_scores[box])
+        best = best[_has_map(clip)]
+        found.append(np.array([_found_at(best[of_track]) for of_track in _tracks(clip)]) if by_track else best)
+    wrong, reached = (np.sort(np.concatenate(scores)) for scores in (false, found))
+    levels = np.unique(np.concatenate([wrong, reached[np.isfinite(reached)]]))[::-1]
+    at_level = [len(scores) - np.searchsorted(scores, levels) for scores in (wrong, reached)]
+    return at_level[0] / sum(len(clip.frames) for clip in clips), at_level[1] / len(reached)
+
+
+def _found_at(best: np.ndarray) -> float:
+    """Return the score at which a track is found, of the score at which each of its regions is (-inf: never)."""
+    share = np.arange(1, len(best) + 1) / len(best)
+    return float(np.sort(best)[::-1][np.argmax(share >= ALPHA)])
+
+
+def _tracks(clip: LocatedClip | DetectedClip) -> list[np.ndarray]:
+    """Return a mask for each track, of the anomalous regions in frames with a map."""
+    assert clip.true_tracks is not None, "regions without tracks have no TBDC"
+    tracks = clip.true_tracks[_has_map(clip)]
+    return [tracks == track for track in np.unique(tracks)]
 
 
 def area(false_rate: np.ndarray, found: np.ndarray) -> float:
@@ -124,10 +177,11 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     both = (high - low).clip(min=0).prod(axis=2)
     sizes = [(one[:, 2:] - one[:, :2]).prod(axis=1) for one in (boxes, others)]
-    return np.asarray(both / (sizes[0][:, None] + sizes[1][None, :] - both))
+    union = sizes[0][:, None] + sizes[1][None, :] - both
+    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
 
 
-def _has_map(clip: LocatedClip) -> np.ndarray:
+def _has_map(clip: LocatedClip | DetectedClip) -> np.ndarray:
     """Return (G,) bool: which anomalous regions lie in frames that have a map."""
     return np.isin(clip.true_frames, clip.frames)
 
@@ -135,19 +189,23 @@ def _has_map(clip: LocatedClip) -> np.ndarray:
 def _match(clip: LocatedClip) -> tuple[np.ndarray, np.ndarray]:
     """Return false regions at each level (L,), and which anomalous regions in frames with a map are found at each level, (G, L) bool."""
     levels = len(clip.dropped)
-    meets = np.zeros(len(clip.boxes), dtype=bool)
+    box, true = _meetings(clip)
     hits = np.zeros((len(clip.true_boxes), levels), dtype=bool)
-    order = np.argsort(clip.box_frames, kind="stable")
-    for frame in np.unique(clip.true_frames):
-        first, last = np.searchsorted(clip.box_frames[order], [frame, frame + 1])
-        here = order[first:last]
-        true = np.flatnonzero(clip.true_frames == frame)
-        meeting, met = np.nonzero(overlaps(clip.boxes[here], clip.true_boxes[true]) >= BETA)
-        meets[here[meeting]] = True
-        hits[true[met], clip.box_levels[here[meeting]]] = True
-    false = np.bincount(clip.box_levels[~meets], minlength=levels) + clip.dropped
+    hits[true, clip.box_levels[box]] = True
+    false = np.bincount(np.delete(clip.box_levels, box), minlength=levels) + clip.dropped
     return false, hits[_has_map(clip)]
 
 
-def _false_rate(clips: Sequence[LocatedClip], false: Sequence[np.ndarray]) -> np.ndarray:
-    return np.asarray(sum(false) / sum(len(clip.frames) for clip in clips))
+def _meetings(clip: LocatedClip | DetectedClip) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs (index of a region, index of an anomalous region) that meet in their frame."""
+    pairs = [np.zeros((2, 0), dtype=np.intp)]
+    order = np.argsort(clip.box_frames, kind="stable")
+    ordered = clip.box_frames[order]
+    for frame in np.unique(clip.true_frames):
+        first, last = np.searchsorted(ordered, [frame, frame + 1])
+        here = order[first:last]
+        true = np.flatnonzero(clip.true_frames == frame)
+        meeting, met = np.nonzero(overlaps(clip.boxes[here], clip.true_boxes[true]) >= BETA)
+        pairs.append(np.stack([here[meeting], true[met]]))
+    found = np.concatenate(pairs, axis=1)
+    return found[0], found[1]

@@ -17,7 +17,9 @@ CIFAR = ("cifar-100-binary", "train.bin")
 RECORD = 2 + 3072
 """Bytes of a picture there: two labels, then 32 x 32 red, green and blue values."""
 SMALLEST = 10
-"""Pixels of the least height and width of a patch (LNTRA, code)."""
+"""Pixels of the least height and width of a patch (LNTRA, code), in frames of SIZE."""
+SIZE = 256
+"""Height and width of the frames that lengths in pixels are meant in: those of LNTRA. At another size they are scaled by it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,11 @@ class PatchParameters:
         maximum=1.0,
     )
     move: int = parameter(
-        10, unit="pixels", source="LNTRA, README; the code's default is 0", doc="largest step of the patch from frame to frame", minimum=0
+        10,
+        unit=f"pixels of {SIZE}",
+        source="LNTRA, README; the code's default is 0",
+        doc="largest step of the patch from frame to frame; scaled with the size of the frames",
+        minimum=0,
     )
 
     def __post_init__(self) -> None:
@@ -60,7 +66,7 @@ class Patch(Creator):
     """
 
     name = "patch"
-    version = 2
+    version = 3
     Parameters = PatchParameters
 
     def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
@@ -136,19 +142,27 @@ def enlarge(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def wander(size: tuple[int, int], length: int, parameters: PatchParameters, generator: np.random.Generator) -> list[np.ndarray]:
-    """Return the masks, `length` times (H, W) in 0..1, of a patch whose centre takes a random step in each frame (LNTRA, code)."""
+    """Return the masks, `length` times (H, W) in 0..1, of a patch whose centre takes a random step in each frame (LNTRA, code).
+
+    Its least size and its steps are the same shares of the frame at any size of it.
+    """
     height, width = size
-    x, y = int(generator.integers(width)), int(generator.integers(height))
-    cut_width = max(SMALLEST, int(generator.uniform(0, parameters.largest) * width))
-    cut_height = max(SMALLEST, int(generator.uniform(0, parameters.largest) * height))
+    x, y = float(generator.integers(width)), float(generator.integers(height))
+    cut_width = _least(width, generator.uniform(0, parameters.largest))
+    cut_height = _least(height, generator.uniform(0, parameters.largest))
     form = {"soft": soft_mask, "gaussian": gaussian_mask, "box": hard_mask, "half": hard_mask}[parameters.form]
     weight = 0.5 if parameters.form == "half" else 1.0
     masks = []
     for _ in range(length):
-        masks.append(weight * form(size, (x, y), (cut_width, cut_height)))
-        x = int(np.clip(x + generator.integers(-parameters.move, parameters.move + 1), 0, width))
-        y = int(np.clip(y + generator.integers(-parameters.move, parameters.move + 1), 0, height))
+        masks.append(weight * form(size, (round(x), round(y)), (cut_width, cut_height)))
+        x = float(np.clip(x + generator.integers(-parameters.move, parameters.move + 1) * width / SIZE, 0, width))
+        y = float(np.clip(y + generator.integers(-parameters.move, parameters.move + 1) * height / SIZE, 0, height))
     return masks
+
+
+def _least(length: int, share: float) -> int:
+    """Return a share of a frame's length, not less than SMALLEST of SIZE; two pixels at least, or a mask has no inside."""
+    return max(2, round(SMALLEST * length / SIZE), int(share * length))
 
 
 def soft_mask(size: tuple[int, int], centre: tuple[int, int], cut: tuple[int, int]) -> np.ndarray:

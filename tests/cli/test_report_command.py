@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from known_answers import COLUMNS, KNOWN
+from known_answers import COLUMNS, FIRST, KNOWN
 
 from bench.cli.report import command
 from bench.errors import RequestError
@@ -99,20 +99,24 @@ def test_two_runs_become_one_report(run, tmp_path):
 
 
 @pytest.mark.realdata
-def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path):
-    """A run over real MemAE scores shows the numbers that scipy and scikit-learn gave, for both datasets and all label sets."""
-    scores = f"scores[path={real_data}/scores/memae/{{dataset}}.npz,first=8]"
-    line = ["run", "--methods", scores, "--datasets", "ped2,avenue", "--data", str(real_data), "--out", str(tmp_path / "memae")]
+@pytest.mark.parametrize(
+    ("source", "datasets"), [("memae", "ped2,avenue"), ("dmad", "ped2,avenue,shanghaitech"), ("svd-gan", "avenue,shanghaitech")]
+)
+def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path, source, datasets):
+    """A run over real scores shows the numbers that scipy and scikit-learn gave, for each dataset and label set."""
+    scores = f"scores[path={real_data}/scores/{source}/{{dataset}}.npz,first={FIRST[source]}]"
+    line = ["run", "--methods", scores, "--datasets", datasets, "--data", str(real_data), "--out", str(tmp_path / source)]
     done = subprocess.run([sys.executable, "-m", "bench", *line], capture_output=True, text=True, timeout=240, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for metric in ("auc", "ap", "eer"):
-        report(tmp_path / "memae", "--table", "protocols", "--metric", metric)
-        tables = (tmp_path / "memae" / "tables" / "protocols.md").read_text().split("| method |")[1:]
-        for (dataset, label_set), table in zip([("ped2", "frame"), ("avenue", "mat"), ("avenue", "pixel")], tables, strict=True):
+    cases = [(dataset, labels) for of, dataset, labels, metric in KNOWN if of == source and metric == "auc"]
+    for metric in ("auc", "ap", "eer") if source == "memae" else ("auc",):
+        report(tmp_path / source, "--table", "protocols", "--metric", metric)
+        tables = (tmp_path / source / "tables" / "protocols.md").read_text().split("| method |")[1:]
+        for (dataset, label_set), table in zip(cases, tables, strict=True):
             assert f"on {dataset}, labels {label_set}" in table
             names = table.split("|\n")[0].replace("\\", "").replace(" ", "").split("|")
             row = next(line for line in table.splitlines() if line.startswith("| scores"))
             values = dict(zip(names, [re.sub(r"[*]| \(1\)", "", cell).strip() for cell in row.strip("|").split("|")[1:]]))
-            for column, known in zip(COLUMNS, KNOWN.get(("memae", dataset, label_set, metric), [])):
+            for column, known in zip(COLUMNS, KNOWN.get((source, dataset, label_set, metric), [])):
                 if known is not None:
                     assert abs(float(values[column]) - 100 * known) < 0.0101, (dataset, label_set, metric, column)

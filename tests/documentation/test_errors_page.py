@@ -292,8 +292,15 @@ def pictures_with_a_gap(root, patch):
 
 
 def bad_tracks(root, patch):
-    (root / "01.txt").write_text("0,3,41,1,45,2\n")
+    (root / "01.txt").write_text("0,3,45,1,41,2\n")
     read_tracks(root / "01.txt", 8, (20, 40))
+
+
+def missing_regions(root, patch):
+    (root / "01.txt").write_text("")
+    method = current().methods["regions"]
+    context = make_context(0, "cpu", root, test_lengths={"01": 8, "02": 8})
+    method(method.Parameters(path=root)).score(OpenClip("01", "test", 8, "made"), context)
 
 
 def broken_plugin(source: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
@@ -380,6 +387,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A camera that cannot be opened": closed_camera,
     "Pictures with a gap": pictures_with_a_gap,
     "Tracks with a line that is no region": bad_tracks,
+    "Regions that lack a clip": missing_regions,
     "Arrays that do not fit": arrays_of_two_lengths,
     "A scores file with fewer scores than frames": short_scores,
     "A file that is not there": missing_scores,

@@ -24,6 +24,7 @@ from bench.datasets.labels.arrays import as_labels, as_row, read_npy, read_npz
 from bench.datasets.labels.masks import read_npy_masks
 from bench.datasets.labels.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
 from bench.datasets.labels.ranges import csv_labels, ranges_to_labels, read_csv_ranges, read_m_ranges
+from bench.methods.regions import ReadRegions
 from bench.methods.scores import ReadScores
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ from bench.objects.boxes import BoxesDetector
 from bench.plugins.registry import load
 from bench.plugins.selection import select
 from bench.plugins.syntax import parse
+from bench.reporting.tracks import read_tracks
 from bench.running.context import make_context
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 
@@ -335,6 +337,24 @@ def read_scores_file(path: Path) -> None:
     for clip, length in LENGTHS.items():
         found = as_scores(method.score(OpenClip(clip, "test", length, "toy"), context), length, f"{path}, clip {clip}")
         assert np.isfinite(found.values).all() and len(found.values) == len(found.frames)
+
+
+REGIONS_FILE = "0,1,2,9.5,8,0.9\n0,0,0,3,3,-1e-3\n19,5,5,4,4,2\n\n7,-3,2,40,9,.5\n"
+TRACKS_FILE = "0,3,1,2,9.5,8\n0,4,1,2,9.5,8\n1,4,-9,-9,-1,-1\n\n2,19,0,0,31,23\n"
+PARTS = (",", "\n", "nan", "1e999", "-1", "0,3,1,2,9.5,8\n", "1_0", "1e30")
+
+
+def read_regions_folder(path: Path) -> None:
+    method = ReadRegions(ReadRegions.Parameters(path=path.parent))
+    context = make_context(seed=0, device="cpu", folder=path.parent, test_lengths={"01": 20}, logger=logging.getLogger("fuzz"))
+    found = as_scores(method.score(OpenClip("01", "test", 20, "toy"), context), 20, f"{path}, clip 01")
+    assert np.isfinite(found.values).all() and len(found.values) == 20
+
+
+def read_tracks_file(path: Path) -> None:
+    found = read_tracks(path, 20, (24, 32))
+    assert np.isfinite(found.boxes).all() and ((found.frames >= 0) & (found.frames < 20)).all()
+    assert len(set(zip(found.tracks, found.frames))) == len(found.boxes) >= found.outside
 
 
 # -------------------------------------------------------------------------------------------------------- the run folder
@@ -663,6 +683,8 @@ READERS = {
         Reader("video", "clip.avi", video, read_video, count=1000),
         Reader("boxes", "boxes.json", boxes, read_boxes, GENERATED_BOXES),
         Reader("scores", "scores.npz", scores, read_scores_file),
+        Reader("regions", "01.txt", text_file(REGIONS_FILE, PARTS), read_regions_folder),
+        Reader("tracks", "01.txt", text_file(TRACKS_FILE, PARTS), read_tracks_file),
         run_reader("cell.json", "cells/pca/toy/0/cell.json", cell_json, FIELD_JSON),
         run_reader("run.json", "run.json", run_json, MANIFEST_JSON),
         run_reader("dataset.json", "datasets/toy.json", dataset_json, DATASET_FIELDS),

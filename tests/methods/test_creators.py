@@ -155,6 +155,41 @@ def test_patches_wander_by_at_most_their_step(form, peak):
     assert all(np.array_equal(standing[0], mask) for mask in standing)
 
 
+def plain_boxes(size, seed, move=10):
+    """Centre and size of LNTRA's patches in frames of 256 pixels, as its code draws them; in shares of the frame."""
+    generator = np.random.default_rng(seed)
+    x, y = generator.integers(size), generator.integers(size)
+    extents = [max(10 / 256, generator.uniform(0, 0.5)) for _ in range(2)]
+    places = []
+    for _ in range(16):
+        places.append((x / size, y / size))
+        x = np.clip(x + generator.integers(-move, move + 1) * size / 256, 0, size)
+        y = np.clip(y + generator.integers(-move, move + 1) * size / 256, 0, size)
+    return np.array(places), np.array(extents)
+
+
+@pytest.mark.parametrize("size", [32, 128, 256, 512])
+def test_steps_and_least_size_of_a_patch_grow_with_the_frame(size):
+    """The same shares of the frame at each size; ten pixels are ten at 256."""
+    for seed in range(20):
+        places, extents = plain_boxes(size, seed)
+        masks = wander((size, size), 16, PatchParameters(form="box"), np.random.default_rng(seed))
+        for (x, y), mask in zip(places * size, masks):
+            rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+            for found, centre, extent in ((columns, x, extents[0]), (rows, y, extents[1])):
+                begin = np.clip(round(centre) - max(2, extent * size) // 2, 0, size)
+                if len(found):
+                    assert abs(found[0] - begin) <= 1
+                    assert abs(found[-1] + 1 - min(size, begin + max(2, extent * size))) <= 1.5
+
+
+def test_a_patch_of_two_pixels_has_an_inside():
+    """Of the smallest frames, in all forms."""
+    for form in ("soft", "gaussian", "box"):
+        masks = wander((16, 16), 8, PatchParameters(form=form, largest=0.0), np.random.default_rng(0))
+        assert all(np.isfinite(mask).all() for mask in masks) and max(mask.max() for mask in masks) == 1
+
+
 def test_enlarging_is_bilinear_with_aligned_corners():
     """Corners stay corners, and a ramp stays a ramp."""
     ramp = np.add.outer(np.arange(4.0), 10 * np.arange(5.0))

@@ -152,19 +152,31 @@ def test_boxes_of_tracks_become_shares_of_the_frame(tmp_path):
     assert (found.frames.tolist(), found.tracks.tolist()) == ([7], [3])
 
 
+def test_a_track_may_leave_the_picture(run, tmp_path):
+    """Its regions outside count, and a note says how many there are."""
+    folder = write_tracks(tmp_path / "tracks")
+    with (folder / "01.txt").open("a") as file:
+        file.write("1,0,41,1,45,2\n1,1,3,-9,5,-2\n1,2,-5,-9,0,0\n")
+    found = read_tracks(folder / "01.txt", 40, (20, 40))
+    assert found.outside == 2
+    table = shown(run, "localisation", [str(folder)])
+    assert any("43 regions of 4 tracks, 2 of them outside of the picture" in note for note in table.notes)
+    assert float(entries(table)["other"][3]) == pytest.approx(75)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("0 3 1 1 2 2", "must be six numbers"),
-        ("0,3,1,1,2", "must be six numbers"),
-        ("0,3,1,1,2,nan", "must be six numbers"),
-        ("0,3,1,1,2,two", "must be six numbers"),
+        ("0 3 1 1 2 2", "must be 6 numbers"),
+        ("0,3,1,1,2", "must be 6 numbers"),
+        ("0,3,1,1,2,nan", "must be 6 numbers"),
+        ("0,3,1,1,2,two", "must be 6 numbers"),
         ("0,3.5,1,1,2,2", "whole numbers from 0"),
         ("-1,3,1,1,2,2", "whole numbers from 0"),
         ("0,8,1,1,2,2", "the clip has the frames 0 to 7"),
         ("0,-1,1,1,2,2", "the clip has the frames 0 to 7"),
-        ("0,3,5,1,2,2", "in a frame of 40 x 20 pixels"),
-        ("0,3,41,1,45,2", "in a frame of 40 x 20 pixels"),
+        ("0,3,5,1,2,2", "with x1 <= x2 and y1 <= y2"),
+        ("0,3,1,5,2,2", "with x1 <= x2 and y1 <= y2"),
         ("0,1,1,1,2,2", "a second region of track 0 in frame 1"),
     ],
 )

@@ -34,12 +34,25 @@ def test_lines_tell_nothing_of_a_machine():
         ("lntra-skip", "shanghaitech", "75.97"),
         ("c2net", "ped2", "98"),  # no more digits than were read
         ("st-ae", "ped2", "87.4"),
+        ("ae-3d", "ped2", "91.7"),  # MemAE's own baseline
+        ("lntra-baseline", "ped2", "92.49"),  # with tanh, and another score: not ae-3d
     ],
 )
 def test_the_number_of_a_method(key, dataset, auc):
     """The highest confidence, then the most digits; never a conflict."""
     number = number_of(key, dataset)
     assert number is not None and number.auc == auc
+
+
+@pytest.mark.parametrize("key", ["lntra-skip", "lntra-patch", "lntra-baseline", "steal", "pseudobound"])
+def test_the_best_test_epoch_is_marked(key):
+    """What the authors say in their issues stands beside each of their numbers, and of nobody who is not known to do so."""
+    for dataset in ("ped2", "avenue", "shanghaitech"):
+        number = number_of(key, dataset)
+        assert any(mark.startswith("best test epoch") for mark in number.marks())
+        (said,) = [one for one in published_of(key, MethodInfo()) if one.dataset == dataset]
+        assert said.source.endswith(number.selection)
+    assert number_of("mnad", "ped2").marks() == number_of("c3dsu", "ped2").marks() == []
 
 
 def test_what_does_not_count():

@@ -174,6 +174,24 @@ def test_deviation_is_a_footnote_and_a_flag(tmp_path):
     assert "memory starts afresh in each clip" in row["flags"]
 
 
+def test_barely_trained_networks_carry_a_footnote(tmp_path):
+    """Below 30 % of the variance of training frames, in any seed or scene; what explains more, or is not known, carries none."""
+    cells = [
+        done("little", facts={"explained": 0.5}),
+        done("little", seed=1, facts={"explained": 0.29}),
+        done("much", facts={"explained": 0.3}),
+        done("pca"),
+    ]
+    run = make_run(tmp_path / "run", cells)
+    text = unwrapped(run, "median17")
+    assert re.search(r"\[(\w)\] barely trained: the network explains less than 30% of the variance of training frames", text)
+    flags = summary(run).query("protocol == 'raw' and metric == 'auc'").set_index("method")["flags"]
+    assert ["barely trained" in flags[label] for label in ("little", "much", "pca")] == [True, False, False]
+    of_scenes = [done("net", scene="a", facts={"explained": 0.9}), done("net", scene="b", facts={"explained": -0.1})]
+    joined = make_run(tmp_path / "scenes", of_scenes, scenes=("a", "b", "b"))
+    assert "barely trained" in unwrapped(joined, "median17")
+
+
 def test_unknown_metric_is_refused(tmp_path):
     """With the nearest name."""
     with pytest.raises(RequestError, match="no metric 'auk' - did you mean 'auc'"):

@@ -80,7 +80,7 @@ def give(taker, clip, maps, first=0):
     opened = OpenClip(clip, "test", first + len(maps), "made")
     for frame, values in enumerate(maps, start=first):
         taker(None, opened, frame, {"map": values})
-    taker.finish(clip)
+    taker.finish(clip, np.arange(1))
 
 
 def test_keeper_keeps_the_components_of_each_level(tmp_path):

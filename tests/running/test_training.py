@@ -10,8 +10,12 @@ import pytest
 import torch
 
 from bench import DidNotLearn, MethodError, NetworkMethod, OpenClip, Window
+from bench.plugins.registry import load
+from bench.plugins.selection import profile_values
 from bench.running.context import make_context
+from bench.running.explained_variance import ExplainedVariance
 from bench.running.seeding import seed_everything
+from bench.testing import make_clip
 
 
 @dataclass(frozen=True)
@@ -278,3 +282,96 @@ def test_weights_of_another_network_are_refused(tmp_path):
     torch.save({"network": 1}, tmp_path / "pickle")
     with pytest.raises(MethodError, match="no weights in safetensors form"):
         Tiny().load(tmp_path / "pickle")
+
+
+# -- what is explained of the training frames ---------------------------------------------------------------------------------
+
+
+class Blending(Tiny):
+    """Answers a share of each frame, and draws random numbers in training."""
+
+    def build(self):
+        network = torch.nn.Conv3d(1, 1, 3, padding=1)
+        return torch.nn.Sequential(network, torch.nn.BatchNorm3d(1), torch.nn.Dropout(0.2))
+
+
+class Blind(Tiny):
+    """Gives no reconstruction."""
+
+    def error(self, network, batch):
+        return {"error": super().error(network, batch)["error"]}
+
+
+def plainly(method, clips):
+    """By numpy alone: windows at even distances, targets in 0..1, the mean frame of those of up to 128 windows."""
+    places = [(clip, start) for clip in clips for start in range(clip.length - 2)]
+    chosen = {most: [places[round(number)] for number in np.linspace(0, len(places) - 1, min(most, len(places)))] for most in (32, 128)}
+    mean = np.mean([clip.frames[start + 1] / 255 for clip, start in chosen[128]], axis=0)
+    of_mean, of_network = [], []
+    for clip, start in chosen[32]:
+        window = clip.frames[start : start + 3].astype(np.float32) / 255
+        with torch.no_grad():
+            output = method.network(torch.from_numpy(window)[None, None]).numpy()[0, 0, 1]
+        of_mean.append(((window[1] - mean) ** 2).mean())
+        of_network.append(((window[1] - output) ** 2).mean())
+    return 1 - np.mean(of_network) / np.mean(of_mean)
+
+
+@pytest.mark.parametrize("every_clip_has", [20, 60])
+def test_explained_is_as_numpy_computes_it(tmp_path, every_clip_has):
+    """In each epoch's line, and the last one kept with the cell; fewer windows than are taken, and more."""
+    clips = make_clips(length=every_clip_has)
+    seed_everything(7)
+    context = make_context(7, "cpu", tmp_path, history=tmp_path / "training.csv")
+    method = Tiny()
+    method.fit(clips, context)
+    shares = [float(row["explained"]) for row in read_history(tmp_path)]
+    assert len(shares) == 3 and shares[0] < shares[-1] < 1
+    assert shares[-1] == pytest.approx(plainly(method, clips), rel=1e-5)
+    assert context.facts["explained"] == pytest.approx(shares[-1])
+
+
+@pytest.mark.parametrize("method", [Tiny, Blending])
+def test_training_is_the_same_with_and_without_it(tmp_path, monkeypatch, method):
+    """Bit by bit, where training draws random numbers and counts batch statistics too."""
+    with_it = train(method(), tmp_path / "with")
+    monkeypatch.setattr(ExplainedVariance, "of", lambda self, network: None)
+    without = train(method(), tmp_path / "without")
+    np.testing.assert_array_equal(with_it.values, without.values)
+    with_rows, without_rows = read_history(tmp_path / "with"), read_history(tmp_path / "without")
+    assert [row["loss"] for row in with_rows] == [row["loss"] for row in without_rows]
+    assert "explained" in with_rows[0] and "explained" not in without_rows[0]
+
+
+def test_what_gives_no_reconstruction_has_no_share(tmp_path):
+    """No column, and no fact; and none where all training frames are alike."""
+    train(Blind(), tmp_path / "blind")
+    assert "explained" not in read_history(tmp_path / "blind")[0]
+    still = [OpenClip("01", "train", 20, "made", opener=lambda: np.full((20, 12, 12), 9, np.uint8))]
+    seed_everything(7)
+    Tiny().fit(still, make_context(7, "cpu", tmp_path, history=tmp_path / "training.csv"))
+    assert "explained" not in read_history(tmp_path)[0]
+
+
+NETWORKS = [
+    cls for _, cls in sorted(load().methods.items()) if issubclass(cls, NetworkMethod) and "train" in cls.needs and not cls.needs_parameters
+]
+
+
+@pytest.mark.parametrize("cls", NETWORKS, ids=lambda cls: cls.name)
+def test_looking_leaves_every_network_as_it_was(tmp_path, cls):
+    """Weights, statistics, memories and random streams, of each method that comes with bench."""
+    seed_everything(7)
+    method = cls(cls.Parameters(**profile_values(cls, "smoke")))
+    clips = [make_clip(number, "train", method.frames, with_tracks=False) for number in range(2)]
+    method.stats = method.statistics(clips)
+    network = method.build().train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    random = torch.get_rng_state(), np.random.get_state()[1].copy()
+    share = ExplainedVariance(method, clips, make_context(7, "cpu", tmp_path)).of(network)
+    assert (share is None) == (cls.name in ("srnn", "tsc")), "those two reconstruct features and no frames"
+    assert share is None or share < 1
+    assert network.training and all(module.training for module in network.modules())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], random[1])

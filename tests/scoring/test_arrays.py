@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas
 import pytest
-from known_answers import COLUMNS, FRAMES, KNOWN, MACRO_CLIPS, real_clips
+from known_answers import COLUMNS, FIRST, FRAMES, KNOWN, MACRO_CLIPS, real_clips
 from scipy.signal import medfilt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -21,7 +21,7 @@ def test_known_answers(real_data, case):
     """Real score files, as they are read with numpy, give the numbers of the design to four digits."""
     source, dataset, label_set, metric = case
     labels = {clip.id: clip.labels for clip in real_clips(real_data, source, dataset, label_set)}
-    first = 8 if source == "memae" else 1
+    first = FIRST[source]
     with np.load(real_data / "scores" / source / f"{dataset}.npz") as scores:
         for text, expected in zip(COLUMNS, KNOWN[case]):
             if expected is not None:

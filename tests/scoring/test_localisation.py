@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from bench.scoring.localisation import LocatedClip, area, overlaps, pixel_auc, rbdc, tbdc
+from bench.scoring.localisation import DetectedClip, LocatedClip, area, overlaps, pixel_auc, rbdc, tbdc
 
 LEVELS = 7
 
@@ -124,6 +124,35 @@ def test_regions_with_scores_count_as_in_the_published_evaluation():
     levels = len(scored)
     regions = [(frame, level, box) for rank, (frame, box) in enumerate(scored) for level in range(levels - rank)]
     assert rbdc([located(frames, regions, true, levels=levels)]).value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_regions_with_scores_are_regions_at_every_level_up_to_theirs(seed):
+    """Each score as a level, and each region at all levels up to its own: the same criteria as of maps. Some scores are equal."""
+    random = np.random.default_rng(seed)
+    detected, same = [], []
+    for _ in range(3):
+        clip = random_clip(random, tracks=True)
+        scores = np.round(random.normal(0, 1, len(clip.boxes)) * 3) / 3
+        detected.append(DetectedClip(clip.frames, clip.boxes, clip.box_frames, scores, clip.true_boxes, clip.true_frames, clip.true_tracks))
+    every = np.unique(np.concatenate([clip.box_scores for clip in detected]))
+    for clip in detected:
+        ranks = np.searchsorted(every, clip.box_scores)
+        up_to = [(frame, level, box) for frame, box, rank in zip(clip.box_frames, clip.boxes, ranks) for level in range(rank + 1)]
+        true = list(zip(clip.true_frames, clip.true_boxes, clip.true_tracks))
+        same.append(located(clip.frames, up_to, true, levels=len(every)))
+    assert 0 < rbdc(detected).value < 1
+    assert rbdc(detected).value == pytest.approx(rbdc(same).value, abs=1e-12)
+    assert tbdc(detected).value == pytest.approx(tbdc(same).value, abs=1e-12)
+
+
+def test_no_detection_finds_nothing():
+    """Frames that were looked at, and no region in them."""
+    nothing = np.zeros((0, 4)), np.zeros(0, int), np.zeros(0)
+    true = np.array([[0.1, 0.1, 0.2, 0.2]]), np.array([3]), np.array([0])
+    assert rbdc([DetectedClip(np.arange(5), *nothing, *true)]).value == 0
+    assert tbdc([DetectedClip(np.arange(5), *nothing, *true)]).value == 0
+    assert "no frame with a map" in rbdc([DetectedClip(np.arange(2), *nothing, *true)]).reason
 
 
 def test_perfect_map_is_1_and_no_region_is_0():
