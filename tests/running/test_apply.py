@@ -68,8 +68,11 @@ class Told:
     def __init__(self):
         self.noted, self.events, self.frames, self.outcome = [], [], [], None
 
-    def begin(self, footage, rate, total):
-        self.rate, self.total = rate, total
+    def checking(self, footage, done, total):
+        self.checked = done
+
+    def begin(self, footage, rate, total, stamped):
+        self.rate, self.total, self.stamped = rate, total, stamped
 
     def rows(self, rows):
         self.frames += rows
