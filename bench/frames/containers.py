@@ -6,6 +6,7 @@ read here: sizes and signatures, no pictures. MPEG program streams and raw strea
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +31,8 @@ AVI_INDEX = np.dtype([("kind", "S4"), ("flags", "<u4"), ("offset", "<u4"), ("len
 # ISO/IEC 13818-1: packets of 188 bytes; with a time stamp before (Blu-ray), or a checksum behind each (DVB).
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))
 TS_SYNC = 0x47
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits the other way round."""
 
 
 def refuse_incomplete(path: Path, where: str) -> None:
@@ -196,7 +199,16 @@ def _check_ogg(file: BinaryIO, size: int, where: str) -> None:
         lengths = file.read(header[26])
         end = position + 27 + header[26] + sum(lengths)
         _refuse_beyond(end + header[26] - len(lengths), size, where)
+        # FFmpeg leaves out a page whose checksum is wrong, and says nothing.
+        if _ogg_checksum(header[:22] + bytes(4) + header[26:] + lengths + file.read(sum(lengths))) != header[22:26]:
+            raise _damaged(position, "whole page", where)
         position = end
+
+
+def _ogg_checksum(page: bytes) -> bytes:
+    """RFC 3533, 6: CRC-32 with the highest bit first, from 0; zlib's has the lowest bit first, and inverts before and behind."""
+    mirrored = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return mirrored.to_bytes(4, "big").translate(MIRRORED)
 
 
 def _check_ts(path: Path, size: int, where: str) -> None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,12 @@ from ..errors import DataError
 from .source_file import quiet_opencv
 from .video_survey import open_container, survey_video
 
-ANOTHER = 8.0
-"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not one picture. Chosen here: rounding is below 1."""
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+ANOTHER = 4.0
+"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not one picture. Chosen here: rounding, and another
+way of interpolating colour, are below 3."""
 
 
 def video_frames(clip: Clip, path: Path, anew: bool = False) -> Iterator[tuple[Path, np.ndarray]]:
@@ -41,7 +45,7 @@ def video_frames(clip: Clip, path: Path, anew: bool = False) -> Iterator[tuple[P
     """
     where = f"clip {clip.id}: {path}"
     survey = survey_video(path, where, anew=anew)
-    frames = _by_pyav(path, where) if survey.interlaced else _by_either(path, where)
+    frames = _by_pyav(path, where) if survey.interlaced else _by_either(path, where, survey.frames)
     count = 0
     for frame in frames:
         count += 1
@@ -50,35 +54,50 @@ def video_frames(clip: Clip, path: Path, anew: bool = False) -> Iterator[tuple[P
         raise DataError(f"{where}: {count} frames were read, {survey.frames} are in it; was it changed meanwhile?")
 
 
-def _by_either(path: Path, where: str) -> Iterator[np.ndarray]:
+def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
     """Yield OpenCV's frames, and from the first one on that it did not write, or ends without, PyAV's.
 
-    A buffer that OpenCV leaves unwritten holds what it held before: that of the first frame anything, any other one the
-    frame before it. So these frames alone are compared with PyAV's.
+    A buffer that OpenCV leaves unwritten holds what it held before: the first one anything, every other one the frame
+    before it. So these are looked up in PyAV's frames: whether the first is the same picture, and whether a frame that
+    repeats the one before it does so there.
     """
-    with contextlib.closing(_by_opencv(path)) as own, contextlib.closing(_by_pyav(path, where)) as others:
-        taken, count = 0, 0
+    picture = _converter()
+    with contextlib.closing(_by_opencv(path)) as own, contextlib.closing(_coded(path, where)) as others:
+        numbered = enumerate(others)
         before: np.ndarray | None = None
-        for count, frame in enumerate(own, start=1):
-            if before is None or _same(frame, before):
-                other = next(itertools.islice(others, count - 1 - taken, None), None)
-                taken = count
-                if other is None or not _agree(frame, other):
-                    if other is not None:
-                        yield other
-                    yield from others
-                    return
+        theirs: tuple[int, VideoFrame] | None = None
+        index = -1
+        for index, frame in enumerate(own):
+            written = True
+            if before is None:
+                theirs = next(numbered, None)
+                written = theirs is not None and _one_picture(frame, picture(theirs[1]))
+            elif _equal(frame, before):
+                while theirs is not None and theirs[0] < index - 1:
+                    theirs = next(numbered, None)
+                last, theirs = theirs, next(numbered, None)
+                written = last is not None and theirs is not None and _equal(picture(theirs[1]), picture(last[1]))
+            if not written:
+                if index > 1 and before is not None:
+                    yield before
+                # The second frame may repeat a first one that was not written either.
+                yield from itertools.islice(_by_pyav(path, where), index if index > 1 else 0, None)
+                return
+            if before is not None:
+                yield before
             before = frame
-            yield frame
-        yield from itertools.islice(others, count - taken, None)
+        if before is not None:
+            yield before
+        if index + 1 < length:
+            yield from itertools.islice(_by_pyav(path, where), index + 1, None)
 
 
-def _same(frame: np.ndarray, other: np.ndarray) -> bool:
+def _equal(frame: np.ndarray, other: np.ndarray) -> bool:
     middle = len(frame) // 2
     return frame.shape == other.shape and np.array_equal(frame[middle], other[middle]) and np.array_equal(frame, other)
 
 
-def _agree(frame: np.ndarray, other: np.ndarray) -> bool:
+def _one_picture(frame: np.ndarray, other: np.ndarray) -> bool:
     import cv2
 
     if frame.shape != other.shape or frame.dtype != other.dtype:
@@ -105,20 +124,31 @@ def _by_opencv(path: Path) -> Generator[np.ndarray, None, None]:
         video.release()
 
 
-def _by_pyav(path: Path, where: str) -> Generator[np.ndarray, None, None]:
+def _by_pyav(path: Path, where: str) -> Iterator[np.ndarray]:
     """Yield PyAV's frames as OpenCV converts and turns them."""
+    return map(_converter(), _coded(path, where))
+
+
+def _coded(path: Path, where: str) -> Generator[VideoFrame, None, None]:
     from av.error import FFmpegError
-    from av.video.reformatter import VideoReformatter
 
     with open_container(path, where) as (container, stream):
         stream.thread_type = "AUTO"
-        reformatter = VideoReformatter()  # one for all: each makes its tables anew
         for packet in container.demux(stream):
             try:
-                frames = packet.decode()
+                yield from packet.decode()  # type: ignore[misc]
             except FFmpegError:  # before the first frame of a stream that begins anywhere; the survey let nothing else pass
                 continue
-            for frame in frames:
-                picture = reformatter.reformat(frame, format="bgr24", interpolation="BICUBIC").to_ndarray()
-                quarters, rest = divmod(frame.rotation, 90)  # type: ignore[union-attr]
-                yield picture if rest or not quarters else np.ascontiguousarray(np.rot90(picture, quarters))
+
+
+def _converter() -> Callable[[VideoFrame], np.ndarray]:
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()  # one for all frames: each makes its tables anew
+
+    def picture(frame: VideoFrame) -> np.ndarray:
+        found: np.ndarray = reformatter.reformat(frame, format="bgr24", interpolation="BICUBIC").to_ndarray()
+        quarters, rest = divmod(frame.rotation, 90)
+        return found if rest or not quarters else np.ascontiguousarray(np.rot90(found, quarters))
+
+    return picture
