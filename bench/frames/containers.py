@@ -18,8 +18,16 @@ from .source_file import AGAIN
 
 # ISO/IEC 14496-12 and QuickTime: boxes of the outermost level. Anything else behind them is somebody's appendix.
 MP4_BOXES = frozenset(b"ftyp styp moov moof mdat mfra free skip wide pnot uuid sidx ssix meta udta pdin emsg prft".split())
-# RFC 9559 (Matroska), RFC 8794 (EBML). These two have children that are looked at.
+# RFC 9559 (Matroska), RFC 8794 (EBML). Children of segments and clusters are looked at, those of others are not.
 EBML_HEADER, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+EBML_OTHERS = frozenset(
+    (
+        # SeekHead, Info, Tracks, Cues, Attachments, Chapters, Tags; Void and CRC-32
+        *(0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, 0xEC, 0xBF),
+        # of a cluster: Timestamp, SilentTracks, Position, PrevSize, SimpleBlock, BlockGroup, EncryptedBlock
+        *(0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF),
+    )
+)
 # Advanced Systems Format specification, 3.1, 3.2, 5.1: GUIDs as they are stored.
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -123,6 +131,8 @@ def _check_matroska(file: BinaryIO, size: int, where: str) -> None:
                 _refuse_beyond(size + 1, size, where)
             raise _damaged(position, "element", where)
         kind, start, length = element
+        if kind not in EBML_OTHERS and kind not in (EBML_HEADER, SEGMENT, CLUSTER):
+            raise _damaged(position, "element of Matroska", where)
         position += start
         if length is not None:
             _refuse_beyond(position + length, size, where)

@@ -42,6 +42,8 @@ MOST_FRAMES_A_SECOND = 1000
 """A container that states more states none."""
 REPORT_EVERY = 50
 """Frames between two calls of `step`."""
+CHECKED = frozenset({"mjpeg", "ffv1", "png"})
+"""Codecs whose damage FFmpeg only marks when it is asked to stop there; the rest of such a picture is left unwritten."""
 JOINED_ANYWHERE = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v"})
 """Demuxers (FFmpeg's names) of streams without an index: they may begin, or be joined, in the middle of a group of pictures."""
 
@@ -133,6 +135,10 @@ def open_container(path: Path, where: str) -> Iterator[tuple[InputContainer, Vid
 def _decoded(path: Path, where: str, step: Callable[[int], None]) -> Survey:
     with open_container(path, where) as (container, stream):
         codec = _codec(container, stream, where)
+        # Threads that decode a frame each lose errors, and hand frames over before these are marked as damaged.
+        stream.thread_type = "SLICE"
+        if codec in CHECKED:
+            stream.codec_context.options = {"err_detect": "crccheck+explode"}
         frames = packets = 0
         interlaced = False
         stamps: list[int | None] = []
@@ -159,7 +165,6 @@ def _packets(container: InputContainer, stream: VideoStream, codec: str, where: 
     """Yield each packet and the frames that come out with it; refuse what is damaged."""
     from av.error import FFmpegError
 
-    stream.thread_type = "AUTO"
     lenient = container.format.name in JOINED_ANYWHERE
     frames = 0
     packets = container.demux(stream)

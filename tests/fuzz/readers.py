@@ -313,8 +313,8 @@ KINDS = {
     "avi": (".avi", "mpeg4", "yuv420p", {"bf": "2"}),
     "ts": (".ts", "libx264", "yuv420p", {"g": "10"}),
 }  # fmt: skip
-STATES_NOTHING = ("interlaced mpeg2 mpg",)
-"""A program stream that ends early is a shorter one."""
+HIDES_A_FRAME = ("wmv", "avi", "interlaced mpeg4 avi", "interlaced h264 avi")
+"""A hole inside of a packet of ASF, or of one frame of an AVI, may hide a frame. Program and transport streams may be cut anywhere."""
 
 
 @cache
@@ -357,7 +357,10 @@ def shot(rng: Random) -> bytes:
         kind = rng.choice(("mp4", "mov", "mp4, index at its end", "interlaced h264 mp4, top field first", "interlaced mpeg4 mp4"))
         length = rng.randrange(1, SHOT)
         content = bytearray(trimmed(shots()[kind], KINDS[kind][0], SHOT - length))
-    SHOWN[hashlib.sha256(content).digest()] = 0 if kind in STATES_NOTHING and chance < 0.6 else length
+    cannot_tell = chance < 0.6 and (kind.endswith(("mpg", "ts")) or (chance >= 0.35 and kind in HIDES_A_FRAME))
+    SHOWN[hashlib.sha256(content).digest()] = 0 if cannot_tell else length
+        0 if kind in CANNOT_TELL and 0.6 > chance >= (0.0 if kind.endswith("mpg") else 0.35) else length
+    )
     return bytes(content)
 
 
