@@ -185,15 +185,26 @@ class _Screen:
 
     # -- as an observer ---------------------------------------------------------------------------------------------
 
-    def begin(self, footage: Footage, rate: float, total: int | None) -> None:
-        """Show progress; open the video."""
-        from ..reporting.video import Ticker, film
+    def checking(self, footage: Footage, done: int, total: int) -> None:
+        """Show how far it is."""
+        if self._name != footage.name:
+            self._show(footage, total)
+        self.progress(done, "checking", None)
+
+    def _show(self, footage: Footage, total: int | None) -> None:
         from .video import progress
 
+        self._open.close()
         self._name, self._total = footage.name, total
         self._began = self._said = time.monotonic()
         self._open = ExitStack()
         self._step = self._open.enter_context(progress(footage.name))
+
+    def begin(self, footage: Footage, rate: float, total: int | None, stamped: bool) -> None:
+        """Show progress; open the video."""
+        from ..reporting.video import Ticker, film
+
+        self._show(footage, total)
         self._draw = lambda rows: None
         if not self.application.picture_height:
             return
@@ -201,7 +212,7 @@ class _Screen:
         ticker = Ticker(
             f"{footage.name}   {record.label}, trained on {record.dataset}", self.application.protocol.name, self.application.threshold
         )
-        write = self._open.enter_context(film(self.output.video_path(footage.name), rate))
+        write = self._open.enter_context(film(self.output.video_path(footage.name), rate, stamped))
         with_errors: list[bool] = []
 
         def draw(rows: Sequence[Row]) -> None:
@@ -211,7 +222,7 @@ class _Screen:
                 said = f"frame {row.frame}   {_clock(row.seconds)}   " + (
                     "no score" if row.smoothed is None else f"score {row.smoothed:.4g}"
                 )
-                write(ticker.draw(row.picture, row.error, with_errors[0], row.smoothed, said))
+                write(ticker.draw(row.picture, row.error, with_errors[0], row.smoothed, said), row.seconds)
 
         self._draw = draw
 

@@ -5,28 +5,24 @@ Damaged files are refused, never half-decoded: a lost frame would shift every la
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from ..dataset import Clip, ImageFiles, VideoFile
 from ..errors import DataError
-from .cache import cache_folder, replacing
 from .image_decode import image_frames
-from .video_decode import header_count, open_video, video_frames
+from .video_decode import video_frames
+from .video_survey import Survey, estimated_frames, survey_video
 
 
-def read_frames(clip: Clip, channels: int = 3) -> Iterator[np.ndarray]:
+def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[np.ndarray]:
     """Decode a clip once, in order, at its own size.
 
     Parameters
     ----------
     channels : 3 for (H, W, 3) uint8 RGB, 1 for (H, W) uint8 gray: BT.601 luma of colour files, one-channel files as they are.
+    anew : look for damage in a video again, even if it was found whole earlier and has not changed since.
 
     Yields
     ------
@@ -35,10 +31,10 @@ def read_frames(clip: Clip, channels: int = 3) -> Iterator[np.ndarray]:
     Raises
     ------
     DataError : a file is missing, truncated, damaged, a Git LFS pointer, not 8 bits deep, or of another size than the first
-        frame, with file and frame (from 0). A video that ends too early is known at its end only.
+        frame, with file and frame (from 0). Damage of a video is known before its first frame comes.
     """
     source = _source(clip)
-    frames = image_frames(clip, source) if isinstance(source, ImageFiles) else video_frames(clip, source.path)
+    frames = image_frames(clip, source) if isinstance(source, ImageFiles) else video_frames(clip, source.path, anew)
     first: tuple[int, int] | None = None
     for index, (path, frame) in enumerate(frames):
         if first is None:
@@ -50,9 +46,7 @@ def read_frames(clip: Clip, channels: int = 3) -> Iterator[np.ndarray]:
             )
         yield _convert(frame, channels)
     if first is None:
-        raise DataError(
-            f"clip {clip.id} has no frames" + (f": nothing can be decoded of {source.path}" if isinstance(source, VideoFile) else "")
-        )
+        raise DataError(f"clip {clip.id} has no frames")
 
 
 def count_frames(clip: Clip) -> int:
@@ -65,61 +59,30 @@ def count_frames(clip: Clip) -> int:
     DataError : the clip has no frames here, or its video is missing or damaged.
     """
     source = _source(clip)
-    if isinstance(source, ImageFiles):
-        return len(source.paths)
-    known = remembered_count(source.path)
-    if known is None:
-        known = sum(1 for _ in read_frames(clip))
-        remember_count(source.path, known)
-    return known
+    return len(source.paths) if isinstance(source, ImageFiles) else video_survey(clip).frames
 
 
 def estimate_frames(clip: Clip) -> int:
     """Return the number of frames as far as it is known without decoding: for a video not yet counted, what its header says."""
     source = _source(clip)
-    if isinstance(source, ImageFiles):
-        return len(source.paths)
-    known = remembered_count(source.path)
-    if known is not None:
-        return known
-    with open_video(clip, source.path) as video:
-        return max(1, header_count(video))
+    return len(source.paths) if isinstance(source, ImageFiles) else estimated_frames(source.path, f"clip {clip.id}: {source.path}")
 
 
-def frame_rate(clip: Clip) -> float | None:
-    """Return the frames a second that a video's header says; None for pictures, and where it says nothing that can be."""
-    import cv2
+def video_survey(clip: Clip, step: Callable[[int], None] | None = None) -> Survey:
+    """Return how many frames a clip's video has, and when each is shown; decoded once, and remembered.
 
+    Parameters
+    ----------
+    step : called with the number of frames decoded so far; may raise, to end it.
+
+    Raises
+    ------
+    DataError : the clip's frames are no video, or it is missing or damaged.
+    """
     source = _source(clip)
     if isinstance(source, ImageFiles):
-        return None
-    with open_video(clip, source.path) as video:
-        rate = float(video.get(cv2.CAP_PROP_FPS))
-    return rate if 0 < rate <= 1000 else None
-
-
-def remembered_count(path: Path) -> int | None:
-    """Return the frames counted earlier in a video that has not changed since, or None."""
-    try:
-        record = json.loads(_count_file(path).read_text(encoding="utf-8"))
-        return int(record["frames"]) if record["video"] == _identity(path) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def remember_count(path: Path, frames: int) -> None:
-    """Keep the number of frames of a video. A cache that cannot be written costs a second decoding, no error."""
-    with contextlib.suppress(DataError, OSError), replacing(_count_file(path), "a frame count") as file:
-        file.write(json.dumps({"video": _identity(path), "frames": frames}).encode())
-
-
-def _count_file(path: Path) -> Path:
-    return cache_folder() / "frame-counts" / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]}.json"
-
-
-def _identity(path: Path) -> list[Any]:
-    status = path.stat()
-    return [str(path.absolute()), status.st_size, status.st_mtime_ns]
+        raise DataError(f"clip {clip.id}: its frames are pictures, no video")
+    return survey_video(source.path, f"clip {clip.id}: {source.path}", step)
 
 
 def _source(clip: Clip) -> ImageFiles | VideoFile:

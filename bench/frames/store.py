@@ -3,9 +3,9 @@
     <cache>/<dataset>-<8 hex of its root>/frames/<part>/<clip>/<height>x<width>x<channels>.npy   (N, H, W) or (N, H, W, 3)
                                                                <height>x<width>x<channels>.json  where it comes from, and its checksum
 
-The conversion, the same for all methods (design: one chain): OpenCV decodes; RGB, or gray as BT.601 luma, at the clip's own
-size; then resizing on uint8, each axis for itself: axes that shrink first, with INTER_AREA, then axes that grow, with
-INTER_LINEAR.
+The conversion, the same for all methods (design: one chain): OpenCV decodes, and PyAV what it cannot (`video_decode`); RGB,
+or gray as BT.601 luma, at the clip's own size; then resizing on uint8, each axis for itself: axes that shrink first, with
+INTER_AREA, then axes that grow, with INTER_LINEAR.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..dataset import Clip, Dataset, ImageFiles, VideoFile
+from ..dataset import Clip, Dataset, ImageFiles
 from ..errors import DataError
 from ..method import Frames
 from .cache import cache_folder, cannot_write, file_stem, full_disk, locked, replacing
-from .decode import estimate_frames, read_frames, remember_count
+from .decode import estimate_frames, read_frames
 
 CONVERSION = "opencv; RGB or BT.601 luma at own size; per axis INTER_AREA where it shrinks, then INTER_LINEAR where it grows; uint8"
+VIDEO_DECODING = b"opencv, pyav where it cannot"
+"""What is made of videos under another one is made again: OpenCV alone read interlaced video as black frames."""
 CHUNK = 1 << 24
 """Bytes read at once when a checksum is verified."""
 REPORT_EVERY = 50
@@ -48,7 +50,7 @@ def dataset_folder(dataset: Dataset) -> Path:
 
 
 def source_fingerprint(clip: Clip) -> str:
-    """Return a text that changes when a file of the clip does: a hash of paths, sizes and times of change.
+    """Return a text that changes when a file of the clip does, or how it is decoded: a hash of paths, sizes and times of change.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def source_fingerprint(clip: Clip) -> str:
     if clip.source is None:
         raise DataError(f"clip {clip.id}: there are only labels of it here, no frames")
     paths = clip.source.paths if isinstance(clip.source, ImageFiles) else (clip.source.path,)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"" if isinstance(clip.source, ImageFiles) else VIDEO_DECODING)
     folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}  # one dataset, by whatever links it was reached
     for path in paths:
         try:
@@ -357,8 +359,6 @@ def _write(dataset: Dataset, clip: Clip, formats: Sequence[Frames], count: Calla
             if length % REPORT_EVERY == 0:
                 count(length)
         records = [(path, writer.finish()) for path, writer in writers]
-    if isinstance(clip.source, VideoFile):
-        remember_count(clip.source.path, length)
     for path, record in records:
         try:
             changed = path.stat().st_mtime_ns

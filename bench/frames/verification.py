@@ -102,7 +102,7 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
             if step is not None:
                 step(done, len(clips), f"decoding {part} clip {clip.id}")
             try:
-                for _ in read_frames(clip):
+                for _ in read_frames(clip, anew=True):
                     pass
             except DataError as error:
                 findings.append(Finding(f"frames of {part} clip {clip.id}", False, str(error)))

@@ -1,125 +1,154 @@
-"""Decoding of one video file: its frames, and what its container says of their number."""
+"""The frames of one video file: OpenCV reads them, and PyAV those that OpenCV cannot.
+
+Published numbers were made with OpenCV's frames, so what it reads rightly stays its own. It does not read interlaced video
+(from 4.13 on `read()` then returns a buffer that nobody wrote), nor what its FFmpeg has no decoder for (AV1).
+
+Both hand FFmpeg's frames through the same scaler: on progressive video they are equal to the bit where both carry one
+version of FFmpeg. Interlaced frames come as they are coded, both fields woven into one picture; fields are not
+interpolated. Frames deeper than 8 bits are converted to 8.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..dataset import Clip
 from ..errors import DataError
-from .source_file import AGAIN, quiet_opencv, refuse_stand_in
+from .source_file import quiet_opencv
+from .video_survey import open_container, survey_video
 
-# A container's header may count one or two frames that no decoder returns (null frames, packed B-frames), or miss some.
-HEADER_SLACK = 2
-# AVI RIFF file reference, AVIOLDINDEX.
-AVI_INDEX = np.dtype([("kind", "S4"), ("flags", "<u4"), ("offset", "<u4"), ("length", "<u4")])
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+ANOTHER = 4.0
+"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not one picture. Chosen here: rounding, and another
+way of interpolating colour, are below 3."""
 
 
-def video_frames(clip: Clip, path: Path) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield the path and each frame, (H, W, 3) BGR uint8, of a video in order; refuse one that ends too early."""
+def video_frames(clip: Clip, path: Path, anew: bool = False) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield the path and each frame, (H, W, 3) BGR uint8, of a video in order.
+
+    Parameters
+    ----------
+    anew : look for damage again, even if the file was found whole and has not changed since.
+
+    Raises
+    ------
+    DataError : before the first frame, whatever `survey_video` finds wrong.
+    """
+    where = f"clip {clip.id}: {path}"
+    survey = survey_video(path, where, anew=anew)
+    frames = _by_pyav(path, where) if survey.interlaced else _by_either(path, where, survey.frames)
     count = 0
-    with open_video(clip, path) as video:
-        promised = header_count(video)
+    for frame in frames:
+        count += 1
+        yield path, frame
+    if count != survey.frames:
+        raise DataError(f"{where}: {count} frames were read, {survey.frames} are in it; was it changed meanwhile?")
+
+
+def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
+    """Yield OpenCV's frames, and from the first one on that it did not write, or ends without, PyAV's.
+
+    A buffer that OpenCV leaves unwritten holds what it held before: the first one anything, every other one the frame
+    before it. So these are looked up in PyAV's frames: whether the first is the same picture, and whether a frame that
+    repeats the one before it does so there.
+    """
+    picture = _converter()
+    with contextlib.closing(_by_opencv(path)) as own, contextlib.closing(_coded(path, where)) as others:
+        numbered = enumerate(others)
+        before: np.ndarray | None = None
+        theirs: tuple[int, VideoFrame] | None = None
+        index = -1
+        for index, frame in enumerate(own):
+            written = True
+            if before is None:
+                theirs = next(numbered, None)
+                written = theirs is not None and _one_picture(frame, picture(theirs[1]))
+            elif _equal(frame, before):
+                while theirs is not None and theirs[0] < index - 1:
+                    theirs = next(numbered, None)
+                last, theirs = theirs, next(numbered, None)
+                written = last is not None and theirs is not None and _equal(picture(theirs[1]), picture(last[1]))
+            if not written:
+                if index > 1 and before is not None:
+                    yield before
+                # The second frame may repeat a first one that was not written either.
+                yield from itertools.islice(_by_pyav(path, where), index if index > 1 else 0, None)
+                return
+            if before is not None:
+                yield before
+            before = frame
+        if before is not None:
+            yield before
+        if index + 1 < length:
+            yield from itertools.islice(_by_pyav(path, where), index + 1, None)
+
+
+def _equal(frame: np.ndarray, other: np.ndarray) -> bool:
+    middle = len(frame) // 2
+    return frame.shape == other.shape and np.array_equal(frame[middle], other[middle]) and np.array_equal(frame, other)
+
+
+def _one_picture(frame: np.ndarray, other: np.ndarray) -> bool:
+    import cv2
+
+    if frame.shape != other.shape or frame.dtype != other.dtype:
+        return False
+    return float(cv2.absdiff(frame, other).mean()) < ANOTHER
+
+
+def _by_opencv(path: Path) -> Generator[np.ndarray, None, None]:
+    """Yield what OpenCV's FFmpeg decodes; nothing where it cannot open the video."""
+    import cv2
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET: what is wrong is an error of ours
+    with quiet_opencv():
+        # Left to itself OpenCV takes a name with digits for a sequence of pictures when the video cannot be opened;
+        # and it crashes on a str that is not UTF-8.
+        video: Any = cv2.VideoCapture(os.fsencode(path.absolute()), cv2.CAP_FFMPEG)  # type: ignore[call-overload]
+    try:
         while True:
             found, frame = video.read()
             if not found:
-                break
-            if frame.dtype != np.uint8:
-                raise DataError(
-                    f"clip {clip.id}, frame {count}: {path} has {frame.dtype.itemsize * 8} bits a channel; only videos with 8 are read"
-                )
-            count += 1
-            yield path, frame
-    if promised - count > HEADER_SLACK:
-        # The header is an estimate: it is believed only where the frames' own data are found in the file.
-        stored = max(_packets(path), _indexed_frames(path))
-        if stored - count > HEADER_SLACK:
-            raise DataError(f"clip {clip.id}: {path} is damaged: it holds {stored} frames, of which {count} can be decoded; {AGAIN}")
-
-
-@contextlib.contextmanager
-def open_video(clip: Clip, path: Path) -> Iterator[Any]:
-    """Open a video with OpenCV's FFmpeg for as long as the block lasts; raise `DataError` where that fails."""
-    import cv2
-
-    where = f"clip {clip.id}: {path}"
-    try:
-        with path.open("rb") as file:
-            refuse_stand_in(file.read(256), where)
-    except OSError as error:
-        raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
-    _refuse_truncated_avi(path, where)
-    with quiet_opencv():
-        # Left to itself OpenCV takes a name with digits for a sequence of pictures when the video cannot be opened.
-        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not video.isOpened():
-            raise DataError(f"{where} cannot be opened as a video: it is truncated, damaged, or of an unknown kind; {AGAIN}")
-        yield video
-    finally:
-        video.release()
-
-
-def header_count(video: Any) -> int:
-    """Return the number of frames that the container's header states; 0 where it states none that can be."""
-    import cv2
-
-    count = float(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    return int(count) if 0 < count < 1e9 else 0
-
-
-def _packets(path: Path) -> int:
-    """Return the number of encoded frames that can be found in a video, decoded or not."""
-    import cv2
-
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        count = 0
-        if video.set(cv2.CAP_PROP_FORMAT, -1):
-            while video.grab():
-                count += 1
-        return count
-    finally:
-        video.release()
-
-
-def _refuse_truncated_avi(path: Path, where: str) -> None:
-    """Compare the sizes in an AVI's outermost chunks with the file's own."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        position = 0
-        while header := _chunk(file, position):
-            kind, length = header
-            if kind != b"RIFF" or length in (0, 0xFFFFFFFF):  # 0, -1: a writer that did not come back to fill it in
                 return
-            end = position + 8 + length
-            if end > size:
-                raise DataError(f"{where} is truncated: it has {size} bytes, its header says {end}; {AGAIN}")
-            position = end + length % 2
+            yield frame
+    finally:
+        video.release()
 
 
-def _indexed_frames(path: Path) -> int:
-    """Return the frames with content that an AVI's index (`idx1`) lists for its first video stream; 0 where there is none."""
-    with path.open("rb") as file:
-        if _chunk(file, 0) is None or file.read(4) != b"AVI ":
-            return 0
-        position = 12
-        while header := _chunk(file, position):
-            kind, length = header
-            if kind == b"idx1":
-                entries = np.frombuffer(file.read(length // 16 * 16), dtype=AVI_INDEX)
-                kinds = entries["kind"]
-                pictures = kinds[np.char.endswith(kinds, b"dc") | np.char.endswith(kinds, b"db")]
-                return int(((kinds == pictures[0]) & (entries["length"] > 0)).sum()) if len(pictures) else 0
-            position += 8 + length + length % 2
-    return 0
+def _by_pyav(path: Path, where: str) -> Iterator[np.ndarray]:
+    """Yield PyAV's frames as OpenCV converts and turns them."""
+    return map(_converter(), _coded(path, where))
 
 
-def _chunk(file: Any, position: int) -> tuple[bytes, int] | None:
-    file.seek(position)
-    header = file.read(8)
-    return (header[:4], int.from_bytes(header[4:], "little")) if len(header) == 8 else None
+def _coded(path: Path, where: str) -> Generator[VideoFrame, None, None]:
+    from av.error import FFmpegError
+
+    with open_container(path, where) as (container, stream):
+        stream.thread_type = "AUTO"
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()  # type: ignore[misc]
+            except FFmpegError:  # before the first frame of a stream that begins anywhere; the survey let nothing else pass
+                continue
+
+
+def _converter() -> Callable[[VideoFrame], np.ndarray]:
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()  # one for all frames: each makes its tables anew
+
+    def picture(frame: VideoFrame) -> np.ndarray:
+        found: np.ndarray = reformatter.reformat(frame, format="bgr24", interpolation="BICUBIC").to_ndarray()
+        quarters, rest = divmod(frame.rotation, 90)
+        return found if rest or not quarters else np.ascontiguousarray(np.rot90(found, quarters))
+
+    return picture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,10 @@ GAP, HEAD, BAND, LEFT = 8, 22, 110, 40
 WHITE, INK, GRAY = (255, 255, 255), (30, 30, 30), (150, 150, 150)
 LINE, CURSOR, TRUTH, SHADE = (178, 114, 0), (30, 30, 30), (0, 94, 213), (200, 232, 250)
 """Blue, Green, Red, as OpenCV has them; hues of Okabe and Ito."""
-CODEC = "mp4v"
+CODEC, QUANTIZER, MOST_BITS = "mpeg4", 3, 1 << 30
+"""MPEG-4 Part 2, as coarse as its finest usual step allows, whatever bits that takes."""
+TICKS = 60_000
+"""Parts of a second that times are counted in: 25, 30, 50 and 60 frames a second, and milliseconds, are whole numbers of them."""
 SHOWN = 250
 """Frames on the timeline of footage of unknown length: ten seconds at 25 frames a second. Chosen here."""
 
@@ -81,7 +85,7 @@ def write_video(
 
     Raises
     ------
-    RunError : this OpenCV cannot write MP4, the file cannot be written or read back, or frames and scores differ in number.
+    RunError : the file cannot be written or read back, or frames and scores differ in number.
     """
     length = len(track.scores)
     count = 0
@@ -90,56 +94,66 @@ def write_video(
         for count, shown in enumerate(frames, start=1):
             draw = draw or _Canvas(track, shown.picture.shape, parts, largest)
             if count <= length:
-                write(draw.frame(count - 1, shown))
+                write(draw.frame(count - 1, shown), (count - 1) / rate)
             step(count, length)
         if not count or count != length:
             raise RunError(f"{path.name}: {count} frames were decoded, {length} are known of the clip: it is another copy")
 
 
 @contextmanager
-def film(path: Path, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Give what takes the frames of an MP4, (H, W, 3) uint8, blue first, height and width even. Without a frame there is no file.
+def film(path: Path, rate: float, stamped: bool = False) -> Iterator[Callable[[np.ndarray, float], None]]:
+    """Give what takes the frames of an MP4 and the time in seconds at which each is shown. Without a frame there is no file.
 
-    The file is written whole or not at all: it is there when the block ends without an exception.
+    The file is written whole or not at all: it is there when the block ends without an exception. Frames are (H, W, 3)
+    uint8, blue first, height and width even.
+
+    Parameters
+    ----------
+    stamped : show each frame at its time, which grows from frame to frame; else `rate` a second, and times do not count.
 
     Raises
     ------
-    RunError : this OpenCV cannot write MP4, or the file cannot be written or read back.
+    RunError : the file cannot be written or read back.
     """
-    import cv2
+    import av
+    from av.error import FFmpegError
 
-    writer: Any = None
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".video-") as folder:
             unfinished = Path(folder) / "video.mp4"
+            with ExitStack() as opened:
+                container: Any = None
+                stream: Any = None
+                # MPEG-4 counts time in units of at most 1/65535 s.
+                whole = Fraction(rate).limit_denominator(max(1, min(1001, int(TICKS / rate))))
+                unit = Fraction(1, TICKS) if stamped else 1 / whole
 
-            def write(frame: np.ndarray) -> None:
-                nonlocal writer, count
-                if writer is None:
-                    size = (frame.shape[1], frame.shape[0])
-                    writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter_fourcc(*CODEC), rate, size)  # type: ignore[attr-defined]
-                    if not writer.isOpened():
-                        raise RunError(
-                            f"cannot write {path}: this OpenCV ({cv2.__version__}) has no encoder for {CODEC}; the wheels of opencv-python on "
-                            "PyPI have one"
-                        )
-                writer.write(frame)
-                count += 1
+                def write(frame: np.ndarray, seconds: float) -> None:
+                    nonlocal container, stream, count
+                    if container is None:
+                        container = opened.enter_context(av.open(str(unfinished), "w"))
+                        stream = container.add_stream(CODEC, rate=whole, options={"qmin": str(QUANTIZER)})
+                        stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
+                        stream.bit_rate = MOST_BITS
+                        stream.codec_context.thread_count = 1  # equal frames, equal bytes
+                        stream.codec_context.time_base = unit
+                    picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
+                    picture.pts = round(seconds / unit) if stamped else count
+                    picture.time_base = unit
+                    container.mux(stream.encode(picture))
+                    count += 1
 
-            yield write
-            if writer is None:
-                return
-            writer.release()
+                yield write
+                if container is None:
+                    return
+                container.mux(stream.encode(None))
             if (readable := _frames_in(unfinished)) != count:
                 raise RunError(f"cannot write {path}: {readable} of {count} frames can be read back; free space is needed there")
             unfinished.replace(path)
-    except OSError as error:
+    except (OSError, FFmpegError) as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}; free space or permission is needed there") from error
-    finally:
-        if writer is not None:
-            writer.release()
 
 
 class Ticker:
@@ -188,14 +202,10 @@ class _Drawn:
 
 
 def _frames_in(path: Path) -> int:
-    import cv2
+    import av
 
-    video = cv2.VideoCapture(str(path))
-    count = 0
-    while video.grab():
-        count += 1
-    video.release()
-    return count
+    with av.open(str(path)) as container:
+        return sum(packet.size > 0 for packet in container.demux(video=0))
 
 
 class _Canvas:

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..dataset import ImageFiles
+from ..dataset import ImageFiles, VideoFile
 from ..errors import BenchError, DataError
-from ..frames.decode import estimate_frames, frame_rate, read_frames
+from ..frames.decode import count_frames, estimate_frames, read_frames, video_survey
 from ..frames.footage import Footage
 from ..frames.live import Arrival, Gap, Live
 from ..frames.store import converted, temporary_frames
@@ -62,8 +62,11 @@ class Row:
 class Listener(Protocol):
     """What is told while footage is scored; the command line is one."""
 
-    def begin(self, footage: Footage, rate: float, total: int | None) -> None:
-        """A source begins; `total` frames, as far as known."""
+    def checking(self, footage: Footage, done: int, total: int) -> None:
+        """Before a video begins it is decoded once, to see whether it is whole; `done` of about `total` frames are."""
+
+    def begin(self, footage: Footage, rate: float, total: int | None, stamped: bool) -> None:
+        """A source begins; `total` frames, as far as known. `stamped`: its frames have times that no rate tells."""
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Frames in order, each once."""
@@ -178,8 +181,8 @@ class _Stretch:
             yield self.waiting.popleft(), score, value, self.errors.pop(place, None)
 
 
-class _StopWhole(Exception):
-    """The user stopped while a method looked at a whole clip."""
+class _StopEarly(Exception):
+    """The user stopped while a file was checked, or a method looked at a whole clip."""
 
 
 class _Work:
@@ -199,6 +202,7 @@ class _Work:
         self.listener, self.stops, self.outcome = listener, stops, outcome
         self.watch = Watch(application.threshold)
         self.method = application.fitted.method
+        self.times: Sequence[float] | None = None
 
     def run(self) -> None:
         """Score until there is nothing more."""
@@ -209,13 +213,27 @@ class _Work:
             return
         clip = self.footage.clip
         assert clip is not None
-        found = frame_rate(clip)
+        found = None
+        if isinstance(clip.source, VideoFile):
+            total = estimate_frames(clip)
+
+            def checked(done: int) -> None:
+                self.listener.checking(self.footage, done, total)
+                if self.stops():
+                    raise _StopEarly
+
+            try:
+                survey = video_survey(clip, checked)
+            except _StopEarly:
+                outcome.ended = STOPPED
+                return
+            found, self.times = survey.rate, None if self.application.fps else survey.times
         outcome.frame_rate, outcome.frame_rate_from = self._rate(found)
         if not found and not self.application.fps:
             kind = "pictures have" if isinstance(clip.source, ImageFiles) else f"{self.footage.shown} has"
             self.listener.note(f"{kind} no frame rate; {outcome.frame_rate:g} a second {outcome.frame_rate_from} (--fps)")
         self._compare_rates(outcome.frame_rate)
-        self.listener.begin(self.footage, outcome.frame_rate, estimate_frames(clip))
+        self.listener.begin(self.footage, outcome.frame_rate, count_frames(clip), self.times is not None)
         if takes_frames_as_they_come(self.method):
             outcome.ended = self._stretch(self._batches(outcome.frame_rate))
         else:
@@ -228,7 +246,7 @@ class _Work:
         if application.fps:
             return application.fps, "as --fps says"
         if found:
-            return found, "as the file says"
+            return found, "as the file says" if self.times is None else "on average; times are those of the file"
         if application.training_rate:
             return application.training_rate, f"assumed, as {application.cell.dataset} has"
         return RATE, "assumed"
@@ -251,11 +269,14 @@ class _Work:
         frames = enumerate(read_frames(clip, channels))
         while batch := list(itertools.islice(frames, BATCH)):
             now = time.monotonic()
-            yield [self._seen(number, number / rate, now, frame) for number, frame in batch]
+            yield [self._seen(number, self._time(number, rate), now, frame) for number, frame in batch]
             if self.stops():
                 yield STOPPED
                 return
         yield END
+
+    def _time(self, number: int, rate: float) -> float:
+        return number / rate if self.times is None else self.times[number]
 
     def _seen(self, number: int, seconds: float, at: float, frame: np.ndarray) -> _Seen:
         height = self.application.picture_height
@@ -331,12 +352,12 @@ class _Work:
 
         def step(done: int, total: int, what: str) -> None:
             if self.stops():
-                raise _StopWhole
+                raise _StopEarly
             self.listener.progress(0, what, None)
 
         def decoded(count: int) -> None:
             if self.stops():
-                raise _StopWhole
+                raise _StopEarly
             if count % BATCH == 0:
                 self.listener.progress(count, "decoding", None)
 
@@ -347,7 +368,7 @@ class _Work:
                 length = len(opened)
                 whole = OpenClip(clip.id, "test", length, self.application.cell.dataset, opener=lambda: opened)
                 scores = as_scores(self.method.score(whole, context), length, who)
-        except _StopWhole:
+        except _StopEarly:
             return STOPPED
         stretch = _Stretch(RunningSmooth(self.application.protocol))
         pictures: Iterator[np.ndarray | None] = itertools.repeat(None)
@@ -359,7 +380,9 @@ class _Work:
         try:
             for begin in range(0, length, BATCH):
                 end = min(begin + BATCH, length)
-                stretch.waiting.extend(_Seen(number, number / rate, 0.0, nothing, next(pictures)) for number in range(begin, end))
+                stretch.waiting.extend(
+                    _Seen(number, self._time(number, rate), 0.0, nothing, next(pictures)) for number in range(begin, end)
+                )
                 self.outcome.frames = end
                 inside = (scores.frames >= begin) & (scores.frames < end)
                 self._write(stretch.scored(Scores(scores.values[inside], scores.frames[inside])))
@@ -378,7 +401,7 @@ class _Work:
         source = Live(self.footage, room, application.give_up, self.listener.say)
         try:
             outcome.frame_rate_from = "measured; times are those of arrival"
-            self.listener.begin(self.footage, application.fps or source.rate or RATE, None)
+            self.listener.begin(self.footage, application.fps or source.rate or RATE, None, stamped=False)
             lag = _Lag(self.footage.shown, room, self.listener.say, outcome)
             why = ""
             while why not in (END, STOPPED):

@@ -227,7 +227,7 @@ def test_video_damaged_in_its_middle_is_refused(tmp_path: Path, codec: str, endi
     third, quarter = len(content) // 3, len(content) // 4
     content[third : third + quarter] = np.random.default_rng(0).integers(0, 256, quarter, dtype=np.uint8).tobytes()
     (tmp_path / f"01{ending}").write_bytes(content)
-    assert "is damaged: it holds 60 frames, of which" in refusal(clip)
+    assert "is damaged" in refusal(clip)
 
 
 def test_a_header_that_promises_too_much_is_no_damage(tmp_path: Path) -> None:

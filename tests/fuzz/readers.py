@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import av
 import cv2
 import h5py
 import mutations
@@ -26,6 +28,7 @@ from bench.datasets.labels.matlab import read_mat_mask_labels, read_mat_masks, r
 from bench.datasets.labels.ranges import csv_labels, ranges_to_labels, read_csv_ranges, read_m_ranges
 from bench.methods.regions import ReadRegions
 from bench.methods.scores import ReadScores
+from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving
 from hypothesis import strategies as st
 
 from bench import Clip, ImageFiles, OpenClip, RequestError, RunError, Scores, VideoFile
@@ -290,6 +293,105 @@ def read_video(path: Path) -> None:
     frames = list(read_frames(clip, 1))
     assert frames and all(frame.dtype == np.uint8 and frame.shape == frames[0].shape for frame in frames)
     assert count_frames(clip) == len(frames)
+
+
+# A video that is cut, has a hole, other field flags or an edit list: read with all of its frames, or refused.
+
+SHOWN: dict[bytes, int] = {}
+"""SHA-256 of an input -> the frames that it has when whole."""
+SHOT = 40
+KINDS = {
+    **{f"interlaced {kind}": made for kind, made in INTERLACED.items() if made[1] not in ("dvvideo", "libx265")},
+    "mp4": (".mp4", "libx264", "yuv420p", {"g": "10"}, {"movflags": "+faststart"}),
+    "mp4, index at its end": (".mp4", "libx264", "yuv420p", {"g": "10"}),
+    "fragmented mp4": (".mp4", "libx264", "yuv420p", {"g": "10"}, {"movflags": "frag_keyframe+empty_moov"}),
+    "mov": (".mov", "mjpeg", "yuvj420p", {}, {"movflags": "+faststart"}),
+    "mkv": (".mkv", "libx264", "yuv420p", {"g": "10"}),
+    "live mkv": (".mkv", "mpeg4", "yuv420p", {"g": "10"}, {"live": "1"}),
+    "webm": (".webm", "libvpx", "yuv420p", {}),
+    "wmv": (".wmv", "wmv2", "yuv420p", {}),
+    "flv": (".flv", "flv1", "yuv420p", {}),
+    "ogv": (".ogv", "libvpx", "yuv420p", {}),
+    "avi": (".avi", "mpeg4", "yuv420p", {"bf": "2"}),
+    "ts": (".ts", "libx264", "yuv420p", {"g": "10"}),
+}  # fmt: skip
+HIDES_A_FRAME = ("wmv", "avi", "interlaced mpeg4 avi", "interlaced h264 avi")
+"""A hole inside of a packet of ASF, or of one frame of an AVI, may hide a frame. Program and transport streams may be cut anywhere."""
+
+
+@cache
+def shots() -> dict[str, bytes]:
+    """Return a noisy video of `SHOT` frames of each kind, one of them interlaced from its middle on."""
+    import tempfile
+
+    rng = np.random.default_rng(0)
+    frames = [(frame + rng.integers(0, 20, frame.shape)).astype(np.uint8) for frame in moving(SHOT, (64, 96))]
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, (ending, codec, pix_fmt, options, *more) in KINDS.items():
+            path = encode(Path(folder) / f"a{ending}", frames, codec, pix_fmt, options, container_options=more[0] if more else None)
+            found[kind] = path.read_bytes()
+        halves = []
+        for options in ({}, FIELDS):
+            coding = {**options, "x264-params": f"bframes=0:threads=1{':tff=1' if options else ''}"}
+            halves.append(encode(Path(folder) / "a.ts", frames[: SHOT // 2], options=coding).read_bytes())
+        found["mixed ts"] = b"".join(halves)
+    return found
+
+
+def shot(rng: Random) -> bytes:
+    kind = rng.choice(list(shots()))
+    content, length = bytearray(shots()[kind]), SHOT
+    chance = rng.random()
+    if chance < 0.35:
+        del content[rng.randrange(len(content)) :]
+    elif chance < 0.6:
+        size = rng.choice((len(content) // 10, len(content) // 20, rng.randrange(1, 2000)))
+        at = rng.randrange(len(content))
+        size = min(size, len(content) - at)
+        content[at : at + size] = bytes(size) if rng.random() < 0.5 else rng.randbytes(size)
+    elif chance < 0.75:  # the container's own word on fields: Matroska's FlagInterlaced and FieldOrder, QuickTime's fiel
+        for mark in (b"\x9a\x81", b"\x9d\x81", b"fiel"):
+            at = content.find(mark)
+            if at >= 0:
+                content[at + len(mark)] = rng.choice((0, 1, 2, 6, 9, 14))
+    elif chance < 0.9:
+        kind = rng.choice(("mp4", "mov", "mp4, index at its end", "interlaced h264 mp4, top field first", "interlaced mpeg4 mp4"))
+        length = rng.randrange(1, SHOT)
+        content = bytearray(trimmed(shots()[kind], KINDS[kind][0], SHOT - length))
+    cannot_tell = chance < 0.6 and (kind.endswith(("mpg", "ts")) or (chance >= 0.35 and kind in HIDES_A_FRAME))
+    SHOWN[hashlib.sha256(content).digest()] = 0 if cannot_tell else length
+        0 if kind in CANNOT_TELL and 0.6 > chance >= (0.0 if kind.endswith("mpg") else 0.35) else length
+    )
+    return bytes(content)
+
+
+def trimmed(content: bytes, ending: str, first: int) -> bytes:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / f"a{ending}").write_bytes(content)
+        return cut_without_encoding(Path(folder) / f"a{ending}", Path(folder) / f"b{ending}", first).read_bytes()
+
+
+def read_shot(path: Path) -> None:
+    """Compare with the decoder's own full decoding: in one thread, each frame converted, whatever is wrong passed over."""
+    clip = Clip("01", "test", VideoFile(path))
+    count = count_frames(clip)
+    shown = SHOWN[hashlib.sha256(path.read_bytes()).digest()]
+    assert shown in (0, count), f"{count} frames, {shown} are in the whole file"
+    frames = read_frames(clip)
+    number = 0
+    with av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            with contextlib.suppress(av.error.FFmpegError):
+                for theirs in packet.decode():
+                    mine, number = next(frames), number + 1
+                    there = theirs.to_ndarray(format="rgb24")
+                    assert mine.shape == there.shape and cv2.absdiff(mine, there).mean() < 4, f"frame {number - 1} is another picture"
+                    assert mine.mean() > 20, f"frame {number - 1} is black"
+    assert number == count, f"{count} frames, {number} by the decoder's own account"
+    assert next(frames, None) is None
 
 
 # ------------------------------------------------------------------------------------------------------ boxes and scores
@@ -681,6 +783,7 @@ READERS = {
         Reader("npz", "labels.npz", npz_labels, read_npz_file),
         Reader("image", "000.png", picture, read_picture),
         Reader("video", "clip.avi", video, read_video, count=1000),
+        Reader("containers", "clip.mp4", shot, read_shot, count=1000),
         Reader("boxes", "boxes.json", boxes, read_boxes, GENERATED_BOXES),
         Reader("scores", "scores.npz", scores, read_scores_file),
         Reader("regions", "01.txt", text_file(REGIONS_FILE, PARTS), read_regions_folder),

@@ -16,9 +16,10 @@ import pytest
 pytest.importorskip("resource")
 HERE = Path(__file__).parent
 SEED = int(os.environ.get("BENCH_FUZZ_SEED", "0"))
-COUNTS = {"video": 1000}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
+COUNTS = {"video": 1000, "containers": 1000}
 NAMES = (
-    "m", "csv", "mat", "mat73", "npy", "npz", "image", "video", "boxes", "scores", "regions", "tracks", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
+    "m", "csv", "mat", "mat73", "npy", "npz", "image", "video", "containers", "boxes", "scores", "regions", "tracks", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
     "selection", "plugin",
 )  # fmt: skip
 
@@ -32,7 +33,7 @@ def test_reader_refuses_or_reads_rightly(reader, tmp_path):
     done, counts, defects = 0, {"read": 0, "refused": 0, "defects": 0}, {}
     while done < total:
         command = [sys.executable, str(HERE / "child.py"), reader, str(SEED), str(done), str(total - done), str(tmp_path)]
-        child = subprocess.run(command, capture_output=True, text=True, timeout=3600, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        child = subprocess.run(command, capture_output=True, text=True, timeout=3600, env=ENVIRONMENT)
         if child.returncode == 0:
             result = json.loads(child.stdout.splitlines()[-1])
             counts = {key: counts[key] + result["counts"].get(key, 0) for key in counts}

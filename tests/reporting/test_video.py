@@ -1,13 +1,15 @@
 """The annotated video: what stands where in its frames, and that it is written whole or not at all."""
 
+import errno
 from dataclasses import dataclass
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from bench.errors import RunError
-from bench.reporting.video import BAND, GAP, HEAD, LEFT, PANEL, Track, write_video
+from bench.reporting.video import BAND, GAP, HEAD, LEFT, PANEL, Track, film, write_video
 
 LENGTH = 12
 SCORES = np.concatenate([[np.nan], np.linspace(0, 1, LENGTH - 1)])
@@ -113,20 +115,36 @@ def test_a_video_is_whole_or_not_there(tmp_path, length):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.mp4", b"before")]
 
 
-def test_a_missing_codec_is_said(tmp_path, monkeypatch):
-    """An OpenCV that cannot write MP4 costs no half file."""
+def test_frames_are_shown_at_their_times(tmp_path):
+    """As FFmpeg reads the stamps back: those of footage whose frame rate varies."""
+    times = [0.0, 0.2, 0.4, 0.44, 0.48, 10.0, 10.001]
+    with film(tmp_path / "a.mp4", 8.277592, stamped=True) as write:
+        for seconds in times:
+            write(np.full((48, 64, 3), 90, np.uint8), seconds)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert [round(float(frame.pts * frame.time_base), 4) for frame in container.decode(video=0)] == times
 
-    class Closed:
-        def __init__(self, *arguments):
-            pass
 
-        def isOpened(self):
-            return False
+@pytest.mark.parametrize("rate", [25.0, 12.5, 30000 / 1001, 8.277592, 240.0, 0.5])
+def test_frames_of_one_rate(tmp_path, rate):
+    """The file states the rate, and the same frames give the same bytes."""
+    for name in ("a.mp4", "b.mp4"):
+        with film(tmp_path / name, rate) as write:
+            for number in range(7):
+                write(np.full((48, 64, 3), 30 * number, np.uint8), number / rate)
+    found, stated = read(tmp_path / "a.mp4")
+    assert len(found) == 7 and stated == pytest.approx(rate, rel=1e-4)
+    assert [round(frame.mean() / 30) for frame in found] == list(range(7))
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
-        def release(self):
-            pass
 
-    monkeypatch.setattr(cv2, "VideoWriter", Closed)
-    with pytest.raises(RunError, match="has no encoder for mp4v; the wheels of opencv-python on PyPI have one"):
+def test_a_full_disk_costs_no_half_video(tmp_path, monkeypatch):
+    """What FFmpeg says of it is one line, and no file stays."""
+
+    def full(*arguments, **options):
+        raise av.error.OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(av, "open", full)
+    with pytest.raises(RunError, match="cannot write .*a.mp4: No space left on device; free space or permission"):
         write_video(tmp_path / "a.mp4", TRACK, frames(), (), 0.0, 25, lambda *at: None)
     assert not list(tmp_path.iterdir())

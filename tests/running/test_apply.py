@@ -14,11 +14,13 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from encoded import cut_without_encoding, encode, moving
 from scipy import ndimage
 
 from bench.cli.apply import command
@@ -26,6 +28,7 @@ from bench.errors import DataError, RequestError, RunError
 from bench.frames import live
 from bench.frames.footage import Footage, find_footage
 from bench.plugins.registry import load
+from bench.reporting.video import PANEL
 from bench.running import apply as applying
 from bench.running.apply import Outcome, apply_to
 from bench.running.apply_plan import find_cell, prepare_application, refuse
@@ -68,8 +71,11 @@ class Told:
     def __init__(self):
         self.noted, self.events, self.frames, self.outcome = [], [], [], None
 
-    def begin(self, footage, rate, total):
-        self.rate, self.total = rate, total
+    def checking(self, footage, done, total):
+        self.checked = done
+
+    def begin(self, footage, rate, total, stamped):
+        self.rate, self.total, self.stamped = rate, total, stamped
 
     def rows(self, rows):
         self.frames += rows
@@ -172,6 +178,51 @@ def test_a_video_has_its_own_rate_and_the_scores_of_its_pictures(made, run, tmp_
     assert pictures["pictures"]["time"].iloc[-1] == 39 / 5
     other = replace(told[0].outcome, frame_rate=None)
     assert (other.frames, other.scored, other.ended, other.frame_rate_from) == (40, 25, "end", "as the file says")
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+@pytest.mark.parametrize("method", [STREAM, WHOLE])
+def test_times_of_variable_frame_rate_are_the_files_own(run, tmp_path, method, ending):
+    """50 frames in 10 s, then 50 in 2 s: in the CSV, in the events, and where the annotated video shows each frame."""
+    times = [number / 5 if number < 50 else 10 + (number - 50) / 25 for number in range(100)]
+    frames = [np.full((36, 48, 3), 200 if 80 <= number < 90 else 60, np.uint8) for number in range(100)]
+    path = encode(tmp_path / f"yard{ending}", frames, times=times)
+    tables, (told,), _ = applied_to(run, method, path, tmp_path / "out", threshold=-1.0, picture_height=PANEL)
+    np.testing.assert_allclose(tables["yard"]["time"], times, atol=0.0006)
+    events = pd.read_csv(tmp_path / "out" / "events.csv")
+    assert events[["start", "end"]].values.tolist() == [[0, 11.96]] and told.events[-1]["end"] == 11.96
+    assert told.stamped and (told.total, told.outcome.frame_rate_from) == (100, "on average; times are those of the file")
+    assert told.rate == pytest.approx(99 / 11.96)
+    mine, (told,), _ = applied_to(run, method, path, tmp_path / "b", threshold=-1.0, fps=10.0)
+    assert mine["yard"]["time"].iloc[-1] == 9.9 and not told.stamped and told.outcome.frame_rate_from == "as --fps says"
+    place = run.cell_path(cell_of(run, method))
+    invoke(place, path, "--threshold", -1, "--video", "--out", tmp_path / "drawn")
+    with av.open(str(tmp_path / "drawn" / "videos" / "yard.mp4")) as video:
+        np.testing.assert_allclose([float(frame.pts * frame.time_base) for frame in video.decode(video=0)], times, atol=0.0006)
+
+
+def test_damage_is_found_before_anything_is_scored(run, tmp_path):
+    """A cut file, and one with a hole of zeros in its middle: no line is written of either; a trimmed one has its 62 frames."""
+    whole = encode(tmp_path / "a.mp4", moving(100), options={"g": "30", "x264-params": "scenecut=0:threads=1"})
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2 : len(content) * 6 // 10] = bytes(len(content) * 6 // 10 - len(content) // 2)
+    (tmp_path / "hole.mp4").write_bytes(content)
+    (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[: len(content) * 6 // 10])
+    for name in ("hole", "cut"):
+        with pytest.raises(DataError, match=f"{name}.mp4.* is (damaged|truncated)"):
+            applied_to(run, STREAM, tmp_path / f"{name}.mp4", tmp_path / f"out-{name}", threshold=0.0)
+        assert len(pd.read_csv(tmp_path / f"out-{name}" / "scores" / f"{name}.csv")) == 0
+    trimmed = cut_without_encoding(whole, tmp_path / "trimmed.mp4", 38)
+    tables, (told,), _ = applied_to(run, STREAM, trimmed, tmp_path / "out", threshold=0.0)
+    assert (len(tables["trimmed"]), told.total, told.outcome.ended) == (62, 62, "end")
+
+
+def test_stopped_while_it_is_checked(run, tmp_path):
+    """Nothing is scored, and nothing is lost: the same command begins again."""
+    path = encode(tmp_path / "yard.mp4", moving(120))
+    asked = iter([0, 1])
+    tables, (told,), _ = applied_to(run, STREAM, path, tmp_path / "out", stops=lambda: next(asked), threshold=0.0)
+    assert (len(tables["yard"]), told.checked, told.outcome.ended, told.outcome.frames) == (0, 100, "stopped", 0)
 
 
 def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
