@@ -273,7 +273,7 @@ def test_two_files_of_one_number_and_two_folders_of_one_clip(tmp_path: Path) -> 
     """'1.jpg' beside '001.jpg', and '1/' beside '01/', are refused with both paths."""
     frames = repackaged_ped2(tmp_path / "ped2") / "training" / "frames"
     picture(frames / "01" / "1.jpg")
-    with pytest.raises(DataError, match=r"001\.jpg and .*1\.jpg have the same frame number, 1"):
+    with pytest.raises(DataError, match=r"001\.jpg and 1\.jpg have the same frame number, 1"):
         located(TinyPed2(), tmp_path).clips("train")
     (frames / "01" / "1.jpg").unlink()
     picture(frames / "1" / "000.jpg")
