@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .frames.folders import FolderContent as FolderContent
     from .frames.folders import Media as Media
     from .frames.folders import look_into as look_into
+    from .frames.frame_names import natural_order as natural_order
     from .frames.image_files import numbered_images as numbered_images
     from .method import Context as Context
     from .method import Frames as Frames
@@ -89,6 +90,7 @@ _HOME = {
     "FolderContent": "frames.folders",
     "Media": "frames.folders",
     "look_into": "frames.folders",
+    "natural_order": "frames.frame_names",
     "numbered_images": "frames.image_files",
     "Context": "method",
     "Frames": "method",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import unicodedata
 import urllib.parse
 from collections import Counter
 from dataclasses import dataclass
@@ -73,8 +74,9 @@ def find_footage(source: str) -> list[Footage]:
             f"{path_given} holds no videos, no pictures, and no folders of pictures that are read; "
             + (f"there is {'; '.join(found)}" if found else "it is empty")
         )
-    times = Counter(media.name for media in content.clips)
-    return [_of_file(media.path, media.name if times[media.name] == 1 else media.path.name, media.source) for media in content.clips]
+    names = [unicodedata.normalize("NFC", media.name) for media in content.clips]
+    times = Counter(names)
+    return [_of_file(media.path, name if times[name] == 1 else media.path.name, media.source) for name, media in zip(names, content.clips)]
 
 
 def passed_over(source: str) -> list[PassedOver]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -74,6 +74,11 @@ def order_of(names: Sequence[str]) -> Order:
     for column in counters:
         _compare(names, places, column, "their frame numbers")
     return Order(tuple(places), tuple(counters[-1][place] for place in places) if counters else None)
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Return names in the order that people mean: numbers in them by value, 'clip 2' before 'clip 10'."""
+    return sorted(names, key=lambda name: [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", name))])
 
 
 def _columns(names: Sequence[str], stems: Sequence[str]) -> list[Row]:

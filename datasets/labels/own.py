@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import DataError
+from bench import DataError, natural_order
 
 from .arrays import as_labels, as_row, read_npy, read_npz
 from .csv_file import read_rows
@@ -124,7 +124,7 @@ def _refuse_missing(path: Path, clips: Sequence[str]) -> None:
 
 def _row(path: Path, row: np.ndarray, clips: Sequence[str]) -> np.ndarray:
     """Return labels of all clips in a row where the order of the clips is beyond doubt."""
-    by_number = sorted(clips, key=lambda clip: [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", clip)])
+    by_number = natural_order(clips)
     if by_number != sorted(clips):
         one, other = next((one, other) for one, other in zip(by_number, sorted(clips)) if one != other)
         raise DataError(
