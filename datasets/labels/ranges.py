@@ -11,7 +11,6 @@ import numpy as np
 
 from bench import DataError
 
-from .csv_file import read_rows
 from .stand_ins import refuse_stand_in
 
 CSV_HEADER = ("clip", "first", "last")
@@ -95,24 +94,15 @@ def ranges_to_labels(ranges: np.ndarray, length: int, where: str) -> np.ndarray:
     return labels
 
 
-def read_csv_ranges(path: Path, clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
-    """Return clip id -> (first frame, last frame, line of the file) of a CSV with the header `clip,first,last`.
+def ranges_of_rows(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
+    """Return clip id -> (first frame, last frame, line of the file) of the rows of a CSV below the header `clip,first,last`.
 
     Frames are counted from 0, both ends included.
 
     Raises
     ------
-    DataError : another header, a clip that is not among `clips`, anything that is no whole number, with file and line.
+    DataError : a clip that is not among `clips`, anything that is no whole number, with file and line.
     """
-    rows = read_rows(path)
-    if not rows or tuple(cell.casefold() for cell in rows[0][1]) != CSV_HEADER:
-        found = f"{','.join(rows[0][1])!r}" if rows else "nothing"
-        raise DataError(f"{path}, line {rows[0][0] if rows else 1}: expected the header {','.join(CSV_HEADER)!r}, found {found}")
-    return ranges_of_rows(path, rows[1:], clips)
-
-
-def ranges_of_rows(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
-    """Return what `read_csv_ranges` does, of the rows below the header."""
     ranges: dict[str, list[tuple[int, int, int]]] = {}
     for line, row in rows:
         where = f"{path}, line {line}"

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 SEED = int(os.environ.get("BENCH_FUZZ_SEED", "0"))
 COUNTS = {"video": 1000}
 NAMES = (
-    "m", "csv", "mat", "mat73", "npy", "npz", "image", "video", "boxes", "scores", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
+    "m", "csv", "own-csv", "own-npz", "mat", "mat73", "npy", "npz", "image", "video", "boxes", "scores", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
     "selection", "plugin",
 )  # fmt: skip
 
