@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .dataset import Finding as Finding
     from .dataset import ImageFiles as ImageFiles
     from .dataset import Part as Part
+    from .dataset import PassedOver as PassedOver
     from .dataset import VideoFile as VideoFile
     from .dataset import compare_with_expected as compare_with_expected
     from .errors import BenchError as BenchError
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from .frames.cache import cache_folder as cache_folder
     from .frames.decode import count_frames as count_frames
     from .frames.decode import read_frames as read_frames
-    from .frames.image_files import VIDEO_ENDINGS as VIDEO_ENDINGS
+    from .frames.endings import VIDEO_ENDINGS as VIDEO_ENDINGS
+    from .frames.folders import FolderContent as FolderContent
+    from .frames.folders import Media as Media
+    from .frames.folders import look_into as look_into
+    from .frames.frame_names import natural_order as natural_order
     from .frames.image_files import numbered_images as numbered_images
     from .method import Context as Context
     from .method import Frames as Frames
@@ -68,6 +73,7 @@ _HOME = {
     "Finding": "dataset",
     "ImageFiles": "dataset",
     "Part": "dataset",
+    "PassedOver": "dataset",
     "VideoFile": "dataset",
     "compare_with_expected": "dataset",
     "BenchError": "errors",
@@ -82,7 +88,11 @@ _HOME = {
     "cache_folder": "frames.cache",
     "count_frames": "frames.decode",
     "read_frames": "frames.decode",
-    "VIDEO_ENDINGS": "frames.image_files",
+    "VIDEO_ENDINGS": "frames.endings",
+    "FolderContent": "frames.folders",
+    "Media": "frames.folders",
+    "look_into": "frames.folders",
+    "natural_order": "frames.frame_names",
     "numbered_images": "frames.image_files",
     "Context": "method",
     "Frames": "method",

@@ -74,6 +74,16 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """A file or folder among the clips of a dataset, or in a folder of footage, that is not read."""
+
+    path: Path
+    reason: str
+    may_hold_frames: bool = True
+    """False for text, and for what is no clip by its name: named, and no fault."""
+
+
+@dataclass(frozen=True)
 class NoParameters:
     """A dataset, method or detector without parameters."""
 
@@ -153,6 +163,13 @@ class Dataset:
         """Return the scenes that get a model, and so a cell, of their own; empty for one model for all."""
         return ()
 
+    def passed_over(self) -> list[PassedOver]:
+        """Return what lies among the clips and is not read, with the reasons; what cannot be listed is left to `clips`.
+
+        `bench verify` names it all, and calls wrong what may hold frames; runs name that in a line.
+        """
+        return []
+
     def verify(self) -> list[Finding]:
         """Compare what is there with the integrity constants, clip by clip."""
         return compare_with_expected(self)
@@ -222,6 +239,8 @@ def compare_with_expected(dataset: Dataset) -> list[Finding]:
         except DataError as error:
             findings.append(Finding(f"{part} clips", False, str(error)))
             continue
+        if not lengths and not clips:
+            findings.append(Finding(f"{part} clips", False, f"none below {dataset.root}"))
         for clip_id in sorted(set(lengths) | set(clips)):
             findings.append(_check_clip(dataset, part, clip_id, clips.get(clip_id), counted[part]))
         total = dataset.expected_totals.get(part)

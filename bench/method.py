@@ -124,6 +124,8 @@ class Context:
     infer: Callable[[NetworkMethod, OpenClip, Context], Scores] | None = None
     test_lengths: Mapping[str, int] = field(default_factory=dict)
     """Clip id -> frames of every test clip, in clip order: for methods that check a file of their own against the dataset."""
+    other_test_clips: frozenset[str] = frozenset()
+    """Ids of the test clips of the whole dataset that are not scored here: they have no frames here, or belong to another scene."""
     images: Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None] | None = None
     """Takes the pictures of one scored frame (`IMAGE_PARTS`), where something of them is kept."""
     regions: Callable[[OpenClip, np.ndarray, np.ndarray, np.ndarray], None] | None = None

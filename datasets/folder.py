@@ -1,8 +1,9 @@
-"""A folder of one's own as a dataset: videos or folders of pictures, and an optional CSV of abnormal ranges."""
+"""A folder of one's own as a dataset: videos or folders of pictures, and optional labels."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +12,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, Part, count_frames, parameter
+from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, Part, PassedOver, count_frames, look_into, parameter
 
-from .labels.ranges import CSV_HEADER, csv_labels, read_csv_ranges
-from .layout import Place, entries, find_below, find_clips, two_copies
+from .labels.own import ENDINGS, FRAME_HEADER, READ, OwnLabels, read_own_labels
+from .labels.ranges import CSV_HEADER
+from .layout import Found, entries, find_below, find_clips, two_copies
 
 _NAMES: dict[Part, tuple[str, ...]] = {"train": ("train", "training"), "test": ("test", "testing")}
-_CLIP = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_NOT_IN_NAMES = '/\\:*?"<>|[]$'
+"""What selections, other systems' paths and formulas in figures have a meaning for."""
+_OF_ARRAYS = (".frames", ".boxes", ".size")
+"""A run stores these arrays beside a clip's scores, under its name."""
+_LONGEST = 200
+"""Bytes of a clip's name: files of a run are called after it, with endings, and 255 is what file systems allow."""
 _HEADER = ",".join(CSV_HEADER)
+_BESIDE = "beside train/ and test/; clips are looked for in these, and labels are labels.csv, .npz or .npy, or lie in labels/"
 
 
 @dataclass(frozen=True)
@@ -28,14 +36,16 @@ class FolderParameters:
     path: Path = parameter(doc="The folder: train/ and test/ (or training/ and testing/) in it hold the clips.")
     labels: Path | None = parameter(
         None,
-        doc=f"CSV of abnormal ranges with the header {_HEADER}, frames counted from 0, both ends included; without one, PATH/labels.csv.",
+        doc=f"Labels of the test clips: a CSV with the header {_HEADER} (abnormal ranges, frames counted from 0, both ends included) or "
+        f"{','.join(FRAME_HEADER)} (0/1 a frame), an .npz with 0/1 a frame for each clip (key = clip), an .npy with those of all clips in a "
+        "row, or a folder with one .npy a clip. Without one: labels.csv, labels.npz or labels.npy in PATH, and what lies in PATH/labels.",
     )
 
 
 class Folder(Dataset):
     """A folder of one's own: each clip of train/ and test/ is a video file, or a folder of numbered pictures.
 
-    Clips that the CSV does not mention are normal. Without a CSV there are scores, and no metric.
+    Clips that a CSV of ranges does not mention are normal. Without labels there are scores, and no metric.
     """
 
     name = "folder"
@@ -70,82 +80,172 @@ class Folder(Dataset):
     def _part_folders(self, part: Part) -> list[Path]:
         return [folder for name in _NAMES[part] for folder in find_below(self._root, name) if folder.is_dir()]
 
+    # -------------------------------------------------------------------------------------------------------------- clips
+
     def clips(self, part: Part) -> list[Clip]:
-        """Return the clips of one part: every video, and every folder with pictures in it. Names are ids."""
-        return list(self._train if part == "train" else self._test)
+        """Return the clips of one part: every video, and every folder with pictures in it. Names are ids, in Unicode's form NFC."""
+        return list(self._found(part).clips)
+
+    def _found(self, part: Part) -> Found:
+        return self._train if part == "train" else self._test
 
     @cached_property
-    def _train(self) -> tuple[Clip, ...]:
+    def _train(self) -> Found:
         return self._find("train")
 
     @cached_property
-    def _test(self) -> tuple[Clip, ...]:
+    def _test(self) -> Found:
         return self._find("test")
 
-    def _find(self, part: Part) -> tuple[Clip, ...]:
+    def _find(self, part: Part) -> Found:
         folders = self._part_folders(part)
         if len(folders) > 1:
             raise two_copies(f"folder, {part} part", folders, "keep one of them")
-        clips: dict[str, Clip] = {}
-        for folder in folders:
-            loose = [
-                entry.name for entry in entries(folder) if entry.is_file() and entry.name.lower().endswith((".jpg", ".png", ".tif", ".bmp"))
-            ]
-            if loose:
-                raise DataError(
-                    f"folder: {folder} holds pictures itself ({loose[0]} ...); put those of each clip into a folder of their own in it"
-                )
-            for kind in ("images", "videos"):
-                # A clip of one's own may be cut out of a longer one: its numbers may begin anywhere.
-                for clip in find_clips(folder, Place(part, "", kind), _own_id, starts=None):  # type: ignore[arg-type]
-                    if clip.id in clips:
-                        raise DataError(f"folder: {folder} has two clips called {clip.id!r}, a folder of pictures and a video; rename one")
-                    clips[clip.id] = clip
-        return tuple(clips[name] for name in sorted(clips))
-
-    def available_label_sets(self) -> tuple[str, ...]:
-        """Return the one label set where there is a CSV; else none: scores, but no metric."""
-        return self.label_sets if self._csv is not None else ()
-
-    @cached_property
-    def _csv(self) -> Path | None:
-        given: Path | None = self.parameters.labels
-        if given is None:
-            usual = self._root / "labels.csv"
-            return usual if usual.is_file() else None
-        places = [given.expanduser(), self._root / given.expanduser()]
-        found = next((place for place in places if place.is_file()), None)
-        if found is None:
+        if not folders:
+            return Found((), (), ())
+        # A clip of one's own may be cut out of a longer one: its numbers may begin anywhere.
+        found = find_clips(folders[0], part, ("images", "videos"), _own_id, starts=None)
+        if found.pictures:
             raise DataError(
-                f"folder: labels={str(given)!r} is not there; looked for {' and '.join(str(place.absolute()) for place in places)}"
+                f"folder: {folders[0]} holds pictures itself ({found.pictures[0].name} ...); put those of each clip into a folder of "
+                "their own in it"
             )
+        for clip in found.clips:
+            _refuse_name(clip)
         return found
 
+    def passed_over(self) -> list[PassedOver]:
+        """Return what lies in the parts and is not read, and what lies beside them."""
+        try:
+            found = [one for part in _NAMES for one in self._found(part).passed_over]
+        except DataError:
+            return []
+        known = {folder for part in _NAMES for folder in self._part_folders(part)} | set(self._label_places)
+        if self.parameters.labels is not None:
+            known |= set(self._named_labels())
+        beside = look_into(self._root, wanted=lambda name: False)
+        others = [path for path in (*(one.path for one in beside.passed_over), *beside.pictures) if path not in known]
+        unread = [path for folder in self._label_folders for path in _files(folder) if path.suffix.lower() not in ENDINGS]
+        return [
+            *found,
+            *(PassedOver(path, _BESIDE, False) for path in sorted(others)),
+            *(PassedOver(path, f"no labels: {READ}", False) for path in unread),
+        ]
+
+    # ------------------------------------------------------------------------------------------------------------- labels
+
+    def available_label_sets(self) -> tuple[str, ...]:
+        """Return the label sets that are here, 'frame' first; none where there are no labels: scores, but no metric."""
+        return tuple(self._sources)
+
+    @property
+    def _label_folders(self) -> list[Path]:
+        return [path for path in find_below(self._root, "labels") if path.is_dir()]
+
+    @property
+    def _label_places(self) -> list[Path]:
+        """The files in the folder that are called 'labels', and folders of that name, whatever the case."""
+        files = [path for ending in sorted(ENDINGS) for path in find_below(self._root, f"labels{ending}") if path.is_file()]
+        return [*files, *self._label_folders]
+
     @cached_property
-    def _ranges(self) -> dict[str, list[tuple[int, int, int]]]:
-        return read_csv_ranges(self._csv, {clip.id for clip in self._test}) if self._csv is not None else {}
+    def _sources(self) -> dict[str, list[OwnLabels]]:
+        """Label set -> the files or folders that have it."""
+        given: Path | None = self.parameters.labels
+        if given is not None:
+            named = [place for place in self._named_labels() if place.exists()]
+            if not named:
+                looked = " and ".join(str(place.absolute()) for place in self._named_labels())
+                raise DataError(f"folder: labels={str(given)!r} is not there; looked for {looked}")
+            return {self.label_sets[0]: [self._read(named[0])]}
+        found = [(self.label_sets[0], path) for path in self._label_places if path.is_file()]
+        for folder in self._label_folders:
+            files = [path for path in _files(folder) if path.suffix.lower() in ENDINGS]
+            by_clip = [path for path in files if path.suffix.lower() == ".npy" and _normal(path.stem) in self._ids]
+            found += [(self.label_sets[0], folder)] * bool(by_clip)
+            found += [(path.stem, path) for path in files if path not in by_clip]
+        order = dict.fromkeys([*self.label_sets, *sorted(label_set for label_set, _ in found)])
+        sources = {name: [self._read(path) for label_set, path in found if label_set == name] for name in order}
+        return {name: read for name, read in sources.items() if read}
+
+    def _named_labels(self) -> list[Path]:
+        """Return where the parameter `labels` may lead, the best first."""
+        given: Path = self.parameters.labels.expanduser()
+        return [given, self._root / given]
+
+    def _read(self, path: Path) -> OwnLabels:
+        return read_own_labels(path, self._ids)
+
+    @property
+    def _ids(self) -> list[str]:
+        return [clip.id for clip in self._test.clips]
+
+    def _lengths(self) -> dict[str, int]:
+        return {clip.id: _length(clip) for clip in self._test.clips}
 
     def label_content(self, clip: Clip, label_set: str) -> bytes:
-        """Return the ranges of the CSV: as labels they would need the clip's length, which a video tells only by decoding."""
-        return repr(sorted((first, last) for first, last, _ in self._ranges.get(clip.id, ()))).encode()
+        """Return what tells the labels from others, ranges say: the labels themselves may need a length, which costs decoding a video."""
+        return b"".join(source.content(clip.id) for source in self._sources[label_set])
 
     def labels(self, clip: Clip, label_set: str | None = None) -> np.ndarray:
-        """Return 0/1 a frame of a test clip from the CSV; 0 for a clip that it does not mention."""
-        if label_set not in (None, *self.label_sets):
-            raise DataError(f"folder: no labels {label_set!r}; a folder of one's own has one label set, {self.label_sets[0]!r}")
-        if self._csv is None:
+        """Return 0/1 a frame of a test clip; 0 for one that a CSV of ranges does not mention.
+
+        Raises
+        ------
+        DataError : no labels, a file that cannot be read or does not fit the clip, or two files that differ.
+        """
+        if not self._sources:
             raise DataError(
                 f"folder: no labels in {self.root}; write {self._root / 'labels.csv'} with the header {_HEADER} and a line for each "
-                "abnormal range (frames counted from 0, both ends included), or name such a file: 'folder[path=...,labels=FILE]'"
+                "abnormal range (frames counted from 0, both ends included), or name such a file: 'folder[path=...,labels=FILE]'; " + READ
             )
-        length = len(clip.source.paths) if isinstance(clip.source, ImageFiles) else count_frames(clip)
-        return csv_labels(self._ranges, clip.id, length, self._csv)
+        chosen = label_set or next(iter(self._sources))
+        if chosen not in self._sources:
+            raise DataError(f"folder: no labels {label_set!r}; there are {', '.join(map(repr, self._sources))}")
+        used, *others = self._sources[chosen]
+        labels = used.of(clip.id, _length(clip), self._lengths)
+        for other in others:
+            if not np.array_equal(labels, other.of(clip.id, len(labels), self._lengths)):
+                raise DataError(
+                    f"folder: {used.path} and {other.path} differ in clip {clip.id}; move one away, or name one: "
+                    f"'folder[path=...,labels={other.path.name}]'"
+                )
+        return labels
+
+
+def _length(clip: Clip) -> int:
+    return len(clip.source.paths) if isinstance(clip.source, ImageFiles) else count_frames(clip)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / entry.name for entry in entries(folder) if entry.is_file()]
+
+
+def _normal(name: str) -> str:
+    """Return a name in Unicode's form NFC: macOS may store 'ä' as 'a' and two dots, and who writes labels types one letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _own_id(name: str, part: Part) -> str:
-    if not _CLIP.fullmatch(name):
-        raise DataError(
-            f"folder: a clip of {part} is called {name!r}; names become keys and paths, "
-            "so only letters (A-Z, a-z), digits, '.', '_' and '-' may be in them"
-        )
-    return name
+    return _normal(name)
+
+
+def _refuse_name(clip: Clip) -> None:
+    """Refuse what cannot be the name of a clip.
+
+    Names become keys, names of files, and texts in tables, pages and figures; in a CSV of labels blanks around them are lost.
+    """
+    name = clip.id
+    signs = [sign for sign in name if sign in _NOT_IN_NAMES or unicodedata.category(sign) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")]
+    why = ""
+    if signs:
+        shown = repr(signs[0]) if signs[0] in _NOT_IN_NAMES else f"U+{ord(signs[0]):04X}, which cannot be seen,"
+        why = f"{shown} may not be in it"
+    elif name != name.strip():
+        why = "it begins or ends with a blank"
+    elif name.endswith(_OF_ARRAYS):
+        why = f"it ends with {re.sub(r'.*[.]', '.', name)}, which marks arrays of a run"
+    elif len(name.encode()) > _LONGEST:
+        why = f"it has more than {_LONGEST} bytes"
+    if why:
+        raise DataError(f"folder: a clip of {clip.part} is called {name!r}: {why}; rename it")

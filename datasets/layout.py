@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench import VIDEO_ENDINGS, Clip, DataError, ImageFiles, Part, VideoFile, numbered_images
+from bench import Clip, DataError, ImageFiles, Media, Part, PassedOver, VideoFile, look_into, numbered_images
 
 from .labels.stand_ins import lfs_pointer
 
@@ -17,6 +17,7 @@ DEPTH = 3
 """How many folders below a data folder a dataset may lie: 'UCSD_Anomaly_Dataset.v1p2/UCSDped2' is two."""
 
 Kind = Literal["images", "videos"]
+_SHOWN_KINDS: Mapping[Kind, str] = {"images": "folders of pictures", "videos": "videos"}
 ClipId = Callable[[str, Part], str | None]
 """Returns the one id of a clip by the name of its folder or file, or None where that is no clip."""
 
@@ -61,79 +62,105 @@ def find_below(folder: Path, relative: str) -> list[Path]:
     return found
 
 
-def find_copies(roots: Sequence[Path], names: Iterable[str], is_copy: Callable[[Path], bool]) -> list[Path]:
+def find_copies(
+    roots: Sequence[Path], names: Iterable[str], is_copy: Callable[[Path], bool], has_frames: Callable[[Path], bool]
+) -> list[Path]:
     """Return the folders with one of these names that `is_copy` accepts, at most `DEPTH` below the roots, or roots themselves.
 
-    The same real folder, reached twice, is one copy.
+    The same real folder, reached twice, is one copy. One without frames gives way to those in it that have some: what was unpacked
+    side by side into a folder of the dataset's name.
     """
     plain = {_plain(name) for name in names}
     found: dict[Path, Path] = {}
     for root in roots:
         if root.is_dir():
-            for folder in _search(root, plain, is_copy, DEPTH):
+            for folder in _search(root, plain, is_copy, has_frames, DEPTH):
                 found.setdefault(folder.resolve(), folder)
     return list(found.values())
 
 
-def _search(folder: Path, names: set[str], is_copy: Callable[[Path], bool], depth: int) -> Iterator[Path]:
-    if _plain(folder.resolve().name) in names and is_copy(folder):
+def _search(
+    folder: Path, names: set[str], is_copy: Callable[[Path], bool], has_frames: Callable[[Path], bool], depth: int
+) -> Iterator[Path]:
+    here = _plain(folder.resolve().name) in names and is_copy(folder)
+    if here and has_frames(folder):
         yield folder
-    elif depth:
-        try:
-            below = [folder / entry.name for entry in entries(folder) if entry.is_dir()]
-        except DataError:
-            return  # a folder of others, which may not be read, is not the dataset
-        for one in below:
-            yield from _search(one, names, is_copy, depth - 1)
+        return
+    below = list(_search_below(folder, names, is_copy, has_frames, depth)) if depth else []
+    with_frames = [one for one in below if has_frames(one)]
+    if here:
+        yield from with_frames or [folder]
+    else:
+        yield from below
 
 
-def find_clips(folder: Path, place: Place, clip_id: ClipId, starts: tuple[int, ...] | None = (0, 1)) -> list[Clip]:
-    """Return the clips in a folder, sorted by id, without scene; a folder without pictures is none.
+def _search_below(
+    folder: Path, names: set[str], is_copy: Callable[[Path], bool], has_frames: Callable[[Path], bool], depth: int
+) -> Iterator[Path]:
+    try:
+        below = [folder / entry.name for entry in entries(folder) if entry.is_dir()]
+    except DataError:
+        return  # a folder of others, which may not be read, is not the dataset
+    for one in below:
+        yield from _search(one, names, is_copy, has_frames, depth - 1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder that may hold the clips of one part holds."""
+
+    clips: tuple[Clip, ...]
+    """Sorted by id, without scene."""
+    pictures: tuple[Path, ...]
+    """Pictures that lie in the folder itself."""
+    passed_over: tuple[PassedOver, ...]
+
+
+def find_clips(folder: Path, part: Part, kinds: Collection[Kind], clip_id: ClipId, starts: tuple[int, ...] | None = (0, 1)) -> Found:
+    """Return the clips in a folder, and what else lies there.
 
     Parameters
     ----------
+    kinds : what is read of it; clips of another kind are passed over.
     starts : numbers that the first frame of a clip may have; None: any.
 
     Raises
     ------
     DataError : two clips with one id, a gap in the frame numbers, a Git LFS pointer, an unreadable folder.
     """
-    sources: dict[str, tuple[Path, ImageFiles | VideoFile]] = {}
-    first_numbers: dict[str, int] = {}
-    for entry in entries(folder):
-        path = folder / entry.name
-        if place.kind == "images":
-            name = clip_id(entry.name, place.part) if entry.is_dir() else None
-            numbered = frame_files(path, starts) if name else {}
-            source: ImageFiles | VideoFile | None = ImageFiles(tuple(numbered.values())) if numbered else None
-            first = next(iter(numbered), 0)
-        else:
-            name = clip_id(path.stem, place.part) if path.suffix.lower() in VIDEO_ENDINGS and entry.is_file() else None
-            source, first = (VideoFile(path) if name else None), 0
-            if name:
-                _refuse_no_content(path, entry.stat().st_size)
-        if name is None or source is None:
+    content = look_into(folder, lambda name: clip_id(name, part) is not None, starts)
+    found: dict[str, Media] = {}
+    passed = list(content.passed_over)
+    for media in content.clips:
+        kind: Kind = "videos" if isinstance(media.source, VideoFile) else "images"
+        name = clip_id(media.name, part)
+        if name is None or kind not in kinds:
+            kinds_read = " or ".join(_SHOWN_KINDS[one] for one in kinds)
+            passed.append(PassedOver(media.path, f"{_SHOWN_KINDS[kind]}, where {kinds_read} are read"))
             continue
-        if name in sources:
-            raise DataError(f"two clips have the id {name!r}: {sources[name][0]} and {path}; move one away")
-        sources[name], first_numbers[name] = (path, source), first
+        for path in (media.source.path,) if isinstance(media.source, VideoFile) else media.source.paths:
+            _refuse_no_content(path)
+        other = found.setdefault(name, media)
+        if other is not media:
+            raise DataError(f"two clips have the id {name!r}: {other.path} and {media.path}; move one away, or rename one")
+    pictures = {name: media for name, media in found.items() if isinstance(media.source, ImageFiles)}
     if starts is not None:
-        _compare_first_numbers(sources, first_numbers)
-    return [
-        Clip(name, place.part, source, len(source.paths) if isinstance(source, ImageFiles) else None)
-        for name, (_, source) in sorted(sources.items())
-    ]
+        _compare_first_numbers(pictures)
+    clips = tuple(
+        Clip(name, part, media.source, len(media.source.paths) if isinstance(media.source, ImageFiles) else None)
+        for name, media in sorted(found.items())
+    )
+    return Found(clips, content.pictures, tuple(passed))
 
 
-def _compare_first_numbers(sources: dict[str, tuple[Path, ImageFiles | VideoFile]], first_numbers: dict[str, int]) -> None:
+def _compare_first_numbers(clips: Mapping[str, Media]) -> None:
     """Refuse a clip that begins at 1 where others begin at 0: its first frame was lost."""
-    if set(first_numbers.values()) == {0, 1}:
-        late = [name for name, first in first_numbers.items() if first == 1]
-        early = [name for name, first in first_numbers.items() if first == 0]
-        path = sources[late[0]][0]
+    if {media.first for media in clips.values()} == {0, 1}:
+        late = [name for name, media in clips.items() if media.first == 1]
+        early = [name for name, media in clips.items() if media.first == 0]
         raise DataError(
-            f"clip {late[0]} begins with frame number 1, clip {early[0]} with 0: frame 0 is missing in {path}, "
-            f"or the clips were numbered in two ways ({len(late)} of {len(sources)} begin with 1); "
+            f"clip {late[0]} begins with frame number 1, clip {early[0]} with 0: frame 0 is missing in {clips[late[0]].path}, "
+            f"or the clips were numbered in two ways ({len(late)} of {len(clips)} begin with 1); "
             "copy the clip again, or number its files alike"
         )
 
@@ -147,11 +174,12 @@ def frame_files(folder: Path, starts: tuple[int, ...] | None = (0, 1)) -> dict[i
     """
     numbered = numbered_images(folder, (folder / entry.name for entry in entries(folder) if entry.is_file()), starts)
     for path in numbered.values():
-        _refuse_no_content(path, path.stat().st_size)
+        _refuse_no_content(path)
     return numbered
 
 
-def _refuse_no_content(path: Path, size: int) -> None:
+def _refuse_no_content(path: Path) -> None:
+    size = path.stat().st_size
     if size == 0:
         raise DataError(f"{path} is empty (0 bytes); copy or unpack it again")
     if lfs_pointer(path, size):

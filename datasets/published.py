@@ -11,14 +11,27 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from bench import Clip, DataError, Dataset, Finding, ImageFiles, Part, compare_with_expected, count_frames, parameter
+from bench import (
+    Clip,
+    DataError,
+    Dataset,
+    Finding,
+    ImageFiles,
+    Part,
+    PassedOver,
+    compare_with_expected,
+    count_frames,
+    parameter,
+)
 
 from .labels.arrays import as_labels, as_row, read_npy, read_npz
 from .labels.masks import read_image_masks, read_npy_masks
 from .labels.matlab import read_mat_masks, read_mat_ranges
 from .labels.ranges import ranges_to_labels
 from .labels.stand_ins import FORMATS, is_pickle
-from .layout import DEPTH, Place, entries, find_below, find_clips, find_copies, frame_files, two_copies
+from .layout import DEPTH, Place, entries, find_below, find_clips, find_copies, frame_files, same_name, two_copies
+
+PARTS: tuple[Part, Part] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -116,12 +129,15 @@ class PublishedDataset(Dataset):
             folder = given.expanduser()
             if not folder.is_dir():
                 raise DataError(f"{self.name}: path={str(folder)!r} is no folder")
+            inside = find_copies([folder], self.folder_names, self._is_copy, self._has_frames)
+            if not self._has_frames(folder) and len(inside) == 1:
+                (folder,) = inside
             if not self._is_copy(folder):
                 raise DataError(
                     f"{self.name}: path={str(folder)!r} holds {self._signs(' nor ')}, so it is not the dataset; {self.info.obtain}"
                 )
         else:
-            copies = find_copies(roots, self.folder_names, self._is_copy)
+            copies = find_copies(roots, self.folder_names, self._is_copy, self._has_frames)
             if not copies:
                 raise DataError(self._not_found(roots))
             if len(copies) > 1:
@@ -136,6 +152,14 @@ class PublishedDataset(Dataset):
             return any(find_below(folder, relative) for relative in self._sign_files())
         except DataError:
             return False
+
+    def _has_frames(self, folder: Path) -> bool:
+        """Whether one of the folders that hold clips is there, with something in it."""
+        try:
+            found = [one for place in self.places for one in find_below(folder, place.folder) if one.is_dir()]
+            return any(entries(one) for one in found)
+        except DataError:
+            return True  # it is there, and reading it later says why it cannot be read
 
     def _sign_files(self) -> list[str]:
         return [*(place.folder for place in self.places), *self.label_files, "labels"]
@@ -176,14 +200,14 @@ class PublishedDataset(Dataset):
 
     def _find_clips(self, part: Part) -> tuple[Clip, ...]:
         wanted = getattr(self.parameters, "frames_from", "any")
-        found: list[tuple[Path, list[Clip]]] = []
+        found: list[tuple[Path, tuple[Clip, ...]]] = []
         for place in self.places:
             if place.part == part and wanted in ("any", place.kind):
-                found += [
-                    (folder, find_clips(folder, place, self.clip_id))
-                    for folder in find_below(self._folder, place.folder)
-                    if folder.is_dir()
-                ]
+                for folder in find_below(self._folder, place.folder):
+                    if folder.is_dir():
+                        here = find_clips(folder, part, (place.kind,), self.clip_id)
+                        self._passed_over.setdefault(part, []).extend(here.passed_over)
+                        found.append((folder, here.clips))
         found = [(folder, clips) for folder, clips in found if clips]
         if len(found) > 1:
             hint = "move one out of the folder"
@@ -191,6 +215,29 @@ class PublishedDataset(Dataset):
                 hint += f", or name one: '{self.name}[frames_from=images]' or '{self.name}[frames_from=videos]'"
             raise two_copies(f"{self.name}, {part} part", [folder for folder, _ in found], hint)
         return tuple(dataclasses.replace(clip, scene=self.scene_of(clip.id)) for clip in found[0][1]) if found else ()
+
+    @cached_property
+    def _passed_over(self) -> dict[Part, list[PassedOver]]:
+        """What was passed over on the way to the clips of each part."""
+        return {}
+
+    def passed_over(self) -> list[PassedOver]:
+        """Return what is here among the clips in a form, or under a name, that is not read; masks and texts are not meant.
+
+        None of it is wrong by itself: a clip that should be there and is not has a finding of its own.
+        """
+        try:
+            for part in PARTS:
+                self._framed(part)
+            masks = set(self.mask_paths.values())
+        except DataError:
+            masks = set()
+        found = [one for part in PARTS for one in self._passed_over.get(part, ())]
+        return [
+            dataclasses.replace(one, may_hold_frames=False)
+            for one in found
+            if one.path not in masks and (one.may_hold_frames or one.path.is_dir())
+        ]
 
     @cached_property
     def _test(self) -> _TestPart:
@@ -272,7 +319,8 @@ class PublishedDataset(Dataset):
         return {name: sources for name, sources in grouped.items() if sources}
 
     def _npz_sources(self) -> list[LabelSource]:
-        folders = find_below(self._folder, "labels")
+        outer = [self._folder.parent] if any(same_name(self._folder.parent.name, name) for name in self.folder_names) else []
+        folders = [path for folder in (self._folder, *outer) for path in find_below(folder, "labels")]
         files = [folder / entry.name for folder in folders if folder.is_dir() for entry in entries(folder)]
         return [self._npz_source(path) for path in files if path.suffix == ".npz" and path.is_file()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from bench import Context, Method, MethodError, MethodInfo, OpenClip, Scores, load_npz, parameter
+from bench import Context, Method, MethodError, MethodInfo, OpenClip, Scores, load_npz, natural_order, parameter
 
 FRAMES = ".frames"
 """After a clip's id: the array of the frames of its scores."""
@@ -71,8 +72,15 @@ class ReadScores(Method):
         """Read the file and check it against all test clips at once."""
         lengths = context.test_lengths
         arrays = _read(path)
+        others = context.other_test_clips
         if arrays and all(_POSITIONAL.fullmatch(key) for key in arrays) and not arrays.keys() & lengths.keys():
-            arrays = _in_clip_order(path, arrays, list(lengths), context)
+            whole = sorted({*lengths, *others})
+            arrays = _in_clip_order(path, arrays, whole if len(arrays) == len(whole) else list(lengths), context)
+        arrays = {unicodedata.normalize("NFC", key): array for key, array in arrays.items()}
+        unused = others & arrays.keys()
+        if unused:
+            context.logger.warning("%s: the scores of %d of its clips were not used: these clips are not scored here", path, len(unused))
+            arrays = {key: array for key, array in arrays.items() if key.removesuffix(FRAMES) not in unused}
         frames = {clip + FRAMES for clip in lengths}
         missing = [clip for clip in lengths if clip not in arrays]
         extra = [key for key in arrays if key not in lengths and key not in frames]
@@ -147,6 +155,11 @@ def _in_clip_order(path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence
     """Give arrays that were saved without names to the clips, in order."""
     if len(arrays) != len(clips):
         raise MethodError(f"{path} holds {len(arrays)} arrays without names, and there are {len(clips)} test clips; name them by clip id")
+    if natural_order(clips) != list(clips):
+        raise MethodError(
+            f"{path} holds arrays without names, and the order of the clips is in doubt: by letters {_some(clips)}, "
+            f"by numbers {_some(natural_order(clips))}; name them by clip id"
+        )
     ordered = sorted(arrays, key=lambda key: int(key.removeprefix("arr_")))
     context.logger.info(
         "%s: arrays without names, taken in clip order: %s is clip %s, ..., %s is clip %s",

@@ -89,7 +89,7 @@ def command(
     cannot be met; 130: files, stopped before their end.
     """
     from ..errors import DataError, RequestError, RunError
-    from ..frames.footage import find_footage
+    from ..frames.footage import find_footage, passed_over
     from ..plugins.registry import load
     from ..reporting.video import PANEL
     from ..running.apply_plan import prepare_application
@@ -101,7 +101,7 @@ def command(
     if rate is not None and threshold is not None:
         raise RequestError("--false-alarm-rate and --threshold both set the threshold: give one of them")
     try:
-        footage = find_footage(source)
+        footage, unread = find_footage(source), passed_over(source)
         application, run = prepare_application(
             cell, footage, protocol, threshold, rate, fps=fps, give_up=give_up, picture_height=PANEL if video else 0,
             device=device or "", threads=threads or 0,
@@ -117,7 +117,7 @@ def command(
     screen.tell(f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, profile {record.profile}")
     screen.tell(f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}")
     screen.tell(f"writing {folder}")
-    for note in application.notes:
+    for note in [*application.notes, *(f"passed over: {one.path}: {one.reason}" for one in unread)]:
         screen.note(note)
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:

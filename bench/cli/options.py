@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,3 +20,8 @@ def plugin_option(command: Command) -> Command:
         metavar="FILE.py",
         help="A file with methods, datasets or other parts of your own; repeatable.",
     )(command)
+
+
+def one_selection(texts: Sequence[str]) -> str:
+    """Return several selections, with commas at their ends or without, as one."""
+    return ",".join(text.strip(", ") for text in texts)

@@ -10,7 +10,7 @@ import click
 
 from ..plugins.profiles import named
 from .complete import profiles, selection
-from .options import plugin_option
+from .options import one_selection, plugin_option
 
 
 @click.command(
@@ -18,7 +18,7 @@ from .options import plugin_option
     short_help="Decode frames and find objects, once, before a run.",
     epilog="Example: bench prepare ped2 --methods c3dsu,baseline",
 )
-@click.argument("datasets", shell_complete=selection("datasets"))
+@click.argument("datasets", nargs=-1, required=True, metavar="DATASETS...", shell_complete=selection("datasets"))
 @click.option(
     "--methods",
     "-m",
@@ -37,7 +37,7 @@ from .options import plugin_option
 @plugin_option
 def command(**options: Any) -> None:
     """Make the frame store, and the tracks where methods need them, of DATASETS. What is there already is kept."""
-    sys.exit(prepare(**options))
+    sys.exit(prepare(**{**options, "datasets": one_selection(options["datasets"])}))
 
 
 def prepare(
@@ -45,6 +45,7 @@ def prepare(
 ) -> int:
     """Do what `bench prepare` does and return the exit code."""
     from ..frames.cache import cache_folder
+    from ..frames.folders import note_of
     from ..frames.store import disk_needed
     from ..plugins.registry import load
     from ..running.display import make_console
@@ -75,6 +76,8 @@ def prepare(
             f"{label}: {formats}; {needed / 2**20:.0f} MB to write" + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""),
             markup=False,
         )
+        if passed := note_of(planned.dataset.passed_over(), planned.dataset.root):
+            console.print(f"{label}: {passed}", markup=False)
         if dry_run:
             continue
         with console.status(label) as status:

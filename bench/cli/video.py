@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ def make_videos(
     """
     import numpy as np
 
+    from ..frames.cache import file_stem
     from ..reporting.figures.style import slug
     from ..reporting.results import label_sets_of
     from ..reporting.video import Track, write_video
@@ -42,7 +44,7 @@ def make_videos(
         scores = np.full(length, np.nan)
         scores[kept.frames] = process(kept.values, source.protocol)
         labels = record.labels[label_set][clip] if label_set else np.zeros(0, np.uint8)
-        path = folder / f"{slug(cell.label, cell.dataset, clip)}.mp4"
+        path = folder / f"{slug(cell.label, cell.dataset)}-{file_stem(clip)}.mp4"
         with progress(f"{cell.label}, {cell.dataset} {clip}") as step, replay(source.run, cell, clip, data, step) as again:
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)
@@ -86,7 +88,8 @@ def _wanted(source: Source, clips: Sequence[str], methods: Sequence[str], data: 
             )
     found: list[tuple[str, CellRecord]] = []
     for text in clips:
-        here = [place for place in places if text in (place[1], "/".join(place))]
+        normal = unicodedata.normalize("NFC", text)
+        here = [place for place in places if normal in (place[1], "/".join(place))]
         if not here:
             known = [clip for _, clip in places]
             near = nearest(text, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ import platformdirs
 from ..claims import Claim
 from ..errors import DataError
 
+LONGEST = 120
+"""Characters of a name's part of a path; file systems allow 255 bytes, and endings come behind. A letter may take nine ('%C3%A4' is an ä)."""
+
 
 def cache_folder() -> Path:
     """Return the cache folder: `BENCH_CACHE`, else the user's cache folder of this system. It need not exist yet."""
@@ -24,8 +28,10 @@ def cache_folder() -> Path:
 
 
 def file_stem(name: str) -> str:
-    """Return `name` as part of a path: without separators, never '..', and different for different names."""
-    stem = quote(name, safe=" +,=@")
+    """Return `name` as part of a path: without separators, never '..', short, and different for different names."""
+    stem = quote(name, safe=" +,=@", errors="surrogateescape")
+    if len(stem) > LONGEST:
+        stem = f"{stem[: LONGEST - 17]}~{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
     return "%2E" + stem[1:] if stem.startswith(".") else stem
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import stat
+import unicodedata
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dataset import Clip, ImageFiles, VideoFile
+from ..dataset import Clip, ImageFiles, PassedOver, VideoFile
 from ..errors import DataError
 from .cache import file_stem
-from .image_files import IMAGE_ENDINGS, VIDEO_ENDINGS, numbered_images
+from .folders import beside_pictures, look_into, pictures_in
+from .image_files import numbered_images
+
+MOST = 5
+"""Entries of a folder that the refusal of it names."""
 
 
 @dataclass(frozen=True)
@@ -61,36 +65,33 @@ def find_footage(source: str) -> list[Footage]:
         return [Footage(path_given.name, str(path_given), address=str(path_given))]
     if not path_given.is_dir():
         return [_of_file(path_given, path_given.stem, VideoFile(path_given))]
-    name = path_given.resolve().name or "frames"
-    if pictures := _pictures(path_given):
-        return [_of_file(path_given, name, ImageFiles(pictures))]
-    found = list(_inside(path_given))
-    if not found:
+    if pictures := numbered_images(path_given, pictures_in(path_given)):
+        return [_of_file(path_given, path_given.resolve().name or "frames", ImageFiles(tuple(pictures.values())))]
+    content = look_into(path_given)
+    if not content.clips:
+        found = [f"{one.path.name}: {one.reason}" for one in content.passed_over[:MOST]]
         raise DataError(
-            f"{path_given} holds no videos ({', '.join(sorted(VIDEO_ENDINGS))}), no pictures ({', '.join(sorted(IMAGE_ENDINGS))}), "
-            "and no folders of pictures"
+            f"{path_given} holds no videos, no pictures, and no folders of pictures that are read; "
+            + (f"there is {'; '.join(found)}" if found else "it is empty")
         )
-    times = Counter(path.stem if isinstance(media, VideoFile) else path.name for path, media in found)
-    return [
-        _of_file(path, path.stem if isinstance(media, VideoFile) and times[path.stem] == 1 else path.name, media) for path, media in found
-    ]
+    names = [unicodedata.normalize("NFC", media.name) for media in content.clips]
+    times = Counter(names)
+    return [_of_file(media.path, name if times[name] == 1 else media.path.name, media.source) for name, media in zip(names, content.clips)]
+
+
+def passed_over(source: str) -> list[PassedOver]:
+    """Return what lies in a folder that is a source and is not read, with the reasons; empty for any other source.
+
+    Raises
+    ------
+    DataError : as `find_footage`.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return []
+    return beside_pictures(folder) if pictures_in(folder) else list(look_into(folder).passed_over)
 
 
 def _of_file(path: Path, name: str, media: VideoFile | ImageFiles) -> Footage:
     length = len(media.paths) if isinstance(media, ImageFiles) else None
     return Footage(file_stem(name), str(path), Clip(name, "test", media, length))
-
-
-def _inside(folder: Path) -> Iterator[tuple[Path, VideoFile | ImageFiles]]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            if pictures := _pictures(path):
-                yield path, ImageFiles(pictures)
-        elif path.suffix.lower() in VIDEO_ENDINGS:
-            yield path, VideoFile(path)
-
-
-def _pictures(folder: Path) -> tuple[Path, ...]:
-    return tuple(numbered_images(folder, sorted(folder.iterdir())).values())

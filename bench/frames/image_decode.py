@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import numpy as np
 from ..dataset import Clip, ImageFiles
 from ..errors import DataError
 from .source_file import AGAIN, quiet_opencv, refuse_stand_in
+
+_OF_SEVERAL = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"RIFF")
+"""How files begin that may hold several pictures: TIFF and BigTIFF, PNG, WebP."""
 
 
 def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndarray]]:
@@ -20,7 +24,22 @@ def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndar
             content = path.read_bytes()
         except OSError as error:
             raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
-        yield path, _decode_image(content, where)
+        picture = _decode_image(content, where)
+        if content.startswith(_OF_SEVERAL):
+            _refuse_several(path, where)
+        yield path, picture
+
+
+def _refuse_several(path: Path, where: str) -> None:
+    """Refuse a file of several pictures, of which only the first would be decoded: pages of a TIFF, an animation."""
+    import cv2
+
+    with quiet_opencv(), contextlib.suppress(cv2.error, UnicodeError):  # what cannot be counted has been decoded
+        if (count := cv2.imcount(str(path))) > 1:
+            raise DataError(
+                f"{where} holds {count} pictures (pages, or an animation), of which only the first would be read; save each as a file of "
+                "its own, or make a video of them"
+            )
 
 
 def _decode_image(content: bytes, where: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Frames that are files: which endings are pictures and videos, and the order of pictures by the numbers in their names."""
+"""Frames that are picture files: their order by the numbers in their names, without a gap."""
 
 from __future__ import annotations
 
@@ -7,40 +7,46 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import DataError
-
-IMAGE_ENDINGS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
-VIDEO_ENDINGS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
-_LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
+from .endings import IMAGE_ENDINGS
+from .frame_names import NoOrder, order_of
 
 
 def numbered_images(folder: Path, paths: Iterable[Path], starts: tuple[int, ...] | None = None) -> dict[int, Path]:
-    """Return the pictures among the files of a folder by the last number in their names, ascending and without a gap.
+    """Return the pictures among the files of a folder in their order, by frame number, ascending and without a gap.
 
-    A lost frame is a jump in what moves, and shifts every label behind it: so a gap is refused.
+    A lost frame is a jump in what moves, and shifts every label behind it: so a gap is refused. Pictures that are named by the
+    time at which they were taken are in the order of their times, numbered from 0; there a lost one cannot be seen.
 
     Parameters
     ----------
-    folder : named where a number is missing.
+    folder : named in errors.
     paths : what lies in it; other files are left out, and what begins with a dot ('._001.tif').
     starts : numbers that the first picture may have; None: any.
 
     Raises
     ------
-    DataError : a picture without a number, two of one number, a missing number, a first number not in `starts`.
+    DataError : a picture without a number, two of one number, a missing number, a first number not in `starts`, names that can be
+        read in two ways which contradict each other.
     """
-    numbered: dict[int, Path] = {}
-    for path in paths:
-        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_ENDINGS:
-            continue
-        number = _LAST_NUMBER.search(path.stem)
-        if number is None:
+    pictures = [path for path in paths if not path.name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS]
+    stems: dict[str, Path] = {}
+    for path in pictures:
+        numbers = re.findall("[0-9]+", path.stem)
+        if not numbers:
             raise DataError(f"{path} has no number in its name, so its place among the frames is unknown; number it, or move it away")
-        other = numbered.setdefault(int(number[1]), path)
+        other = stems.setdefault(path.stem, path)
         if other is not path:
-            raise DataError(f"{other} and {path} have the same frame number, {int(number[1])}; move one away")
-    if numbered:
-        _refuse_gaps(folder, numbered, starts)
-    return dict(sorted(numbered.items()))
+            raise DataError(f"{other} and {path} have the same frame number, {int(numbers[-1])}; move one away")
+    if not pictures:
+        return {}
+    try:
+        order = order_of([path.name for path in pictures])
+    except NoOrder as error:
+        raise DataError(f"{folder}: {error}") from error
+    found = range(len(pictures)) if order.numbers is None else order.numbers
+    numbered = {number: pictures[place] for number, place in zip(found, order.places)}
+    _refuse_gaps(folder, numbered, starts)
+    return numbered
 
 
 def _refuse_gaps(folder: Path, numbered: dict[int, Path], starts: tuple[int, ...] | None) -> None:

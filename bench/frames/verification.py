@@ -9,13 +9,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..dataset import PARTS, Dataset, Finding, Part
+from ..dataset import PARTS, Dataset, Finding, ImageFiles, Part, VideoFile
 from ..errors import DataError
 from .decode import count_frames, read_frames
 from .fingerprint import dataset_fingerprint
+from .image_damage import find_damage
 
 MOST = 5
 """Findings of a kind that are printed one by one."""
+PASSED_OVER = "passed over"
+"""What the subject of a finding begins with that is about a file or folder which is not read."""
+_NAMED = re.compile(rf"((?:.*? )?(?:clip|scene)|{PASSED_OVER}) (.+)", re.DOTALL)
 _NUMBER = re.compile(r"\d[\d,]*")
 
 Step = Callable[[int, int, str], None]
@@ -49,13 +53,14 @@ class Verification:
         bad = [finding for finding in self.findings if not finding.ok]
         for (kind, _), found in groupby(bad, key=_kind):
             group = list(found)
+            several = kind if kind == PASSED_OVER else f"{kind}s"
             if len(group) > 1 and len({finding.text for finding in group}) == 1:
-                ids = [finding.subject.rsplit(" ", 1)[1] for finding in group]
-                lines.append(f"{len(group)} {kind}s ({_some(ids)}): {group[0].text}")
+                ids = [_kind_and_name(finding)[1] for finding in group]
+                lines.append(f"{len(group)} {several} ({_some(ids)}): {group[0].text}")
                 continue
             lines += [f"{finding.subject}: {finding.text}" for finding in group[:MOST]]
             if len(group) > MOST:
-                lines.append(f"... and {len(group) - MOST} more {kind}s (--json lists all)")
+                lines.append(f"... and {len(group) - MOST} more {several} (--json lists all)")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -78,6 +83,10 @@ def verify_dataset(dataset: Dataset, selector: str, roots: Sequence[Path], full:
     except DataError as error:
         return Verification(selector, "", (), (Finding("place", False, str(error)),))
     findings = dataset.verify()
+    root = dataset.root or Path()
+    for one in dataset.passed_over():
+        path = one.path.relative_to(root) if one.path.is_relative_to(root) else one.path
+        findings.append(Finding(f"{PASSED_OVER} {path}", not one.may_hold_frames, one.reason))
     if full:
         findings += _decode_everything(dataset, step)
     fingerprint = ""
@@ -98,7 +107,14 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
             clips = [clip for clip in dataset.clips(part) if clip.source is not None]
         except DataError:
             continue  # `verify` has said it
-        for done, clip in enumerate(clips, start=1):
+        pictures = [clip for clip in clips if isinstance(clip.source, ImageFiles)]
+        for done, (clip, damage) in enumerate(find_damage(pictures), start=1):
+            if step is not None:
+                step(done, len(clips), f"decoding {part} clip {clip.id}")
+            if damage:
+                findings.append(Finding(f"frames of {part} clip {clip.id}", False, damage))
+        videos = [clip for clip in clips if isinstance(clip.source, VideoFile)]
+        for done, clip in enumerate(videos, start=len(pictures) + 1):
             if step is not None:
                 step(done, len(clips), f"decoding {part} clip {clip.id}")
             try:
@@ -131,6 +147,9 @@ def _summary(dataset: Dataset, findings: Sequence[Finding]) -> tuple[tuple[str, 
     if masks:
         lines.append(f"pixel masks: {masks} test clips")
     facts["pixel_masks"] = masks
+    passed = [_kind_and_name(finding)[1] for finding in findings if finding.ok and finding.subject.startswith(PASSED_OVER)]
+    if passed:
+        lines.append(f"passed over: {_some(passed)} (--json tells why)")
     return tuple(lines), facts
 
 
@@ -166,8 +185,14 @@ def _advice(dataset: Dataset, findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def _kind(finding: Finding) -> tuple[str, str]:
-    """Return what findings of a group share: the subject without its last word, and the text without its numbers."""
-    return finding.subject.rsplit(" ", 1)[0], _NUMBER.sub("#", finding.text)
+    """Return what findings of a group share: the subject without the name in it, and the text without its numbers."""
+    return _kind_and_name(finding)[0], _NUMBER.sub("#", finding.text)
+
+
+def _kind_and_name(finding: Finding) -> tuple[str, str]:
+    """Return 'test clip' and 'gate 2' of the subject 'test clip gate 2'."""
+    match = _NAMED.match(finding.subject)
+    return (match[1], match[2]) if match else (finding.subject, "")
 
 
 def _some(ids: Sequence[str]) -> str:

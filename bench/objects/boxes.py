@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,9 @@ def _parse(content: bytes, path: Path) -> _Boxes:
         raise DataError(f"{path}: 'size' is {size!r}, expected [width, height] in whole pixels")
     if not isinstance(clips, dict):
         raise DataError(f"{path}: 'clips' is {_kind(clips)}, expected an object: clip id -> list with one list of boxes a frame")
-    return _Boxes(path, data.get("part"), (size[0], size[1]), clips)
+    return _Boxes(
+        path, data.get("part"), (size[0], size[1]), {unicodedata.normalize("NFC", clip): frames for clip, frames in clips.items()}
+    )
 
 
 def _frame_boxes(boxes: Any, where: str) -> np.ndarray:

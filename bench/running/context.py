@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..method import Context, OpenClip, Scores
@@ -22,6 +22,7 @@ def make_context(
     logger: logging.Logger | None = None,
     step: Callable[[int, int, str], None] | None = None,
     test_lengths: Mapping[str, int] | None = None,
+    other_test_clips: Iterable[str] = (),
     checkpoint: Path | None = None,
     history: Path | None = None,
     accumulate: int = 1,
@@ -54,4 +55,5 @@ def make_context(
         train=train,
         infer=infer,
         test_lengths=dict(test_lengths or {}),
+        other_test_clips=frozenset(other_test_clips),
     )

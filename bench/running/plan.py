@@ -13,6 +13,7 @@ from ..dataset import Dataset
 from ..errors import DataError, RequestError, RunError
 from ..executor import Executor
 from ..frames.fingerprint import dataset_fingerprint
+from ..frames.folders import note_of
 from ..method import Frames, Method
 from ..network_method import NetworkMethod
 from ..objects.detector import Detector
@@ -570,6 +571,8 @@ def _take_notes(plan: Plan, general: str) -> None:
                 "published numbers use a trained detector (bench list detectors)"
             )
     for planned in plan.datasets:
+        if planned.dataset is not None and (passed := note_of(planned.dataset.passed_over(), planned.dataset.root)):
+            plan.notes.append(f"{planned.selected.label}: {passed}")
         share = 1.0 if planned.dataset is None else planned.dataset.share()
         if planned.dataset is not None and 0 < share < 1:
             plan.notes.append(

@@ -260,6 +260,7 @@ def _run_cell(
         logger=logger,
         step=reporter.step,
         test_lengths=lengths,
+        other_test_clips={*dataset.expected.get("test", {}), *(clip for clip, _, _ in kept.clips)} - lengths.keys(),
         checkpoint=scratch / "checkpoint.pt",
         history=folder / "training.csv",
         accumulate=int(record.key.get("accumulate", 1)),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Container, Mapping
+import unicodedata
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,51 +94,45 @@ def ranges_to_labels(ranges: np.ndarray, length: int, where: str) -> np.ndarray:
     return labels
 
 
-def read_csv_ranges(path: Path, clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
-    """Return clip id -> (first frame, last frame, line of the file) of a CSV with the header `clip,first,last`.
+def ranges_of_rows(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
+    """Return clip id -> (first frame, last frame, line of the file) of the rows of a CSV below the header `clip,first,last`.
 
     Frames are counted from 0, both ends included.
 
     Raises
     ------
-    DataError : another header, a clip that is not among `clips`, anything that is no whole number, with file and line.
+    DataError : a clip that is not among `clips`, anything that is no whole number, with file and line.
     """
-    refuse_stand_in(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(line, [cell.strip() for cell in row]) for line, row in _numbered(file.read())]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise DataError(f"{path} is no CSV: {error}") from error
-    rows = [(line, row) for line, row in rows if any(row)]
-    header = ",".join(CSV_HEADER)
-    if not rows or tuple(cell.casefold() for cell in rows[0][1]) != CSV_HEADER:
-        found = f"{','.join(rows[0][1])!r}" if rows else "nothing"
-        raise DataError(f"{path}, line {rows[0][0] if rows else 1}: expected the header {header!r}, found {found}")
     ranges: dict[str, list[tuple[int, int, int]]] = {}
-    for line, row in rows[1:]:
+    for line, row in rows:
         where = f"{path}, line {line}"
-        if len(row) != len(CSV_HEADER):
-            raise DataError(f"{where}: {','.join(row)!r} has {len(row)} cells, expected {len(CSV_HEADER)}: {header}")
-        clip, *numbers = row
-        if clip not in clips:
-            raise DataError(
-                f"{where}: there is no test clip {clip!r}; clips are called as their folders, or as their video files without ending"
-            )
-        for name, text in zip(CSV_HEADER[1:], numbers):
-            if not _INT.fullmatch(text):
-                raise DataError(f"{where}: {name} is {text!r}, expected a whole number, a frame counted from 0")
-        first, last = int(numbers[0]), int(numbers[1])
+        clip, first, last = clip_and_numbers(where, row, CSV_HEADER, clips)
         if last < first:
             raise DataError(f"{where}: the range ends ({last}) before it begins ({first})")
         ranges.setdefault(clip, []).append((first, last, line))
     return ranges
 
 
-def _numbered(text: str) -> list[tuple[int, list[str]]]:
-    reader = csv.reader(text.splitlines(), strict=True)
-    return [(reader.line_num, row) for row in reader]
+def clip_and_numbers(where: str, row: Sequence[str], header: Sequence[str], clips: Container[str]) -> tuple[str, int, int]:
+    """Return the test clip of a row, and the two whole numbers behind it.
+
+    Raises
+    ------
+    DataError : another number of cells, a clip that is not among `clips`, or something that is no whole number.
+    """
+    if len(row) != len(header):
+        raise DataError(f"{where}: {','.join(row)!r} has {len(row)} cells, expected {len(header)}: {','.join(header)}")
+    clip = unicodedata.normalize("NFC", row[0])
+    if clip not in clips:
+        raise DataError(
+            f"{where}: there is no test clip {clip!r}; clips are called as their folders, or as their video files without ending"
+        )
+    for name, text in zip(header[1:], row[1:]):
+        if not _INT.fullmatch(text):
+            raise DataError(
+                f"{where}: {name} is {text!r}, expected a whole number" + (", a frame counted from 0" if name != "label" else "")
+            )
+    return clip, int(row[1]), int(row[2])
 
 
 def csv_labels(ranges: Mapping[str, list[tuple[int, int, int]]], clip: str, length: int, path: Path) -> np.ndarray:

@@ -70,6 +70,14 @@ def test_dataset_that_is_not_there(tmp_path: Path) -> None:
     assert f"ped2: not found. Looked below {tmp_path} for a folder 'UCSDped2' or 'ped2'" in result.stdout
 
 
+def test_several_names(mine: Path, tmp_path: Path) -> None:
+    """As `bench list datasets` takes them, beside selections with commas."""
+    own = f'folder[path="{mine}"]'
+    for names in (("ped2", own), ("ped2,", own), (f"ped2,{own}",)):
+        found = json.loads(verify(*names, "--json", "--data", tmp_path).stdout)
+        assert [(one["dataset"], one["ok"]) for one in found] == [("ped2", False), (f"folder[path={mine}]", True)]
+
+
 def test_request_that_cannot_be_met(tmp_path: Path) -> None:
     """A name that nobody knows, and a data folder that is not there, end with 2 and one line each."""
     result = verify("pde2")

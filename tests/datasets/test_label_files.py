@@ -5,6 +5,7 @@ import os
 import pickle
 import tracemalloc
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,8 @@ from bench.datasets.labels.arrays import as_labels, as_row, read_npy, read_npz
 from bench.datasets.labels.masks import read_npy_masks
 from bench.datasets.labels.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
 from bench.datasets.labels.matlab_cells import read_cells
-from bench.datasets.labels.ranges import csv_labels, parse_m_ranges, ranges_to_labels, read_csv_ranges, read_m_ranges
+from bench.datasets.labels.own import read_own_labels
+from bench.datasets.labels.ranges import csv_labels, parse_m_ranges, ranges_to_labels, read_m_ranges
 from bench.datasets.labels.remembered import remembered_labels
 from bench.datasets.labels.stand_ins import is_pickle
 from hypothesis import given
@@ -287,10 +289,16 @@ def test_masks_in_npy_have_three_axes(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------------- CSV
 
 
+def csv_ranges(path: Path, clips: set[str]) -> Mapping[str, list[tuple[int, int, int]]]:
+    ranges = read_own_labels(path, sorted(clips)).ranges
+    assert ranges is not None
+    return ranges
+
+
 def test_csv_counts_from_zero_and_includes_both_ends(tmp_path: Path) -> None:
     """Lines may come in any order, with blanks and a byte order mark; clips not mentioned are normal."""
     path = written(tmp_path / "labels.csv", "\ufeffClip, first, last\nb,1,2\n\na,0,0\nb, 4 ,4\n")
-    ranges = read_csv_ranges(path, {"a", "b", "c"})
+    ranges = csv_ranges(path, {"a", "b", "c"})
     assert csv_labels(ranges, "b", 6, path).tolist() == [0, 1, 1, 0, 1, 0]
     assert csv_labels(ranges, "a", 2, path).tolist() == [1, 0]
     assert csv_labels(ranges, "c", 3, path).tolist() == [0, 0, 0]
@@ -311,23 +319,23 @@ def test_csv_line_that_is_wrong(line: str, text: str, tmp_path: Path) -> None:
     """A wrong line is refused with file and line."""
     path = written(tmp_path / "labels.csv", f"clip,first,last\na,0,1\n{line}\n")
     with pytest.raises(DataError, match=rf"labels\.csv, line 3: .*{text}"):
-        read_csv_ranges(path, {"a"})
+        csv_ranges(path, {"a"})
 
 
 def test_csv_without_header_or_in_another_encoding(tmp_path: Path) -> None:
     """A file without the header is refused: its first line would be lost."""
-    with pytest.raises(DataError, match=r"line 1: expected the header 'clip,first,last', found 'a,0,1'"):
-        read_csv_ranges(written(tmp_path / "labels.csv", "a,0,1\n"), {"a"})
+    with pytest.raises(DataError, match=r"line 1: expected the header 'clip,first,last' or 'clip,frame,label', found 'a,0,1'"):
+        csv_ranges(written(tmp_path / "labels.csv", "a,0,1\n"), {"a"})
     (tmp_path / "latin.csv").write_bytes("clip,first,last\nü,0,1".encode("latin-1"))
     with pytest.raises(DataError, match="UTF-8"):
-        read_csv_ranges(tmp_path / "latin.csv", {"a"})
+        csv_ranges(tmp_path / "latin.csv", {"a"})
 
 
 def test_csv_range_beyond_the_clip(tmp_path: Path) -> None:
     """A range that ends behind the last frame is refused with file, line and both numbers."""
     path = written(tmp_path / "labels.csv", "clip,first,last\na,2,5\n")
     with pytest.raises(DataError, match=r"line 2: the range ends at frame 5, but clip a has 5 frames"):
-        csv_labels(read_csv_ranges(path, {"a"}), "a", 5, path)
+        csv_labels(csv_ranges(path, {"a"}), "a", 5, path)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 19), st.integers(0, 19)), max_size=8))
@@ -336,7 +344,7 @@ def test_csv_agrees_with_plain_slices(tmp_path_factory: pytest.TempPathFactory, 
     rows = [(clip, min(a, b), max(a, b)) for clip, a, b in rows]
     path = tmp_path_factory.mktemp("csv") / "labels.csv"
     path.write_text("clip,first,last\n" + "".join(f"{clip},{a},{b}\n" for clip, a, b in rows))
-    ranges = read_csv_ranges(path, set("abc"))
+    ranges = csv_ranges(path, set("abc"))
     for clip in "abc":
         wanted = [int(any(name == clip and a <= frame <= b for name, a, b in rows)) for frame in range(20)]
         assert csv_labels(ranges, clip, 20, path).tolist() == wanted
@@ -361,7 +369,7 @@ def test_csv_number_of_thousands_of_digits(tmp_path: Path) -> None:
     """It is refused with its line: Python turns no such text into a number."""
     path = written(tmp_path / "labels.csv", f"clip,first,last\n01,0,{'9' * 5000}\n")
     with pytest.raises(DataError, match=r"labels\.csv, line 2: last is"):
-        read_csv_ranges(path, {"01"})
+        csv_ranges(path, {"01"})
 
 
 @pytest.mark.parametrize("content", [b"\x93NUMPY\x01\x00\x0b\x00{'descr': (", b"\x93NUMPY\x01\x00\x05\x00((((\n"])

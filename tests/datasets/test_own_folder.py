@@ -117,18 +117,53 @@ def test_csv_that_does_not_fit(line: str, text: str, mine: Path) -> None:
     assert not all(finding.ok for finding in dataset.verify())
 
 
-@pytest.mark.parametrize("name", ["my clip", "gärten", "a[1]"])
-def test_name_that_cannot_be_a_key(name: str, mine: Path) -> None:
-    """Clip names become keys of npz files and parts of paths."""
+@pytest.mark.parametrize("name", ["my clip", "gärten", "入口 2", "a & b (copy)", "50%_#1~^{x}'", "file", "a" * 196])
+def test_names_may_have_blanks_and_any_letters(name: str, mine: Path) -> None:
+    """What people call their videos; only what has a meaning elsewhere is refused."""
     video(mine / "train" / f"{name}.avi", 1)
-    with pytest.raises(DataError, match="only letters"):
+    assert [clip.id for clip in opened(mine).clips("train")] == sorted(["Monday", name])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a[1]", r"'\[' may not be in it; rename it"),
+        ("a:b", "':' may not be in it"),
+        ("a$b", r"'\$' may not be in it"),
+        ("<b>", "'<' may not be in it"),
+        ("a\nb", "U[+]000A, which cannot be seen, may not be in it"),
+        ("a\u202eb", "U[+]202E, which cannot be seen"),
+        ("a\udcff", "U[+]DCFF, which cannot be seen"),
+        (" a", "it begins or ends with a blank"),
+        ("a.frames", "it ends with .frames, which marks arrays of a run"),
+        ("ä" * 101, "it has more than 200 bytes"),
+    ],
+)
+def test_name_that_cannot_be_a_key(name: str, text: str, mine: Path) -> None:
+    """Clip names become keys of npz files, parts of paths, and texts of pages and figures."""
+    video(mine / "train" / "new.avi", 1)
+    (mine / "train" / "new.avi").rename(mine / "train" / f"{name}.avi")
+    with pytest.raises(DataError, match=text):
         opened(mine).clips("train")
+
+
+def test_names_are_compared_in_one_normal_form(mine: Path) -> None:
+    """A folder unpacked from a Mac has 'a' and two dots where labels have one 'ä'; two such names are one clip."""
+    composed, decomposed = "G\u00e4rten", "Ga\u0308rten"
+    video(mine / "test" / f"{decomposed}.avi", 2)
+    (mine / "labels.csv").write_text(f"clip,first,last\n{composed},1,1\n", encoding="utf-8")
+    dataset = opened(mine)
+    assert [clip.id for clip in dataset.clips("test")] == [composed, "gate-2", "yard_1"]
+    assert dataset.labels(dataset.clips("test")[0]).tolist() == [0, 1]
+    video(mine / "test" / f"{composed}.avi", 2)
+    with pytest.raises(DataError, match="two clips have the id"):
+        opened(mine).clips("test")
 
 
 def test_two_clips_of_one_name(mine: Path) -> None:
     """A video and a folder of one name are refused."""
     pictures(mine / "train" / "Monday", range(2))
-    with pytest.raises(DataError, match="two clips called 'Monday'"):
+    with pytest.raises(DataError, match="two clips have the id 'Monday'"):
         opened(mine).clips("train")
 
 

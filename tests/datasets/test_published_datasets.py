@@ -273,7 +273,7 @@ def test_two_files_of_one_number_and_two_folders_of_one_clip(tmp_path: Path) -> 
     """'1.jpg' beside '001.jpg', and '1/' beside '01/', are refused with both paths."""
     frames = repackaged_ped2(tmp_path / "ped2") / "training" / "frames"
     picture(frames / "01" / "1.jpg")
-    with pytest.raises(DataError, match=r"001\.jpg and .*1\.jpg have the same frame number, 1"):
+    with pytest.raises(DataError, match=r"001\.jpg and 1\.jpg have the same frame number, 1"):
         located(TinyPed2(), tmp_path).clips("train")
     (frames / "01" / "1.jpg").unlink()
     picture(frames / "1" / "000.jpg")
@@ -538,6 +538,44 @@ def test_videos_beside_extracted_frames_are_two_copies(tmp_path: Path) -> None:
     for kind, source in (("images", ImageFiles), ("videos", VideoFile)):
         (clip,) = located(TinyAvenue(TinyAvenue.Parameters(frames_from=kind)), tmp_path).clips("train")
         assert isinstance(clip.source, source)
+
+
+def test_archives_unpacked_side_by_side_into_a_folder_of_the_datasets_name(tmp_path: Path) -> None:
+    """avenue/ holds 'Avenue Dataset' and ground_truth_demo: the frames are in the one, masks and labels beside it."""
+    outer = tmp_path / "avenue"
+    inner = outer / "Avenue Dataset"
+    video(inner / "training_videos" / "01.avi", 4)
+    for clip, labels in {"01": [0, 1, 0, 0, 0], "02": [1, 1, 1, 1], "10": [0, 0, 1]}.items():
+        video(inner / "testing_videos" / f"{clip}.avi", len(labels))
+        mat(outer / "ground_truth_demo" / "testing_label_mask" / f"{int(clip)}_label.mat", "volLabel", list(masks_of(labels)))
+    (outer / "labels").mkdir()
+    np.savez(outer / "labels" / "mine.npz", **{"01": np.zeros(5), "02": np.ones(4), "10": np.zeros(3)})
+    for dataset in (located(TinyAvenue(), tmp_path), located(TinyAvenue(TinyAvenue.Parameters(path=outer)), tmp_path)):
+        assert dataset.root == inner
+        assert [clip.id for clip in dataset.clips("test")] == ["01", "02", "10"] and len(dataset.clips("train")) == 1
+        assert dataset.available_label_sets() == ("pixel", "mine")
+        assert [finding for finding in dataset.verify() if not finding.ok] == []
+    shutil.rmtree(inner / "training_videos")
+    shutil.rmtree(inner / "testing_videos")
+    assert located(TinyAvenue(), tmp_path).root == outer  # labels alone are a copy as well
+    video(outer / "One" / "Avenue Dataset" / "training_videos" / "01.avi", 4)
+    video(outer / "Two" / "Avenue Dataset" / "training_videos" / "01.avi", 4)
+    with pytest.raises(DataError, match=r"2 copies are here: .*One.* and .*Two"):
+        located(TinyAvenue(), tmp_path)
+
+
+def test_what_is_no_clip_by_its_name_or_kind_is_named(tmp_path: Path) -> None:
+    """A video where another name is expected, or in a folder of frames; nothing is wrong by that, and masks are not meant."""
+    folder = official_ped2(tmp_path / "UCSDped2")
+    video(folder / "Test" / "Test001.avi", 2)
+    pictures(folder / "Train" / "extra", ["0.png"])
+    (folder / "Train" / "readme.txt").write_text("mine")
+    dataset = located(TinyPed2(), tmp_path)
+    assert [(one.path.relative_to(folder).as_posix(), one.reason, one.may_hold_frames) for one in dataset.passed_over()] == [
+        ("Train/extra", "no clip by its name", False),
+        ("Test/Test001.avi", "videos, where folders of pictures are read", False),
+    ]
+    assert [finding for finding in dataset.verify() if not finding.ok] == []
 
 
 def test_video_that_is_a_pointer_or_twice_there(tmp_path: Path) -> None:

@@ -379,6 +379,8 @@ def test_two_roots_and_two_parts_do_not_meet(tmp_path: Path) -> None:
 
 def test_ids_never_leave_their_folder() -> None:
     assert [file_stem(name) for name in ("01_0014", "a/b", "..", ".hidden")] == ["01_0014", "a%2Fb", "%2E.", "%2Ehidden"]
+    long = [file_stem("入口" * 60 + last) for last in "ab"]  # nine characters a letter
+    assert long[0] != long[1] and all(len(stem) <= 120 for stem in long) and file_stem("a" * 120) == "a" * 120
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ import scipy.io
 from bench.datasets.labels.arrays import as_labels, as_row, read_npy, read_npz
 from bench.datasets.labels.masks import read_npy_masks
 from bench.datasets.labels.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
-from bench.datasets.labels.ranges import csv_labels, ranges_to_labels, read_csv_ranges, read_m_ranges
+from bench.datasets.labels.own import read_own_labels
+from bench.datasets.labels.ranges import ranges_to_labels, read_m_ranges
 from bench.methods.regions import ReadRegions
 from bench.methods.scores import ReadScores
 from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving
@@ -84,6 +85,9 @@ TestVideoFile{end+1}.gt_frame = [5:9, 14:20];
 TestVideoFile{end+1}.gt_frame = [1:26];
 TestVideoFile{end+1}.gt_frame = [];
 """
+FRAMES_FILE = "".join(
+    ["clip,frame,label\n", *(f"{clip},{frame},{frame % 2}\n" for clip, length in LENGTHS.items() for frame in range(length))]
+)
 CSV_FILE = "clip,first,last\n01,0,4\n01,9,19\n\n02,25,25\n"
 
 
@@ -104,11 +108,14 @@ def check_ranges(clips: Sequence[np.ndarray], where: str) -> None:
         assert labels.sum() == len({frame for first, last in ranges.tolist() for frame in range(first, last + 1)})
 
 
-def read_csv(path: Path) -> None:
-    ranges = read_csv_ranges(path, LENGTHS)
+def read_own(path: Path) -> None:
+    """Whatever the file is: 0/1 for each frame of each test clip."""
+    labels = read_own_labels(path, sorted(LENGTHS))
     for clip, length in LENGTHS.items():
-        labels = csv_labels(ranges, clip, length, path)
-        assert labels.sum() == len({frame for first, last, _ in ranges.get(clip, ()) for frame in range(first, last + 1)})
+        found = labels.of(clip, length, lambda: LENGTHS)
+        assert found.dtype == np.uint8 and found.shape == (length,) and set(found.tolist()) <= {0, 1}
+        if labels.ranges is not None:
+            assert found.sum() == len({frame for first, last, _ in labels.ranges.get(clip, ()) for frame in range(first, last + 1)})
 
 
 def cell_array(cells: Sequence[np.ndarray]) -> np.ndarray:
@@ -776,7 +783,9 @@ READERS = {
     reader.name: reader
     for reader in [
         Reader("m", "UCSDped9.m", text_file(M_FILE, ("[", "]", ":", ",", "gt_frame", "end+1", "TestVideoFile{end+1}.gt_frame = [1:2];")), lambda path: check_ranges(read_m_ranges(path), str(path))),
-        Reader("csv", "labels.csv", text_file(CSV_FILE, (",", '"', "clip,first,last", "01", "\n", '"01', "1e3")), read_csv, st.text(max_size=60).map(lambda text: ("clip,first,last\n" + text).encode("utf-8", "replace"))),
+        Reader("csv", "labels.csv", text_file(CSV_FILE, (",", '"', "clip,first,last", "01", "\n", '"01', "1e3")), read_own, st.text(max_size=60).map(lambda text: ("clip,first,last\n" + text).encode("utf-8", "replace"))),
+        Reader("own-csv", "labels.csv", text_file(FRAMES_FILE, (",", ";", "clip,frame,label", "01", "\n", "0", "1", "2")), read_own),
+        Reader("own-npz", "labels.npz", npz_labels, read_own),
         Reader("mat", "gt.mat", mat, read_mat),
         Reader("mat73", "gt73.mat", mat73, read_mat),
         Reader("npy", "frame_labels.npy", npy_labels, read_npy_file),

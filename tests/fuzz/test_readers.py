@@ -19,7 +19,7 @@ SEED = int(os.environ.get("BENCH_FUZZ_SEED", "0"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
 COUNTS = {"video": 1000, "containers": 1000}
 NAMES = (
-    "m", "csv", "mat", "mat73", "npy", "npz", "image", "video", "containers", "boxes", "scores", "regions", "tracks", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
+    "m", "csv", "own-csv", "own-npz", "mat", "mat73", "npy", "npz", "image", "video", "containers", "boxes", "scores", "regions", "tracks", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
     "selection", "plugin",
 )  # fmt: skip
 

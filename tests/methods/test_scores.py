@@ -98,6 +98,44 @@ def test_arrays_without_names_are_taken_in_clip_order(tmp_path, caplog):
     assert caplog.text.count("clip order") == 1  # the file is read once
 
 
+def test_a_file_of_the_whole_dataset_where_some_clips_are_here(tmp_path, caplog):
+    """Scores of the dataset's other clips are not used, and it is said of how many; a clip that it does not have is refused."""
+    lengths = {"02": 3, "10": 4}
+    whole = {f"{number:02d}": np.full(lengths.get(f"{number:02d}", 3), float(number)) for number in range(1, 13)}
+    others = whole.keys() - lengths.keys()
+
+    def scores(arrays, *positional):
+        np.savez(tmp_path / "file.npz", *positional, **arrays)
+        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=lengths, other_test_clips=others)
+        method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
+        return {clip: method.score(OpenClip(clip, "test", length, "made"), context).values.tolist() for clip, length in lengths.items()}
+
+    with caplog.at_level(logging.WARNING, "test"):
+        assert scores(whole | {"03.frames": np.arange(3)}) == {"02": [2] * 3, "10": [10] * 4}
+    assert "the scores of 10 of its clips were not used" in caplog.text
+    assert scores({}, *whole.values()) == {"02": [2] * 3, "10": [10] * 4}  # without names, in the order of the whole dataset
+    assert scores({clip: whole[clip] for clip in lengths}) == scores(whole)
+    with pytest.raises(MethodError, match="it has '13', no test clip"):
+        scores(whole | {"13": np.zeros(3)})
+    with pytest.raises(MethodError, match="it has no scores of '10'"):
+        scores({clip: array for clip, array in whole.items() if clip != "10"})
+
+
+def test_arrays_without_names_need_one_order_of_the_clips(tmp_path):
+    """Of clips '2' and '10' either may be the first."""
+    np.savez(tmp_path / "file.npz", np.zeros(3), np.ones(3))
+    context = make_context(0, "cpu", tmp_path, test_lengths={"10": 3, "2": 3})
+    with pytest.raises(MethodError, match=r"the order of the clips is in doubt: by letters '10', '2', by numbers '2', '10'"):
+        ReadScores(ScoresParameters(tmp_path / "file.npz")).score(OpenClip("2", "test", 3, "made"), context)
+
+
+def test_keys_are_compared_in_one_normal_form(tmp_path):
+    """A key with 'a' and two dots is the clip with one 'ä'."""
+    np.savez(tmp_path / "file.npz", **{"Ga\u0308rten": np.zeros(3)})
+    context = make_context(0, "cpu", tmp_path, test_lengths={"G\u00e4rten": 3})
+    ReadScores(ScoresParameters(tmp_path / "file.npz")).score(OpenClip("G\u00e4rten", "test", 3, "made"), context)
+
+
 def test_each_dataset_has_its_file(tmp_path):
     """{dataset} in the path stands for the dataset's name, and one method may meet several."""
     for dataset, value in (("ped2", 1.0), ("avenue", 2.0)):

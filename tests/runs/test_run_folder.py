@@ -1,5 +1,6 @@
 """The run folder: what is written is read back, and what is damaged is said."""
 
+import io
 import json
 import os
 
@@ -264,3 +265,13 @@ def test_cells_are_found_without_run_json(run):
     (run.path / "cells/pca/ped2/2").mkdir()
     (run.path / "cells/pca/ped2/2/cell.json").write_text("{")
     assert [(found.seed, found.status) for found in run.cells_left()] == [(0, "done"), (1, "queued")]
+
+
+def test_arrays_are_written_as_numpy_writes_them_whatever_their_names():
+    """Byte by byte; and under the names of numpy's own parameters, which it refuses or swallows."""
+    arrays = {"01": np.arange(5, dtype=np.float32), "01.frames": np.arange(5), "gärten 2": np.asfortranarray(np.ones((3, 2)))}
+    numpys = io.BytesIO()
+    np.savez_compressed(numpys, **arrays)
+    assert npz(arrays) == numpys.getvalue()
+    found = np.load(io.BytesIO(npz({"file": np.ones(2), "allow_pickle": np.zeros(1)})))
+    assert {name: found[name].tolist() for name in found} == {"file": [1, 1], "allow_pickle": [0]}
