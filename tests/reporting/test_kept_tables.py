@@ -9,8 +9,9 @@ from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 from bench import Scores
 from bench.errors import RequestError
 from bench.plugins.registry import load
+from bench.reporting.latex import to_latex
 from bench.reporting.report import KINDS, open_source
-from bench.reporting.tables import to_latex, to_text
+from bench.reporting.tables import to_text
 from bench.reporting.tracks import read_tracks
 from bench.runs.merged import MergedRun
 from bench.runs.regions import TrueRegions
