@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
 from ..plugins.selection import select_one
-from ..runs.checksums import digest_of
+from ..runs.checksums import digest_of, sealed
 from ..runs.fields import misfit
 from ..runs.files import read_json, write_json, write_text
 from ..runs.folder import Run
@@ -72,7 +72,7 @@ class Index:
         """Write report.json."""
         used = {one["question"] for one in self.files.values()}
         questions = {name: self.questions[name] for name in sorted(used & self.questions.keys())}
-        write_json(self.path, {"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))})
+        write_json(self.path, sealed({"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))}))
 
 
 def _is_inside(path: str) -> bool:
@@ -105,7 +105,7 @@ class Output:
                     self._remove(f"{place}/{name}.{form}")
             for file, content in files.items():
                 self._put(f"{place}/{file}", content, question, source)
-        here = {path.stem: path for path in sorted((self.folder / place).glob("*.tex")) if _kind(path.stem)}
+        here = {path.stem: path for path in sorted((self.folder / place).glob("*.tex")) if table_kind(path.stem)}
         tables = {stem: path.read_text(encoding="utf-8", errors="replace") for stem, path in here.items()}
         for file, content in shared_files(source, tables).items():
             self._put(f"{place}/{file}", content, question, source)
@@ -148,9 +148,9 @@ class Output:
         stale: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for path in [*self.index.files, *self._unlisted()]:
             place = Path(path)
-            if place.parts[0] == "tables" and place.suffix == ".tex" and self._is_stale(path) and _kind(place.stem):
+            if place.parts[0] == "tables" and place.suffix == ".tex" and self._is_stale(path) and table_kind(place.stem):
                 tracks = self.index.files.get(path, {}).get("tracks", [])
-                stale.setdefault(("/".join(place.parts[1:-1]), tuple(tracks)), []).append(_kind(place.stem))
+                stale.setdefault(("/".join(place.parts[1:-1]), tuple(tracks)), []).append(table_kind(place.stem))
         if any(self._is_stale(f"tables/{name}") for name in NUMBERS if (self.folder / "tables" / name).is_file()):
             self.numbers([])
         for (question, tracks), names in stale.items():
@@ -231,7 +231,7 @@ class Output:
 
     def _unlisted(self) -> list[str]:
         """Return tables, figures and page that no report.json tells of: those of earlier versions."""
-        found = [path for pattern in ("*.tex", "*/*.tex") for path in (self.folder / "tables").glob(pattern) if _kind(path.stem)]
+        found = [path for pattern in ("*.tex", "*/*.tex") for path in (self.folder / "tables").glob(pattern) if table_kind(path.stem)]
         found += [path for path in (self.folder / "figures").glob("*.pdf") if path.stem.partition("-")[0] in drawing.KINDS]
         found += [page for page in [self.folder / "report.html"] if page.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in found]
@@ -269,8 +269,8 @@ class Output:
 _SAID = "The run has changed since this was made. `bench report` with the same options makes it anew."
 
 
-def _kind(stem: str) -> str:
-    """Return the kind of table that a file holds; empty for other files."""
+def table_kind(stem: str) -> str:
+    """Return the kind of table that a file of this name holds, without its ending; empty for other files."""
     name = stem.removesuffix("-tracks")
     return name if name in KINDS else ""
 

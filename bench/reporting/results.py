@@ -176,7 +176,7 @@ def _digest_of_dataset(record: DatasetRecord) -> str:
     arrays = {f"{label_set}/{clip}": array for label_set, clips in record.labels.items() for clip, array in clips.items()}
     for clip, regions in record.regions.items():
         arrays |= {f"{clip} boxes": regions.boxes, f"{clip} frames": regions.frames}
-    return digest_of_value([words, {name: hashlib.sha256(np.ascontiguousarray(array)).hexdigest() for name, array in arrays.items()}])
+    return digest_of_value([words, {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}])
 
 
 def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]]:

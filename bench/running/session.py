@@ -249,11 +249,14 @@ def write_run(plan: Plan, registry: Registry) -> None:
 
 
 def _of_what_stays(plan: Plan, checksums: Mapping[str, str]) -> dict[str, str]:
-    """Return the checksums of files that this run does not write anew."""
-    anew = [f"{cell.record.folder}/" for cell in plan.cells if not cell.reuse]
-    if anew:
-        anew.append("datasets/")
-    return {name: value for name, value in checksums.items() if not name.startswith(tuple(anew))}
+    """Return the checksums of files that this run does not write anew: scores that are used again, and cells of earlier requests."""
+    mine = {cell.record.folder for cell in plan.cells}
+    kept = {f"{cell.record.folder}/scores.npz" for cell in plan.cells if cell.reuse}
+    return {
+        name: value
+        for name, value in checksums.items()
+        if name in kept or (name.startswith("cells/") and name.rpartition("/")[0] not in mine)
+    }
 
 
 def _merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
