@@ -242,7 +242,8 @@ def _cell(run: Run, planned: CellRecord, dataset: DatasetRecord | None, registry
 
 def _own_key(subject: str, cell: CellRecord, dataset: DatasetRecord | None) -> Iterator[Finding]:
     """Compare a cell with its own key, which decides what it is."""
-    pairs = [(name, getattr(cell, name), cell.key.get(name)) for name in ("method", "seed", "scene", "parameters") if name in cell.key]
+    names = [name for name in ("method", "seed", "scene", "parameters") if name in cell.key]
+    pairs: list[tuple[str, Any, Any]] = [(name, getattr(cell, name), cell.key[name]) for name in names]
     if dataset is not None and cell.status == "done" and cell.key.get("dataset"):
         pairs.append(("fingerprint of the dataset", dataset.fingerprint, cell.key["dataset"]))
     for name, value, of_key in pairs:
