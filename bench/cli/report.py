@@ -86,8 +86,8 @@ def command(
     from ..plugins.selection import select_one
     from ..plugins.syntax import nearest
     from ..reporting import figures as drawing
-    from ..reporting.page import write_page
-    from ..reporting.report import KINDS, open_source, write_kinds
+    from ..reporting.output import Output
+    from ..reporting.report import KINDS, open_source, question_name
     from ..reporting.tables import to_text
 
     registry = load(plugin)
@@ -112,20 +112,23 @@ def command(
         source = open_source(run, registry, chosen, registry.metrics[metric], tracks)
         folder = out or run.path
         everything = not (tables or figures or page or videos)
-        written: list[Path] = []
-        missing: list[str] = []
+        output = Output(source, folder)
         if tables or everything:
-            written, missing = write_kinds(source, tables or tuple(KINDS), folder / "tables")
+            output.tables(tables or tuple(KINDS))
+        if everything:
+            output.numbers([chosen])
         if figures or everything:
-            drawn = drawing.write_figures(source, figures or drawing.OF_THE_RUN, folder / "figures", lambda cell: _remake(run, cell, data))
-            written, missing = written + drawn[0], missing + drawn[1]
+            output.figures(figures or drawing.OF_THE_RUN, lambda cell: _remake(run, cell, data))
         if page or everything:
-            made = write_page(source, folder / "report.html")
-            written, missing = written + made[0], missing + made[1]
+            output.page()
+        question = question_name(source)
+        filmed: list[Path] = []
         if videos:
             from .video import make_videos
 
-            written += make_videos(source, videos, video_methods, data, fps, folder / "videos")
+            filmed = make_videos(source, videos, video_methods, data, fps, folder / "videos" / question)
+        written = output.finish() if output.written else []
+        written += filmed
     except RunError as error:
         raise RequestError(str(error)) from error
     if not everything:
@@ -136,12 +139,14 @@ def command(
         click.echo(to_text(source.comparison))
     for path in written:
         click.echo(f"wrote {path}")
-    for sentence in missing:
+    for sentence in output.left_out:
         click.echo(f"left out: {sentence}")
     if page or everything:
-        click.echo(f"next: open {shlex.quote(str(folder / 'report.html'))} in a browser")
+        click.echo(f"next: open {shlex.quote(str(next(path for path in written if path.suffix == '.html')))} in a browser")
     if tables or everything:
-        click.echo(f"next: (cd {shlex.quote(str(folder / 'tables'))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)")
+        click.echo(
+            f"next: (cd {shlex.quote(str(folder / 'tables' / question))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)"
+        )
 
 
 def _remake(run: Run, cell: CellRecord, data: tuple[Path, ...]) -> Distinction:

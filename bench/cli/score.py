@@ -31,16 +31,21 @@ from .status import newest_run
     show_default=True,
     metavar="NAME",
     shell_complete=names("metrics"),
-    help="Metric of the printed tables: auc, ap, eer.",
+    help="Metric of the tables: auc, ap, eer.",
 )
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write tables/. [default: the run's own folder]")
 @click.option("--json", "as_json", is_flag=True, help="The lines of results.csv under these protocols, as JSON.")
 @plugin_option
-def command(run: Path | None, protocol: str | None, metric: str, as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Compute the tables of RUN (default: the newest below results/) under other protocols, from its stored scores."""
+def command(run: Path | None, protocol: str | None, metric: str, out: Path | None, as_json: bool, plugin: tuple[Path, ...]) -> None:
+    """Compute the tables of RUN (default: the newest below results/) under other protocols, from its stored scores.
+
+    Those under another protocol or metric than the run's own are written to a folder of their name below tables/.
+    """
     from ..errors import RequestError, RunError
     from ..plugins.registry import load
     from ..plugins.selection import select
-    from ..reporting.tables import comparison_text, write_tables
+    from ..reporting.output import write_tables
+    from ..reporting.tables import comparison_text
     from ..runs.folder import Run
 
     registry = load(plugin)
@@ -56,7 +61,7 @@ def command(run: Path | None, protocol: str | None, metric: str, as_json: bool, 
             json.dump(json.loads(frame.to_json(orient="records")), sys.stdout, indent=1)
             click.echo()
             return
-        written = write_tables(opened, registry, [selected.parameters for selected in chosen], table_protocol=chosen[0].text)
+        written = write_tables(opened, registry, [selected.text for selected in chosen], metric, out)
         for number, selected in enumerate(chosen):
             if number:
                 click.echo()

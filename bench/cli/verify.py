@@ -1,4 +1,4 @@
-"""`bench verify`: is a dataset what it should be?"""
+"""`bench verify`: is a dataset, or a run, what it should be?"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from .complete import selection
 from .options import one_selection, plugin_option
+from .verify_run import is_run, verify_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 @click.command(
     "verify",
-    short_help="Check datasets against what they should be.",
-    epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify 'folder[path=my-videos]' --full",
+    short_help="Check datasets, or a run, against what they should be.",
+    epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify results/RUN; bench verify 'folder[path=my-videos]' --full",
 )
 @click.argument("datasets", nargs=-1, metavar="[DATASETS]...", shell_complete=selection("datasets"))
 @click.option(
@@ -37,8 +38,13 @@ if TYPE_CHECKING:
 def command(datasets: tuple[str, ...], data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
     """Check DATASETS (names or selections, default: all) clip by clip: frames, labels, pixel masks, and what is passed over.
 
+    Given the folder of a RUN, compute every number of its tables again from its scores and labels, and compare checksums, labels and what
+    its files say of each other; nothing is written.
+
     Ends with 0 where everything is as it should be, with 1 where something is missing or wrong.
     """
+    if len(datasets) == 1 and is_run(datasets[0]):
+        sys.exit(verify_run(Path(datasets[0]), as_json, plugin))
     sys.exit(verify(one_selection(datasets) or "all", data, full, as_json, plugin))
 
 

@@ -15,9 +15,9 @@ def command_name(*parts: str) -> str:
     return "".join(DIGITS[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words)
 
 
-def to_macros(table: Comparison, metric: str) -> str:
+def to_macros(table: Comparison, metric: str, protocol: str = "") -> str:
     r"""Return the commands of a comparison: `\AUC...`, with `...SD` and `...Seeds` for several seeds, `...Low` and `...High`
-    for the ends of the interval over clips.
+    for the ends of the interval over clips. A protocol other than the run's own stands in the names, `\AUCRaw...`.
 
     Names that are the same in letters are told apart by an X at the end, in the order of the rows.
     """
@@ -32,7 +32,7 @@ def to_macros(table: Comparison, metric: str) -> str:
                 values |= {"SD": entry.sd, "Seeds": str(entry.seeds)}
             if entry.low:
                 values |= {"Low": entry.low, "High": entry.high}
-            name = command_name(metric.upper(), line.label, column)
+            name = command_name(metric.upper(), protocol, line.label, column)
             while any(name + suffix in taken for suffix in values):
                 name += "X"
             taken |= {name + suffix for suffix in values}

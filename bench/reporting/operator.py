@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from ..errors import RunError
 from ..runs.folder import CellRecord, DatasetRecord, Run
-from ..scoring.alarms import QUANTILE, Alarms, alarms, threshold_of
+from ..scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from ..scoring.protocols import Protocol, sentence
 from .comparison import DASH, MARKS, Comparison, Entry, Footnotes, Line
 from .results import Evidence, label_sets_of
 
-COLUMNS = ("events found", "delay/frames", "delay/s", "false alarms/h")
+COLUMNS = ("events found", "delay/frames", "delay/s", "false alarms/h", "false alarm min/h", "normal above/%")
 
 
 def operator(run: Run, protocol: Protocol, evidence: Evidence) -> list[Comparison]:
@@ -75,23 +75,43 @@ def _outcome(run: Run, cells: Sequence[CellRecord], label_set: str, protocol: Pr
         tuple(delay for one in found for delay in one.delays),
         sum(one.false_alarms for one in found),
         sum(one.normal_frames for one in found),
+        sum(one.false_frames for one in found),
+        sum(one.on_already for one in found),
     )
 
 
 def _entries(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -> list[Entry]:
     """Return the places of a row; over several seeds: means, and the median of all delays."""
     delays = [delay for one in found for delay in one.delays]
-    events = Entry(f"{statistics.fmean(len(one.delays) for one in found):.3g} of {found[0].events}")
+    on_already = statistics.fmean(one.on_already for one in found)
+    early = f"when {on_already:.3g} of these events began, an alarm went on already: they are found without a delay"
+    events = Entry(
+        f"{statistics.fmean(len(one.delays) for one in found):.3g} of {found[0].events}",
+        notes=(footnotes.letter(early),) if on_already else (),
+    )
     nothing = Entry(mark=DASH, notes=(footnotes.letter("no event is found"),)) if not delays else None
     median = statistics.median(delays) if delays else 0.0
     rate = record.frame_rate
     if not rate:
         unknown = Entry(mark=DASH, notes=(footnotes.letter("the frame rate of the dataset is not known in this run"),))
-        return [events, nothing or Entry(f"{median:g}"), unknown, unknown]
+        return [events, nothing or Entry(f"{median:g}"), unknown, unknown, *_false_time(found, footnotes)]
     hours = statistics.fmean(one.normal_frames for one in found) / rate / 3600
     false = statistics.fmean(one.false_alarms for one in found)
     hourly = Entry(f"{false / hours:.1f}") if hours else Entry(mark=DASH, notes=(footnotes.letter("no normal frame has a score"),))
-    return [events, nothing or Entry(f"{median:g}"), nothing or Entry(f"{median / rate:.1f}"), hourly]
+    return [events, nothing or Entry(f"{median:g}"), nothing or Entry(f"{median / rate:.1f}"), hourly, *_false_time(found, footnotes)]
+
+
+def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[Entry]:
+    """Return minutes of false alarm in an hour of normal video, and the share of normal frames above, marked where more was promised."""
+    frames = sum(one.normal_frames for one in found)
+    if not frames:
+        return [Entry(mark=DASH, notes=(footnotes.letter("no normal frame has a score"),))] * 2
+    above = sum(one.false_frames for one in found)
+    notes: tuple[str, ...] = ()
+    if more_than_promised(above, frames, 1 - QUANTILE):
+        promised = f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} % of normal frames above it"
+        notes = (footnotes.letter(promised),)
+    return [Entry(f"{60 * above / frames:.2f}"), Entry(f"{100 * above / frames:.2f}", notes=notes)]
 
 
 def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) -> str:
@@ -100,8 +120,9 @@ def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) ->
         f"What an operator gets on {cells[0].dataset}, labels {label_set}: the threshold is the {QUANTILE:g} quantile of the scores of the "
         "training frames, which the method was trained on; the score of a new normal frame tends to be higher. "
         f"Training and test scores: {smoothing}; not normalised. An event is a run of anomalous frames, an alarm a run of frames above the "
-        "threshold; an alarm that meets no anomalous frame is false. Median delay of the events found, from their first frames; false alarms "
-        "an hour of normal video. "
+        "threshold, split where an event begins or ends; each part on normal frames is a false alarm. Median delay of the events found, from "
+        "their first frames; false alarms, and minutes of false alarm, in an hour of normal video; the share of normal frames above the "
+        "threshold. "
         f"Profile: {', '.join(dict.fromkeys(cell.profile for cell in cells if cell.profile))}."
     )
 

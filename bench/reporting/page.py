@@ -45,8 +45,8 @@ PICTURES = ("frame", "reconstruction", "error")
 """What `--keep images` writes of a frame: images/CLIP/FRAME-{frame,reconstruction,error}.jpg."""
 
 
-def write_page(source: Source, path: Path) -> tuple[list[Path], list[str]]:
-    """Write the page of a run.
+def write_page(source: Source, path: Path, tables_of: str = "") -> tuple[list[Path], list[str]]:
+    """Write the page of a run. It links to the files of `tables/`, or of its folder `tables_of`, which stand beside it.
 
     Returns its path, and a sentence for each thing that was left out of it.
     """
@@ -55,7 +55,7 @@ def write_page(source: Source, path: Path) -> tuple[list[Path], list[str]]:
         source.comparison if one == source.protocol else compare(source.run, one, source.metric, source.evidence) for one in protocols
     ]
     data = _data(source, protocols, tables)
-    words = _words(source, path, protocols, tables)
+    words = _words(source, path.parent, "/".join(filter(None, ["tables", tables_of])), protocols, tables)
     script, style = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
     frame = _render(words | {"script": script, "style": style, "data": _json(data), "pictures": "[]"})
     pictures = _pictures(source, data, LIMIT - len(frame.encode()))
@@ -371,9 +371,8 @@ def _pictures(source: Source, data: dict[str, Any], room: int) -> _Pictures:
 # -- what the template writes -----------------------------------------------------------------------------------------------
 
 
-def _words(source: Source, path: Path, protocols: Sequence[Protocol], tables: Sequence[Comparison]) -> dict[str, Any]:
+def _words(source: Source, place: Path, folder: str, protocols: Sequence[Protocol], tables: Sequence[Comparison]) -> dict[str, Any]:
     """Return everything that stands on the page as text: tables, failures, provenance."""
-    folder = path.parent / "tables"
     cells = source.evidence.cells
     return {
         "title": source.run.path.resolve().name,
@@ -386,8 +385,8 @@ def _words(source: Source, path: Path, protocols: Sequence[Protocol], tables: Se
             for name, kind in KINDS.items()
             if name not in ("comparison", "scenes", "speed") and (found := kind.make(source))
         ],
-        "links": {name: _links(folder, [f"{name}.{form}" for form in ("txt", "md", "tex")]) for name in KINDS},
-        "data_links": _links(folder, ["results.csv", "summary.csv", "references.bib"]),
+        "links": {name: _links(place, folder, [f"{name}.{form}" for form in ("txt", "md", "tex")]) for name in KINDS},
+        "data_links": _links(place, "tables", ["results.csv", "summary.csv"]) + _links(place, folder, ["references.bib"]),
         "families": {cell.label: cell.family for cell in cells},
         "trivial": TRIVIAL,
         "has_scenes": any(record.has_scenes for record in _datasets(source)),
@@ -415,9 +414,9 @@ def _intervals(source: Source, protocols: Sequence[Protocol]) -> dict[tuple[str,
     return found
 
 
-def _links(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (address, name) of those tables that are there, beside the page."""
-    return [(f"tables/{quote(name)}", name) for name in names if (folder / name).is_file()]
+def _links(place: Path, folder: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (address, name) of those tables that are there, in a folder beside the page."""
+    return [(f"{folder}/{quote(name)}", name) for name in names if (place / folder / name).is_file()]
 
 
 def _log_tail(path: Path) -> str:

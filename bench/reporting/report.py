@@ -1,13 +1,15 @@
-"""The whole report of a run: every table in every form, numbers for running text, figures, and the page."""
+"""The tables of a report: what kinds there are, and the content of their files. `output` writes them."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ..errors import RequestError
 from ..plugins.registry import Registry
-from ..runs.files import write_text
+from ..plugins.selection import select_one
 from ..runs.folder import CellRecord, Run
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol
@@ -21,7 +23,7 @@ from .macros import to_macros
 from .operator import operator
 from .published import bibliography
 from .published_tables import ddl_table, with_columns, with_rows
-from .results import Evidence
+from .results import Evidence, evaluate_run, results_frame, summary_frame
 from .scenes import scenes
 from .sensitivity import sensitivity
 from .tables import to_markdown, to_text
@@ -40,17 +42,22 @@ class Source:
     comparison: Comparison
     tracks: Mapping[str, Mapping[str, TrackRegions]] = field(default_factory=dict)
     """Label of a dataset -> clip id -> tracks that the user brought."""
+    tracks_from: tuple[str, ...] = ()
+    """Where these came from, as the user said."""
 
 
-def open_source(run: Run, registry: Registry, protocol: Protocol, metric: Metric, tracks: Sequence[str] = ()) -> Source:
-    """Read a run, and folders of tracks: DIR, or DATASET=DIR.
+def open_source(
+    run: Run, registry: Registry, protocol: Protocol, metric: Metric, tracks: Sequence[str] = (), evidence: Evidence | None = None
+) -> Source:
+    """Read a run, where its `evidence` was not read before, and folders of tracks: DIR, or DATASET=DIR.
 
     Raises
     ------
     RequestError : a folder that has no tracks of a dataset of the run, or a line that is none.
     """
-    evidence = Evidence(run)
-    return Source(run, registry, protocol, metric, evidence, compare(run, protocol, metric, evidence), find_tracks(tracks, evidence))
+    evidence = evidence or Evidence(run)
+    comparison = compare(run, protocol, metric, evidence)
+    return Source(run, registry, protocol, metric, evidence, comparison, find_tracks(tracks, evidence), tuple(tracks))
 
 
 @dataclass(frozen=True)
@@ -125,42 +132,78 @@ KINDS = {
 """Every kind of table, by the name that `--table` takes, in the order of the report."""
 
 
-def write_kinds(source: Source, names: Sequence[str], folder: Path) -> tuple[list[Path], list[str]]:
-    """Write tables as text, Markdown and LaTeX, the commands of `numbers.tex`, `references.bib`, and `all.tex`, which shows them all.
+def question_name(source: Source) -> str:
+    """Return the name of what a source asks, for paths; empty for AUC under the run's own protocol.
+
+    A protocol gives its name, with 8 hex digits of a hash where that is more than small letters, digits and hyphens, and a metric
+    follows behind '_': 'raw', 'raw_ap', '_ap', 'median17-edge-zero-0c0b5f1e'.
+    """
+    try:
+        own = select_one("protocols", source.run.manifest["protocol"], source.registry).parameters
+    except RequestError:  # that of a plugin which is not loaded
+        own = None
+    protocol = "" if source.protocol == own else _in_paths(source.protocol.name)
+    return protocol + ("" if source.metric.name == "auc" else f"_{_in_paths(source.metric.name)}")
+
+
+def _in_paths(name: str) -> str:
+    if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        return name
+    return f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def stem_of(name: str, source: Source) -> str:
+    """Return the name of the files of a kind of table; with tracks, which add columns, localisation has another one."""
+    return f"{name}-tracks" if name == "localisation" and source.tracks else name
+
+
+def kind_files(source: Source, name: str) -> dict[str, str]:
+    """Return the files of one kind of table by name: text, Markdown and LaTeX; none where the run has no such table.
 
     Several tables of one kind (one a dataset) stand in one file.
-
-    Returns the paths, and a sentence for each kind that this run has none of.
     """
-    written, missing = [], []
-    cited: set[str] = set()
-    for name in names:
-        tables = KINDS[name].make(source)
-        if not tables:
-            missing.append(f"{name}: {KINDS[name].absent}")
-            continue
-        cited |= {line.citation for table in tables for line in table.lines if line.citation}
-        labels = [f"tab:{name}" + (f"-{number}" if number > 1 else "") for number in range(1, len(tables) + 1)]
-        forms = {
-            "txt": "\n\n".join(map(to_text, tables)),
-            "md": "\n\n".join(map(to_markdown, tables)),
-            "tex": "\n".join(to_latex(table, label) for table, label in zip(tables, labels)),
-        }
-        for form, content in forms.items():
-            write_text(folder / f"{name}.{form}", content)
-            written.append(folder / f"{name}.{form}")
+    tables = KINDS[name].make(source)
+    if not tables:
+        return {}
+    stem = stem_of(name, source)
+    label = "tab:" + "-".join(filter(None, [question_name(source), stem]))
+    labels = [label + (f"-{number}" if number > 1 else "") for number in range(1, len(tables) + 1)]
+    return {
+        f"{stem}.txt": "\n\n".join(map(to_text, tables)),
+        f"{stem}.md": "\n\n".join(map(to_markdown, tables)),
+        f"{stem}.tex": "\n".join(to_latex(table, label) for table, label in zip(tables, labels)),
+    }
+
+
+def shared_files(source: Source, tables: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands beside the LaTeX tables of one question: numbers.tex, references.bib, and all.tex, which shows them all.
+
+    Parameters
+    ----------
+    tables : the name of each LaTeX file of a table, without its ending, and its content.
+    """
+    cited = {key for text in tables.values() for key in re.findall(r"\\cite\{([^}]*)\}", text)}
     known = [(cls.info.citation, cls.info.bibtex) for cls in source.registry.methods.values() if cls.info.citation in cited]
     known += [(cell.citation, cell.bibtex) for cell in source.evidence.cells]
     entries = bibliography(sorted(cited)) | {key: bibtex.strip() for key, bibtex in known if bibtex}
-    others = {
-        "numbers.tex": to_macros(source.comparison, source.metric.name),
+    order = [stem for name in KINDS for stem in (name, f"{name}-tracks") if stem in tables]
+    protocol = source.protocol.name if question_name(source).partition("_")[0] else ""
+    return {
+        "numbers.tex": to_macros(source.comparison, source.metric.name, protocol),
         "references.bib": "".join(f"{entries[key]}\n\n" for key in sorted(entries)).rstrip("\n") + "\n" * bool(entries),
-        "all.tex": _document([path.stem for path in written if path.suffix == ".tex"]),
+        "all.tex": _document(order),
     }
-    for file, content in others.items():
-        write_text(folder / file, content)
-        written.append(folder / file)
-    return written, missing
+
+
+def number_files(source: Source, protocols: Sequence[Protocol]) -> dict[str, str]:
+    """Return results.csv and summary.csv: every named protocol and these, under every metric."""
+    every = {protocol.name: protocol for protocol in [*source.registry.protocols.values(), *protocols]}
+    metrics = list(source.registry.metrics.values())
+    rows = evaluate_run(source.run, every.values(), metrics, source.evidence)
+    return {
+        "results.csv": results_frame(source.run, every.values(), metrics, rows).to_csv(index=False, lineterminator="\n"),
+        "summary.csv": summary_frame(rows).to_csv(index=False, lineterminator="\n"),
+    }
 
 
 def _document(names: Sequence[str]) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import RunError
 from ..method import Scores
-from ..runs.folder import CellRecord, DatasetRecord, Run
+from ..runs.checksums import digest_of, digest_of_value
+from ..runs.folder import CHECKED, KEPT, CellRecord, DatasetRecord, Run
 from ..scoring.evaluate import ClipScores, Result, evaluate, processed
 from ..scoring.intervals import METRIC, Interval, interval
 from ..scoring.metrics import Metric
@@ -81,6 +83,7 @@ class Evidence:
     def __init__(self, run: Run) -> None:
         self.cells = run.cells()
         self._run = run
+        self._as_kept = [replace(cell) for cell in self.cells]
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
         self._common: dict[str, Common] = {}
@@ -105,6 +108,19 @@ class Evidence:
             except RunError:
                 return None
         return self._datasets[cell.dataset_folder]
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all that tables, figures and page are made from; where it differs, they are stale."""
+        files = {
+            f"{cell.folder}/{name}": digest_of(self._run.cell_path(cell) / name)
+            for cell in self._as_kept
+            for name in CHECKED
+            if name != KEPT["weights"] and (self._run.cell_path(cell) / name).exists()
+        }
+        records = {cell.dataset_folder: self.dataset(cell) for cell in self._as_kept}
+        datasets = {name: None if record is None else _digest_of_dataset(record) for name, record in records.items()}
+        return digest_of_value([list(map(_told, self._as_kept)), files, datasets])
 
     def scored_frames(self, cell: CellRecord) -> int:
         """Return how many frames a cell that is done gave a score."""
@@ -150,6 +166,20 @@ class Evidence:
                 common.intersection_update(found.get(clip, ()))
         self._common[dataset_folder] = Common(frames, list(dict.fromkeys(counted)), list(dict.fromkeys(short)))
         return self._common[dataset_folder]
+
+
+def _told(cell: CellRecord) -> dict[str, Any]:
+    """Return the fields of a cell that say something, so that a field which only later versions have changes no digest."""
+    return {name: value for name, value in asdict(cell).items() if value not in ("", None, [], {})}
+
+
+def _digest_of_dataset(record: DatasetRecord) -> str:
+    """Return the SHA-256 of what a run keeps of a dataset."""
+    words = {name: value for name, value in vars(record).items() if name not in ("labels", "regions")}
+    arrays = {f"{label_set}/{clip}": array for label_set, clips in record.labels.items() for clip, array in clips.items()}
+    for clip, regions in record.regions.items():
+        arrays |= {f"{clip} boxes": regions.boxes, f"{clip} frames": regions.frames}
+    return digest_of_value([words, {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}])
 
 
 def _grouped(evidence: Evidence) -> Iterator[tuple[CellRecord, list[CellRecord]]]:

@@ -1,22 +1,16 @@
-"""The tables of a run: results.csv, summary.csv, and the comparison as text, Markdown and LaTeX."""
+"""A table as text and as Markdown."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from ..plugins.registry import Registry
 from ..plugins.selection import select_one
-from ..runs.files import write_text
 from ..runs.folder import Run
 from ..scoring.metrics import choose_metric
-from ..scoring.protocols import Protocol
-from .ablation import ablate
 from .comparison import DASH, Comparison, Entry, compare
-from .latex import to_latex
-from .results import Evidence, evaluate_run, results_frame, summary_frame
 
 WIDTH = 100
 """Columns of a terminal that text is wrapped to."""
@@ -25,41 +19,6 @@ _LABEL = 44
 _GAP = "   "
 _MARKS = {0: " ", 1: "*", 2: "+"}
 TIED = "~"
-
-
-def write_tables(run: Run, registry: Registry, protocols: Sequence[Protocol] | None = None, table_protocol: str = "median17") -> list[Path]:
-    """Write every table of a run and return their paths. Equal scores give equal bytes.
-
-    Parameters
-    ----------
-    protocols : computed beside all named ones and that of the table, so that no line is lost when a run is scored again.
-    table_protocol : selector of the protocol of the comparison, whose metric is `auc`.
-    """
-    chosen: Protocol = select_one("protocols", table_protocol, registry).parameters
-    every = {protocol.name: protocol for protocol in [*registry.protocols.values(), *(protocols or ()), chosen]}
-    evidence = Evidence(run)
-    metrics = list(registry.metrics.values())
-    rows = evaluate_run(run, every.values(), metrics, evidence)
-    table = compare(run, chosen, registry.metrics["auc"], evidence)
-    contents = {
-        "results.csv": results_frame(run, every.values(), metrics, rows).to_csv(index=False, lineterminator="\n"),
-        "summary.csv": summary_frame(rows).to_csv(index=False, lineterminator="\n"),
-        "comparison.txt": to_text(table),
-        "comparison.md": to_markdown(table),
-        "comparison.tex": to_latex(table),
-        "references.bib": _bibliography(evidence),
-    }
-    if (ablation := ablate(table, evidence.cells)) is not None:
-        contents |= {"ablation.txt": to_text(ablation), "ablation.md": to_markdown(ablation), "ablation.tex": to_latex(ablation)}
-    for name, content in contents.items():
-        write_text(run.tables / name, content)
-    return [run.tables / name for name in contents]
-
-
-def _bibliography(evidence: Evidence) -> str:
-    """Return the BibTeX entries of the methods of a run, each once, by key."""
-    entries = {cell.citation: cell.bibtex.strip() for cell in evidence.cells if cell.bibtex}
-    return "".join(f"{entries[key]}\n\n" for key in sorted(entries)).rstrip("\n") + "\n" * bool(entries)
 
 
 def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "auc") -> str:

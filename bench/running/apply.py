@@ -23,6 +23,7 @@ from ..frames.store import converted, temporary_frames
 from ..method import OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
 from ..runs.applied import Applied, Lines
+from ..scoring.alarms import far_more_than_promised
 from ..scoring.watching import Event, RunningSmooth, Watch
 from .apply_plan import Application, takes_frames_as_they_come
 from .context import BATCH, make_context
@@ -35,6 +36,8 @@ LATE, ON_TIME = 1.0, 0.5
 """Seconds behind a live source from which on it is said, and below which it is no longer. Chosen here."""
 MEASURED = 50
 """Frames of a live source after which their rate is believed; what a stream says of itself is often made up. Chosen here."""
+ENOUGH = 250
+"""Scored frames of a live source after which its share above the threshold is judged. Chosen here: ten seconds at 25 frames a second."""
 SAY_AGAIN = 30.0
 """Seconds after which being behind is said again."""
 POLL = 0.2
@@ -105,6 +108,8 @@ class Outcome:
     reconnected: int = 0
     largest_lag: float | None = None
     """Seconds behind a live source, at most."""
+    warning: str = ""
+    """That the threshold can hardly hold for this footage, where that is so."""
     ended: str = ""
     """'end', 'stopped', or what went wrong."""
 
@@ -129,6 +134,7 @@ def apply_to(application: Application, footage: Footage, output: Applied, listen
         raise
     finally:
         outcome.events = work.watch.count
+        work.judge_threshold()
         lines.close()
         listener.end(outcome)
     return outcome
@@ -337,6 +343,20 @@ class _Work:
         if rows:
             self.lines.add([_columns(row) for row in rows])
             self.listener.rows(rows)
+        if self.footage.address is not None and self.outcome.scored >= ENOUGH:
+            self.judge_threshold()
+
+    def judge_threshold(self) -> None:
+        """Say once where far more frames are above the threshold than it promises of normal ones."""
+        outcome, promised = self.outcome, self.application.promised
+        if promised is None or outcome.warning or not far_more_than_promised(outcome.above, outcome.scored, promised):
+            return
+        outcome.warning = (
+            f"{self.footage.shown}: {outcome.above} of {outcome.scored} scored frames ({outcome.above / outcome.scored:.0%}) are above the "
+            f"threshold, which promises at most {100 * promised:.3g} % of normal frames: unless much of this footage is anomalous, the "
+            "threshold does not hold for it. Train on normal footage of this scene, or set --threshold by the scores of such"
+        )
+        self.listener.note(outcome.warning)
 
     def _tell(self, event: Event) -> None:
         if event.closed:

@@ -31,6 +31,8 @@ class Application:
     protocol: Protocol
     threshold: float
     threshold_from: str
+    promised: float | None
+    """The share of normal frames that may be above the threshold; None where the user says the threshold itself."""
     fps: float | None
     """Frames a second, where the user says."""
     training_rate: float | None
@@ -115,12 +117,14 @@ def prepare_application(
     chosen: Protocol = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
     source = "as --threshold says"
     notes: list[str] = []
+    promised = None
     if threshold is None:
-        threshold, source, notes = choose_threshold(run, record, chosen, 1 - QUANTILE if rate is None else rate)
+        promised = 1 - QUANTILE if rate is None else rate
+        threshold, source, notes = choose_threshold(run, record, chosen, promised)
     fitted = fitted_method(run, record, (), device, threads, "weights,train-scores")
     notes = [*fitted.notes, *notes]
     trained = run.dataset(record.dataset_folder).frame_rate
-    return Application(record, fitted, chosen, threshold, source, fps, trained, give_up, picture_height, tuple(notes)), run
+    return Application(record, fitted, chosen, threshold, source, promised, fps, trained, give_up, picture_height, tuple(notes)), run
 
 
 def find_cell(path: Path) -> tuple[Run, CellRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..claims import DEAD, Claim
 from ..errors import RequestError, RunError
 from ..plugins.registry import Registry
-from ..reporting.tables import write_tables
+from ..reporting.output import write_tables
 from ..runs.folder import FORMAT, Run, find_runs
 from .busy import OtherWork, busy_note
 from .display import Display
@@ -114,9 +114,7 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
         raise RequestError(str(error)) from error
     with claim:
         try:
-            with Claim(plan.run.path / ".run") as turn:  # runners that start together write run.json one after the other
-                while turn.take() is not None:
-                    time.sleep(0.1)
+            with _turn(plan.run):
                 _refuse_another_copy(plan)
                 write_run(plan, registry)
         except RunError as error:
@@ -143,7 +141,19 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
         if stopped:
             console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}", markup=False)
             return None
-        return write_tables(plan.run, registry, table_protocol=plan.protocol.text)
+        written = write_tables(plan.run, registry, [plan.protocol.text])
+        with _turn(plan.run):
+            plan.run.seal()
+        return written
+
+
+@contextlib.contextmanager
+def _turn(run: Run) -> Iterator[None]:
+    """Hold the right to write run.json: runners that do so together take turns."""
+    with Claim(run.path / ".run") as turn:
+        while turn.take() is not None:
+            time.sleep(0.1)
+        yield
 
 
 def _refuse_another_copy(plan: Plan) -> None:
@@ -198,7 +208,8 @@ def write_run(plan: Plan, registry: Registry) -> None:
             "request": plan.signature(),
             "profile": ", ".join(plan.profiles),
             "seeds": list(plan.request.seeds),
-            "protocol": plan.protocol.text,
+            # The tables without a protocol in their path are those of the first request.
+            "protocol": manifest.get("protocol", plan.protocol.text),
             "detector": ", ".join(dict.fromkeys(planned.detector for planned in plan.datasets if planned.wants_tracks)),
             "device": plan.device,
             "workers": plan.workers,
@@ -236,8 +247,20 @@ def write_run(plan: Plan, registry: Registry) -> None:
             ),
             "notes": plan.notes,
             "cells": [*others, *(asdict(cell.record) for cell in plan.cells)],
+            "checksums": _of_what_stays(plan, manifest.get("checksums", {})),
         }
     )
+
+
+def _of_what_stays(plan: Plan, checksums: Mapping[str, str]) -> dict[str, str]:
+    """Return the checksums of files that this run does not write anew: scores that are used again, and cells of earlier requests."""
+    mine = {cell.record.folder for cell in plan.cells}
+    kept = {f"{cell.record.folder}/scores.npz" for cell in plan.cells if cell.reuse}
+    return {
+        name: value
+        for name, value in checksums.items()
+        if name in kept or (name.startswith("cells/") and name.rpartition("/")[0] not in mine)
+    }
 
 
 def _merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -209,6 +209,7 @@ def _attempt(task: Task) -> int:
     record.ended = _now()
     if record.status == "done":
         shutil.rmtree(folder / "scratch", ignore_errors=True)
+        record.checksums = run.checksums_of(record)
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
     claim.release()

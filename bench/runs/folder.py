@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +14,7 @@ import numpy as np
 from ..errors import RunError
 from ..method import Scores
 from ..plugins.syntax import find_control_character
+from .checksums import digest_of, seal_is_broken, sealed
 from .fields import misfit
 from .files import npz, read_json, read_npz, write_bytes, write_json
 from .regions import Detections, Regions, TrueRegions, read_regions, read_true_regions, write_regions, write_true_regions
@@ -24,10 +23,10 @@ FORMAT = 1
 """Version of the files of a run folder; raised when an older reader would misread them."""
 
 FILES = {
-    "run.json": "request, command line, versions, git state, machine, threads, datasets with fingerprints, seeds, profile, detector",
-    "datasets/NAME.json": "ids, lengths and scenes of the test clips; the fingerprint; what could not be prepared, and why",
+    "run.json": "request, command line, versions, git state, machine, threads, datasets with fingerprints, seeds, profile, detector; checksums",
+    "datasets/NAME.json": "ids, lengths and scenes of the test clips; the fingerprint; what could not be prepared, and why; checksums",
     "datasets/NAME.npz": "LABELSET/CLIP: the 0/1 labels of each clip, (N,) uint8",
-    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings; a checksum",
+    "cells/METHOD/DATASET/SEED/cell.json": "status, reason, attempts, parameters, seconds by phase, memory, warnings; checksums",
     "cells/METHOD/DATASET/SEED/scores.npz": "CLIP: (K,) float32, higher is more anomalous; CLIP.frames: (K,) int32, counted from 0",
     "cells/METHOD/DATASET/SEED/training.csv": "the terms of the loss, a line an epoch",
     "cells/METHOD/DATASET/SEED/steps.csv": "the terms of the loss at up to 500 single steps, evenly spaced over the training",
@@ -39,6 +38,8 @@ FILES = {
     "tables/results.csv": "a line a cell, scene, label set, protocol and metric; fractions",
     "tables/summary.csv": "the same, the seeds joined",
     "tables/NAME.{txt,md,tex}": "the tables as text, Markdown and LaTeX; percent",
+    "tables/QUESTION/NAME.{txt,md,tex}": "the same under another protocol or metric, as tables/raw, tables/_ap",
+    "report.json": "of each table, figure and page: its question, a digest of the run it was made from, its SHA-256",
 }
 """The files of a run that are for reading. METHOD carries 8 hex digits where parameters differ from the profile; below SEED stands SCENE
 where each scene has a model of its own."""
@@ -65,6 +66,7 @@ MANIFEST = {
     "methods": list[dict[str, str]],
     "notes": list[str],
     "cells": list[dict[str, Any]],
+    "checksums": dict[str, str],
 }
 """The types of the fields of run.json."""
 DATASET = {
@@ -79,6 +81,7 @@ DATASET = {
     "frame_rate": float | None,
     "resolution": list[int] | None,
     "clips": list[dict[str, Any]],
+    "checksums": dict[str, str],
 }
 """The types of the fields of datasets/NAME.json."""
 
@@ -88,7 +91,8 @@ STEPS = "steps.csv"
 """Beside training.csv."""
 KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "train-scores": "train_scores.npz"}
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
-
+CHECKED = ("scores.npz", "training.csv", *KEPT.values())
+"""What cell.json has checksums of."""
 
 STOP = ".stop"
 """In a run folder: the word of `bench stop` to all runners."""
@@ -162,6 +166,8 @@ class CellRecord:
     """Whether the method scales the scores of each clip by themselves."""
     kept: list[str] = field(default_factory=list)
     """What `--keep` asked for when the cell was done; a method may have had nothing of it to give."""
+    checksums: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the files and folders of `CHECKED` that the cell wrote; empty in cells of earlier versions."""
     started: str = ""
     ended: str = ""
 
@@ -240,7 +246,22 @@ class Run:
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write run.json."""
-        write_json(self.path / "run.json", {"format": FORMAT, **manifest})
+        write_json(self.path / "run.json", sealed({"format": FORMAT, **manifest}))
+
+    def seal(self) -> None:
+        """Write the checksums of datasets and of all cells that are not at work into run.json.
+
+        Raises
+        ------
+        RunError : run.json or one of the files cannot be read, or run.json cannot be written.
+        """
+        manifest = self.manifest
+        files = [path for path in sorted((self.path / "datasets").glob("*")) if path.suffix in (".json", ".npz")]
+        for cell in self.cells():
+            if cell.status not in ("queued", "running", "interrupted"):
+                files += [self.cell_path(cell) / name for name in ("cell.json", "scores.npz")]
+        found = {path.relative_to(self.path).as_posix(): digest_of(path) for path in files if path.is_file()}
+        self.write_manifest({**manifest, "checksums": found})
 
     @property
     def tables(self) -> Path:
@@ -294,12 +315,31 @@ class Run:
 
     def write_cell(self, record: CellRecord) -> None:
         """Write cell.json, with a checksum: a digit that changed on the disk would be a number like any other."""
-        value = asdict(record)
-        write_json(self.cell_path(record) / "cell.json", {**value, "sha256": _checksum(value)})
+        write_json(self.cell_path(record) / "cell.json", sealed(asdict(record)))
 
     def cell_path(self, record: CellRecord) -> Path:
         """Return the folder of a cell."""
         return self.path / record.folder
+
+    def checksums_of(self, record: CellRecord) -> dict[str, str]:
+        """Return the checksums of the files of `CHECKED` that are in the folder of a cell."""
+        folder = self.cell_path(record)
+        return {name: digest_of(folder / name) for name in CHECKED if (folder / name).exists()}
+
+    def _as_written(self, record: CellRecord, name: str) -> Path:
+        """Return the path of a file of a cell.
+
+        Raises
+        ------
+        RunError : it is not the one that the cell wrote, as far as cell.json tells.
+        """
+        path = self.cell_path(record) / name
+        expected = record.checksums.get(name)
+        if expected is not None and path.is_file() and digest_of(path) != expected:
+            raise RunError(
+                f"{path} is not what the cell wrote: its checksum is not that in cell.json; the same `bench run` line with --force repeats the cell"
+            )
+        return path
 
     # -- scores -----------------------------------------------------------------------------------------------------
 
@@ -312,9 +352,9 @@ class Run:
 
         Raises
         ------
-        RunError : absent or damaged.
+        RunError : absent, damaged, or not what the cell wrote.
         """
-        return read_scores(self.cell_path(record) / "scores.npz")
+        return read_scores(self._as_written(record, "scores.npz"))
 
     def write_train_scores(self, record: CellRecord, scores: Mapping[str, Scores]) -> None:
         """Write train_scores.npz, of the same form, for the training clips."""
@@ -325,9 +365,9 @@ class Run:
 
         Raises
         ------
-        RunError : damaged.
+        RunError : damaged, or not what the cell wrote.
         """
-        path = self.cell_path(record) / KEPT["train-scores"]
+        path = self._as_written(record, KEPT["train-scores"])
         return read_scores(path) if path.is_file() else {}
 
     # -- regions ----------------------------------------------------------------------------------------------------
@@ -341,9 +381,9 @@ class Run:
 
         Raises
         ------
-        RunError : damaged.
+        RunError : damaged, or not what the cell wrote.
         """
-        path = self.cell_path(record) / KEPT["regions"]
+        path = self._as_written(record, KEPT["regions"])
         return read_regions(path) if path.is_file() else None
 
     def lacking(self, record: CellRecord, wanted: Sequence[str]) -> list[str]:
@@ -355,9 +395,11 @@ class Run:
     def write_dataset(self, record: DatasetRecord) -> None:
         """Write datasets/NAME.json and datasets/NAME.npz; with regions, datasets/NAME.regions.npz too."""
         arrays = {f"{label_set}/{clip}": array for label_set, clips in record.labels.items() for clip, array in clips.items()}
-        write_bytes(self.path / "datasets" / f"{record.name}.npz", npz(arrays))
+        labels = self.path / "datasets" / f"{record.name}.npz"
+        regions = self.path / "datasets" / f"{record.name}.regions.npz"
+        write_bytes(labels, npz(arrays))
         if record.regions:
-            write_true_regions(self.path / "datasets" / f"{record.name}.regions.npz", record.regions)
+            write_true_regions(regions, record.regions)
         value = {
             "name": record.name,
             "label": record.label,
@@ -370,8 +412,9 @@ class Run:
             "frame_rate": record.frame_rate,
             "resolution": list(record.resolution) if record.resolution else None,
             "clips": [{"id": clip, "length": length, "scene": scene} for clip, length, scene in record.clips],
+            "checksums": {path.name: digest_of(path) for path in (labels, regions) if path.is_file()},
         }
-        write_json(self.path / "datasets" / f"{record.name}.json", value)
+        write_json(self.path / "datasets" / f"{record.name}.json", sealed(value))
 
     def dataset(self, name: str) -> DatasetRecord:
         """Read what is kept of a dataset, by its file name.
@@ -385,6 +428,14 @@ class Run:
         try:
             if problem := misfit(value, DATASET):
                 raise ValueError(problem)
+            if seal_is_broken(value):
+                raise RunError(f"{path} is damaged: its content is not what was written; the same `bench run` line writes it anew")
+            for file, expected in value.get("checksums", {}).items():
+                if not _is_name(file) or digest_of(path.with_name(file)) != expected:
+                    raise RunError(
+                        f"{path.with_name(Path(file).name)} is not what was written: its checksum is not that in {path.name}; the same "
+                        "`bench run` line writes it anew"
+                    )
             clips = tuple((str(clip["id"]), int(clip["length"]), str(clip["scene"])) for clip in value["clips"])
             label_sets = tuple(value["label_sets"])
             arrays = read_npz(path.with_suffix(".npz"))
@@ -457,10 +508,6 @@ def _check_labels(labels: np.ndarray, length: int, what: str) -> None:
         raise ValueError(f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames")
 
 
-def _checksum(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def read_cell(path: Path, name: str = "") -> CellRecord:
     """Read a cell.json; `name` stands for its path in errors.
 
@@ -469,8 +516,7 @@ def read_cell(path: Path, name: str = "") -> CellRecord:
     RunError : it is absent or damaged, lacks something, or names a folder outside of the run.
     """
     value = read_json(path, "cell")
-    checksum = value.pop("sha256", None)  # absent in files of earlier versions
-    if checksum is not None and checksum != _checksum(value):
+    if seal_is_broken(value):
         raise RunError(f"{name or path} is damaged: its content is not what was written")
     return _record(value, name or str(path))
 

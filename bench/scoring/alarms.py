@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ QUANTILE = 0.999
 needs no frame rate, and is not moved by a single frame as the largest score is."""
 
 
+FAR = 10
+"""How many times as many frames above the threshold as it promises are far more. Chosen here: footage may hold events, and still not be told
+that its threshold does not hold."""
+
+
 @dataclass(frozen=True)
 class Alarms:
     """What happened on the test clips. An event is a maximal run of anomalous frames; `delays` are in frames, one an event found."""
@@ -24,6 +30,15 @@ class Alarms:
     false_alarms: int
     normal_frames: int
     """Normal frames that have a score: where a false alarm could be."""
+    false_frames: int
+    """Those of them that are above the threshold: how long the false alarms are."""
+    on_already: int
+    """Events at whose first frame an alarm went on that had begun before."""
+
+    @property
+    def normal_above(self) -> float:
+        """The share (0..1) of normal frames that are above the threshold; 0 where none has a score."""
+        return self.false_frames / self.normal_frames if self.normal_frames else 0.0
 
 
 def threshold_of(scores: Sequence[np.ndarray], protocol: Protocol, quantile: float = QUANTILE) -> float:
@@ -38,21 +53,39 @@ def threshold_of(scores: Sequence[np.ndarray], protocol: Protocol, quantile: flo
 def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) -> Alarms:
     """Return what a threshold finds. An alarm is a maximal run of scored frames whose smoothed score is above the threshold.
 
-    An alarm that meets no anomalous frame is false. An event is found at its first frame above the threshold; its delay counts from its
-    first frame, and is 0 where an alarm goes on already. An event without a scored frame is not found.
+    Alarms are split where an event begins or ends: each part on normal frames is a false alarm, whatever it goes on into, so that an alarm
+    that never ends is false before, between and after the events. An event is found at its first frame above the threshold; its delay
+    counts from its first frame, and is 0 where an alarm goes on already. An event without a scored frame is not found.
     """
-    events, false_alarms, normal_frames = 0, 0, 0
+    events, false_alarms, normal_frames, false_frames, on_already = 0, 0, 0, 0, 0
     delays: list[int] = []
     for clip in clips:
         above = smooth(np.asarray(clip.scores, dtype=np.float64), protocol) > threshold
         for first, last in runs(clip.labels == 1):
             events += 1
+            place = int(np.searchsorted(clip.frames, first))
             within = clip.frames[above & (clip.frames >= first) & (clip.frames <= last)]
             delays += [int(within[0]) - first] if len(within) else []
-        for first, last in runs(above):
-            false_alarms += not clip.labels[clip.frames[first] : clip.frames[last] + 1].any()
-        normal_frames += int((clip.labels[clip.frames] == 0).sum())
-    return Alarms(events, tuple(delays), false_alarms, normal_frames)
+            on_already += bool(len(within) and within[0] == first and place > 0 and above[place - 1])
+        for first, last in runs(clip.labels == 0):
+            within = above[(clip.frames >= first) & (clip.frames <= last)]
+            false_alarms += len(runs(within))
+            normal_frames += len(within)
+            false_frames += int(within.sum())
+    return Alarms(events, tuple(delays), false_alarms, normal_frames, false_frames, on_already)
+
+
+def more_than_promised(above: int, frames: int, rate: float) -> bool:
+    """Whether more frames are above a threshold than it promises: than a share `rate` of them, in whole frames, rounded up."""
+    return above > math.ceil(round(rate * frames, 9))
+
+
+def far_more_than_promised(above: int, frames: int, rate: float) -> bool:
+    """Whether so many frames are above a threshold that it can hardly hold: more than `FAR` frames, and `FAR` times the promised share.
+
+    Where that would be nearly all frames, half of the way from the promised share to all is the limit.
+    """
+    return above > max(FAR, min(FAR * rate, (1 + rate) / 2) * frames)
 
 
 def runs(flags: np.ndarray) -> list[tuple[int, int]]:

@@ -71,7 +71,7 @@ BELOW = "below threshold"
 
 
 class Watch:
-    """Finds the events in smoothed scores that come one after the other; `alarms` counts the same ones in a whole clip."""
+    """Finds the events in smoothed scores that come one after the other; `alarms` splits the same ones where labels change."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold

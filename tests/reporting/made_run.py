@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from bench import Scores
+from bench.reporting.output import Output
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.regions import ClipRegions, Regions, TrueRegions
 
@@ -108,6 +109,13 @@ def keep_pictures(folder, clip, frames, kinds):
         for number, kind in enumerate(kinds):
             brightness = 2 * frame + 60 * number + (len(folder.parts[-3]) if number else 0)
             assert cv2.imwrite(str(folder / "images" / clip / f"{frame:05d}-{kind}.jpg"), np.full((16, 16), brightness, np.uint8))
+
+
+def write_kinds(source, names, folder):
+    """Write kinds of tables below a folder; return the paths, and what the run has none of."""
+    output = Output(source, folder)
+    output.tables(names)
+    return output.finish(), output.left_out
 
 
 SIZE = (10, 20)

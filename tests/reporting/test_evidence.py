@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench.plugins.registry import load
+from bench.reporting.output import write_tables
 from bench.reporting.report import KINDS, open_source
-from bench.reporting.tables import to_text, write_tables
+from bench.reporting.tables import to_text
 from bench.runs.folder import Run
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -27,7 +28,7 @@ def test_tables_are_made_again_byte_for_byte(evidence, tmp_path):
     shutil.copytree(evidence, copy)
     shutil.rmtree(copy / "tables")
     run = Run.open(copy)
-    write_tables(run, load(), table_protocol=run.manifest["protocol"])
+    write_tables(run, load())
     kept = {path.name: path.read_bytes() for path in (evidence / "tables").iterdir()}
     made = {path.name: path.read_bytes() for path in (copy / "tables").iterdir()}
     assert sorted(kept) == sorted(made)

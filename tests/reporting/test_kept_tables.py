@@ -9,8 +9,9 @@ from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 from bench import Scores
 from bench.errors import RequestError
 from bench.plugins.registry import load
+from bench.reporting.latex import to_latex
 from bench.reporting.report import KINDS, open_source
-from bench.reporting.tables import to_latex, to_text
+from bench.reporting.tables import to_text
 from bench.reporting.tracks import read_tracks
 from bench.runs.merged import MergedRun
 from bench.runs.regions import TrueRegions
@@ -219,6 +220,8 @@ def outcome(kinds):
                 scores[start + 2 : start + 6] = 1
         if "false" in kinds:
             scores[5] = 1
+        if "always" in kinds:
+            scores[:] = 1
         return scores
 
     return of
@@ -228,31 +231,38 @@ def test_operator_table_by_hand(tmp_path):
     """Six events; the first of each clip is found two frames late; a false alarm in each clip of 72 normal frames, 7.2 seconds."""
     made = make_run(
         tmp_path / "run",
-        [done("good", direction=outcome({0}), first=0), done("wrong", direction=outcome({0, "false"}), first=0), done("silent", direction=outcome({}), first=0),
+        [done("good", direction=outcome({0}), first=0), done("wrong", direction=outcome({0, "false"}), first=0), done("always", direction=outcome({"always"}), first=0), done("silent", direction=outcome({}), first=0),
          done("scaled", normalises_clips=True, kept=["train-scores"]), done("old"), done("reads-nothing", kept=["train-scores"]),
          ("broken", 0, "failed", "it broke", 0, {})],
         frame_rate=10.0,
     )  # fmt: skip
     for cell in made.cells():
-        if cell.label in ("good", "wrong", "silent"):
+        if cell.label in ("good", "wrong", "always", "silent"):
             made.write_train_scores(cell, {"01": Scores(np.full(50, 0.5), np.arange(50)), "02": Scores(np.zeros(0), np.zeros(0, int))})
     table = shown(made, "operator")
     events = sum(int((np.diff(labels, prepend=0) == 1).sum()) for labels in labels_of().values())
     normal = sum(int((labels == 0).sum()) for labels in labels_of().values())
+    false = sum(int((np.diff(labels, prepend=1) == -1).sum()) for labels in (labels.astype(int) for labels in labels_of().values()))
     assert entries(table) == {
-        "good": [f"3 of {events}", "2", "0.2", "0.0"],
-        "wrong": [f"3 of {events}", "2", "0.2", f"{3 / (normal / 10 / 3600):.1f}"],
-        "silent": [f"0 of {events}", ("-", "a"), ("-", "a"), "0.0"],
-        "scaled": [("-", "b")] * 4,
-        "old": [("-", "c")] * 4,
-        "reads-nothing": [("-", "d")] * 4,
-        "broken": [("failed", "e")] * 4,
+        "good": [f"3 of {events}", "2", "0.2", "0.0", "0.00", "0.00"],
+        "wrong": [f"3 of {events}", "2", "0.2", f"{3 / (normal / 10 / 3600):.1f}", f"{3 / normal * 60:.2f}", f"{3 / normal * 100:.2f}"],
+        "always": [f"{events} of {events}", "0", "0.0", f"{false / (normal / 10 / 3600):.1f}", "60.00", "100.00"],
+        "silent": [f"0 of {events}", ("-", "c"), ("-", "c"), "0.0", "0.00", "0.00"],
+        "scaled": [("-", "d")] * 6,
+        "old": [("-", "e")] * 6,
+        "reads-nothing": [("-", "f")] * 6,
+        "broken": [("failed", "g")] * 6,
     }
     texts = dict(table.footnotes)
-    assert texts["a"] == "no event is found"
-    assert "no one threshold" in texts["b"]
-    assert "--keep train-scores --force 'old' makes them" in texts["c"]
-    assert "reads no frames" in texts["d"]
+    notes = {line.label: [entry.notes for entry in line.entries] for line in table.lines}
+    assert notes["good"] == [()] * 6
+    assert notes["wrong"][-1] == notes["always"][-1] == ("a",) and notes["always"][0] == ("b",)
+    assert texts["a"] == "the threshold did not hold: it promises at most 0.1 % of normal frames above it"
+    assert texts["b"] == f"when {events} of these events began, an alarm went on already: they are found without a delay"
+    assert texts["c"] == "no event is found"
+    assert "no one threshold" in texts["d"]
+    assert "--keep train-scores --force 'old' makes them" in texts["e"]
+    assert "reads no frames" in texts["f"]
     assert "0.999 quantile of the scores of the training frames, which the method was trained on" in table.caption
     assert f"hold {normal / 10:.0f} seconds of normal video" in table.notes[0]
     assert "events found" in to_text(table)

@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from made_run import write_kinds
 
 from bench.plugins.registry import load
 from bench.reporting.comparison import Comparison, Entry, Line
 from bench.reporting.latex import to_latex
-from bench.reporting.report import open_source, write_kinds
+from bench.reporting.report import open_source
 from bench.runs.folder import Run
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
@@ -51,6 +52,7 @@ def test_tables_fit_on_a_page_of_a_plain_article(tmp_path, options):
     assert missing == []
     (tmp_path / "demo.tex").write_text(to_latex(demo_like(notes=["demo-ped2: 4 test clips"] * 11)))
     (tmp_path / "high.tex").write_text(to_latex(demo_like(90, 26)))
+    shutil.copytree(tmp_path / "tables", tmp_path, dirs_exist_ok=True)
     log = typeset(tmp_path, options, [*KINDS, "demo", "high"])
     assert "Float too large" not in log
     assert not re.findall(r"Overfull \\hbox \((?:[1-9]\d+)\.\d+pt too wide\)", log)

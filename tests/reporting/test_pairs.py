@@ -10,10 +10,11 @@ from made_run import LENGTHS, done, labels_of, make_run
 from bench.plugins.registry import load
 from bench.reporting.comparison import compare
 from bench.reporting.latex import to_latex
+from bench.reporting.output import write_tables
 from bench.reporting.pairs import pairs, too_few
 from bench.reporting.report import KINDS, open_source
 from bench.reporting.results import evaluate_run, summarise, summary_frame
-from bench.reporting.tables import comparison_text, to_markdown, to_text, write_tables
+from bench.reporting.tables import comparison_text, to_markdown, to_text
 from bench.runs.folder import DatasetRecord
 from bench.scoring.intervals import difference
 
@@ -58,10 +59,10 @@ def test_other_metrics_have_no_marks(tmp_path):
 def test_too_few_clips_are_said_in_every_form(tmp_path):
     """Clips, clips of one class, frames of the rarer class, and how far the best reaches."""
     run = make_run(tmp_path, NEAR)
-    write_tables(run, REGISTRY, table_protocol="raw")
+    write_tables(run, REGISTRY, ["raw"])
     normal = sum(int((labels == 0).sum()) for labels in labels_of().values())
     for form in ("txt", "md", "tex"):
-        text = " ".join((run.tables / f"comparison.{form}").read_text().split())
+        text = " ".join((run.tables / "raw" / f"comparison.{form}").read_text().split())
         assert f"made: 3 test clips, 0 of one class, and {normal} normal frames, in 3 clips: the data cannot carry close rankings" in text
         assert re.search(r"the best, best, lies between \d+\.\d\d and \d+\.\d\d", text)
 

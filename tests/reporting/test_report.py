@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
+from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions, write_kinds
 from scipy.ndimage import median_filter
 from sklearn.metrics import roc_auc_score
 
@@ -16,7 +16,7 @@ from bench.plugins.registry import load
 from bench.reporting.comparison import Comparison, Entry, Line
 from bench.reporting.macros import command_name, to_macros
 from bench.reporting.published_tables import with_columns, with_rows
-from bench.reporting.report import KINDS, open_source, write_kinds
+from bench.reporting.report import KINDS, open_source
 from bench.reporting.tables import to_text
 
 REGISTRY = load()
@@ -92,7 +92,7 @@ def test_scenes_have_columns_and_the_pooled_number(tmp_path):
 
 def test_without_scenes_the_report_says_so(tmp_path):
     """A table that a run cannot have is named, with the reason."""
-    _, missing = write_kinds(source_of(make_run(tmp_path, [done("pca")])), ("scenes", "ablation"), tmp_path / "tables")
+    _, missing = write_kinds(source_of(make_run(tmp_path, [done("pca")])), ("scenes", "ablation"), tmp_path)
     assert missing == [
         "scenes: no dataset of the run has more than one scene",
         "ablation: no method of the run has a place in an ablation",
@@ -190,13 +190,13 @@ def test_ddl_table_is_printed_digit_by_digit(tmp_path):
 def test_tables_of_published_numbers_need_one(tmp_path):
     """A run on data of one's own has no column of dashes and no table of other datasets; one on Ped2 has both."""
     names = ("published-columns", "ddl-table1")
-    _, missing = write_kinds(source_of(make_run(tmp_path / "own", [done("memae")])), names, tmp_path / "tables")
+    _, missing = write_kinds(source_of(make_run(tmp_path / "own", [done("memae")])), names, tmp_path)
     assert missing == [
         "published-columns: no cell of the run has a published number",
         "ddl-table1: no dataset of the run is one of the paper's",
     ]
     assert not list((tmp_path / "tables").glob("published*")) and not list((tmp_path / "tables").glob("ddl*"))
-    _, missing = write_kinds(source_of(make_run(tmp_path / "ped2", [done("memae", dataset="ped2")])), names, tmp_path / "tables")
+    _, missing = write_kinds(source_of(make_run(tmp_path / "ped2", [done("memae", dataset="ped2")])), names, tmp_path)
     assert missing == []
 
 
@@ -241,7 +241,7 @@ def test_every_table_compiles(tmp_path):
     for cell in run.cells()[:2]:
         run.write_regions(cell, regions())
         run.write_train_scores(cell, run.scores(cell))
-    written, missing = write_kinds(source_of(run), tuple(KINDS), run.tables)
+    written, missing = write_kinds(source_of(run), tuple(KINDS), run.path)
     assert missing == ["ddl-table1: no dataset of the run is one of the paper's"]
     assert all(path.read_bytes().isascii() for path in written if path.suffix == ".tex")
     typeset = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"]

@@ -12,8 +12,9 @@ from sklearn.metrics import roc_auc_score
 from bench import RequestError, Scores
 from bench.plugins.registry import load
 from bench.reporting.latex import escape
+from bench.reporting.output import write_tables
 from bench.reporting.results import RESULT_COLUMNS, SUMMARY_COLUMNS, results_frame
-from bench.reporting.tables import comparison_text, write_tables
+from bench.reporting.tables import comparison_text
 from bench.runs.folder import DatasetRecord
 
 REGISTRY = load()
@@ -106,7 +107,7 @@ def test_best_and_second_are_marked(tmp_path):
     assert lines["middle"].rstrip().endswith("+")
     assert not any(mark in lines["low"] + lines["constant"] for mark in "*+")
     assert list(lines)[-1] == "constant"
-    tex = (write_tables(run, REGISTRY, table_protocol="raw"), run.tables / "comparison.tex")[1].read_text()
+    tex = (write_tables(run, REGISTRY, ["raw"]), run.tables / "raw" / "comparison.tex")[1].read_text()
     assert r"high & \textbf{" in tex
     assert r"middle & \underline{" in tex
 

@@ -225,6 +225,24 @@ def test_stopped_while_it_is_checked(run, tmp_path):
     assert (len(tables["yard"]), told.checked, told.outcome.ended, told.outcome.frames) == (0, 100, "stopped", 0)
 
 
+def test_a_threshold_that_does_not_hold_is_said(made, run, tmp_path):
+    """Far more frames above than it promises: once, in apply.json too; not with a threshold of the user's, nor where few are above."""
+    path = written_video(tmp_path / "yard.avi")
+    _, (told,), application = applied_to(run, STREAM, path, tmp_path / "a", rate=0.001)
+    above, scored = told.outcome.above, told.outcome.scored
+    assert above > 10 and application.promised == 0.001
+    (said,) = [text for text in told.noted if "threshold" in text]
+    assert said == told.outcome.warning
+    assert said.startswith(
+        f"{path}: {above} of {scored} scored frames ({above / scored:.0%}) are above the threshold, which promises at most 0.1 % of normal "
+    )
+    _, (told,), application = applied_to(run, STREAM, path, tmp_path / "b", threshold=application.threshold)
+    assert told.outcome.above == above and told.outcome.warning == "" and application.promised is None
+    short = written_video(tmp_path / "short.avi", count=10)
+    _, (told,), _ = applied_to(run, STREAM, short, tmp_path / "c", rate=0.001)
+    assert told.outcome.above == 10 and told.outcome.warning == ""
+
+
 def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     """Whole lines of all frames that were taken; the last event is closed and says why."""
     asked = iter([0, 0, 1])
