@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ class Toy(Dataset):
         self.root = Path(roots[0]) / "toy"
         if (Path(roots[0]) / "gone").exists():
             raise DataError("toy: its disk is not here")
+        if (Path(roots[0]) / "preempted").exists() and "bench.running.server" in sys.orig_argv:
+            os.kill(os.getpid(), signal.SIGTERM)
         for part, lengths in LENGTHS.items():
             for clip, length in lengths.items():
                 folder = self.root / part / clip
