@@ -60,17 +60,26 @@ def run_task(task: Task, alive: int | None = None) -> int:
     if alive is not None:
         threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in STOPS:
-        signal.signal(number, _interrupt)
-    _limit_threads(int(task["threads"]))
     try:
+        for number in STOPS:
+            signal.signal(number, _interrupt)
+        _limit_threads(int(task["threads"]))
         return _prepare(task) if task["kind"] == "prepare" else _attempt(task)
     except Interrupted:
         return Exit.STOPPED
+    finally:
+        _hear_no_more()
 
 
 def _interrupt(number: int, frame: Any) -> None:
+    _hear_no_more()
     raise Interrupted
+
+
+def _hear_no_more() -> None:
+    """Ignore further signals: a second one must not cut the writing of the outcome."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_with(alive: int) -> None:
@@ -201,9 +210,7 @@ def _attempt(task: Task) -> int:
     except BaseException as error:
         logger.error("%s", traceback.format_exc())
         record.status, record.reason = "failed", _reason(error, record, task)
-    # A second signal must not cut the writing of the outcome.
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
+    _hear_no_more()
     record.warnings = list(dict.fromkeys(warnings))
     record.cost["peak_memory"] = float(_peak_memory())
     record.seconds["total"] = round(record.seconds.get("total", 0.0) + time.monotonic() - began, 3)

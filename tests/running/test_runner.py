@@ -466,6 +466,8 @@ def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
     monkeypatch.setattr(worker.signal, "signal", lambda number, handler: None)
     assert worker.run_task({"kind": "prepare", "threads": 1}) == Exit.STOPPED
     assert worker.run_task({"kind": "cell", "threads": 1}) == Exit.STOPPED
+    monkeypatch.setattr(worker, "_limit_threads", stopped)  # before it has begun
+    assert worker.run_task({"kind": "prepare", "threads": 1}) == Exit.STOPPED
     assert Exit.STOPPED != Exit.TAKEN
 
 

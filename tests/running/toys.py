@@ -125,7 +125,7 @@ class Bad(Method):
             "raise",
             source="no source: for tests",
             doc="what goes wrong",
-            choices=("raise", "kill", "exit", "nan", "length", "stall", "memory", "frozen"),
+            choices=("raise", "kill", "exit", "nan", "length", "stall", "memory", "frozen", "stop"),
         )
 
     def score(self, clip, context):
@@ -134,6 +134,8 @@ class Bad(Method):
             raise ZeroDivisionError("nothing to divide by")
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "stop":
+            os.kill(os.getpid(), signal.SIGTERM)
         if how == "exit":
             os._exit(17)
         if how == "nan":
