@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,31 @@ from typing import Any, ClassVar
 
 from .dataset import NoParameters
 
-TAKEN = 5
-"""Exit code of a worker whose cell is another worker's: nothing was done."""
-REFUSED = 6
-"""Exit code of a preparation where this machine has another copy of the dataset, or none."""
+
+@enum.unique
+class Exit(enum.IntEnum):
+    """Exit codes of a worker, and of a job around it: each has one meaning. Negative: the signal that ended the process."""
+
+    WRITTEN = 0
+    """The outcome is in the run folder, whatever it is."""
+    LOST = 1
+    """The job ended without a word of its worker; the executor gives the reason."""
+    ORPHANED = 3
+    """What launched the worker is gone."""
+    BAD_DATA = 4
+    """The dataset cannot be prepared; the last line of the log says why."""
+    TAKEN = 5
+    """The cell is another worker's, or was taken from this one: the outcome is not this worker's to write."""
+    REFUSED = 6
+    """This machine has another copy of the dataset, or none."""
+    STOPPED = 7
+    """The worker was asked to end (SIGTERM). What it should make is not there; a cell goes on from its last checkpoint."""
+    BROKEN = 70
+    """The worker itself failed; the log has a traceback."""
+
+
+ENDED = "ended from outside (SIGTERM: preempted, cancelled, or killed by someone)"
+"""Why a worker ended with `Exit.STOPPED` that the command had not told to stop."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..runs.folder import DatasetRecord, Run
+from ..runs.folder import CellRecord, DatasetRecord, Run
 from ..scoring.evaluate import evaluate, turned_round
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
@@ -220,6 +220,16 @@ def _listed(items: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(item for item in items if item))
 
 
+def _devices(cells: Sequence[CellRecord]) -> str:
+    """Return where cells were computed; on a CPU with their threads too: sums are split over them, so last digits depend on their number."""
+    done = [cell for cell in cells if cell.status == "done"]
+    found = []
+    for device in dict.fromkeys(cell.device for cell in done or cells):
+        threads = sorted({cell.threads for cell in done if cell.device == device == "cpu"})
+        found.append(device + (f" of {' and '.join(map(str, threads))} thread{'s' * (threads[-1] > 1)}" if threads else ""))
+    return _listed(found)
+
+
 def _caption(summaries: Sequence[Summary], protocol: Protocol, metric: Metric, said: set[str]) -> str:
     """Return what was measured and how, in sentences."""
     cells = [summary.cell for summary in summaries]
@@ -238,7 +248,7 @@ def _caption(summaries: Sequence[Summary], protocol: Protocol, metric: Metric, s
     if seeds := sorted({row.cell.seed for summary in summaries for row in summary.rows if row.cell.uses_seed}):
         single = ", a single seed: no spread is known" if "single seed" in said else ""
         parts.append(f"Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}{single}")
-    parts.append(f"Device: {_listed(cell.device for cell in cells)}")
+    parts.append(f"Device: {_devices([row.cell for summary in summaries for row in summary.rows])}")
     if metric.name == "ap":
         chances = [(summary.dataset, summary.rows[0].result.chance) for summary in summaries]
         if levels := _listed(f"{percent(chance)} ({dataset})" for dataset, chance in chances if chance is not None):

@@ -6,10 +6,11 @@ scores. A method that detects regions itself hands them over through `context.re
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ Taker = Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None]
 """Takes method, clip, frame, and the pictures of that frame (`IMAGE_PARTS`)."""
 
 KEPT_IMAGES = 200
-"""Frames of a cell whose pictures are kept, spread evenly. Chosen here: three JPEG a frame stay below 25 MB for Ped2."""
+"""Frames of a cell whose pictures are kept, spread evenly; up to one more a clip. Chosen here: three JPEG a frame stay below 25 MB for Ped2."""
 STRETCHES, STRETCH = 25, 8
 """Training windows that the levels are taken from: stretches, and windows in a row in each. Chosen here: 200 maps are 25 batches of the
 engine, a small part of what scoring the test clips takes, and steady enough for 20 quantiles."""
@@ -50,16 +51,32 @@ def all_of(takers: Sequence[Taker]) -> Taker | None:
 
 
 class ImageKeeper:
-    """Keeps frame, reconstruction and error map of evenly spaced frames: images/CLIP/FRAME-{frame,reconstruction,error}.jpg."""
+    """Keeps frame, reconstruction and error map of evenly spaced frames, clip by clip: PARTS/CLIP/FRAME-{frame,reconstruction,error}.jpg.
 
-    def __init__(self, folder: Path, lengths: Mapping[str, int]) -> None:
-        self.folder = folder
+    Kept are the frames whose index is a multiple of `every`; of a clip in which no such frame has pictures, the first that has.
+    """
+
+    def __init__(self, parts: Path, lengths: Mapping[str, int]) -> None:
+        self.parts = parts
         self.every = max(1, -(-sum(lengths.values()) // KEPT_IMAGES))
+        self._begin("")
 
-    def __call__(self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, Any]) -> None:
+    def _begin(self, clip_id: str) -> None:
+        self._clip = clip_id
+        self._new = self.parts / ".new"  # becomes PARTS/CLIP when the clip is done
+        shutil.rmtree(self._new, ignore_errors=True)
+        self._first: Callable[[], None] | None = None
+
+    def __call__(self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, np.ndarray]) -> None:
         """Keep the pictures of a frame whose turn it is."""
-        if frame % self.every:
-            return
+        if clip.id != self._clip:
+            self._begin(clip.id)
+        if frame % self.every == 0:
+            self._write(method, clip, frame, found)
+        elif self._first is None:
+            self._first = lambda: self._write(method, clip, frame, found)
+
+    def _write(self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, np.ndarray]) -> None:
         pictures = {"frame": np.asarray(clip.frames[frame])}
         if "reconstruction" in found:
             pictures["reconstruction"] = as_picture(method, found["reconstruction"])
@@ -69,13 +86,36 @@ class ImageKeeper:
             pictures["error"] = np.clip(found["map"] / scale * 255, 0, 255).astype(np.uint8)
         import cv2
 
-        target = self.folder / clip.id
-        target.mkdir(parents=True, exist_ok=True)
+        self._new.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
             coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            path = target / f"{frame:05d}-{name}.jpg"
+            path = self._new / f"{frame:05d}-{name}.jpg"
             if not cv2.imwrite(str(path), coloured):
                 raise RunError(f"cannot write {path}; free space or permission is needed there")
+
+    def part(self, clip_id: str) -> Path:
+        """Return the folder of a clip's part."""
+        return self.parts / clip_id
+
+    def finish(self, clip_id: str, scored: np.ndarray) -> None:
+        """Leave the part of a clip that has been scored; empty where it gave no pictures."""
+        if clip_id != self._clip:
+            self._begin(clip_id)
+        if self._first is not None and not self._new.exists():
+            self._first()
+        self._new.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.part(clip_id), ignore_errors=True)
+        self._new.replace(self.part(clip_id))
+        self._begin("")
+
+    def collect(self, target: Path, clip_ids: Sequence[str]) -> None:
+        """Move the parts of all clips to the folder `target`, which is whole or absent; nothing where no clip gave pictures."""
+        for clip_id in clip_ids:
+            with contextlib.suppress(OSError):  # of a clip with pictures it is not empty
+                self.part(clip_id).rmdir()
+        shutil.rmtree(target, ignore_errors=True)
+        if any(self.parts.iterdir()):
+            self.parts.replace(target)
 
 
 def as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:

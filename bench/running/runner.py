@@ -6,6 +6,7 @@ import contextlib
 import signal
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,19 +16,21 @@ import psutil
 
 from ..claims import DEAD, Claim, Holder
 from ..errors import BenchError, RunError
-from ..executor import TAKEN, Executor, Place
+from ..executor import ENDED, Executor, Exit, Place
 from ..runs.files import read_json, write_bytes, write_json
 from ..runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
 from .duration import duration
 from .plan import Plan, PlannedCell, PlannedDataset
 from .reporter import Progress, read_progress
 from .stopping import asked_to_stop
-from .worker import STOPPED
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
 LOOK = 1.0
 """Seconds between two looks at cells that another runner works on."""
+TAKEN_AT_MOST = 8
+"""Attempts at a cell that end because it is another worker's, after which the cell fails. Chosen here: `LOOK` doubles after each, so
+that they take four minutes, longer than a claim of a dead process on another host lasts, or what an NFS client remembers of a folder."""
 GRACE = 10.0
 """Seconds a worker has to write its outcome after it was asked to stop."""
 SILENCE = 60.0
@@ -102,6 +105,10 @@ class Runner:
         self.detached = False
         self.claims: dict[str, Claim] = {}
         self.said: set[str] = set()
+        self.taken: Counter[str] = Counter()
+        """Attempts that ended because the cell was another worker's, by the cell's folder."""
+        self.stops: Callable[[], int] = lambda: 0
+        """How often the user has asked to stop."""
         self._number = 0
 
     def execute(self) -> bool:
@@ -126,6 +133,7 @@ class Runner:
         word = self.run.path / STOP
         word.unlink(missing_ok=True)
         with asked_to_stop(word) as stops:
+            self.stops = stops
             torch_wanted = any(cell.network for cell in to_run) or any(planned.wants_tracks for planned in to_prepare)
             place = Place(self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers)
             if self.executor.away:
@@ -147,8 +155,7 @@ class Runner:
             prepared |= {planned.name for planned in waiting_datasets}
             waiting_datasets = []
         waiting_cells = list(to_run)
-        elsewhere: list[PlannedCell] = []
-        looked = 0.0
+        elsewhere: dict[PlannedCell, float] = {}  # when to look at each again
         asked = 0
         while True:
             stopping = stops() > 0 or (self.failed and self.plan.request.fail_fast)
@@ -159,7 +166,7 @@ class Runner:
                     if cell.dataset.name in unprepared:
                         self._fail(cell, unprepared[cell.dataset.name])
                     elif self._handle(cell) == "" and self._holder(cell) is not None:
-                        elsewhere.append(cell)
+                        elsewhere[cell] = time.monotonic() + LOOK
                     elif self._handle(cell) or not self._settled(cell):
                         self._start(cell.dataset, cell)
                 elif waiting_datasets:
@@ -171,11 +178,15 @@ class Runner:
                 return
             if not self.jobs and (stopping or not (waiting_cells or waiting_datasets or elsewhere)):
                 break
-            if elsewhere and time.monotonic() - looked >= LOOK:
-                looked = time.monotonic()
-                free = [cell for cell in elsewhere if self._clear(cell)]
-                waiting_cells += free
-                elsewhere = [cell for cell in elsewhere if cell not in free]
+            for cell in [cell for cell, when in elsewhere.items() if time.monotonic() >= when]:
+                if not self._clear(cell):
+                    elsewhere[cell] = time.monotonic() + LOOK
+                    continue
+                del elsewhere[cell]
+                if self.taken[cell.record.folder] < TAKEN_AT_MOST:
+                    waiting_cells.append(cell)
+                elif not self._settled(cell):
+                    self._fail(cell, self._always_taken(cell))
             for event in self.executor.events(POLL):
                 job = self.jobs[event.task]
                 job.memory = max(job.memory, event.memory)
@@ -190,8 +201,9 @@ class Runner:
                     del self.jobs[event.task]
                     if job.cell is not None:
                         self._handle_file(job.cell).unlink(missing_ok=True)
-                    if job.cell is not None and event.code == TAKEN:
-                        elsewhere.append(job.cell)
+                    if job.cell is not None and event.code == Exit.TAKEN:
+                        self.taken[job.cell.record.folder] += 1
+                        elsewhere[job.cell] = time.monotonic() + LOOK * 2 ** (self.taken[job.cell.record.folder] - 1)
                         continue
                     problem = self._finish(job, event.code, event.reason)
                     if job.cell is None:
@@ -263,6 +275,13 @@ class Runner:
                     self.run.write_cell(cell.record)
             except OSError as error:
                 raise RunError(f"cannot write to {self.run.path}: {error.strerror or error}; choose another folder with --out") from error
+
+    def _always_taken(self, cell: PlannedCell) -> str:
+        return (
+            f"{self.taken[cell.record.folder]} attempts in a row found the cell taken by another process, or lost it to one, and no such "
+            f"process is seen from here. Where no other command fills this run, remove {cell.record.folder}/{CLAIM}.*; where one does, "
+            "look at the clocks and the mount of the shared disk; then the same command goes on"
+        )
 
     def _changed(self, cell: PlannedCell) -> CellRecord | None:
         """Return a cell as it is on disk, where another runner has worked on it since it was planned."""
@@ -395,11 +414,7 @@ class Runner:
             self.listener.ended(job, None, problem)
             return problem
         record = self.run.cell(job.cell.record)
-        if (
-            record.status in ("running", "queued")
-            or code != 0
-            or (record.status == "interrupted" and job.stopping not in ("", "interrupted"))
-        ):
+        if record.status in ("running", "queued") or code != Exit.WRITTEN:
             record.status, record.reason = self._unwritten_outcome(job, code, reason)
         record.cost["peak_memory"] = max(record.cost.get("peak_memory", 0.0), float(job.memory))
         self.run.write_cell(record)
@@ -410,16 +425,17 @@ class Runner:
 
     def _preparation_problem(self, job: Job, code: int, reason: str) -> str:
         path = self.run.path / "datasets" / f"{job.dataset.name}.log"
-        if code == 0:
+        if code == Exit.WRITTEN:
             path.unlink(missing_ok=True)
             return ""
         if job.stopping == "stalled":
             limit = duration(self.plan.request.stall_limit)
             return f"preparing {job.dataset.selected.label}: stalled: its process stood still for {limit}; the same command goes on with it"
-        if code == STOPPED:
-            return f"preparing {job.dataset.selected.label}: stopped before it was done; the same command goes on with it"
+        if code == Exit.STOPPED:
+            why = "stopped by the user" if self._asked(job) else ENDED
+            return f"preparing {job.dataset.selected.label}: {why} before it was done; the same command goes on with it"
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-        if code == 4 and lines:
+        if code == Exit.BAD_DATA and lines:
             return lines[-1]
         return f"preparing {job.dataset.selected.label}: {reason or self._death(job, code)}. Log: datasets/{path.name}"
 
@@ -428,14 +444,20 @@ class Runner:
         request = self.plan.request
         log = f"Log: {job.cell.record.folder}/log.txt"
         where = f" ({job.progress.what})" if job.progress and job.progress.what else ""
-        if job.stopping == "interrupted":
+        if self._asked(job):
             return "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
         if job.stopping == "stalled":
             return "failed", f"stalled: no step for {duration(request.stall_limit)}{where}; try again, or a higher --stall-limit. {log}"
         if job.stopping == "time limit":
             took = duration(time.monotonic() - job.began)
             return "failed", f"time limit: stopped after {took}{where}; the same command goes on from the last checkpoint. {log}"
+        if code == Exit.STOPPED:
+            return "failed", f"{reason or ENDED}{where}; the same command goes on from the last checkpoint. {log}"
         return "failed", f"{reason or self._death(job, code)}{where}. {log}"
+
+    def _asked(self, job: Job) -> bool:
+        """Whether the user ended a job: a signal to the whole group of processes reaches workers before the runner has told them."""
+        return job.stopping == "interrupted" or (job.stopping == "" and self.stops() > 0)
 
     @staticmethod
     def _death(job: Job, code: int) -> str:

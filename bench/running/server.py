@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..executor import Exit
 from ..plugins.registry import load
-from .worker import run_task
+from .worker import STOPS, run_task
 
 POLL = 0.05
 """Seconds between two looks at the workers."""
@@ -25,7 +26,8 @@ POLL = 0.05
 def serve(plugins: list[str], torch_wanted: bool) -> None:
     """Fork a worker for each task on stdin until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of a batch system, to all processes of a job: the worker has to write its outcome
+    for number in STOPS:  # of a batch system, to all processes of a job: the worker has to write its outcome
+        signal.signal(number, signal.SIG_IGN)
     load([Path(file) for file in plugins])
     if torch_wanted:
         import torch
@@ -56,7 +58,7 @@ def _fork(task: dict[str, Any], reading: int, writing: int) -> int:
     if pid:
         _say({"started": task["id"], "pid": pid})
         return pid
-    code = 70
+    code: int = Exit.BROKEN
     try:
         os.close(writing)
         nothing = os.open(os.devnull, os.O_RDWR)

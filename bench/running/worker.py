@@ -25,7 +25,7 @@ import numpy as np
 from ..claims import Claim
 from ..dataset import Clip, Dataset
 from ..errors import BenchError, DataError, MethodError, RunError
-from ..executor import REFUSED, TAKEN
+from ..executor import Exit
 from ..frames.fingerprint import dataset_fingerprint
 from ..method import Context, Frames, Method, OpenClip, Scores, as_scores
 from ..network_method import NetworkMethod
@@ -44,16 +44,16 @@ from .seeding import seed_everything
 Task = Mapping[str, Any]
 
 
-STOPPED = 5
-"""Exit code of a preparation that was asked to stop: what it should make is not there."""
+STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR2") if hasattr(signal, name))
+"""Signals that ask a worker to write down where it is. SIGUSR2 is what submitit has SLURM send to a job that is nearly out of time."""
 
 
 class Interrupted(BaseException):
-    """The runner asked this worker to stop (SIGTERM)."""
+    """The worker was asked to stop."""
 
 
 def run_task(task: Task, alive: int | None = None) -> int:
-    """Do one task and return the exit code: 0 when its outcome is written, whatever that outcome is.
+    """Do one task and return its exit code (`bench.executor.Exit`).
 
     `alive` is the reading end of a pipe that only the launcher can write to: when it closes, the launcher is gone and
     this process ends at once.
@@ -61,23 +61,33 @@ def run_task(task: Task, alive: int | None = None) -> int:
     if alive is not None:
         threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
-    _limit_threads(int(task["threads"]))
     try:
+        for number in STOPS:
+            signal.signal(number, _interrupt)
+        _limit_threads(int(task["threads"]))
         return _prepare(task) if task["kind"] == "prepare" else _attempt(task)
     except Interrupted:
-        return 0 if task["kind"] == "cell" else STOPPED
+        return Exit.STOPPED
+    finally:
+        _hear_no_more()
 
 
 def _interrupt(number: int, frame: Any) -> None:
+    _hear_no_more()
     raise Interrupted
+
+
+def _hear_no_more() -> None:
+    """Ignore further signals: a second one must not cut the writing of the outcome."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_with(alive: int) -> None:
     with contextlib.suppress(OSError):
         while os.read(alive, 1):
             pass
-    os._exit(3)
+    os._exit(Exit.ORPHANED)
 
 
 def _limit_threads(threads: int) -> None:
@@ -137,10 +147,10 @@ def _prepare(task: Task) -> int:
         dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
     except RunError as error:
         sys.stderr.write(f"{error}\n")
-        return REFUSED
+        return Exit.REFUSED
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
-        return 4
+        return Exit.BAD_DATA
     try:
         record = prepare_dataset(
             dataset,
@@ -156,10 +166,10 @@ def _prepare(task: Task) -> int:
         Run(Path(task["run"])).write_dataset(record)
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
-        return 4
+        return Exit.BAD_DATA
     finally:
         reporter.path.unlink(missing_ok=True)
-    return 0
+    return Exit.WRITTEN
 
 
 # -- a cell -------------------------------------------------------------------------------------------------------------
@@ -171,14 +181,14 @@ def _attempt(task: Task) -> int:
     folder = run.path / record.folder
     folder.mkdir(parents=True, exist_ok=True)
     # Held until this process ends, so that an attempt whose runner died is never met by the next one.
-    claim = Claim(folder / CLAIM, lost=lambda: os._exit(TAKEN))
+    claim = Claim(folder / CLAIM, lost=lambda: os._exit(Exit.TAKEN))
     if claim.take() is not None:
-        return TAKEN
+        return Exit.TAKEN
     now = run.cell(replace(record))
     begun_elsewhere = now.key == record.key and now.attempts > record.attempts
     if begun_elsewhere and now.status == "done":
         claim.release()
-        return 0
+        return Exit.WRITTEN
     if begun_elsewhere:
         record.attempts, record.seconds = now.attempts, now.seconds
     elif task["fresh"]:
@@ -194,15 +204,14 @@ def _attempt(task: Task) -> int:
         _run_cell(task, run, record, folder, reporter, logger, warnings)
         record.status = "done"
     except Interrupted:
-        record.status, record.reason = "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
+        record.status, record.reason = "interrupted", "stopped (SIGTERM); the same command goes on from the last checkpoint"
     except BenchError as error:
         logger.error("%s", error)
         record.status, record.reason = "failed", str(error)
     except BaseException as error:
         logger.error("%s", traceback.format_exc())
         record.status, record.reason = "failed", _reason(error, record, task)
-    # A second SIGTERM must not cut the writing of the outcome.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _hear_no_more()
     record.warnings = list(dict.fromkeys(warnings))
     record.cost["peak_memory"] = float(_peak_memory())
     record.seconds["total"] = round(record.seconds.get("total", 0.0) + time.monotonic() - began, 3)
@@ -213,7 +222,7 @@ def _attempt(task: Task) -> int:
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
     claim.release()
-    return 0
+    return Exit.STOPPED if record.status == "interrupted" else Exit.WRITTEN
 
 
 def _clear(folder: Path) -> None:
@@ -285,9 +294,10 @@ def _run_cell(
         _save(method, scratch / "weights.new", folder / "weights")
 
     reporter.begin("score", "scoring")
-    images = ImageKeeper(folder / "images", lengths) if "images" in task["keep"] else None
+    images = ImageKeeper(scratch / "images", lengths) if "images" in task["keep"] and isinstance(method, NetworkMethod) else None
     regions = _region_keeper(method, training_clips, context, dataset, kept, scratch) if "regions" in task["keep"] else None
-    context.images = all_of([taker for taker in (images, regions) if isinstance(taker, ImageKeeper | RegionKeeper)])
+    keepers = [keeper for keeper in (images, regions) if keeper is not None]
+    context.images = all_of([keeper for keeper in keepers if not isinstance(keeper, DetectionKeeper)])
     context.regions = regions if isinstance(regions, DetectionKeeper) else None
     began = time.monotonic()
     found = {clip.id: clip for clip in dataset.clips("test")}
@@ -295,13 +305,13 @@ def _run_cell(
     for number, (clip_id, length) in enumerate(lengths.items(), start=1):
         partial = scratch / "scores" / f"{clip_id}.npz"
         result = _read_partial(partial, clip_id, logger)
-        if result is None or (regions is not None and not regions.part(clip_id).exists()):
+        if result is None or not all(keeper.part(clip_id).exists() for keeper in keepers):
             # A clip's scores must not depend on how much randomness fitting and other clips used: a resumed cell does neither again.
             seed_everything(record.seed, int(task["threads"]))
             returned = method.score(opened(found[clip_id], length), context)
             result = as_scores(returned, length, f"{record.label} on {record.dataset}, clip {clip_id}")
-            if regions is not None:
-                regions.finish(clip_id, result.frames)  # before the scores: a clip that has scores is not scored again
+            for keeper in keepers:  # before the scores: a clip that has scores is not scored again
+                keeper.finish(clip_id, result.frames)
             write_scores(partial, {clip_id: result})
         scores[clip_id] = result
         reporter.step(number, len(lengths), f"scored clip {clip_id}")
@@ -319,6 +329,8 @@ def _run_cell(
         record.seconds["train_score"] = round(record.seconds.get("train_score", 0.0) + time.monotonic() - began, 3)
         if train_scores:
             run.write_train_scores(record, train_scores)
+    if images is not None:
+        images.collect(folder / KEPT["images"], list(lengths))
     run.write_scores(record, scores)
     record.kept = sorted(task["keep"])
 

@@ -35,6 +35,7 @@ from bench.running.machine import choose_device
 from bench.running.plan import make_plan
 from bench.running.replay import replay
 from bench.running.request import Request
+from bench.running.runner import TAKEN_AT_MOST, Listener, Runner
 from bench.runs.files import write_text
 from bench.runs.folder import CellRecord, Run
 
@@ -163,6 +164,13 @@ def without(package: str, executor: str) -> Callable[[Path, pytest.MonkeyPatch],
 def two_runners(root, patch):
     with hold(Run(root)):
         hold(Run(root))
+
+
+def always_taken(root, patch):
+    plan = make_plan(Request("pca", "demo-ped2", device="cpu"), load(), lambda signature: (Run(root / "run"), False))
+    runner = Runner(plan, Listener())
+    runner.taken[plan.cells[0].record.folder] = TAKEN_AT_MOST
+    raise BenchError(runner._always_taken(plan.cells[0]))
 
 
 def no_bf16(root, patch):
@@ -367,6 +375,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Dask without its package": without("distributed", "dask[workers=2]"),
     "SLURM without its package": without("submitit", "slurm[partition=gpu]"),
     "Two runners of one run on one machine": two_runners,
+    "A cell that is always taken": always_taken,
     "A frame deleted from a clip": deleted_frame,
     "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),
@@ -404,6 +413,7 @@ CELLS = {
     "A wrong number of scores": "length",
     "A score that is not a number": "nan",
     "A cell that was killed": "kill",
+    "A cell that was stopped from outside": "stop",
     "A cell out of memory": "memory",
     "A cell that stalled": "stall",
 }

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from place import DONE, SEED, Place
+from place import DONE, SEED, Place, kept_up
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,19 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def place(tmp_path, request):
     return Place(tmp_path, Random(f"{SEED}/{request.node.name}"))
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """Let Dask give up sooner than its defaults of half a minute and more, so that a cut is noticed within seconds."""
+    for name, value in {"COMM__TIMEOUTS__TCP": "12s", "COMM__TIMEOUTS__CONNECT": "6s", "SCHEDULER__WORKER_TTL": "15s"}.items():
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__{name}", value)
+
+
+@pytest.fixture
+def cluster(place, patience):
+    with kept_up(place) as made:
+        yield made
 
 
 @pytest.fixture(scope="session", autouse=True)

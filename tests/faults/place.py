@@ -22,6 +22,7 @@ SHARE = float(os.environ.get("BENCH_FAULTS_SHARE", "1"))
 WANTED = {
     "worker killed": 100, "worker terminated": 60, "frozen": 60, "runner killed": 60, "runner terminated": 40, "server killed": 30, "disk": 60,
     "clock": 30, "byte": 100, "Dask worker killed": 20, "Dask worker terminated": 15, "Dask scheduler killed": 10, "worker cut off": 10, "scheduler cut off": 10,
+    **{f"{system} job preempted, phase {phase}": 10 for system in ("SLURM", "Dask") for phase in ("prepare", "fit", "score")},
 }  # fmt: skip
 """How many faults of each kind are injected."""
 DONE: Counter[str] = Counter()
@@ -37,6 +38,7 @@ class Place:
         self.folder, self.rng = folder, rng
         self.executor = ""
         """Goes behind --executor; empty: the local one."""
+        self.stall_limit = "3s"
         self.run = folder / "run"
         self.cache = folder / "cache"
         self.far = folder / "far"
@@ -56,7 +58,7 @@ class Place:
         arguments = [
             "run", "--methods", METHODS, "--datasets", "toy", "--plugin", str(Path(__file__).with_name("faulty.py")), "--device", "cpu",
             "--threads", "1", "--workers", "2", "--seeds", "0,1,2,3", "--data", str(self.folder / "data"), "--out", str(self.run),
-            "--stall-limit", "3s", *(["--executor", self.executor] if self.executor else []),
+            "--stall-limit", self.stall_limit, *(["--executor", self.executor] if self.executor else []),
         ]  # fmt: skip
         pid = os.fork()
         if pid:
@@ -183,6 +185,36 @@ def send(process: psutil.Process, number: int) -> bool:
             os.kill(process.pid, number)
             return True
     return False
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """Return the processes that a process has started itself, but for shells' waiting."""
+    with contextlib.suppress(psutil.Error):
+        return [one for one in psutil.Process(pid).children() if one.name() != "sleep"]
+    return []
+
+
+def running(command: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return command.is_running() and command.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+KEEP_UP = ("sh", "-c", 'while :; do "$@"; sleep 0.5; done', "sh")
+"""Starts a command again where it ended, as a system's service manager does: Dask's worker ends by itself when it has lost its scheduler."""
+
+
+@contextlib.contextmanager
+def kept_up(place, host="127.0.0.1", scheduler=(), worker=()):
+    """A scheduler and a worker; `scheduler` and `worker` are words in front of their commands. Yields the processes that keep them up."""
+    from dask_cluster import Cluster
+
+    cluster = Cluster(place.folder, host)
+    place.executor = f"dask[address={cluster.address},shared=false]"
+    try:
+        yield cluster.scheduler(*KEEP_UP, *scheduler), cluster.worker(*KEEP_UP, *worker, BENCH_CACHE=str(place.far))
+    finally:
+        cluster.end()
 
 
 CONT, STOP = signal.SIGCONT, signal.SIGSTOP

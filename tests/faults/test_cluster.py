@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import time
 
-import psutil
 import pytest
-from dask_cluster import Cluster
-from place import DONE, send, wanted
+from place import DONE, below, kept_up, running, send, wanted
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")]
 NETWORK = "10.213.77"
 """Of two hosts: this one is .1, the other .2."""
-
-
-@pytest.fixture
-def patience(monkeypatch):
-    """Let Dask give up sooner than its defaults of half a minute and more, so that a cut is noticed within seconds."""
-    for name, value in {"COMM__TIMEOUTS__TCP": "12s", "COMM__TIMEOUTS__CONNECT": "6s", "SCHEDULER__WORKER_TTL": "15s"}.items():
-        monkeypatch.setenv(f"DASK_DISTRIBUTED__{name}", value)
-
-
-KEEP_UP = ("sh", "-c", 'while :; do "$@"; sleep 0.5; done', "sh")
-"""Starts a command again where it ended, as a system's service manager does: Dask's worker ends by itself when it has lost its scheduler."""
-
-
-@contextlib.contextmanager
-def kept_up(place, host="127.0.0.1", scheduler=(), worker=()):
-    """A scheduler and a worker; `scheduler` and `worker` are words in front of their commands. Yields the processes that keep them up."""
-    cluster = Cluster(place.folder, host)
-    place.executor = f"dask[address={cluster.address},shared=false]"
-    try:
-        yield cluster.scheduler(*KEEP_UP, *scheduler), cluster.worker(*KEEP_UP, *worker, BENCH_CACHE=str(place.far))
-    finally:
-        cluster.end()
-
-
-@pytest.fixture
-def cluster(place, patience):
-    with kept_up(place) as made:
-        yield made
 
 
 @pytest.fixture
@@ -68,19 +37,6 @@ def other_host():
     finally:
         subprocess.run(["ip", "link", "del", "bench-cable"], capture_output=True)
         subprocess.run(["ip", "netns", "del", name], check=True)
-
-
-def below(pid: int) -> list[psutil.Process]:
-    """Return the processes that a process has started itself, but for shells' waiting."""
-    with contextlib.suppress(psutil.Error):
-        return [one for one in psutil.Process(pid).children() if one.name() != "sleep"]
-    return []
-
-
-def running(command: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return command.is_running() and command.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 @pytest.mark.parametrize(("kind", "number"), [("Dask worker killed", signal.SIGKILL), ("Dask worker terminated", signal.SIGTERM)])

@@ -369,6 +369,15 @@ def test_average_precision_has_its_chance_level(tmp_path):
     assert f"{100 * labels.mean():.2f} (made)" in unwrapped(make_run(tmp_path, [done("pca")]), "raw", "ap")
 
 
+def test_caption_says_the_threads_of_cells_on_a_cpu(tmp_path):
+    """Each number once, of finished cells alone: last digits depend on them. A GPU sums in its own way."""
+    cells = [done("a", threads=4), done("a", seed=1, threads=1), ("b", 0, "failed", "it broke", 0, {"threads": 9})]
+    assert "Device: cpu of 1 and 4 threads." in unwrapped(make_run(tmp_path / "a", cells), "raw")
+    assert "Device: cpu of 1 thread." in unwrapped(make_run(tmp_path / "b", [done("a")]), "raw")
+    assert "Device: cuda:0." in unwrapped(make_run(tmp_path / "c", [done("a", device="cuda:0", threads=4)]), "raw")
+    assert "Device: cpu." in unwrapped(make_run(tmp_path / "d", cells[2:]), "raw")
+
+
 def test_paths_of_boxes_are_not_in_the_caption(tmp_path):
     """Tables made on two machines are alike."""
     run = make_run(tmp_path, [done("ddl", detector="boxes[path=/home/me/ped2_yolov3.json]")])

@@ -9,18 +9,20 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from bench.datasets import DemoPed2
 from click.testing import CliRunner
 from scipy import ndimage
 
-from bench import DataError, OpenClip, RequestError
+from bench import DataError, OpenClip, RequestError, Window
 from bench.cli.report import command as report_command
 from bench.cli.run import command as run_command
 from bench.plugins.registry import load
-from bench.running.keeping import MOST, RegionKeeper, checked_masks, forty, levels_of, true_regions
+from bench.running.keeping import MOST, ImageKeeper, RegionKeeper, checked_masks, forty, levels_of, true_regions
 from bench.running.plan import make_plan
 from bench.running.request import Request
 from bench.runs.folder import Run, read_scores
@@ -140,6 +142,70 @@ def test_true_regions_of_a_frame_without_a_pixel_are_none():
     assert found.size == (8, 9)
     assert found.frames.tolist() == [2, 2]
     assert found.boxes.tolist() == [[4, 1, 9, 3], [0, 5, 1, 6]]
+
+
+def show(taker, clip, length, frames, value_range="0..1", level=0.5):
+    """Hand over flat pictures of some frames of a clip: the frame as bright as its index, reconstruction and map of one level."""
+    method = SimpleNamespace(window=Window(1, value_range=value_range), stats={"mean": np.full((4, 6), 100, np.float32)})
+    pictures = np.arange(length, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(6, 2)
+    opened = OpenClip(clip, "test", length, "made", opener=lambda: pictures)
+    for frame in frames:
+        taker(method, opened, frame, {"reconstruction": np.full((1, 4, 6), level), "map": np.full((4, 6), level)})
+    taker.finish(clip)
+
+
+def kept_frames(folder):
+    return [int(path.name.removesuffix("-frame.jpg")) for path in sorted(folder.glob("*-frame.jpg"))]
+
+
+def test_images_are_kept_of_200_frames_of_a_cell_spread_evenly(tmp_path):
+    """Of 600 frames each third; of 200 each; of 201 each second; in each clip from frame 0 on."""
+    for lengths, stride in (({"01": 250, "02": 350}, 3), ({"01": 200}, 1), ({"01": 101, "02": 100}, 2)):
+        taker = ImageKeeper(tmp_path / str(stride), lengths)
+        for clip, length in lengths.items():
+            show(taker, clip, length, range(length))
+            assert kept_frames(taker.part(clip)) == list(range(0, length, stride))
+
+
+def test_a_clip_shorter_than_the_stride_keeps_a_frame(tmp_path):
+    """Also where its first scored frame is no multiple of the stride; one without any pictures has no folder."""
+    lengths = {"long": 3000, "late": 14, "short": 5, "none": 2}
+    taker = ImageKeeper(tmp_path / "parts", lengths)
+    assert taker.every == 16
+    show(taker, "late", 14, range(7, 14))
+    show(taker, "long", 3000, range(7, 60))
+    show(taker, "none", 2, [])
+    show(taker, "short", 5, range(5))
+    taker.collect(tmp_path / "images", list(lengths))
+    assert {path.name: kept_frames(path) for path in (tmp_path / "images").iterdir()} == {"late": [7], "long": [16, 32, 48], "short": [0]}
+
+
+@pytest.mark.parametrize(
+    ("value_range", "reconstruction", "error"),
+    [("0..1", 0.5 * 255, 0.5 * 255), ("-1..1", 191, 0.25 * 255), ("mean-subtracted", 227.5, 127)],
+)
+def test_pictures_are_in_the_range_of_the_method(tmp_path, value_range, reconstruction, error):
+    """The frame as it is; the reconstruction back in 0..255; the error over the largest that the range allows."""
+    taker = ImageKeeper(tmp_path / "parts", {"01": 200})
+    show(taker, "01", 200, [40], value_range)
+    for name, expected in (("frame", 40), ("reconstruction", reconstruction), ("error", error)):
+        picture = cv2.imread(str(taker.part("01") / f"00040-{name}.jpg"), cv2.IMREAD_UNCHANGED)
+        assert picture.shape == (4, 6)
+        assert abs(picture.astype(float) - expected).max() <= 1.5
+
+
+def test_a_cut_clip_leaves_no_part(tmp_path):
+    """What was kept of a clip that was not finished counts for nothing, and is not mixed with what the next attempt keeps."""
+    first = ImageKeeper(tmp_path / "parts", {"01": 40, "02": 40})
+    show(first, "01", 40, range(40))
+    first.finish = lambda clip: None  # it is killed
+    show(first, "02", 40, range(30))
+    second = ImageKeeper(tmp_path / "parts", {"01": 40, "02": 40})
+    assert second.part("01").is_dir() and not second.part("02").exists()
+    show(second, "02", 40, range(35, 40))
+    second.collect(tmp_path / "images", ["01", "02"])
+    assert kept_frames(tmp_path / "images" / "01") == list(range(40))
+    assert kept_frames(tmp_path / "images" / "02") == list(range(35, 40))
 
 
 def test_masks_of_another_length_are_refused():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,14 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
+from bench.executor import Event, Executor, Exit
+from bench.plugins.registry import load
+from bench.running import runner as runner_module
 from bench.running import worker
 from bench.running.executors.local import LocalExecutor
+from bench.running.plan import make_plan
 from bench.running.reporter import Reporter, read_progress
+from bench.running.request import Request
 from bench.running.runner import SILENCE, Job, Listener, Runner
 from bench.runs.folder import Run, write_scores
 
@@ -450,7 +456,7 @@ def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
 
 
 def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
-    """Its exit code says so: what it should make is not there."""
+    """Its exit code says so: what it should make is not there. Nor is it there where a cell was stopped before it began."""
 
     def stopped(task):
         raise worker.Interrupted
@@ -458,8 +464,75 @@ def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
     monkeypatch.setattr(worker, "_prepare", stopped)
     monkeypatch.setattr(worker, "_attempt", stopped)
     monkeypatch.setattr(worker.signal, "signal", lambda number, handler: None)
-    assert worker.run_task({"kind": "prepare", "threads": 1}) != 0
-    assert worker.run_task({"kind": "cell", "threads": 1}) == 0
+    assert worker.run_task({"kind": "prepare", "threads": 1}) == Exit.STOPPED
+    assert worker.run_task({"kind": "cell", "threads": 1}) == Exit.STOPPED
+    monkeypatch.setattr(worker, "_limit_threads", stopped)  # before it has begun
+    assert worker.run_task({"kind": "prepare", "threads": 1}) == Exit.STOPPED
+    assert Exit.STOPPED != Exit.TAKEN
+
+
+@pytest.mark.parametrize("executor", ["local", "slurm[cluster=local]", "dask[workers=1]"])
+def test_dataset_that_is_stopped_while_it_is_prepared_costs_each_cell_one_attempt(place, executor):
+    """SIGTERM while preparing, as preemption, scancel and a time limit send it: a failed row with the reason, submitted once."""
+    (place / "data" / "preempted").touch()
+    done = bench(place, "brightness", "--out", "run", "--executor", executor)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (cell,) = Run.open(place / "run").cells()
+    assert cell.status == "failed" and re.search(r"preparing toy: ended from outside \(SIGTERM", cell.reason), cell.reason
+    assert len(list(place.glob("run/.slurm/logs/*_submitted.pkl"))) == (executor.startswith("slurm"))
+    (place / "data" / "preempted").unlink()
+    assert bench(place, "brightness", "--out", "run").returncode == 0
+
+
+@pytest.mark.parametrize("executor", ["local", "slurm[cluster=local]", "dask[workers=1]"])
+def test_cell_that_is_stopped_from_outside_says_so(place, executor):
+    """SIGTERM to its worker alone: no user stopped it, and the same command goes on."""
+    more = ("--out", "run", "--executor", executor)
+    runner = subprocess.Popen(arguments("brightness[pause=0.1]", "--data", str(place / "data"), *more), cwd=place)
+    wait_for(lambda: any(json.loads(path.read_text())["phase"] == "score" for path in place.glob("run/cells/*/toy/0/progress.json")))
+    (claim,) = place.glob("run/cells/*/toy/0/.claim.*")
+    os.kill(json.loads(claim.read_text())[0]["pid"], signal.SIGTERM)
+    assert runner.wait(timeout=90) == 1
+    (cell,) = Run.open(place / "run").cells()
+    assert cell.status == "failed" and "ended from outside (SIGTERM" in cell.reason and "the same command goes on" in cell.reason
+    assert ("SLURM ended it" in cell.reason) == executor.startswith("slurm")
+    assert bench(place, "brightness[pause=0.1]", "--out", "run").returncode == 0
+
+
+class Taken(Executor):
+    """Says of every task that its cell is another worker's."""
+
+    away = True
+
+    def __init__(self):
+        self.started = []
+
+    def open(self, place):
+        return None
+
+    def start(self, task):
+        self.started.append(task["id"])
+        self.news = [Event(task["id"], code=Exit.TAKEN)]
+
+    def events(self, timeout):
+        news, self.news = self.news, []
+        return news
+
+    news = ()
+
+
+def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):
+    """Nobody is at work on it, and each attempt finds it taken: so many attempts and no more."""
+    monkeypatch.setattr(runner_module, "LOOK", 0.001)
+    request = Request("brightness", "toy", device="cpu", data=(place / "data",), plugins=(TOYS,))
+    plan = make_plan(request, load([TOYS]), lambda signature: (Run(place / "run"), False))
+    plan.executor = Taken()
+    assert not Runner(plan, Listener()).execute()
+    assert len(plan.executor.started) == runner_module.TAKEN_AT_MOST
+    (cell,) = plan.cells
+    assert cell.record.status == "failed"
+    assert "8 attempts in a row found the cell taken by another process" in cell.record.reason
+    assert Run(place / "run").cell(cell.record).reason == cell.record.reason
 
 
 def test_new_phase_is_news(tmp_path):

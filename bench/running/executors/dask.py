@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BenchError, RequestError, RunError
-from ...executor import REFUSED, Event, Executor, Place
+from ...executor import Event, Executor, Exit, Place
 from ...plugins.parameters import parameter
 from ...runs.files import write_json
 from ...runs.folder import CellRecord, Run
@@ -152,7 +152,7 @@ class DaskExecutor(Executor):
             left = [address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in refused]
             if not left:
                 del self.tasks[number]
-                self.news.put(Event(number, code=REFUSED, reason=f"every worker was refused: {self.why}"))
+                self.news.put(Event(number, code=Exit.REFUSED, reason=f"every worker was refused: {self.why}"))
                 return
             how["workers"] = left
         future = self.client.submit(_work, dict(task), name, self.topic, None if self.parameters.shared else False, key=name, **how)
@@ -205,7 +205,7 @@ class DaskExecutor(Executor):
         try:
             outcome = future.result()
         except Exception as error:  # whatever Dask, or the job, raised there
-            outcome = {"code": 1, "reason": f"Dask: {' '.join(str(error).split()) or type(error).__name__}"}
+            outcome = {"code": Exit.LOST, "reason": f"Dask: {' '.join(str(error).split()) or type(error).__name__}"}
         if self.lasts:
             with contextlib.suppress(Exception):  # it is forgotten with the scheduler at the latest
                 self.client.unpublish_dataset(name)
@@ -219,7 +219,7 @@ class DaskExecutor(Executor):
             try:
                 put_in_place(self.run, CellRecord(**task["cell"]), outcome["files"])
             except RunError as error:
-                return Event(number, code=1, reason=str(error))
+                return Event(number, code=Exit.LOST, reason=str(error))
         return Event(number, code=outcome["code"], reason=outcome.get("reason", ""), memory=outcome.get("memory", 0))
 
     def stop(self, task: int, kill: bool) -> None:
@@ -236,7 +236,7 @@ class DaskExecutor(Executor):
                 self.client.unpublish_dataset(name)
             future.cancel()
         del self.tasks[task]
-        self.news.put(Event(task, code=0))
+        self.news.put(Event(task, code=Exit.WRITTEN))
 
     def cancel(self, handles: Sequence[str]) -> None:
         """Take back what waits, and tell what runs."""

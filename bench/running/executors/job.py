@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...executor import REFUSED, Event, Place
+from ...executor import ENDED, Event, Exit, Place
 from ...frames.cache import cache_folder
 from ...runs.files import write_bytes
 from ...runs.folder import IDENTITY, CellRecord, Run
@@ -75,19 +75,21 @@ def run_job(
         said = (_text(log).strip().splitlines() or [""])[-1]
         log.unlink(missing_ok=True)
         if asked():
-            return {"code": 0, "memory": peak}
-        if ready.code == REFUSED:
-            return {"code": REFUSED, "refused": said, "memory": peak}
+            return {"code": Exit.WRITTEN, "memory": peak}
+        if ready.code == Exit.REFUSED:
+            return {"code": Exit.REFUSED, "refused": said, "memory": peak}
+        if ready.code == Exit.STOPPED:
+            return {"code": Exit.STOPPED, "reason": f"preparing {record.dataset}: {ENDED}", "memory": peak}
         if ready.code:
             return {"code": ready.code, "reason": f"preparing {record.dataset}: {said or f'exit code {ready.code}'}", "memory": peak}
         done = follow({**moved, "id": 2, "output": str(folder / "log.txt")})
     finally:
         executor.close()
-    if shared:
-        return {"code": done.code, "memory": peak}
-    run = Run(place)
-    found = run.cell(record)
-    return {"code": done.code, "memory": peak, "files": pack(run, found)}
+    outcome: dict[str, Any] = {"code": done.code, "memory": peak}
+    if not shared and done.code != Exit.TAKEN:
+        run = Run(place)
+        outcome["files"] = pack(run, run.cell(record))
+    return outcome
 
 
 def _text(path: Path) -> str:

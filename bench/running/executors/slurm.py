@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RequestError, RunError
-from ...executor import Event, Executor, Place
+from ...executor import ENDED, Event, Executor, Exit, Place
 from ...plugins.parameters import parameter
 from ...runs.files import read_json, write_json, write_text
-from ...runs.folder import CellRecord, Run
 from .job import run_job
 
 LOOK = 1.0
@@ -132,7 +131,7 @@ class SlurmExecutor(Executor):
                 if written.get(job.name) not in (None, job.seen):
                     job.seen = written[job.name]
                     self._look(number, job)
-        if now - self.asked >= ASK and self.jobs:
+        if now - self.asked >= (ASK if self.parameters.cluster == "slurm" else LOOK) and self.jobs:
             self.asked = now
             self._ask()
         news, self.news = self.news, []
@@ -192,6 +191,9 @@ class SlurmExecutor(Executor):
         if said.get("where") and said["where"] != job.where:
             job.where = said["where"]
             self.news.append(Event(number, started=job.where))
+        job.ended = said.get("ended", "")
+        if job.ended:
+            self.asked = 0.0  # at once: does SLURM start it again?
         if said.get("code") is not None:
             self._forget(number, Event(number, code=said["code"], reason=said["reason"], memory=said["memory"]))
 
@@ -200,15 +202,17 @@ class SlurmExecutor(Executor):
         alive = self._alive([job.identity for job in self.jobs.values()])
         for number, job in list(self.jobs.items()):
             job.missed = 0 if job.identity in alive else job.missed + 1
-            if job.missed >= 2:
+            if job.missed and job.ended:
+                self._forget(number, Event(number, code=Exit.STOPPED, reason=f"SLURM ended it (job {job.identity}: {job.ended})"))
+            elif job.missed >= 2:
                 reason = f"SLURM ended it (job {job.identity}: {_why(job.identity)}); its log lies below {self.folder.name}/logs"
-                self._forget(number, Event(number, code=1, reason=reason))
+                self._forget(number, Event(number, code=Exit.LOST, reason=reason))
 
     def _forget(self, number: int, event: Event) -> None:
         job = self.jobs.pop(number)
         for end in (".json", ".stop"):
             (self.folder / "jobs" / (job.name + end)).unlink(missing_ok=True)
-        if event.code == 0:  # submitit's own files of a job that needs no explaining
+        if event.code == Exit.WRITTEN:  # submitit's own files of a job that needs no explaining
             for end in ("_0_log.out", "_0_log.err", "_0_result.pkl", "_submitted.pkl"):
                 (self.folder / "logs" / (job.identity + end)).unlink(missing_ok=True)
         self.news.append(event)
@@ -229,7 +233,7 @@ class SlurmExecutor(Executor):
         self.pending = [waiting for waiting in self.pending if waiting["id"] != task]
         job = self.jobs.get(task)
         if job is None:
-            self.news.append(Event(task, code=0))
+            self.news.append(Event(task, code=Exit.WRITTEN))
             return
         self._look(task, job)
         if task not in self.jobs:
@@ -238,7 +242,7 @@ class SlurmExecutor(Executor):
         if kill or not job.where:
             self.cancel([job.identity])
         if not job.where:
-            self._forget(task, Event(task, code=0))
+            self._forget(task, Event(task, code=Exit.WRITTEN))
 
     def cancel(self, handles: Sequence[str]) -> None:
         """Cancel jobs; a running one has SLURM's KillWait (30 s) to write down where it is."""
@@ -269,6 +273,8 @@ class _Job:
     where: str = ""
     seen: int | None = None
     """When it last wrote, as far as that was read."""
+    ended: str = ""
+    """What ended it, where that was neither the cell nor this command: SLURM may start such a job again."""
     missed: int = 0
 
 
@@ -296,8 +302,9 @@ def _work(task: dict[str, Any], folder: str, name: str) -> None:
             return ""
 
     outcome = run_job(task, asked, lambda progress: None, shared=True)
-    code, reason = outcome["code"], outcome.get("refused") or outcome.get("reason", "")
-    record = CellRecord(**task["cell"])
-    if code == 0 and Run(Path(task["run"])).cell(record).status == "interrupted" and not asked():
-        code, reason = 1, f"SLURM ended it ({where}): out of time, or cancelled; the same command goes on from the last checkpoint"
-    write_json(file, {"where": where, "code": code, "reason": reason, "memory": outcome["memory"]})
+    reason = outcome.get("refused") or outcome.get("reason", "")
+    if outcome["code"] == Exit.STOPPED and not asked():
+        # Preempted, cancelled or out of time. No outcome: SLURM may requeue the job, which then begins here again.
+        write_json(file, {"where": where, "code": None, "ended": reason or ENDED})
+        return
+    write_json(file, {"where": where, "code": outcome["code"], "reason": reason, "memory": outcome["memory"]})
