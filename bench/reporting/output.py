@@ -26,6 +26,7 @@ from ..scoring.metrics import choose_metric
 from ..scoring.protocols import Protocol
 from . import figures as drawing
 from .comparison import compare
+from .figures.distinction import Remake
 from .page import write_page
 from .report import KINDS, Source, kind_files, number_files, open_source, question_name, shared_files
 
@@ -123,7 +124,7 @@ class Output:
         for name, text in number_files(self.source, asked).items():
             self._put(f"tables/{name}", text + self._unknown_lines(name, text, before.get(name, [])), "")
 
-    def figures(self, names: Sequence[str], remake: drawing.Remake | None = None) -> None:
+    def figures(self, names: Sequence[str], remake: Remake | None = None) -> None:
         """Draw kinds of figures; `remake` as `write_figures` takes it."""
         question = question_name(self.source)
         place = self.folder / "figures" / question
