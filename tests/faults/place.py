@@ -21,7 +21,7 @@ SEED = os.environ.get("BENCH_FAULTS_SEED", "0")
 SHARE = float(os.environ.get("BENCH_FAULTS_SHARE", "1"))
 WANTED = {
     "worker killed": 100, "worker terminated": 60, "frozen": 60, "runner killed": 60, "runner terminated": 40, "server killed": 30, "disk": 60,
-    "clock": 30, "byte": 100, "Dask worker killed": 20, "Dask worker terminated": 15, "Dask scheduler killed": 10, "worker cut off": 10, "scheduler cut off": 10,
+    "clock": 30, "byte": 100, "network killed": 200, "Dask worker killed": 20, "Dask worker terminated": 15, "Dask scheduler killed": 10, "worker cut off": 10, "scheduler cut off": 10,
     **{f"{system} job preempted, phase {phase}": 10 for system in ("SLURM", "Dask") for phase in ("prepare", "fit", "score")},
 }  # fmt: skip
 """How many faults of each kind are injected."""
@@ -215,6 +215,31 @@ def kept_up(place, host="127.0.0.1", scheduler=(), worker=()):
         yield cluster.scheduler(*KEEP_UP, *scheduler), cluster.worker(*KEEP_UP, *worker, BENCH_CACHE=str(place.far))
     finally:
         cluster.end()
+
+
+SERVER = "bench.running.server"
+
+
+def says(process: psutil.Process, word: str) -> bool:
+    """Whether a word is in the command line of a process; a worker has that of the server it was forked from."""
+    with contextlib.suppress(psutil.Error):
+        return word in " ".join(process.cmdline())
+    return False
+
+
+def workers_in(processes: list[psutil.Process], runs: list[Path], phase: str) -> list[psutil.Process]:
+    """Return the workers among processes that are in a phase, 'prepare', 'fit' or 'score': those that hold no cell prepare one."""
+    found: dict[int, str] = {}
+    for claim in [claim for run in runs for claim in run.glob("cells/*/*/*/.claim.*")]:
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            pid = json.loads(claim.read_text())[0]["pid"]
+            found[pid] = ""  # between two phases
+            found[pid] = json.loads(claim.with_name("progress.json").read_text())["phase"]
+    return [
+        one
+        for one in processes
+        if says(one, SERVER) and (parent := one.parent()) and says(parent, SERVER) and found.get(one.pid, "prepare") == phase
+    ]
 
 
 CONT, STOP = signal.SIGCONT, signal.SIGSTOP

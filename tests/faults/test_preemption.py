@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import time
 
-import psutil
 import pytest
-from place import DONE, Place, below, descendants, running, send, wanted
+from place import DONE, SERVER, below, descendants, running, says, send, wanted, workers_in
 
 pytest.importorskip("distributed")
 pytest.importorskip("submitit")
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")]
-SERVER = "bench.running.server"
 PHASES = pytest.mark.parametrize("phase", ["prepare", "fit", "score"])
-
-
-def says(process: psutil.Process, word: str) -> bool:
-    """Whether a word is in the command line of a process; a worker has that of the server it was forked from."""
-    with contextlib.suppress(psutil.Error):
-        return word in " ".join(process.cmdline())
-    return False
-
-
-def workers_in(processes: list[psutil.Process], place: Place, phase: str) -> list[psutil.Process]:
-    """Return the workers among processes that are in a phase: those that hold no cell prepare one."""
-    found: dict[int, str] = {}
-    for claim in [*place.run.glob("cells/*/*/*/.claim.*"), *place.far.glob("cells/*/cells/*/*/*/.claim.*")]:
-        with contextlib.suppress(OSError, ValueError, LookupError):
-            pid = json.loads(claim.read_text())[0]["pid"]
-            found[pid] = ""  # between two phases
-            found[pid] = json.loads(claim.with_name("progress.json").read_text())["phase"]
-    return [
-        one
-        for one in processes
-        if says(one, SERVER) and (parent := one.parent()) and says(parent, SERVER) and found.get(one.pid, "prepare") == phase
-    ]
 
 
 @PHASES
@@ -51,7 +25,7 @@ def test_slurm_jobs_that_are_preempted(place, whole, phase):
         for _ in range(2):
             command, seen = place.start(), set()
             while running(command):
-                for worker in workers_in(descendants(command), place, phase):
+                for worker in workers_in(descendants(command), [place.run], phase):
                     if worker.pid not in seen and place.rng.random() < 0.7:
                         job = [one for one in worker.parents() if says(one, "submitit.core._submit") or says(one, SERVER)]
                         DONE[kind] += send(worker, signal.SIGTERM)
@@ -75,7 +49,7 @@ def test_dask_jobs_that_are_preempted(place, whole, cluster, phase):
             command, seen = place.start(), set()
             while running(command):
                 for nanny in below(cluster[1].pid):
-                    for worker in workers_in(descendants(nanny), place, phase):
+                    for worker in workers_in(descendants(nanny), [place.run, *place.far.glob("cells/*")], phase):
                         if worker.pid not in seen and len(seen) < 4:  # at the fourth loss of a worker Dask gives a cell up
                             seen.add(worker.pid)
                             alone = place.rng.random() < 0.5

@@ -30,7 +30,7 @@ cat > "$folder/slurm.conf" <<CONF
 ClusterName=one
 SlurmctldHost=$host(127.0.0.1)
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
+AuthInfo=socket=$folder/munge.socket,cred_expire=5
 SlurmUser=root
 SlurmctldPort=$3
 SlurmdPort=$4

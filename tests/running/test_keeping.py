@@ -1,8 +1,6 @@
 """What is kept of error maps: levels, regions, the value that 40 % of a mask reach; and a network's whole path through the command."""
 
-import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +17,14 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 from bench import DataError, OpenClip, RequestError, Window
+from bench.claims import Claim
 from bench.cli.report import command as report_command
 from bench.cli.run import command as run_command
 from bench.plugins.registry import load
 from bench.running.keeping import MOST, ImageKeeper, RegionKeeper, checked_masks, forty, levels_of, true_regions
 from bench.running.plan import make_plan
 from bench.running.request import Request
-from bench.runs.folder import Run, read_scores
+from bench.runs.folder import CLAIM, Run, read_scores
 
 RANDOM = np.random.default_rng(0)
 
@@ -265,25 +264,70 @@ def test_a_network_keeps_what_its_maps_show(kept):
     assert (record.frame_rate, record.resolution) == (10, (160, 240))
 
 
-def test_a_cut_loses_no_region_and_keeping_changes_no_score(kept, tmp_path):
-    """Killed while it scored without --keep, and gone on with it: clips scored before are looked at again, and all is as undisturbed."""
-    whole = kept.path / CELL
-    runner = subprocess.Popen(command("mnad", "run"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    cell, copy = tmp_path / "run" / CELL, tmp_path / "01.npz"
-    end = time.monotonic() + 100
-    while not (cell / "scratch/scores/01.npz").exists() and runner.poll() is None and time.monotonic() < end:
-        time.sleep(0.002)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.copy(cell / "scratch/scores/01.npz", copy)
+HELD = """
+import os, time
+from pathlib import Path
+from bench.methods.mnad import MNAD
+from bench import hookimpl
+
+class Held(MNAD):
+    \"\"\"mnad, which waits before it scores clip 02 while there is a file.\"\"\"
+
+    name = "held"
+
+    def score(self, clip, context):
+        while clip.id == "02" and Path(os.environ["HOLD"]).exists():
+            time.sleep(0.05)
+        return super().score(clip, context)
+
+@hookimpl
+def bench_methods():
+    return [Held]
+"""
+
+
+def cut_after_the_first_clip(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Begin a run, kill its runner between clips 01 and 02, and return the folder of its cell when nothing of it is left."""
+    (place / "held.py").write_text(HELD)
+    hold = place / "hold"
+    hold.touch()
+    monkeypatch.setenv("HOLD", str(hold))
+    runner = subprocess.Popen(
+        command("held", "run", "--plugin", "held.py"), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    cell = place / "run/cells/held/demo-ped2/0"
+    end = time.monotonic() + 300
+    while not (cell / "scratch/scores/01.npz").exists():
+        assert runner.poll() is None and time.monotonic() < end, "no clip was scored"
+        time.sleep(0.02)
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait(timeout=60)
-    # A machine may be so busy that the cell was done before this process saw it score.
-    done = Run.open(tmp_path / "run").cells()[0].status == "done"
-    plain = read_scores(cell / "scores.npz" if done else copy)["01"]
+    while Claim(cell / CLAIM).holder() is not None:  # the worker ends with its runner, a moment later
+        assert time.monotonic() < end, "the worker goes on"
+        time.sleep(0.02)
+    hold.unlink()
+    return cell
+
+
+def test_a_cut_loses_no_region_and_keeping_changes_no_score(kept, tmp_path, monkeypatch):
+    """Killed while it scored without --keep, and gone on with it: clips scored before are looked at again, and all is as undisturbed."""
+    whole = kept.path / CELL
+    cell = cut_after_the_first_clip(tmp_path, monkeypatch)
+    plain = read_scores(cell / "scratch/scores/01.npz")["01"]
     np.testing.assert_array_equal(plain.values, read_scores(whole / "scores.npz")["01"].values)
-    run_it(tmp_path, command("mnad", "run", *KEEP, *(["--force", "mnad"] if done else [])))
+    run_it(tmp_path, command("held", "run", "--plugin", "held.py", *KEEP))
     for name in ("scores.npz", "regions.npz", "train_scores.npz"):
         assert (cell / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_cut_loses_no_picture(tmp_path, monkeypatch):
+    """Killed while it scored without --keep, and gone on with it: pictures of every clip, also of the one that was scored before."""
+    cell = cut_after_the_first_clip(tmp_path, monkeypatch)
+    run_it(tmp_path, command("held", "run", "--plugin", "held.py", "--keep", "images"))
+    clips = {clip: length for clip, length, _ in Run.open(tmp_path / "run").dataset("demo-ped2").clips}
+    stride = -(-sum(clips.values()) // 200)
+    found = {path.name: kept_frames(path) for path in (cell / "images").iterdir()}
+    assert found == {clip: list(range(0, length, stride)) for clip, length in clips.items()}
 
 
 def test_a_finished_cell_that_lacks_what_is_asked_for_is_named(kept):

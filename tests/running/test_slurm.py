@@ -116,3 +116,52 @@ def test_job_that_slurm_ends_is_a_row_with_its_reason(tmp_path, slurm):
     assert runner.wait(timeout=300) == 1
     (cell,) = Run.open(tmp_path / "run").cells()
     assert cell.status == "failed" and "SLURM ended it" in cell.reason
+
+
+def jobs() -> list[str]:
+    """Return the jobs that run, by their numbers."""
+    asked = subprocess.run(["squeue", "--noheader", "--array", "--states=R", "--format=%i"], capture_output=True, text=True)
+    return asked.stdout.split()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("phase", ["prepare", "fit", "score"])
+def test_job_that_slurm_requeues_goes_on(tmp_path, slurm, phase):
+    """As preemption does it: the command waits for the job that it has, submits no other, and the row is done."""
+    methods = "steady[pause=0.2]"
+    assert run(tmp_path, "--out", "whole", methods=methods).returncode == 0
+    if phase == "prepare":
+        (tmp_path / "data" / "preempted").touch()
+    runner = subprocess.Popen(command("--out", "run", "--executor", "slurm[time=00:20:00,memory=2]", methods=methods), cwd=tmp_path)
+    if phase == "prepare":  # the job's worker is told to end, which leaves it to SLURM to requeue the job or not
+        wait_for(lambda: any("ended" in path.read_text() for path in tmp_path.glob("run/.slurm/jobs/*.json")) or jobs())
+    else:
+        wait_for(lambda: any(f'"phase": "{phase}"' in path.read_text() for path in tmp_path.glob("run/cells/*/*/*/progress.json")))
+    (identity,) = jobs()
+    subprocess.run(["scontrol", "requeue", identity], check=True)
+    (tmp_path / "data" / "preempted").unlink(missing_ok=True)
+    assert runner.wait(timeout=400) == 0
+    check(tmp_path, "run")
+    assert len(list(tmp_path.glob("run/.slurm/logs/*_submitted.pkl"))) == 0  # those of a job that ended well are removed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["TERM", "USR2"])
+def test_job_that_is_cancelled_is_submitted_once(tmp_path, slurm, how):
+    """scancel, and what submitit has SLURM send before the time is over: a failed row that says so, and the same line goes on."""
+    methods = "steady[pause=0.2]"
+    assert run(tmp_path, "--out", "whole", methods=methods).returncode == 0
+    more = ("--out", "run", "--executor", "slurm[time=00:20:00,memory=2]")
+    runner = subprocess.Popen(command(*more, methods=methods), cwd=tmp_path)
+    wait_for(lambda: any('"phase": "score"' in path.read_text() for path in tmp_path.glob("run/cells/*/*/*/progress.json")))
+    (identity,) = jobs()
+    subprocess.run(["scancel", *(["--signal=USR2"] if how == "USR2" else []), identity], check=True)
+    code = runner.wait(timeout=400)
+    (cell,) = Run.open(tmp_path / "run").cells()
+    if how == "USR2" and code == 0:  # long before its end submitit takes it for preemption, and has SLURM requeue the job
+        assert cell.attempts == 2
+    else:
+        assert code == 1 and cell.status == "failed" and "SLURM ended it" in cell.reason
+        assert len(list(tmp_path.glob("run/.slurm/logs/*_submitted.pkl"))) == 1
+        assert run(tmp_path, *more, methods=methods).returncode == 0
+    check(tmp_path, "run")
