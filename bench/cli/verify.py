@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     short_help="Check datasets against what they should be.",
     epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify 'folder[path=my-videos]' --full",
 )
-@click.argument("datasets", nargs=-1, metavar="[DATASETS]...", shell_complete=selection("datasets"))
+@click.argument("datasets", nargs=-1, metavar="[DATASETS]...", callback=one_selection, shell_complete=selection("datasets"))
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Decode every frame and hash every file as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was checked, as JSON.")
 @plugin_option
-def command(datasets: tuple[str, ...], data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
+def command(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
     """Check DATASETS (names or selections, default: all) clip by clip: frames, labels, pixel masks, and what is passed over.
 
     Ends with 0 where everything is as it should be, with 1 where something is missing or wrong.
     """
-    sys.exit(verify(one_selection(datasets) or "all", data, full, as_json, plugin))
+    sys.exit(verify(datasets or "all", data, full, as_json, plugin))
 
 
 def verify(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> int:
