@@ -18,7 +18,7 @@ from .options import one_selection, plugin_option
     short_help="Decode frames and find objects, once, before a run.",
     epilog="Example: bench prepare ped2 --methods c3dsu,baseline",
 )
-@click.argument("datasets", nargs=-1, required=True, metavar="DATASETS...", shell_complete=selection("datasets"))
+@click.argument("datasets", nargs=-1, required=True, metavar="DATASETS...", callback=one_selection, shell_complete=selection("datasets"))
 @click.option(
     "--methods",
     "-m",
@@ -37,7 +37,7 @@ from .options import one_selection, plugin_option
 @plugin_option
 def command(**options: Any) -> None:
     """Make the frame store, and the tracks where methods need them, of DATASETS. What is there already is kept."""
-    sys.exit(prepare(**{**options, "datasets": one_selection(options["datasets"])}))
+    sys.exit(prepare(**options))
 
 
 def prepare(

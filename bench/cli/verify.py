@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     short_help="Check datasets, or a run, against what they should be.",
     epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify results/RUN; bench verify 'folder[path=my-videos]' --full",
 )
-@click.argument("datasets", nargs=-1, metavar="[DATASETS]...", shell_complete=selection("datasets"))
+@click.argument("datasets", nargs=-1, metavar="[DATASETS]...", callback=one_selection, shell_complete=selection("datasets"))
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Decode every frame and hash every file as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was checked, as JSON.")
 @plugin_option
-def command(datasets: tuple[str, ...], data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
+def command(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
     """Check DATASETS (names or selections, default: all) clip by clip: frames, labels, pixel masks, and what is passed over.
 
     Given the folder of a RUN, compute every number of its tables again from its scores and labels, and compare checksums, labels and what
@@ -43,9 +43,9 @@ def command(datasets: tuple[str, ...], data: tuple[Path, ...], full: bool, as_js
 
     Ends with 0 where everything is as it should be, with 1 where something is missing or wrong.
     """
-    if len(datasets) == 1 and is_run(datasets[0]):
-        sys.exit(verify_run(Path(datasets[0]), as_json, plugin))
-    sys.exit(verify(one_selection(datasets) or "all", data, full, as_json, plugin))
+    if is_run(datasets):
+        sys.exit(verify_run(Path(datasets), as_json, plugin))
+    sys.exit(verify(datasets or "all", data, full, as_json, plugin))
 
 
 def verify(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> int:

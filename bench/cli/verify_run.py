@@ -11,7 +11,7 @@ import click
 
 def is_run(text: str) -> bool:
     """Whether what stands on the command line is the folder of a run."""
-    return (Path(text) / "run.json").is_file()
+    return bool(text) and (Path(text) / "run.json").is_file()
 
 
 def verify_run(path: Path, as_json: bool, plugin: tuple[Path, ...]) -> int:

@@ -8,6 +8,7 @@ import pytest
 from bench.datasets import folder
 from bench.datasets.folder import Folder
 
+import bench
 from bench import DataError, ImageFiles, VideoFile
 from bench.frames.fingerprint import dataset_fingerprint
 
@@ -183,3 +184,25 @@ def test_gap_is_refused_here_too(mine: Path) -> None:
     (mine / "test" / "yard_1" / "102.png").unlink()
     with pytest.raises(DataError, match="the frame with number 102 is missing"):
         opened(mine).clips("test")
+
+
+def test_the_number_does_not_depend_on_how_pictures_are_named(tmp_path: Path) -> None:
+    """One picture a second across a full minute, abnormal at first: by the last number alone the order would be another, and the AUC 39."""
+    for naming in ("time", "number"):
+        for part in ("train", "test"):
+            rng = np.random.default_rng(0)
+            folder = tmp_path / naming / part / "a"
+            folder.mkdir(parents=True)
+            for index in range(60):
+                picture = np.full((48, 64), 40, np.uint8)
+                picture[10:30, index : index + 4] = 220
+                if part == "test" and index < 10:
+                    picture = rng.integers(0, 255, picture.shape).astype(np.uint8)
+                minute, second = divmod(30 + index, 60)
+                name = f"2024-01-01_12-{minute:02d}-{second:02d}" if naming == "time" else f"{index:04d}"
+                cv2.imwrite(str(folder / f"{name}.png"), picture)
+        (tmp_path / naming / "labels.csv").write_text("clip,first,last\na,0,9\n")
+    datasets = [f'folder[path="{tmp_path / naming}"]' for naming in ("time", "number")]
+    run = bench.run("frame-difference", ",".join(datasets), protocol="raw", profile="smoke", threads=1, out=tmp_path / "run")
+    raw = run.results[(run.results["protocol"] == "raw") & (run.results["metric"] == "auc")]
+    assert [round(100 * float(value), 2) for value in raw["value"]] == [98.0, 98.0]

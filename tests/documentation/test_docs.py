@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import COMMANDS
+from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
 from bench.plugins import hookspecs
 from bench.reporting import report
 from bench.reporting.figures import KINDS as figure_kinds
@@ -116,3 +117,10 @@ def test_site_is_named_in_the_contents():
     ]
     pages = sorted(path.stem for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".ipynb") and path.stem != "index")
     assert sorted(name for name in listed if "/" not in name) == pages
+
+
+def test_endings_of_files_are_those_of_the_code():
+    """docs/datasets.md lists every ending of a video and of a picture."""
+    page = (ROOT / "docs" / "datasets.md").read_text()
+    videos, pictures = re.search(r"<!-- endings.*?-->(.*?)- pictures:(.*?)<!-- end of endings -->", page, re.DOTALL).groups()
+    assert set(re.findall(r"`(\.\w+)`", videos)) == VIDEO_ENDINGS and set(re.findall(r"`(\.\w+)`", pictures)) == IMAGE_ENDINGS

@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 import pytest
 from bench.datasets import Avenue, Ped2
+from bench.datasets.folder import Folder
 
 from bench import BenchError, Clip, Dataset, Frames, ImageFiles, OpenClip, VideoFile, Window, score
 from bench.dataset import checked_labels
 from bench.frames import live
 from bench.frames.decode import read_frames
 from bench.frames.footage import Footage, find_footage
+from bench.frames.image_damage import find_damage
 from bench.frames.store import prepare_frames
 from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
@@ -299,6 +301,49 @@ def pictures_with_a_gap(root, patch):
     find_footage(str(root))
 
 
+def pictures_in_two_orders(root, patch):
+    for name in ("3_0001.png", "1_0002.png", "3_0003.png"):
+        picture(root, name)
+    find_footage(str(root))
+
+
+def two_pages(root, patch):
+    cv2.imwritemulti(str(root / "1.tif"), [PICTURE, PICTURE])
+    decode(root / "1.tif")
+
+
+def zeros_inside(root, patch):
+    path = picture(root, "1.jpg")
+    content = path.read_bytes()
+    place = content.index(b"\xff\xda") + 20
+    path.write_bytes(content[:place] + bytes(60) + content[place + 60 :])
+    ((_, text),) = find_damage([Clip("01", "test", ImageFiles((path,)))])
+    raise BenchError(text)
+
+
+def nothing_to_read(root, patch):
+    (root / "clip.rar").write_bytes(b"Rar!\0")
+    find_footage(str(root))
+
+
+def own_footage(root: Path, clip: str) -> Folder:
+    (root / "test" / clip).mkdir(parents=True)
+    picture(root / "test" / clip, "0.png")
+    dataset = Folder(Folder.Parameters(path=root))
+    dataset.locate(())
+    return dataset
+
+
+def name_with_brackets(root, patch):
+    own_footage(root, "a[1]").clips("test")
+
+
+def labels_in_another_form(root, patch):
+    (root / "labels.csv").write_text("video,start,end\n01,0,0\n")
+    dataset = own_footage(root, "01")
+    dataset.labels(dataset.clips("test")[0])
+
+
 def bad_tracks(root, patch):
     (root / "01.txt").write_text("0,3,45,1,41,2\n")
     read_tracks(root / "01.txt", 8, (20, 40))
@@ -395,6 +440,12 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A method whose scores hold for one clip alone": scaled_by_clip,
     "A camera that cannot be opened": closed_camera,
     "Pictures with a gap": pictures_with_a_gap,
+    "Pictures whose names tell two orders": pictures_in_two_orders,
+    "A file of several pictures": two_pages,
+    "A picture that is damaged inside": zeros_inside,
+    "A folder without anything to read": nothing_to_read,
+    "A clip's name that cannot be one": name_with_brackets,
+    "Labels of your own footage in another form": labels_in_another_form,
     "Tracks with a line that is no region": bad_tracks,
     "Regions that lack a clip": missing_regions,
     "Arrays that do not fit": arrays_of_two_lengths,

@@ -355,6 +355,18 @@ def test_requests_that_cannot_be_met(made, run, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_what_is_passed_over_in_a_folder_is_named(made, run, tmp_path):
+    """On stderr, with the reason; all else is scored."""
+    source = Path(shutil.copytree(made / "data" / "toy" / "test", tmp_path / "videos"))
+    scored = len(list(source.iterdir()))
+    (source / "clips.rar").write_bytes(b"Rar!\0")
+    shutil.copytree(source / sorted(path.name for path in source.iterdir() if path.is_dir())[0], source / "deep" / "er")
+    found = invoke(run.cell_path(cell_of(run, WHOLE)), source, "--threshold", 1, "--out", tmp_path / "out")
+    assert found.exit_code == 0 and len(list((tmp_path / "out" / "scores").iterdir())) == scored
+    assert f"note: passed over: {source / 'clips.rar'}: the ending .rar, which no video or picture that is read has\n" in found.stderr
+    assert f"note: passed over: {source / 'deep'}: one folder too many: er" in found.stderr
+
+
 def test_the_command_tells_events_and_draws(made, run, tmp_path):
     """JSON alone on stdout; a video of all frames with picture, error and timeline; apply.json leads back to the weights."""
     place = run.cell_path(cell_of(run, STREAM))
