@@ -63,7 +63,7 @@ def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
 
     mirrored = protocol.edge == "reflect"
     if protocol.smooth == "median":
-        # Padded here: SciPy's own mirroring reads unwritten memory where the window is longer than the clip (1.13 to 1.17, all tried).
+        # Padded here: SciPy's own mirroring reads unwritten memory where the window is longer than the clip (seen in 1.13 and 1.17).
         half = protocol.window // 2
         padded = np.pad(scores, half, mode="symmetric" if mirrored else "constant")
         return np.asarray(ndimage.median_filter(padded, size=protocol.window))[half : half + len(scores)]
