@@ -13,6 +13,8 @@ from ..plugins.parameters import check_value, parameter, schema
 OURS = "no source: the choices that published evaluations differ in"
 TRUNCATE = 4.0
 """Sigmas after which a Gaussian is cut off: scipy's default."""
+AT_ONCE = 1 << 18
+"""Values that the windows of a median hold at once, which bounds the memory (2 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,25 @@ def smooth(scores: np.ndarray, protocol: Protocol) -> np.ndarray:
     """
     if protocol.smooth == "none" or not len(scores):
         return scores
+    if protocol.smooth == "median":
+        padded = np.pad(scores, protocol.window // 2, mode="symmetric" if protocol.edge == "reflect" else "constant")
+        return _medians(padded, protocol.window)
     from scipy import ndimage
 
-    mirrored = protocol.edge == "reflect"
-    if protocol.smooth == "median":
-        # Padded here: SciPy's own mirroring reads unwritten memory where the window is longer than the clip (1.13 to 1.17, all tried).
-        half = protocol.window // 2
-        padded = np.pad(scores, half, mode="symmetric" if mirrored else "constant")
-        return np.asarray(ndimage.median_filter(padded, size=protocol.window))[half : half + len(scores)]
-    mode = "reflect" if mirrored else "constant"
+    mode = "reflect" if protocol.edge == "reflect" else "constant"
     return np.asarray(ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=TRUNCATE))
+
+
+def _medians(padded: np.ndarray, window: int) -> np.ndarray:
+    """Return the median of each `window` consecutive values of (K + window - 1,), as (K,).
+
+    NumPy's, since scipy.ndimage.median_filter cannot be relied on: it reads unwritten memory where the window is longer than what it
+    filters (seen in SciPy 1.13 and 1.17), and has wrong medians of long arrays, too, in 1.15.0 and 1.15.1.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window)
+    rows = max(1, AT_ONCE // window)
+    parts = [np.partition(windows[first : first + rows], window // 2, axis=1)[:, window // 2] for first in range(0, len(windows), rows)]
+    return np.concatenate(parts)
 
 
 def reach(protocol: Protocol) -> int:

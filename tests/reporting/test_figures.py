@@ -418,6 +418,6 @@ def test_figures_need_no_torch_and_help_no_matplotlib(tmp_path):
         f"found = CliRunner().invoke(command, [{str(tmp_path / 'run')!r}, *{[f'--figure={name}' for name in OF_THE_RUN]!r}])\n"
         "assert found.exit_code == 0 and 'left out' not in found.output, (found.output, found.exception)"
     )
-    ended = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert len(list((tmp_path / "run" / "figures").glob("*.pdf"))) == len(OF_THE_RUN) and not (tmp_path / "run" / "tables").exists()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
-from bench.scoring.protocols import TRUNCATE, Protocol, smooth
+from bench.scoring.protocols import AT_ONCE, TRUNCATE, Protocol, smooth
 from bench.scoring.watching import RunningSmooth
 
 EDGES = ("reflect", "zero")
@@ -43,6 +43,15 @@ def test_median_of_clips_of_every_length(window, edge):
     for length in SHORT:
         scores = 1 + generator.random(length)
         np.testing.assert_array_equal(smooth(scores, protocol), plain_median(scores, window, edge), err_msg=str(length))
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("window", [1, 17, 301])
+def test_median_of_a_long_clip(window, edge):
+    """Longer than the part that is filtered at once."""
+    scores = np.random.default_rng(window).normal(size=AT_ONCE // window + 50 if window > 1 else 1000)
+    found = smooth(scores, Protocol("x", smooth="median", window=window, edge=edge))
+    np.testing.assert_array_equal(found, plain_median(scores, window, edge))
 
 
 @settings(max_examples=150, deadline=None)
