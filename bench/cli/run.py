@@ -122,7 +122,9 @@ Examples (quote selections that contain [ or |):
 @click.option("--new", is_flag=True, help="Start a new run even where an equal one is not complete.")
 @click.option("--device", help="cpu, cuda or cuda:N. [default: the first GPU, else cpu]")
 @click.option("--workers", type=Workers(), default="1", show_default=True, help="Cells at a time; auto: as memory and cores allow.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads of a cell. [default: all cores divided among the workers]")
+@click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads of a cell. [default: all cores divided among the workers; 4 on other machines]"
+)
 @click.option(
     "--accumulate",
     type=click.IntRange(1),

@@ -284,10 +284,14 @@ class Runner:
         )
 
     def _changed(self, cell: PlannedCell) -> CellRecord | None:
-        """Return a cell as it is on disk, where another runner has worked on it since it was planned."""
+        """Return a cell as it is on disk, where somebody has worked on it since it was planned: another runner, or a worker whose runner died."""
         now = self.run.cell(replace(cell.record))
         same = now.key == cell.record.key or cell.record.status == "no data"  # whose key lacks what is not there
-        return now if same and now.attempts > cell.record.attempts else None
+        if same and now.attempts > cell.record.attempts:
+            return now
+        # One that had been done when it was planned would be reused.
+        ended = now.key == cell.record.key and now.status == "done" and not cell.fresh
+        return now if ended and not self.run.lacking(now, self.plan.request.keep) else None
 
     def _settled(self, cell: PlannedCell) -> bool:
         """Take over the outcome of another runner, if it has one."""

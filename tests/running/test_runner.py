@@ -503,6 +503,7 @@ class Taken(Executor):
     """Says of every task that its cell is another worker's."""
 
     away = True
+    code = Exit.TAKEN
 
     def __init__(self):
         self.started = []
@@ -512,13 +513,35 @@ class Taken(Executor):
 
     def start(self, task):
         self.started.append(task["id"])
-        self.news = [Event(task["id"], code=Exit.TAKEN)]
+        self.news = [Event(task["id"], code=self.code)]
 
     def events(self, timeout):
         news, self.news = self.news, []
         return news
 
     news = ()
+
+
+class Refusing(Taken):
+    """Says of every task that this machine cannot have it."""
+
+    code = Exit.REFUSED
+
+
+def test_cell_that_ended_after_it_was_planned_is_not_repeated(place):
+    """Its worker outlived a killed runner by a moment: what it finished stays, unless more is to be kept of it than it kept."""
+    assert bench(place, "brightness", "--out", "run").returncode == 0
+    (done,) = Run.open(place / "run").cells()
+    for keep, started in (((), []), (("weights",), [1])):
+        Run(place / "run").write_cell(replace(done, status="running"))
+        request = Request("brightness", "toy", device="cpu", data=(place / "data",), plugins=(TOYS,), keep=keep)
+        plan = make_plan(request, load([TOYS]), lambda signature: (Run.open(place / "run"), True))
+        assert [cell.why for cell in plan.cells] == ["goes on: running before"]
+        Run(place / "run").write_cell(done)
+        plan.executor = Refusing()
+        Runner(plan, Listener()).execute()
+        assert plan.executor.started == started
+        assert plan.cells[0].record.status == ("failed" if started else "done")
 
 
 def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):
