@@ -13,6 +13,7 @@ from ..runs.folder import CellRecord, DatasetRecord, Run
 from ..scoring.evaluate import evaluate, turned_round
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol, sentence
+from .mixtures import mixtures_across
 from .pairs import against_best, best_of, too_few
 from .results import Evidence, Summary, counted, evaluate_run, share_text, shown_summaries, summarise
 
@@ -129,16 +130,28 @@ def compare(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence | N
         if found_difference.p is not None and not found_difference.distinguishable
     }
     said = _said_in_caption(summaries)
+    across = {label: mixtures_across(cells) for label, cells in _cells_of_rows(summaries).items()}
     footnotes = Footnotes()
     lines: dict[str, Line] = {}
     for family in dict.fromkeys(summary.cell.family for summary in summaries):
         for summary in summaries:
             if summary.cell.family == family and summary.label not in lines:
-                entries = tuple(_entry(found.get((summary.label, column)), ranks, tied, said, footnotes) for column in columns)
+                entries = tuple(
+                    _entry(found.get((summary.label, column)), ranks, tied, said, across[summary.label], footnotes) for column in columns
+                )
                 lines[summary.label] = Line(summary.label, family, summary.cell.year, entries, _citation(summary))
     caption = _caption(summaries, protocol, metric, said)
     notes += _notes(run, evidence, summaries, protocol, metric)
     return Comparison(columns, list(lines.values()), caption, footnotes.listed(), notes, TIED if tied else "")
+
+
+def _cells_of_rows(summaries: Sequence[Summary]) -> dict[str, list[CellRecord]]:
+    """Return the cells that give the numbers of each row."""
+    found: dict[str, list[CellRecord]] = {}
+    for summary in summaries:
+        cells = [member for row in summary.rows for member in row.members] if summary.mean is not None else []
+        found.setdefault(summary.label, []).extend(cells)
+    return found
 
 
 def _citation(summary: Summary) -> str:
@@ -182,7 +195,12 @@ def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
 
 
 def _entry(
-    summary: Summary | None, ranks: dict[tuple[str, str], int], tied: set[tuple[str, str]], said: set[str], footnotes: Footnotes
+    summary: Summary | None,
+    ranks: dict[tuple[str, str], int],
+    tied: set[tuple[str, str]],
+    said: set[str],
+    across: str,
+    footnotes: Footnotes,
 ) -> Entry:
     if summary is None:
         return Entry(mark=DASH, notes=(footnotes.letter("not part of this run"),))
@@ -202,7 +220,7 @@ def _entry(
         percent(summary.mean),
         "" if summary.sd is None else percent(summary.sd),
         len(summary.rows),
-        notes=tuple(footnotes.letter(flag) for flag in summary.flags() if flag not in said),
+        notes=tuple(footnotes.letter(flag) for flag in [*summary.flags(), across] if flag and flag not in said),
         rank=ranks.get((summary.label, summary.dataset), 0),
         tied=(summary.label, summary.dataset) in tied,
         low="" if ends is None else ends[0],

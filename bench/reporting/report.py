@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import RequestError
 from ..plugins.registry import Registry
@@ -14,12 +14,13 @@ from ..runs.folder import CellRecord, Run
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol
 from .ablation import ablate
-from .comparison import Comparison, compare
+from .comparison import Comparison, Footnotes, compare
 from .cost import speed
 from .interval_table import intervals
 from .latex import PREAMBLE, to_latex
 from .localisation import localisation
 from .macros import to_macros
+from .mixtures import mixtures
 from .operator import operator
 from .published import bibliography
 from .published_tables import ddl_table, with_columns, with_rows
@@ -80,6 +81,37 @@ def _of_comparison(make: Callable[[Comparison, Sequence[CellRecord]], Comparison
     return made
 
 
+def _marked(make: Callable[[Source], Sequence[Comparison]]) -> Callable[[Source], Sequence[Comparison]]:
+    """Return what makes tables whose rows carry a footnote where their cells were not made alike. The comparison has its own."""
+
+    def made(source: Source) -> Sequence[Comparison]:
+        cells: dict[str, dict[str, list[CellRecord]]] = {}
+        for cell in source.evidence.cells:
+            if cell.status == "done":
+                cells.setdefault(cell.label, {}).setdefault(cell.dataset, []).append(cell)
+        said = {
+            label: [f"{dataset}: {text}" for dataset, members in datasets.items() if (text := mixtures(members))]
+            for label, datasets in cells.items()
+        }
+        return [_with_notes(table, said) for table in make(source)]
+
+    return made
+
+
+def _with_notes(table: Comparison, said: Mapping[str, Sequence[str]]) -> Comparison:
+    """Return a table with footnotes at the first number of each row that has any."""
+    footnotes = Footnotes(table.footnotes)
+    lines = []
+    for line in table.lines:
+        entries = list(line.entries)
+        place = next((number for number, entry in enumerate(entries) if entry.mean), None)
+        if place is not None and said.get(line.label):
+            letters = tuple(footnotes.letter(text) for text in said[line.label])
+            entries[place] = replace(entries[place], notes=(*entries[place].notes, *letters))
+        lines.append(replace(line, entries=tuple(entries)))
+    return replace(table, lines=lines, footnotes=footnotes.listed())
+
+
 KINDS = {
     "comparison": Kind("methods and datasets under one protocol", lambda source: [source.comparison], ""),
     "published-rows": Kind(
@@ -94,7 +126,7 @@ KINDS = {
     ),
     "intervals": Kind(
         "intervals over clips, and the difference to the best with its interval and test",
-        lambda source: intervals(source.run, source.protocol, source.metric, source.evidence),
+        _marked(lambda source: intervals(source.run, source.protocol, source.metric, source.evidence)),
         "intervals are given for auc alone, and where a cell has a number",
     ),
     "ablation": Kind(
@@ -104,25 +136,25 @@ KINDS = {
     ),
     "protocols": Kind(
         "every method under every protocol, and how the ranking changes",
-        lambda source: list(sensitivity(source.run, source.registry, source.protocol, source.metric, source.evidence).values()),
+        _marked(lambda source: list(sensitivity(source.run, source.registry, source.protocol, source.metric, source.evidence).values())),
         "no cell has a number",
     ),
     "scenes": Kind(
         "each scene of a dataset by itself",
-        lambda source: scenes(source.run, source.protocol, source.metric, source.evidence),
+        _marked(lambda source: scenes(source.run, source.protocol, source.metric, source.evidence)),
         "no dataset of the run has more than one scene",
     ),
     "localisation": Kind(
         "where in the frame: pixel AUC, RBDC, TBDC",
-        lambda source: localisation(source.run, source.evidence, source.tracks),
+        _marked(lambda source: localisation(source.run, source.evidence, source.tracks)),
         "no cell kept regions; `bench run` with --keep regions keeps them",
     ),
     "operator": Kind(
         "events found, delay and false alarms with a threshold set on training scores",
-        lambda source: operator(source.run, source.protocol, source.evidence),
+        _marked(lambda source: operator(source.run, source.protocol, source.evidence)),
         "no cell kept training scores; `bench run` with --keep train-scores keeps them",
     ),
-    "speed": Kind("parameters, time and memory", lambda source: speed(source.evidence), "no cell is done"),
+    "speed": Kind("parameters, time and memory", _marked(lambda source: speed(source.evidence)), "no cell is done"),
     "ddl-table1": Kind(
         "Table 1 of the DDL paper as printed, beside what was measured",
         _of_comparison(ddl_table),

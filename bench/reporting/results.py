@@ -21,6 +21,7 @@ from ..scoring.evaluate import ClipScores, Result, evaluate, processed
 from ..scoring.intervals import METRIC, Interval, interval
 from ..scoring.metrics import Metric
 from ..scoring.protocols import Protocol
+from .mixtures import mixtures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,8 @@ class Row:
     result: Result
     clips: tuple[ClipScores, ...] = field(default=(), repr=False, compare=False)
     """What the number was made from; empty where nothing was scored."""
+    members: tuple[CellRecord, ...] = field(default=(), repr=False, compare=False)
+    """The cells that `cell` stands for: itself, or the models of all scenes."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +240,8 @@ def _evaluate(evidence: Evidence, protocol: Protocol, metrics: Sequence[Metric])
                 cell.reason or cell.status if cell.status != "done" else f"{cell.dataset} has no labels: there are scores, and no number"
             )
             nothing = Result(None, reason, 0, 0, 0, 0, None)
-            rows += [Row(cell, cell.scene, "".join(label_sets[:1]), protocol, metric.name, nothing) for metric in metrics]
+            of_cells = tuple(members)
+            rows += [Row(cell, cell.scene, "".join(label_sets[:1]), protocol, metric.name, nothing, (), of_cells) for metric in metrics]
             continue
         for label_set in label_sets:
             clips = evidence.clips(members, label_set, protocol)
@@ -250,8 +254,9 @@ def _evaluate(evidence: Evidence, protocol: Protocol, metrics: Sequence[Metric])
                 ]
             for scene, chosen, of_scene in groups:
                 rows += [
-                    Row(cell, scene, label_set, protocol, metric.name, evaluate(chosen, protocol, metric, of_scene), tuple(chosen))
+                    Row(cell, scene, label_set, protocol, metric.name, found, tuple(chosen), tuple(members))
                     for metric in metrics
+                    for found in [evaluate(chosen, protocol, metric, of_scene)]
                 ]
     return rows
 
@@ -383,6 +388,13 @@ class Summary:
         left_out += [f"{counted(len(empty), 'clip')} left out, without a score: {_some(empty)}"] if empty else []
         return left_out + ([f"{counted(others, 'clip')} left out, whose scored frames are of one class"] if others else [])
 
+    def _deviations(self) -> list[str]:
+        """Return how the seeds depart from the method's paper; what not all of them do with the seed."""
+        every = dict.fromkeys(text for row in self.rows for text in row.cell.deviations)
+        shared = [text for text in every if all(text in row.cell.deviations for row in self.rows)]
+        own = [f"seed {row.cell.seed}: {text}" for row in self.rows for text in row.cell.deviations if text not in shared]
+        return shared + own
+
     def flags(self) -> list[str]:
         """Return what a reader must know of this number."""
         cell = self.cell
@@ -391,12 +403,14 @@ class Summary:
             flags.append(f"profile {cell.profile}")
         if len(self.rows) == 1 and cell.uses_seed:
             flags.append("single seed")
-        if cell.data_share < 1:
-            flags.append(f"{share_text(cell.data_share)} of the data")
+        if (share := min(row.cell.data_share for row in self.rows)) < 1:
+            flags.append(f"{share_text(share)} of the data")
         if any(share is not None and share < BARELY for share in (_explained(row.cell) for row in self.rows)):
             flags.append(BARELY_TRAINED)
         flags += self._left_out()
-        flags += cell.deviations
+        mixed = mixtures([member for row in self.rows for member in row.members or (row.cell,) if member.status == "done"])
+        flags += [mixed] if mixed else []
+        flags += self._deviations()
         flags += [f"seed {row.cell.seed}: {warning}" for row in self.rows for warning in row.cell.warnings]
         return list(dict.fromkeys(flags))
 

@@ -24,6 +24,7 @@ from ..plugins.registry import Registry
 from ..plugins.selection import Selected, select, select_one
 from ..plugins.syntax import nearest, parse
 from ..reporting.published import published_of
+from ..runs.checksums import digest_of_value
 from ..runs.folder import CellRecord, Run
 from .cell_files import file_keys
 from .machine import choose_device, cores, git_state
@@ -173,7 +174,8 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
 
         mistakes += missing(device, request.precision, request.compile)
     roots = gather(lambda: data_roots(request.data)) or []
-    chosen_datasets: list[Selected] = gather(lambda: select("datasets", request.datasets, registry)) or []
+    notes: list[str] = []
+    chosen_datasets: list[Selected] = gather(lambda: _each_once(select("datasets", request.datasets, registry), notes)) or []
     protocol = gather(lambda: select_one("protocols", request.protocol, registry))
     if request.detector:
         gather(lambda: select_one("detectors", request.detector, registry))
@@ -183,10 +185,13 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     for profile in dict.fromkeys([general, *filter(None, (chosen.target.default_profile for chosen in chosen_datasets))]):
         if profile != general and request.profile:
             continue
-        found = gather(lambda profile=profile: select("methods", request.methods, registry, profile))
+        found = gather(lambda profile=profile: _each_once(select("methods", request.methods, registry, profile), notes))
         if found is None:
             break
         chosen_methods[profile] = found
+        if request.force and forced:
+            anew = {_identity(chosen) for chosen in select("methods", request.force, registry, profile)}
+            forced |= {chosen.text for chosen in found if _identity(chosen) in anew}
     datasets = []
     if not mistakes:
         for chosen in chosen_datasets:
@@ -197,7 +202,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     profiles = tuple(dict.fromkeys(planned.profile for planned in datasets))
     run, resumed = find_run(signature(request, profiles, device))
     workers, threads = _divide(request, device, executor)
-    plan = Plan(request, device, workers, threads, profiles, protocol, executor, observers, roots, run, resumed, datasets, [], [])
+    plan = Plan(request, device, workers, threads, profiles, protocol, executor, observers, roots, run, resumed, datasets, [], notes)
     earlier: dict[str, CellRecord] = {}
     if (run.path / "run.json").exists():
         try:
@@ -205,9 +210,15 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
         except RunError as error:
             earlier = {cell.folder: cell for cell in run.cells_left()}
             plan.notes.append(f"{error}; it is written anew, and {len(earlier)} cells are taken from their own files")
+    twins = {(cell.dataset_folder, digest_of_value(cell.key)): cell for cell in reversed(earlier.values()) if cell.status == "done"}
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
-            plan.cells += _plan_cells(chosen, planned, request, registry, device, threads, earlier, forced or set(), run)
+            cells = _plan_cells(chosen, planned, request, registry, device, threads, earlier, twins, forced or set(), run)
+            plan.cells += cells
+            if cells and cells[0].record.selector != chosen.text:
+                notes.append(
+                    f"{chosen.label} on {planned.selected.label} is {cells[0].record.label}, which is done: it is not computed again"
+                )
     if request.shard:
         number, shards = (int(part) for part in request.shard.split("/"))
         for place, cell in enumerate(plan.cells):
@@ -258,6 +269,24 @@ def _plan_dataset(
     return PlannedDataset(chosen, name, None if missing else dataset, missing, fingerprint, detector, profile)
 
 
+def _each_once(rows: list[Selected], notes: list[str]) -> list[Selected]:
+    """Return the rows that differ in more than their selectors: `x` and `x[parameter=its default]` are one, under the shorter of the two."""
+    kept: dict[str, Selected] = {}
+    for row in rows:
+        other = kept.setdefault(_identity(row), row)
+        if other is not row:
+            first, second = sorted((other, row), key=lambda one: len(one.values))
+            kept[_identity(row)] = first
+            note = f"{second.label} is {first.label}: its parameters are the same, and both are one row"
+            notes += [note] if note not in notes else []
+    return list(kept.values())
+
+
+def _identity(row: Selected) -> str:
+    """Return what two selectors of one thing have in common: name, parameters and profile."""
+    return digest_of_value([row.name, _plain(row.parameters), row.profile])
+
+
 def _named_singly(chosen: Selected, text: str) -> bool:
     """Whether the user typed this dataset itself, not a group that it belongs to."""
     return chosen.name in {item.name for item in parse(text)}
@@ -302,6 +331,7 @@ def _plan_cells(
     device: str,
     threads: int,
     earlier: dict[str, CellRecord],
+    twins: dict[tuple[str, str], CellRecord],
     forced: set[str],
     run: Run,
 ) -> list[PlannedCell]:
@@ -402,6 +432,10 @@ def _plan_cells(
                 published=_published(method, planned.selected.name),
                 normalises_clips=method.normalises_clips,
             )
+            twin = twins.get((record.dataset_folder, digest_of_value(record.key)))
+            if twin is not None and twin.method == record.method and record.folder not in earlier:  # the same cell under another selector
+                record.folder, record.label, record.selector = twin.folder, twin.label, twin.selector
+                record.parameters_changed = twin.parameters_changed
             if method.published_only:
                 record.status, record.reason = "published only", method.published_only
                 cells.append(PlannedCell(record, planned, False, False, method.published_only))

@@ -91,7 +91,8 @@ def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
     for cell in run.planned():
         if cell.status in ("no data", "published only"):
             continue
-        now = mine.get(cell.folder)
+        # Of a run that computed one thing under two selectors, one is repeated.
+        now = mine.get(cell.folder) or next((one for one in mine.values() if (one.dataset, one.key) == (cell.dataset, cell.key)), None)
         if now is None or now.status == "no data":
             found.append(f"{cell.label} on {cell.dataset}: {now.reason if now is not None else 'has no cell here'}")
             continue

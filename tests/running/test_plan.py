@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench import DataError, RequestError
+from bench import DataError, RequestError, Scores
 from bench.plugins.registry import load
 from bench.running import plan as plan_module
 from bench.running.plan import make_plan
@@ -163,3 +163,38 @@ def test_a_change_of_bf16_alone_leaves_cells_in_fp32_as_they_are(plan_of):
     (rounded,) = plan_of("c3dsu-plain", "demo-ped2", precision="bf16").cells
     assert "bf16_version" not in exact.record.key and exact.record.key["version"] == 1
     assert rounded.record.key["bf16_version"] == 2
+
+
+def test_equal_cells_under_two_selectors_are_one(plan_of):
+    """A parameter that is given as it is anyway changes nothing: one row, under the plain selector, and it is said. Others stay."""
+    plan = plan_of("pca[size=32],pca,pca[size=16]", "demo-avenue", profile="paper")
+    labels = [cell.record.label for cell in plan.cells]
+    size = plan.cells[0].record.parameters["size"]
+    assert labels == ["pca", "pca[size=16]"] and size == 32
+    assert [note for note in plan.notes if "one row" in note] == ["pca[size=32] is pca: its parameters are the same, and both are one row"]
+
+
+def test_an_equal_cell_that_is_done_is_not_computed_again(plan_of, tmp_path):
+    """Under another selector than it was asked for with, in a run that goes on; forced by either name it is."""
+    (first,) = plan_of("pca", "demo-avenue").cells
+    run = Run(tmp_path / "run")
+    record = first.record
+    record.status = "done"
+    run.write_cell(record)
+    run.write_scores(record, {"01": Scores(np.zeros(3), np.arange(3))})
+    run.write_manifest({"cells": [vars(record)]})
+    plan = plan_of("pca[size=32]", "demo-avenue")
+    (cell,) = plan.cells
+    assert (cell.reuse, cell.record.folder, cell.record.label) == (True, record.folder, "pca")
+    assert "pca[size=32] on demo-avenue is pca, which is done: it is not computed again" in plan.notes
+    (cell,) = plan_of("pca,pca[size=32]", "demo-avenue", force="pca[size=32]").cells
+    assert (cell.reuse, cell.why) == (False, "forced")
+    (cell,) = plan_of("pca[size=16]", "demo-avenue").cells
+    assert not cell.reuse and cell.record.folder != record.folder
+
+
+def test_equal_datasets_under_two_selectors_are_one(plan_of):
+    """As methods are; their parameters decide."""
+    plan = plan_of("constant", "demo-shanghaitech[models=one],demo-shanghaitech,demo-shanghaitech[models=per-scene]")
+    assert [planned.selected.text for planned in plan.datasets] == ["demo-shanghaitech", "demo-shanghaitech[models=per-scene]"]
+    assert len([note for note in plan.notes if "both are one row" in note]) == 1
