@@ -44,6 +44,7 @@ class AEConv2D(PseudoAnomalyTraining):
     """2D convolutional autoencoder: the frames of a window are its channels."""
 
     name = "ae-conv2d"
+    version = 2
     info = MethodInfo(
         title="Learning Temporal Regularity in Video Sequences",
         year=2016,
@@ -61,6 +62,7 @@ class AEConv2D(PseudoAnomalyTraining):
         ),
     )
     Parameters: ClassVar[type] = AEConv2DParameters
+    channels_last = frozenset({"fp32", "bf16"})  # a step takes 0.85 and 0.88 of the time; loss and gradients the same to 1e-7 and 3e-6
     profiles = {
         "small": {"size": 131, "width": 0.5, "epochs": 3, "batch": 8, "learning_rate": 1e-3, "every": 2},
         "smoke": {"size": 67, "width": 0.125, "epochs": 4, "batch": 4, "learning_rate": 1e-3, "every": 2},

@@ -83,6 +83,8 @@ class MNAD(PseudoAnomalyTraining):
     """
 
     name = "mnad"
+    version = 2
+    channels_last = frozenset({"bf16"})  # a step takes 0.86 of the time
     info = MethodInfo(
         title="Learning Memory-guided Normality for Anomaly Detection",
         year=2020,

@@ -22,6 +22,16 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
 
+def laid_out(method: NetworkMethod, network: torch.nn.Module, precision: str) -> torch.nn.Module:
+    """Return the network with the weights of its convolutions in the layout that its method wants in this precision."""
+    if precision in method.channels_last:
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+        for weight in network.parameters():
+            if weight.ndim in formats and not weight.is_contiguous(memory_format=formats[weight.ndim]):
+                weight.data = weight.data.contiguous(memory_format=formats[weight.ndim])
+    return network
+
+
 def missing(device: str, precision: str, compiled: bool) -> list[str]:
     """Return what this machine lacks for a way of computing, a sentence each, before any work."""
     found = []

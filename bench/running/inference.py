@@ -12,7 +12,7 @@ import torch
 from ..errors import MethodError
 from ..method import Context, OpenClip, Scores, as_scores
 from ..network_method import IMAGE_PARTS, NetworkMethod
-from .arithmetic import autocast, compile_network, explained
+from .arithmetic import autocast, compile_network, explained, laid_out
 from .context import BATCH
 from .cost import Stopwatch
 
@@ -45,7 +45,7 @@ def infer(
     if clip.length < method.window.span:
         return Scores(np.zeros(0), np.zeros(0, dtype=int))
     device = torch.device(context.device)
-    network.to(device)
+    laid_out(method, network.to(device), precision)
     collected: dict[str, list[np.ndarray]] = {}
     frames: list[np.ndarray] = []
     read = 0
@@ -106,7 +106,7 @@ def infer_as_they_come(
         raise MethodError(f"{method.name}: score() before fit() or load()")
     network.eval()
     device = torch.device(context.device)
-    network.to(device)
+    laid_out(method, network.to(device), precision)
     scoring = _scoring_network(method, network, compiled)
     chunks = _streamed(method, scoring, batches, device) if method.streams else _sliding(method, scoring, batches, device, batch, at_once)
     nothing = OpenClip("", "test", 0, "")

@@ -19,7 +19,7 @@ from ..method import Context, OpenClip
 from ..network_method import NetworkMethod
 from ..runs.files import write_bytes, write_text
 from ..runs.folder import STEPS
-from .arithmetic import autocast, compile_network, explained
+from .arithmetic import autocast, compile_network, explained, laid_out
 from .explained_variance import ExplainedVariance
 
 Batch = dict[str, torch.Tensor]
@@ -90,13 +90,13 @@ def train(
         context.step(0, total, "statistics of the training frames")
         method.stats = method.statistics(clips)
     random_state = torch.get_rng_state()
-    network, optimiser, schedule = _built(method, device, total)
+    network, optimiser, schedule = _built(method, device, total, precision)
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
         read = _read_checkpoint(checkpoint, network, optimiser, schedule, context)
         if read is None:  # a half-loaded network must not be used
             torch.set_rng_state(random_state)
-            network, optimiser, schedule = _built(method, device, total)
+            network, optimiser, schedule = _built(method, device, total, precision)
         progress = read or progress
     if progress.step:
         context.logger.info("going on from step %d of %d", progress.step, total)
@@ -212,8 +212,8 @@ def gradients(
     return given
 
 
-def _built(method: NetworkMethod, device: torch.device, total: int) -> tuple[torch.nn.Module, torch.optim.Optimizer, Any]:
-    network = method.build().to(device)
+def _built(method: NetworkMethod, device: torch.device, total: int, precision: str) -> tuple[torch.nn.Module, torch.optim.Optimizer, Any]:
+    network = laid_out(method, method.build().to(device), precision)
     optimiser = method.optimiser(network)
     return network, optimiser, method.schedule(optimiser, total)
 

@@ -9,6 +9,7 @@ from bench.methods.networks.hasan import ConvAutoEncoder2D, pool, unpool
 from made import Known, clip_of, fill, watched, wave
 from torch.nn import functional
 
+from bench.running.arithmetic import laid_out
 from bench.running.context import make_context
 from bench.running.inference import infer
 
@@ -151,3 +152,19 @@ def test_training_lowers_the_error(deterministic, tmp_path):
     history = np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)
     assert history["loss"][-1] < 0.8 * history["loss"][0]
     assert np.isfinite(method.score(clip_of(frames, "test"), context).values).all()
+
+
+def test_channels_last_is_the_same_network_to_rounding():
+    """Of both layouts with the same weights: loss and gradients, through poolings and unpoolings."""
+    torch.manual_seed(0)
+    method = AEConv2D(AEConv2DParameters(size=67, width=0.125))
+    network = laid_out(method, method.build(), "fp32")
+    plain = ConvAutoEncoder2D(10, 0.125)
+    plain.load_state_dict(network.state_dict())
+    assert network.encoder[1].weight.is_contiguous(memory_format=torch.channels_last)
+    assert plain.encoder[1].weight.is_contiguous()
+    windows = torch.rand(3, 1, 10, 67, 67, generator=torch.Generator().manual_seed(1)) - 0.5
+    for one in (network, plain):
+        (method.reconstruct(one, windows) - windows).square().mean().backward()
+    for ours, theirs in zip(network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad.contiguous(), rtol=1e-4, atol=1e-7)

@@ -375,3 +375,35 @@ def test_looking_leaves_every_network_as_it_was(tmp_path, cls):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random[0])
     np.testing.assert_array_equal(np.random.get_state()[1], random[1])
+
+
+# -- layout -------------------------------------------------------------------------------------------------------------------
+
+
+class Wide(Tiny):
+    """Two layers, whose weights lie with their channels last in fp32."""
+
+    channels_last = frozenset({"fp32"})
+
+    def build(self):
+        return torch.nn.Sequential(torch.nn.Conv3d(1, 4, 3, padding=1), torch.nn.Conv3d(4, 1, 3, padding=1))
+
+
+def test_weights_lie_as_the_method_wants_them(tmp_path):
+    """In training and after weights were read back, with the same scores; and a training that was cut off ends as a whole one."""
+    method = Wide()
+    whole = train(method, tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(Wide(), tmp_path / "cut", 13)
+    resumed = train(Wide(), tmp_path / "cut")
+    np.testing.assert_array_equal(resumed.values, whole.values)
+    method.save(tmp_path / "weights")
+    again = Wide()
+    again.load(tmp_path / "weights")
+    scores = again.score(make_clips()[0], make_context(7, "cpu", tmp_path))
+    np.testing.assert_array_equal(scores.values, whole.values)
+    for network in (method.network, again.network):
+        assert network[1].weight.is_contiguous(memory_format=torch.channels_last_3d) and not network[1].weight.is_contiguous()
+    plain = type("Plain", (Wide,), {"channels_last": frozenset({"bf16"})})()
+    np.testing.assert_allclose(train(plain, tmp_path / "plain").values, whole.values, rtol=1e-4)
+    assert plain.network[1].weight.is_contiguous()
