@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of the remembered surveys; another one is made anew."""
-ANEW = "where it was recorded so, encode it anew (`ffmpeg -i FILE NEW.mp4` keeps what FFmpeg makes of it)"
+ANEW = "if it was recorded like this, encode it again (`ffmpeg -i FILE NEW.mp4`)"
 ROUNDED = 0.0015
 """Seconds by which a time stamp may differ from number / rate and mean the same: Matroska and FLV count milliseconds."""
 NOT_IMPLEMENTED = (errno.ENOSYS, 0x45574150)
@@ -172,11 +172,11 @@ def _packets(container: InputContainer, stream: VideoStream, codec: str, where: 
         try:
             packet = next(packets, None)
         except FFmpegError as error:
-            raise DataError(f"{where} is damaged behind frame {frames - 1}: {error.strerror}; {AGAIN}") from error
+            raise DataError(f"{where} is damaged after {frames} frames: {error.strerror}; {AGAIN}") from error
         if packet is None:
             return
         if packet.is_corrupt and not lenient:
-            raise DataError(f"{where} is damaged or truncated behind frame {frames - 1}: a packet is not whole; {AGAIN}")
+            raise DataError(f"{where} is damaged or truncated after {frames} frames: a packet is incomplete; {AGAIN}")
         try:
             decoded = packet.decode()
         except FFmpegError as error:
@@ -184,7 +184,7 @@ def _packets(container: InputContainer, stream: VideoStream, codec: str, where: 
                 raise _no_decoder(codec, where) from error
             if frames or not lenient:
                 raise DataError(
-                    f"{where} is damaged behind frame {max(0, frames - 1)}: a packet of {codec} cannot be decoded; {AGAIN}, or {ANEW}"
+                    f"{where} is damaged after {frames} frames: a packet of {codec} cannot be decoded; {AGAIN}, or {ANEW}"
                 ) from error
             decoded = []
         frames += len(decoded)
@@ -212,7 +212,7 @@ def _no_decoder(codec: str, where: str) -> DataError:
     import av
 
     return DataError(
-        f"{where} is {codec} video, which is no damage: this PyAV ({av.__version__}) has no decoder for {codec}; convert it, "
+        f"{where} is not damaged, but this PyAV ({av.__version__}) has no decoder for {codec}; convert it, "
         "for example with `ffmpeg -i FILE NEW.mp4`"
     )
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from bench.datasets import Avenue, Ped2
 from bench.datasets.folder import Folder
+from encoded import encode, moving
 
 from bench import BenchError, Clip, Dataset, Frames, ImageFiles, OpenClip, VideoFile, Window, score
 from bench.dataset import checked_labels
@@ -92,7 +93,7 @@ def picture(root: Path, name: str) -> Path:
 
 
 def decode(path: Path) -> None:
-    source = VideoFile(path) if path.suffix == ".avi" else ImageFiles((path,))
+    source = VideoFile(path) if path.suffix in (".avi", ".mp4") else ImageFiles((path,))
     list(read_frames(Clip("01", "test", source)))
 
 
@@ -102,6 +103,21 @@ def video(root: Path) -> Path:
         writer.write(np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8))
     writer.release()
     return root / "01.avi"
+
+
+def video_with_a_hole(root: Path) -> Path:
+    frames = [frame + np.random.default_rng(0).integers(0, 30, frame.shape, np.uint8) for frame in moving(30)]
+    path = encode(root / "01.mp4", frames, options={"g": "10"})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) * 6 // 10] = bytes(len(content) * 6 // 10 - len(content) // 2)
+    path.write_bytes(content)
+    return path
+
+
+def video_of_an_unknown_codec(root: Path) -> Path:
+    path = encode(root / "01.mp4", moving(3))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"evc1"))
+    return path
 
 
 def typo(kind: str, text: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
@@ -425,6 +441,8 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),
     "A truncated avi": lambda root, patch: decode(cut(video(root))),
+    "A video with a hole": lambda root, patch: decode(video_with_a_hole(root)),
+    "A video that cannot be decoded here": lambda root, patch: decode(video_of_an_unknown_codec(root)),
     "Labels one frame short": short_labels,
     "An unwritable results folder": unwritable,
     "A full disk": full_disk,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bench.dataset import Clip, ImageFiles, VideoFile
 from bench.errors import DataError
-from bench.frames import decode, image_decode
+from bench.frames import image_decode, video_survey
 from bench.frames.decode import count_frames, estimate_frames, read_frames
 
 
@@ -186,7 +186,7 @@ def test_a_count_is_remembered_until_the_video_changes(tmp_path: Path, monkeypat
     clip = video(tmp_path / "01.avi", 12)
     assert count_frames(clip) == 12
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "read_frames", lambda clip: pytest.fail("decoded a second time"))
+        patch.setattr(video_survey, "_decoded", lambda *how: pytest.fail("decoded a second time"))
         assert count_frames(clip) == 12
     video(tmp_path / "01.avi", 15)
     assert count_frames(clip) == 15

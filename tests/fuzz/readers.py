@@ -368,8 +368,6 @@ def shot(rng: Random) -> bytes:
         content = bytearray(trimmed(shots()[kind], KINDS[kind][0], SHOT - length))
     cannot_tell = chance < 0.6 and (kind.endswith(("mpg", "ts")) or (chance >= 0.35 and kind in HIDES_A_FRAME))
     SHOWN[hashlib.sha256(content).digest()] = 0 if cannot_tell else length
-        0 if kind in CANNOT_TELL and 0.6 > chance >= (0.0 if kind.endswith("mpg") else 0.35) else length
-    )
     return bytes(content)
 
 

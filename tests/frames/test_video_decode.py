@@ -178,7 +178,7 @@ def test_no_decoder_is_no_damage(tmp_path: Path, tag: bytes, name: str) -> None:
     path = encode(tmp_path / "01.mp4", moving(4))
     path.write_bytes(path.read_bytes().replace(b"avc1", tag))
     text = refusal(path)
-    assert f"01.mp4 is {name} video, which is no damage: this PyAV ({av.__version__}) has no decoder for {name}" in text
+    assert f"01.mp4 is not damaged, but this PyAV ({av.__version__}) has no decoder for {name}; convert it" in text
     assert "ffmpeg -i FILE NEW.mp4" in text
 
 
@@ -269,7 +269,12 @@ def test_damage_is_found_before_the_first_frame_and_names_the_place(tmp_path: Pa
     content[len(content) * 6 // 10 : len(content) * 7 // 10] = bytes(len(content) * 7 // 10 - len(content) * 6 // 10)
     path.write_bytes(content)
     text = refusal(path)
-    assert "is damaged" in text and "frame 3" in text and "copy or unpack it again" in text and "ffmpeg -i FILE NEW.mp4" in text
+    assert (
+        "is damaged after 3" in text
+        and "a packet of h264 cannot be decoded" in text
+        and "copy or unpack it again" in text
+        and "ffmpeg -i FILE NEW.mp4" in text
+    )
 
 
 def test_what_stands_behind_an_mp4_is_no_damage(tmp_path: Path) -> None:
