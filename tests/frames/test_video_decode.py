@@ -269,7 +269,12 @@ def test_damage_is_found_before_the_first_frame_and_names_the_place(tmp_path: Pa
     content[len(content) * 6 // 10 : len(content) * 7 // 10] = bytes(len(content) * 7 // 10 - len(content) * 6 // 10)
     path.write_bytes(content)
     text = refusal(path)
-    assert "is damaged after 3" in text and "a packet of h264 cannot be decoded" in text and "copy or unpack it again" in text and "ffmpeg -i FILE NEW.mp4" in text
+    assert (
+        "is damaged after 3" in text
+        and "a packet of h264 cannot be decoded" in text
+        and "copy or unpack it again" in text
+        and "ffmpeg -i FILE NEW.mp4" in text
+    )
 
 
 def test_what_stands_behind_an_mp4_is_no_damage(tmp_path: Path) -> None:
