@@ -150,7 +150,7 @@ def show(taker, clip, length, frames, value_range="0..1", level=0.5):
     opened = OpenClip(clip, "test", length, "made", opener=lambda: pictures)
     for frame in frames:
         taker(method, opened, frame, {"reconstruction": np.full((1, 4, 6), level), "map": np.full((4, 6), level)})
-    taker.finish(clip)
+    taker.finish(clip, np.asarray(frames))
 
 
 def kept_frames(folder):
