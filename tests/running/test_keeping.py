@@ -197,7 +197,7 @@ def test_a_cut_clip_leaves_no_part(tmp_path):
     """What was kept of a clip that was not finished counts for nothing, and is not mixed with what the next attempt keeps."""
     first = ImageKeeper(tmp_path / "parts", {"01": 40, "02": 40})
     show(first, "01", 40, range(40))
-    first.finish = lambda clip: None  # it is killed
+    first.finish = lambda clip, scored: None  # it is killed
     show(first, "02", 40, range(30))
     second = ImageKeeper(tmp_path / "parts", {"01": 40, "02": 40})
     assert second.part("01").is_dir() and not second.part("02").exists()
