@@ -73,6 +73,7 @@ def test_other_scores_are_said(made, run):
     cell = cell_of(run, "unet-plain")
     scores = run.scores(cell)
     run.write_scores(cell, {**scores, "01": Scores(scores["01"].values * 1.001, scores["01"].frames)})
+    cell.checksums = run.checksums_of(cell)
     run.write_cell(cell)
     for chosen, clip, many in ((cell, "01", 1), (cell, "02", 0), (cell_of(run, "brightness"), "02", 0)):
         with replay(run, chosen, clip, [made / "data"], lambda *at: None) as again:
@@ -121,6 +122,7 @@ def test_one_line_makes_the_videos(made, run):
     """Of every row with kept weights; that one is not that of the table is said loudly; nothing else is made."""
     cell = cell_of(run, "brightness")
     run.write_scores(cell, {clip: Scores(scores.values * 1.01, scores.frames) for clip, scores in run.scores(cell).items()})
+    cell.checksums = run.checksums_of(cell)
     run.write_cell(cell)
     found = report(run.path, "--video", "toy/02", "--data", made / "data", "--fps", 5)
     names = sorted(path.name for path in (run.path / "videos").iterdir())
