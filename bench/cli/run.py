@@ -262,6 +262,7 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
+    from ..reporting.output import stale_note
     from ..reporting.tables import comparison_text
     from ..running.session import execute, plan_run
 
@@ -279,6 +280,8 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     console.print()
     for path in written:
         console.print(f"wrote {path}", markup=False)
+    if note := stale_note(written):
+        console.print(f"note: {note}", markup=False)
     console.print(
         f"next: bench report {shlex.quote(str(plan.run.path))}   (every table and figure, and a page for the browser)", markup=False
     )

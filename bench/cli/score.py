@@ -44,7 +44,7 @@ def command(run: Path | None, protocol: str | None, metric: str, out: Path | Non
     from ..errors import RequestError, RunError
     from ..plugins.registry import load
     from ..plugins.selection import select
-    from ..reporting.output import write_tables
+    from ..reporting.output import stale_note, write_tables
     from ..reporting.tables import comparison_text
     from ..runs.folder import Run
 
@@ -71,3 +71,5 @@ def command(run: Path | None, protocol: str | None, metric: str, out: Path | Non
     click.echo()
     for path in written:
         click.echo(f"wrote {path}")
+    if note := stale_note(written):
+        click.echo(f"note: {note}")

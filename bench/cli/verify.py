@@ -11,7 +11,7 @@ import click
 
 from .complete import selection
 from .options import one_selection, plugin_option
-from .verify_run import is_run, verify_run
+from .verify_run import runs_of, verify_runs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,8 +43,8 @@ def command(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, pl
 
     Ends with 0 where everything is as it should be, with 1 where something is missing or wrong.
     """
-    if is_run(datasets):
-        sys.exit(verify_run(Path(datasets), as_json, plugin))
+    if runs := runs_of(datasets):
+        sys.exit(verify_runs(runs, as_json, plugin))
     sys.exit(verify(datasets or "all", data, full, as_json, plugin))
 
 

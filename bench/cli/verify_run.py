@@ -5,28 +5,54 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-
-def is_run(text: str) -> bool:
-    """Whether what stands on the command line is the folder of a run."""
-    return bool(text) and (Path(text) / "run.json").is_file()
+if TYPE_CHECKING:
+    from ..reporting.run_verification import RunVerification
 
 
-def verify_run(path: Path, as_json: bool, plugin: tuple[Path, ...]) -> int:
-    """Check a run, print what differs, and return the exit code: 0 where nothing does."""
+def runs_of(text: str) -> list[Path]:
+    """Return the runs that stand on the command line, with commas between; none where it is a selection of datasets.
+
+    Raises
+    ------
+    RequestError : a path that is no run.
+    """
+    from ..errors import RequestError
+
+    if "[" in text:
+        return []
+    parts = [part for part in text.split(",") if part]
+    runs = [Path(part) for part in parts if (Path(part) / "run.json").is_file()]
+    wrong = [part for part in parts if (runs or "/" in part) and Path(part) not in runs]
+    if wrong:
+        raise RequestError(*(f"{part} is no run: it has no run.json (runs lie below results/, one folder each)" for part in wrong))
+    return runs
+
+
+def verify_runs(paths: list[Path], as_json: bool, plugin: tuple[Path, ...]) -> int:
+    """Check runs, print what differs, and return the exit code: 0 where nothing does."""
     from ..plugins.registry import load
-    from ..reporting.run_verification import verify_run as verify
-    from ..running.display import make_console
+    from ..reporting.run_verification import verify_run
 
     registry = load(plugin)
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
-    outcome = verify(path, registry)
+    outcomes = []
+    for path in paths:
+        outcomes.append(verify_run(path, registry))
+        if not as_json:
+            _show(outcomes[-1])
     if as_json:
-        click.echo(json.dumps(outcome.as_json(), indent=1))
-        return 0 if outcome.ok else 1
+        click.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=1))
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _show(outcome: RunVerification) -> None:
+    from ..running.display import make_console
+
     console = make_console(sys.stdout)
     console.print(f"run {outcome.path}", style="bold", markup=False)
     for finding in outcome.wrong:
@@ -36,6 +62,5 @@ def verify_run(path: Path, as_json: bool, plugin: tuple[Path, ...]) -> int:
     checks = len(outcome.findings)
     if outcome.ok:
         console.print(f"{outcome.path}: nothing differs ({checks} checks)", style="green", markup=False)
-        return 0
-    console.print(f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found something that differs", style="red", markup=False)
-    return 1
+    else:
+        console.print(f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found something that differs", style="red", markup=False)

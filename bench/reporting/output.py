@@ -136,7 +136,7 @@ class Output:
     def page(self) -> None:
         """Write the page."""
         question = question_name(self.source)
-        name = "report" + (f"-{question}" if question else "") + ".html"
+        name = f"report-{question}.html".replace("-_", "_", 1) if question else "report.html"
         written, missing = write_page(self.source, self.folder / name, question)
         for path in written:
             self._note(path, question)
@@ -268,6 +268,12 @@ class Output:
 
 
 _SAID = "The run has changed since this was made. `bench report` with the same options makes it anew."
+
+
+def stale_note(written: Iterable[Path]) -> str:
+    """Return what to say where figures or pages among what was written are of an earlier state of the run; empty where none is."""
+    stale = [path for path in written if path.name == STALE or path.suffix == ".html"]
+    return f"of an earlier state of the run, and marked: {', '.join(map(str, stale))}; `bench report` makes them anew" if stale else ""
 
 
 def table_kind(stem: str) -> str:

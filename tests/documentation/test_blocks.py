@@ -230,7 +230,8 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
     """Try methods, datasets, protocols and detectors of a command line, and its profile."""
     kinds = {"methods": "methods", "force": "methods", "datasets": "datasets", "protocol": "protocols", "detector": "detectors"}
     for option, kind in kinds.items():
-        if values.get(option):
+        of_runs = name == "verify" and "/" in str(values.get(option)).partition("[")[0]
+        if values.get(option) and not of_runs:
             select(kind, values[option], registry)
     assert values.get("profile") in (None, *PROFILES)
     if name == "list" and values["kind"] != "plugins":

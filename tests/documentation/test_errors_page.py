@@ -17,7 +17,7 @@ from bench.datasets import Avenue, Ped2
 from bench.datasets.folder import Folder
 from encoded import encode, moving
 
-from bench import BenchError, Clip, Dataset, Frames, ImageFiles, OpenClip, VideoFile, Window, score
+from bench import BenchError, Clip, Dataset, Frames, ImageFiles, OpenClip, Scores, VideoFile, Window, score
 from bench.dataset import checked_labels
 from bench.frames import live
 from bench.frames.decode import read_frames
@@ -40,7 +40,7 @@ from bench.running.replay import replay
 from bench.running.request import Request
 from bench.running.runner import TAKEN_AT_MOST, Listener, Runner
 from bench.runs.files import write_text
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import CellRecord, DatasetRecord, Run
 
 ROOT = Path(__file__).parents[2]
 TOYS = ROOT / "tests" / "running" / "toys.py"
@@ -245,6 +245,22 @@ def corrupted_cell(root, patch):
     raise BenchError(run.cells()[0].reason)
 
 
+def changed_scores(root, patch):
+    run = Run(root)
+    cell = CellRecord("cells/a/b/0", "a", "a", "a", "b", "b", 0)
+    run.write_scores(cell, {"01": Scores(np.zeros(3), np.arange(3))})
+    cell.checksums = run.checksums_of(cell)
+    run.write_scores(cell, {"01": Scores(np.ones(3), np.arange(3))})
+    run.scores(cell)
+
+
+def changed_labels(root, patch):
+    record = DatasetRecord("made", "made", (("01", 3, ""),), "f", ("frame",), {"frame": {"01": np.zeros(3, np.uint8)}})
+    Run(root).write_dataset(record)
+    np.savez(root / "datasets" / "made.npz", **{"frame/01": np.ones(3, np.uint8)})
+    Run(root).dataset("made")
+
+
 def short_labels(root, patch):
     dataset = made(root)
     checked_labels(dataset, dataset.clips("test")[0], 10)
@@ -447,6 +463,8 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "An unwritable results folder": unwritable,
     "A full disk": full_disk,
     "A corrupted cell.json": corrupted_cell,
+    "Scores that were changed": changed_scores,
+    "Labels of a run that were changed": changed_labels,
     "Two copies of a dataset": two_copies,
     "A GPU where there is none": lambda root, patch: choose_device("cuda"),
     "A tif that is a Git LFS pointer": pointer,

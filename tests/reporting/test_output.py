@@ -158,7 +158,9 @@ def test_a_row_more_makes_all_tables_anew_and_marks_figures_and_page(run):
     """Whoever opens one of them sees the new row, or that it is missing."""
     call(report_command, run.path)
     call(report_command, run.path, "--protocol", "raw", "--table", "comparison", "--table", "scenes")
-    write_tables(add_row(run), load())
+    said = call(score_command, add_row(run).path)
+    (note,) = [line for line in said.splitlines() if line.startswith("note: of an earlier state of the run, and marked: ")]
+    assert f"{run.path / 'figures' / 'STALE.txt'}" in note and f"{run.path / 'report.html'}" in note
     for name in ("comparison", "published-rows", "published-columns", "intervals", "protocols", "speed", "ddl-table1", "raw/comparison"):
         assert "mnad" in (run.tables / f"{name}.txt").read_text(), name
     assert r"\AUCMnadPedTwo" in (run.tables / "numbers.tex").read_text()

@@ -14,6 +14,8 @@ from made_run import MASKS, done, keep_pictures, make_run, regions
 
 from bench import Scores
 from bench.cli.verify import command
+from bench.cli.verify_run import runs_of
+from bench.errors import RequestError
 from bench.plugins.registry import load
 from bench.reporting.output import Output, write_tables
 from bench.reporting.report import open_source
@@ -446,9 +448,17 @@ def test_what_the_command_says(run):
     said = " ".join(found.output.split())
     assert found.exit_code == 1 and "- tables/comparison.txt: line" in said and "checks found something that differs" in said
     found = CliRunner().invoke(command, [str(run.path), "--json"])
-    value = json.loads(found.stdout)
+    (value,) = json.loads(found.stdout)
     assert found.exit_code == 1 and not value["ok"] and value["run"] == str(run.path)
     assert {finding["subject"] for finding in value["findings"] if not finding["ok"]} == {"tables/comparison.txt"}
+
+
+def test_paths_that_are_no_runs_are_refused(run, tmp_path):
+    """By their names; selections of datasets are none."""
+    for words in (f"{tmp_path}/nothing", f"{run.path},ped2"):
+        with pytest.raises(RequestError, match="is no run: it has no run.json"):
+            runs_of(words)
+    assert runs_of(f"{run.path}") == [run.path] and runs_of("ped2,avenue") == runs_of("folder[path=a/b]") == []
 
 
 def test_names_in_run_json_stay_inside(run):

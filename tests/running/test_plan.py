@@ -1,9 +1,12 @@
 """What is decided before the first cell starts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench import DataError, RequestError, Scores
+from bench.method import PublishedAUC
 from bench.plugins.registry import load
 from bench.running import plan as plan_module
 from bench.running.plan import make_plan
@@ -198,3 +201,33 @@ def test_equal_datasets_under_two_selectors_are_one(plan_of):
     plan = plan_of("constant", "demo-shanghaitech[models=one],demo-shanghaitech,demo-shanghaitech[models=per-scene]")
     assert [planned.selected.text for planned in plan.datasets] == ["demo-shanghaitech", "demo-shanghaitech[models=per-scene]"]
     assert len([note for note in plan.notes if "both are one row" in note]) == 1
+
+
+def test_words_about_a_cell_that_is_used_again_are_those_of_now(plan_of, tmp_path):
+    """Whatever the method says of itself, and what is published of it, may have changed since; what was measured stays."""
+    (now,) = plan_of("memae", "demo-ped2", profile="smoke").cells
+    words = {
+        "label": "old", "family": "old", "citation": "old2000", "bibtex": "@misc{old2000}", "year": 1999, "detector": "old", "ablation": ["old", "old"],
+        "deviations": ["old"], "published": {"auc": "1.0", "source": "old"}, "normalises_clips": True,
+    }  # fmt: skip
+    before = replace(now.record, status="done", seconds={"fit": 3.0}, warnings=["measured"], **words)
+    run = Run(tmp_path / "run")
+    run.write_cell(before)
+    run.write_scores(before, {"01": Scores(np.zeros(3), np.arange(3))})
+    run.write_manifest({"cells": [vars(before)]})
+    (found,) = plan_of("memae", "demo-ped2", profile="smoke").cells
+    assert found.reuse and (found.record.seconds, found.record.warnings) == ({"fit": 3.0}, ["measured"])
+    assert {name: getattr(found.record, name) for name in words} == {name: getattr(now.record, name) for name in words}
+
+
+def test_a_published_number_that_changed_stands_in_a_cell_that_is_used_again(plan_of, tmp_path, monkeypatch):
+    """published.csv was corrected since the cell was computed."""
+    (now,) = plan_of("constant", "demo-ped2").cells
+    run = Run(tmp_path / "run")
+    before = replace(now.record, status="done")
+    run.write_cell(before)
+    run.write_scores(before, {"01": Scores(np.zeros(3), np.arange(3))})
+    run.write_manifest({"cells": [vars(before)]})
+    monkeypatch.setattr(plan_module, "published_of", lambda name, info: [PublishedAUC("demo-ped2", "99.9", "Smith 2020")])
+    (found,) = plan_of("constant", "demo-ped2").cells
+    assert found.reuse and found.record.published == {"auc": "99.9", "source": "Smith 2020"}

@@ -407,3 +407,51 @@ def test_weights_lie_as_the_method_wants_them(tmp_path):
     plain = type("Plain", (Wide,), {"channels_last": frozenset({"bf16"})})()
     np.testing.assert_allclose(train(plain, tmp_path / "plain").values, whole.values, rtol=1e-4)
     assert plain.network[1].weight.is_contiguous()
+
+
+class Recorded(Tiny):
+    """Remembers what it draws for each window."""
+
+    def __init__(self, parameters=None):
+        super().__init__(parameters)
+        self.drawn = []
+
+    def sample(self, clip, start, generator):
+        self.drawn.append((clip.id, start, float(generator.random())))
+        return super().sample(clip, start, generator)
+
+
+def test_draws_of_a_sample_differ_from_epoch_to_epoch(tmp_path):
+    """Pseudo-anomalies of a window are drawn anew each epoch; the same ones come in a second training with the same seed."""
+    first, second = Recorded(), Recorded()
+    train(first, tmp_path / "first")
+    train(second, tmp_path / "second")
+    assert sorted(first.drawn) == sorted(second.drawn)
+    windows = {}
+    for clip, start, value in first.drawn:
+        windows.setdefault((clip, start), []).append(value)
+    assert len(windows) > 10
+    assert all(len(values) == 3 and len(set(values)) == 3 for values in windows.values())
+    assert len({value for values in windows.values() for value in values}) == len(first.drawn)
+
+
+class Nearly(Tiny):
+    """Answers with a constant, and a share of what it sees."""
+
+    share = 0.0
+
+    def error(self, network, batch):
+        seen = batch["window"][:, :, 1:2].transpose(1, 2)
+        return {"error": seen.square().mean((1, 2, 3, 4))[:, None], "reconstruction": 0.5 + self.share * seen}
+
+
+@pytest.mark.parametrize(("share", "refused"), [(0.0, True), (1e-8, True), (1e-5, False), (1e-3, False), (5e-3, False)])
+def test_an_output_that_is_nearly_constant_is_still_an_output(tmp_path, share, refused):
+    """Only one that is the same to the digits of float32 is refused: a reconstruction may be gray."""
+    method = Nearly()
+    method.share = share
+    if refused:
+        with pytest.raises(DidNotLearn, match="output is the same for all inputs"):
+            train(method, tmp_path)
+    else:
+        train(method, tmp_path)

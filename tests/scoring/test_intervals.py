@@ -77,6 +77,22 @@ def test_the_interval_is_the_bootstrap_spelt_out(few_resamples, name):
     assert (found.clips, found.redrawn) == (clips_used, redrawn)
 
 
+@pytest.mark.parametrize(("normal", "counted"), [(2, 2), (3, 3), (4, 12), (5, 12)])
+def test_few_clips_of_a_class_count_alone(few_resamples, normal, counted):
+    """With two or three of twelve clips that have normal frames it is these that the interval counts; with four it is all of them."""
+    generator = np.random.default_rng(11)
+    clips = []
+    for number in range(12):
+        labels = np.ones(30, dtype=int)
+        labels[: 12 if number < normal else 0] = 0
+        clips.append(ClipScores(f"{number:02d}", "", generator.normal(size=30) + labels, np.arange(30), labels))
+    found = interval([clips], PROTOCOLS["raw"])
+    (drawn,), _, _, _ = spelt_out([clips], PROTOCOLS["raw"], 40)
+    error = np.std(drawn, ddof=1) * np.sqrt(counted / (counted - 1))
+    expected = expit(logit(found.value) + stats.t.ppf([0.025, 0.975], counted - 1) * error)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
+
+
 def test_the_paired_test_is_the_bootstrap_spelt_out(few_resamples):
     """On the frames that both scored, restricted before the protocol; p by scipy's t."""
     one, other = made_clips(2, 2.0), made_clips(3, 1.0, first=4)

@@ -224,3 +224,17 @@ def test_chance_levels():
     """AP's chance is the share of anomalous frames."""
     assert evaluate(clips_of(*ROWS), Protocol("x"), REGISTRY.metrics["ap"]).chance == pytest.approx(6 / 9)
     assert evaluate(clips_of(*ROWS), Protocol("x"), REGISTRY.metrics["auc"]).chance == 0.5
+
+
+@pytest.mark.parametrize("name", ["macro17", "macro17-padded"])
+def test_the_order_of_clips_does_not_show_in_the_last_digit(name):
+    """Sums of floats depend on their order: whatever the order of the clips, the mean over them is the same bit by bit."""
+    generator = np.random.default_rng(3)
+    clips = []
+    for number in range(11):
+        labels = (np.arange(23 + 3 * number) % 7 < 3).astype(int)
+        clips.append(ClipScores(f"{number:02d}", str(number), generator.random(len(labels)) + 0.3 * labels, np.arange(len(labels)), labels))
+    registry = load()
+    orders = [generator.permutation(len(clips)) for _ in range(50)]
+    values = {evaluate([clips[number] for number in order], registry.protocols[name], registry.metrics["auc"]).value for order in orders}
+    assert len(values) == 1
