@@ -63,4 +63,4 @@ def _show(outcome: RunVerification) -> None:
     if outcome.ok:
         console.print(f"{outcome.path}: nothing differs ({checks} checks)", style="green", markup=False)
     else:
-        console.print(f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found something that differs", style="red", markup=False)
+        console.print(f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found a difference", style="red", markup=False)

@@ -140,7 +140,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _no_file(path: Path) -> PassedOver:
-    return PassedOver(path, "a link that leads nowhere, or no file")
+    return PassedOver(path, "a broken link, or not a regular file")
 
 
 def _folder_without_pictures(parent: Path, folder: Path) -> PassedOver:
@@ -155,8 +155,8 @@ def _folder_without_pictures(parent: Path, folder: Path) -> PassedOver:
     others = [_other_file(folder / entry.name) for entry in inside if entry.is_file()]
     frames = next((one for one in others if one.may_hold_frames), None)
     if frames is not None:
-        return PassedOver(folder, f"no picture that is read in it: {frames.path.name} has {frames.reason}")
-    return PassedOver(folder, "no picture that is read in it", False)
+        return PassedOver(folder, f"no supported picture in it: {frames.path.name} is {frames.reason}")
+    return PassedOver(folder, "no supported picture in it", False)
 
 
 def _some_frame(folder: Path) -> Path | None:
@@ -181,5 +181,5 @@ def _other_file(path: Path) -> PassedOver:
             is_text = b"\0" not in file.read(4096)
     except OSError as error:
         return PassedOver(path, f"it cannot be read: {error.strerror or error}")
-    ending = f"the ending {path.suffix}" if path.suffix else "no ending"
-    return PassedOver(path, f"{ending}, " + ("and is text" if is_text else "which no video or picture that is read has"), not is_text)
+    kind = path.suffix or "no ending"
+    return PassedOver(path, f"a text file ({kind})" if is_text else f"not a supported file type ({kind})", not is_text)

@@ -31,7 +31,7 @@ def named_files(
     """Return which files some parameters name, by parameter, and what is said of those that are not there.
 
     A `Path` names a file or folder that is read; one that is not the default has to be there. A text names a file where there is one
-    of that name.
+    of that name, but for a text out of a list of choices.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def named_files(
     missing = []
     for entry in schema(type(parameters)):
         value = getattr(parameters, entry.name)
-        if not isinstance(value, str | Path) or not str(value):
+        if not isinstance(value, str | Path) or not str(value) or entry.choices:
             continue
         texts = dict.fromkeys(_filled(str(value), choice) for choice in [*words] or [{}])
         here = [path for text in texts if (path := _place(text, beside, isinstance(value, Path))) is not None]

@@ -55,14 +55,12 @@ class Survey:
     Parameters
     ----------
     frames : how many are shown: those that an edit list hides are not counted.
-    codec : FFmpeg's name of it.
     interlaced : whether any frame is flagged so, anywhere in the file.
     rate : frames a second, on average; None where the file says nothing that can be.
     times : (N,) seconds from the first frame on at which each is shown, to a microsecond, where these are not number / rate.
     """
 
     frames: int
-    codec: str
     interlaced: bool
     rate: float | None
     times: tuple[float, ...] | None = None
@@ -158,7 +156,7 @@ def _decoded(path: Path, where: str, step: Callable[[int], None]) -> Survey:
         if not frames:
             raise DataError(f"{where} is damaged: nothing can be decoded of its {packets} packets of {codec}; {AGAIN}")
         rate, times = _timing(stream, stamps)
-        return Survey(frames, codec, interlaced, rate, times)
+        return Survey(frames, interlaced, rate, times)
 
 
 def _packets(container: InputContainer, stream: VideoStream, codec: str, where: str) -> Iterator[tuple[Packet, list[VideoFrame]]]:

@@ -128,16 +128,16 @@ def test_what_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
     assert [media.name for media in content.clips] == ["clip"]
     found = {str(one.path.relative_to(tmp_path)): (one.reason, one.may_hold_frames) for one in content.passed_over}
     assert found == {
-        "clip/012.heic": ("the ending .heic, which no video or picture that is read has", True),
+        "clip/012.heic": ("not a supported file type (.heic)", True),
         "clip/extra.mp4": ("a video among the pictures of a clip", True),
         "clip/small": ("a folder among the pictures of a clip", True),
-        "clips.rar": ("the ending .rar, which no video or picture that is read has", True),
+        "clips.rar": ("not a supported file type (.rar)", True),
         "empty": ("an empty folder", True),
-        "gone.mp4": ("a link that leads nowhere, or no file", True),
-        "notes.txt": ("the ending .txt, and is text", False),
-        "papers": ("no picture that is read in it", False),
-        "phone": ("no picture that is read in it: 0.heic has the ending .heic, which no video or picture that is read has", True),
-        "pipe": ("a link that leads nowhere, or no file", True),
+        "gone.mp4": ("a broken link, or not a regular file", True),
+        "notes.txt": ("a text file (.txt)", False),
+        "papers": ("no supported picture in it", False),
+        "phone": ("no supported picture in it: 0.heic is not a supported file type (.heic)", True),
+        "pipe": ("a broken link, or not a regular file", True),
         "yard": (
             f"one folder too many: monday/e.mp4 lies in it; videos, and folders of pictures, belong in {tmp_path} itself",
             True,
@@ -162,7 +162,7 @@ def test_footage_names_what_it_passes_over(tmp_path: Path) -> None:
     ]
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "b.xyz").write_bytes(b"\0")
-    with pytest.raises(Exception, match=r"holds no videos, .* there is b\.xyz: the ending \.xyz, which no video"):
+    with pytest.raises(Exception, match=r"holds no videos, .* there is b\.xyz: not a supported file type \(\.xyz\)"):
         find_footage(str(tmp_path / "c"))
     assert passed_over("0") == passed_over(str(tmp_path / "b" / "c.mp4")) == []
 

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -19,6 +20,8 @@ class Parameters:
     weights: Path = parameter(Path("weights.npy"))
     more: Path | None = parameter(None)
     text: str = parameter("")
+    kind: Literal["mean", "median"] = parameter("mean")
+    way: str = parameter("forward", choices=("forward", "back"))
     count: int = parameter(3)
 
 
@@ -35,6 +38,13 @@ def old(path: Path) -> Path:
     """Let a file be an hour old, so that its hash is remembered."""
     os.utime(path, (path.stat().st_mtime - 3600,) * 2)
     return path
+
+
+def test_a_word_out_of_a_list_names_no_file(at):
+    """A file that happens to be called like a choice has nothing to do with the cell."""
+    for name in ("mean", "forward"):
+        (at / name).write_text("anything")
+    assert named_files(Parameters()) == ({}, [])
 
 
 def test_a_default_that_is_not_there_is_no_mistake():

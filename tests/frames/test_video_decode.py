@@ -169,7 +169,7 @@ def test_a_codec_that_only_pyav_decodes_is_read(tmp_path: Path) -> None:
     """AV1: the OpenCV of the package index has no decoder for it."""
     codec = "libsvtav1" if "libsvtav1" in av.codecs_available else "libaom-av1"
     path = encode(tmp_path / "01.mp4", moving(10), codec, options={"preset": "12"} if codec == "libsvtav1" else {"cpu-used": "8"})
-    assert distance(read(path), moving(10)) < 4 and survey_of(clip_of(path)).codec == "av1"
+    assert distance(read(path), moving(10)) < 4
 
 
 @pytest.mark.parametrize(("tag", "name"), [(b"evc1", "evc"), (b"zzzz", "zzzz")])
@@ -364,7 +364,7 @@ def test_a_survey_is_remembered_for_these_decoders_only(tmp_path: Path, monkeypa
     monkeypatch.setattr(video_survey, "_decoded", lambda *how: pytest.fail("decoded again"))
     assert survey_of(clip_of(path)) == first
     monkeypatch.setattr(video_survey, "_decoders", lambda: "another OpenCV")
-    monkeypatch.setattr(video_survey, "_decoded", lambda *how: video_survey.Survey(7, "h264", False, 25.0))
+    monkeypatch.setattr(video_survey, "_decoded", lambda *how: video_survey.Survey(7, False, 25.0))
     assert survey_of(clip_of(path)).frames == 7
 
 

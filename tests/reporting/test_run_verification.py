@@ -446,7 +446,7 @@ def test_what_the_command_says(run):
     edit_number(run.tables / "comparison.txt")
     found = CliRunner().invoke(command, [str(run.path)])
     said = " ".join(found.output.split())
-    assert found.exit_code == 1 and "- tables/comparison.txt: line" in said and "checks found something that differs" in said
+    assert found.exit_code == 1 and "- tables/comparison.txt: line" in said and "checks found a difference" in said
     found = CliRunner().invoke(command, [str(run.path), "--json"])
     (value,) = json.loads(found.stdout)
     assert found.exit_code == 1 and not value["ok"] and value["run"] == str(run.path)

@@ -363,7 +363,7 @@ def test_what_is_passed_over_in_a_folder_is_named(made, run, tmp_path):
     shutil.copytree(source / sorted(path.name for path in source.iterdir() if path.is_dir())[0], source / "deep" / "er")
     found = invoke(run.cell_path(cell_of(run, WHOLE)), source, "--threshold", 1, "--out", tmp_path / "out")
     assert found.exit_code == 0 and len(list((tmp_path / "out" / "scores").iterdir())) == scored
-    assert f"note: passed over: {source / 'clips.rar'}: the ending .rar, which no video or picture that is read has\n" in found.stderr
+    assert f"note: passed over: {source / 'clips.rar'}: not a supported file type (.rar)\n" in found.stderr
     assert f"note: passed over: {source / 'deep'}: one folder too many: er" in found.stderr
 
 
