@@ -1,5 +1,5 @@
 """`python -m bench`: the command line."""
 
-from .cli import main
+from bench.cli import main
 
 main()

@@ -32,11 +32,15 @@ class DataError(BenchError):
 
 
 class MethodError(BenchError):
-    """A method broke its part of the interface: wrong number of scores, NaN, a parameter out of range."""
+    """A method broke its part of the interface: wrong number of scores, NaN, a parameter out of
+    range.
+    """
 
 
 class DidNotLearn(MethodError):
-    """Training did nothing: no step, no gradient, NaN, or an output that is the same for all inputs."""
+    """Training did nothing: no step, no gradient, NaN, or an output that is the same for all
+    inputs.
+    """
 
 
 class RunError(BenchError):

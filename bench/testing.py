@@ -1,4 +1,5 @@
-"""What any method and dataset owes, as checks: for `bench check`, and for the tests of plugin authors.
+"""What any method and dataset owes, as checks: for `bench check`, and for the tests of plugin
+authors.
 
     from bench.testing import parametrize_with_checks
 
@@ -6,8 +7,9 @@
     def test_my_method(method, check):
         check(method)
 
-The checks run on two training clips of 48 and two test clips of 40 frames, made in memory, in profile `smoke`, on the CPU. A
-method is fitted once for all of them, and once more to see that the same seed gives the same scores.
+The checks run on two training clips of 48 and two test clips of 40 frames, made in memory, in
+profile `smoke`, on the CPU. A method is fitted once for all of them, and once more to see that the
+same seed gives the same scores.
 """
 
 from __future__ import annotations
@@ -24,16 +26,17 @@ from typing import Any
 
 import numpy as np
 
-from .dataset import PARTS, Dataset, checked_labels
-from .errors import DataError, MethodError, RequestError
-from .frames.decode import count_frames, read_frames
-from .method import NEEDS, Context, Frames, Method, OpenClip, Scores, as_scores
-from .network_method import NetworkMethod, Window
-from .objects.tracks import Tracks
-from .plugins.selection import profile_values
-from .pseudo_anomaly import Creator
-from .running.context import make_context
-from .running.seeding import seed_everything
+from bench.contracts.clip import PARTS
+from bench.contracts.creator import Creator
+from bench.contracts.dataset import Dataset, checked_labels
+from bench.contracts.method import NEEDS, Context, Frames, Method, OpenClip, Scores, as_scores
+from bench.contracts.network_method import NetworkMethod, Window
+from bench.contracts.tracks import Tracks
+from bench.engine.context import make_context
+from bench.engine.seeding import seed_everything
+from bench.errors import DataError, MethodError, RequestError
+from bench.frames.decode import count_frames, read_frames
+from bench.plugins.selection import profile_values
 
 TRAIN_LENGTH, TEST_LENGTH = 48, 40
 SIZE = 64
@@ -51,11 +54,12 @@ class NotAsked(Exception):
     """A check has nothing to ask of a method; the text says why."""
 
 
-# -- the clips ----------------------------------------------------------------------------------------------------------
+# -- the clips -------------------------------------------------------------------------------------
 
 
 def make_clip(number: int, part: str, frames: Frames | None, with_tracks: bool) -> OpenClip:
-    """Return a clip of three bright blobs that move over texture; in test clips one of them jumps about from the middle on.
+    """Return a clip of three bright blobs that move over texture; in test clips one of them jumps
+    about from the middle on.
 
     `frames` is what the method asked for. The arrays are read-only, as memory-mapped ones are.
     """
@@ -70,7 +74,11 @@ def make_clip(number: int, part: str, frames: Frames | None, with_tracks: bool) 
         picture = ground + generator.integers(-4, 5, ground.shape)
         for blob in range(3):
             jumps = part == "test" and blob == 0 and frame >= length // 2
-            x, y = np.clip(places[blob] + speeds[blob] * frame + (generator.uniform(-9, 9, 2) if jumps else 0), 0, SIZE - 9).astype(int)
+            x, y = np.clip(
+                places[blob] + speeds[blob] * frame + (generator.uniform(-9, 9, 2) if jumps else 0),
+                0,
+                SIZE - 9,
+            ).astype(int)
             picture[y : y + 8, x : x + 8] = 170 + 25 * blob
             boxes.append((x / SIZE, y / SIZE, (x + 8) / SIZE, (y + 8) / SIZE))
         pictures[frame] = picture.clip(0, 255)
@@ -79,14 +87,26 @@ def make_clip(number: int, part: str, frames: Frames | None, with_tracks: bool) 
         every, ids = np.repeat(np.arange(length), 3), np.tile(np.arange(3), length)
         tracks = Tracks(every, ids, np.array(boxes), length, (SIZE, SIZE), len(boxes))
     opened = None if frames is None else _in_format(pictures, frames)
-    return OpenClip(f"{number:02d}", part, length, "made", opener=None if opened is None else lambda: opened, tracks=tracks)
+    return OpenClip(
+        f"{number:02d}",
+        part,
+        length,
+        "made",
+        opener=None if opened is None else lambda: opened,
+        tracks=tracks,
+    )
 
 
 def _in_format(pictures: np.ndarray, frames: Frames) -> np.ndarray:
     import cv2
 
     height, width = frames.size
-    resized = np.stack([cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR) for picture in pictures])
+    resized = np.stack(
+        [
+            cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+            for picture in pictures
+        ]
+    )
     array = np.repeat(resized[..., None], 3, axis=3) if frames.channels == 3 else resized
     array.setflags(write=False)
     return array
@@ -94,10 +114,13 @@ def _in_format(pictures: np.ndarray, frames: Frames) -> np.ndarray:
 
 def _clips(method: Method, part: str) -> list[OpenClip]:
     frames = method.frames if method.needs & {"frames", "train"} else None
-    return [make_clip(number, part, frames, part == "train" and "tracks" in method.needs) for number in (1, 2)]
+    return [
+        make_clip(number, part, frames, part == "train" and "tracks" in method.needs)
+        for number in (1, 2)
+    ]
 
 
-# -- a fitted method ------------------------------------------------------------------------------------------------------
+# -- a fitted method -------------------------------------------------------------------------------
 
 
 @dataclass
@@ -116,12 +139,23 @@ def _make(cls: type[Method]) -> Method:
 
 
 def _context(folder: Path, history: Path | None = None) -> Context:
-    return make_context(SEED, "cpu", folder, test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)}, history=history)
+    return make_context(
+        SEED,
+        "cpu",
+        folder,
+        test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)},
+        history=history,
+    )
 
 
 def _score(method: Method, clips: Sequence[OpenClip], context: Context) -> dict[str, Scores]:
     seed_everything(SEED)
-    return {clip.id: as_scores(method.score(clip, context), clip.length, f"{method.name}, clip {clip.id}") for clip in clips}
+    return {
+        clip.id: as_scores(
+            method.score(clip, context), clip.length, f"{method.name}, clip {clip.id}"
+        )
+        for clip in clips
+    }
 
 
 def _fit(cls: type[Method]) -> _Fitted:
@@ -134,7 +168,11 @@ def _fit(cls: type[Method]) -> _Fitted:
     context = _context(folder, history)
     weakref.finalize(context, shutil.rmtree, folder, ignore_errors=True)
     method.fit(_clips(method, "train"), context)
-    losses = np.genfromtxt(history, delimiter=",", names=True)["loss"].reshape(-1).tolist() if history.exists() else []
+    losses = (
+        np.genfromtxt(history, delimiter=",", names=True)["loss"].reshape(-1).tolist()
+        if history.exists()
+        else []
+    )
     return _Fitted(method, context, _score(method, _clips(method, "test"), context), losses)
 
 
@@ -150,7 +188,9 @@ def _fitted(cls: type[Method]) -> _Fitted:
     return _kept[cls]
 
 
-def _compare(found: dict[str, Scores], expected: dict[str, Scores], what: str, tolerance: float = 0.0) -> None:
+def _compare(
+    found: dict[str, Scores], expected: dict[str, Scores], what: str, tolerance: float = 0.0
+) -> None:
     for clip, scores in expected.items():
         if not np.array_equal(found[clip].frames, scores.frames):
             raise CheckFailed(f"{what}: other frames of clip {clip} have a score")
@@ -164,7 +204,7 @@ def _compare(found: dict[str, Scores], expected: dict[str, Scores], what: str, t
             )
 
 
-# -- the checks -----------------------------------------------------------------------------------------------------------
+# -- the checks ------------------------------------------------------------------------------------
 
 
 def says_what_it_is(cls: type[Method]) -> None:
@@ -191,7 +231,9 @@ def needs_are_known(cls: type[Method]) -> None:
     """What a made instance needs is among what can be needed."""
     unknown = _make(cls).needs - NEEDS
     if unknown:
-        raise CheckFailed(f"unknown needs {', '.join(sorted(unknown))}; there are {', '.join(sorted(NEEDS))}")
+        raise CheckFailed(
+            f"unknown needs {', '.join(sorted(unknown))}; there are {', '.join(sorted(NEEDS))}"
+        )
 
 
 def scores_what_it_claims(cls: type[Method]) -> None:
@@ -211,7 +253,9 @@ def its_loss_falls(cls: type[Method]) -> None:
     losses = _fitted(cls).losses
     if len(losses) > 1 and losses[-1] >= losses[0]:
         shown = ", ".join(f"{loss:.4g}" for loss in losses)
-        raise CheckFailed(f"the loss of the epochs is {shown}: it does not fall; look at learning_rate and epochs of profile smoke")
+        raise CheckFailed(
+            f"the loss of the epochs is {shown}: it does not fall; look at learning_rate and epochs of profile smoke"
+        )
 
 
 def same_under_the_same_seed(cls: type[Method]) -> None:
@@ -230,28 +274,35 @@ def same_after_save_and_load(cls: type[Method]) -> None:
             raise CheckFailed(str(error)) from error
         again = _make(cls)
         again.load(path)
-    _compare(_score(again, _clips(again, "test"), fitted.context), fitted.scores, "after save and load")
+    _compare(
+        _score(again, _clips(again, "test"), fitted.context), fitted.scores, "after save and load"
+    )
 
 
 def same_in_any_order(cls: type[Method]) -> None:
     """The scores of a clip do not depend on which clips were scored before it."""
     fitted = _fitted(cls)
     clips = _clips(fitted.method, "test")
-    _compare(_score(fitted.method, clips[::-1], fitted.context), fitted.scores, "clips in another order")
+    _compare(
+        _score(fitted.method, clips[::-1], fitted.context), fitted.scores, "clips in another order"
+    )
 
 
 def same_for_any_batch(cls: type[Method]) -> None:
-    """The scores of a network do not depend on how many windows it sees at once, within its `batch_tolerance`."""
+    """The scores of a network do not depend on how many windows it sees at once, within its
+    `batch_tolerance`.
+    """
     fitted = _fitted(cls)
     method = fitted.method
     if not isinstance(method, NetworkMethod) or method.network is None:
         raise NotAsked("it has no network")
-    from .running.inference import infer
+    from bench.engine.inference import infer
 
     for batch in (1, 3):
         seed_everything(SEED)
         found = {
-            clip.id: as_scores(infer(method, clip, fitted.context, batch), clip.length, method.name) for clip in _clips(method, "test")
+            clip.id: as_scores(infer(method, clip, fitted.context, batch), clip.length, method.name)
+            for clip in _clips(method, "test")
         }
         _compare(found, fitted.scores, f"in batches of {batch}", method.batch_tolerance)
 
@@ -269,7 +320,8 @@ def leaves_its_inputs_alone(cls: type[Method]) -> None:
 
 
 def draws_what_it_promises(cls: type[Creator]) -> None:
-    """Content and mask of a creator have the shapes, types and ranges they need, come from the generator alone, and leave frames alone.
+    """Content and mask of a creator have the shapes, types and ranges they need, come from the
+    generator alone, and leave frames alone.
 
     Raises
     ------
@@ -282,28 +334,49 @@ def draws_what_it_promises(cls: type[Creator]) -> None:
     creator.prepare(clips, _context(Path(tempfile.gettempdir())))
     before = clips[0].frames.copy()
     drawn, again = (creator.draw(clips[0], 5, np.random.default_rng(3)) for _ in range(2))
-    shapes = {"content": (1, 4, SIZE, SIZE), "mask": (1, 4, SIZE, SIZE), "window": (1, 4, SIZE, SIZE)}
+    shapes = {
+        "content": (1, 4, SIZE, SIZE),
+        "mask": (1, 4, SIZE, SIZE),
+        "window": (1, 4, SIZE, SIZE),
+    }
     if {"content", "mask"} - set(drawn) or set(drawn) - set(shapes):
-        raise CheckFailed(f"draw() returned {', '.join(drawn) or 'nothing'}; it returns content and mask, and may return window")
+        raise CheckFailed(
+            f"draw() returned {', '.join(drawn) or 'nothing'}; it returns content and mask, and may return window"
+        )
     for name, array in drawn.items():
-        if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape != shapes[name]:
-            kind = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-            raise CheckFailed(f"draw(): {name} is {kind}, expected float32 of shape {shapes[name]}: (C, T, H, W), the mask (1, T, H, W)")
+        if (
+            not isinstance(array, np.ndarray)
+            or array.dtype != np.float32
+            or array.shape != shapes[name]
+        ):
+            kind = (
+                f"{array.dtype} of shape {array.shape}"
+                if isinstance(array, np.ndarray)
+                else type(array).__name__
+            )
+            raise CheckFailed(
+                f"draw(): {name} is {kind}, expected float32 of shape {shapes[name]}: (C, T, H, W), the mask (1, T, H, W)"
+            )
         if not np.isfinite(array).all():
             raise CheckFailed(f"draw(): {name} is not finite")
         if not np.array_equal(array, again[name]):
-            raise CheckFailed(f"draw(): {name} differs under the same generator; draw everything random from it")
+            raise CheckFailed(
+                f"draw(): {name} differs under the same generator; draw everything random from it"
+            )
     if drawn["mask"].min() < 0 or drawn["mask"].max() > 1:
-        raise CheckFailed(f"draw(): the mask lies in {drawn['mask'].min():g}..{drawn['mask'].max():g}, expected 0..1")
+        raise CheckFailed(
+            f"draw(): the mask lies in {drawn['mask'].min():g}..{drawn['mask'].max():g}, expected 0..1"
+        )
     if not np.array_equal(before, clips[0].frames):
         raise CheckFailed("draw() changed the frames of the clip: work on a copy")
 
 
-# -- datasets -------------------------------------------------------------------------------------------------------------
+# -- datasets --------------------------------------------------------------------------------------
 
 
 def clips_are_in_order(dataset: Dataset) -> None:
-    """There are test clips; ids are sorted and single in each part, a clip knows its part, and asking twice gives the same clips.
+    """There are test clips; ids are sorted and single in each part, a clip knows its part, and
+    asking twice gives the same clips.
 
     Raises
     ------
@@ -313,9 +386,13 @@ def clips_are_in_order(dataset: Dataset) -> None:
         clips = dataset.clips(part)
         ids = [clip.id for clip in clips]
         if ids != sorted(set(ids)):
-            raise CheckFailed(f"clips({part!r}): ids must be sorted, each once; they are {', '.join(map(str, ids))[:200]}")
+            raise CheckFailed(
+                f"clips({part!r}): ids must be sorted, each once; they are {', '.join(map(str, ids))[:200]}"
+            )
         if wrong := [clip.id for clip in clips if clip.part != part]:
-            raise CheckFailed(f"clips({part!r}): {', '.join(wrong)} say that they belong to another part")
+            raise CheckFailed(
+                f"clips({part!r}): {', '.join(wrong)} say that they belong to another part"
+            )
         if part == "test" and not clips:
             raise CheckFailed("clips('test') is empty: nothing can be scored")
         if dataset.clips(part) != clips:
@@ -323,7 +400,8 @@ def clips_are_in_order(dataset: Dataset) -> None:
 
 
 def labels_fit(dataset: Dataset) -> None:
-    """Labels of every set are 0 or 1, one a frame of each test clip, and of both kinds: one class alone has no AUC.
+    """Labels of every set are 0 or 1, one a frame of each test clip, and of both kinds: one class
+    alone has no AUC.
 
     Raises
     ------
@@ -334,7 +412,9 @@ def labels_fit(dataset: Dataset) -> None:
         for clip in dataset.clips("test"):
             given = np.asarray(dataset.labels(clip, label_set))
             if not np.isin(given, (0, 1)).all():
-                raise CheckFailed(f"labels {label_set!r} of clip {clip.id} must be 0 or 1; here are {np.unique(given)[:4].tolist()}")
+                raise CheckFailed(
+                    f"labels {label_set!r} of clip {clip.id} must be 0 or 1; here are {np.unique(given)[:4].tolist()}"
+                )
             length = len(given) if clip.source is None else count_frames(clip)
             try:
                 labels = checked_labels(dataset, clip, length, label_set)
@@ -342,7 +422,9 @@ def labels_fit(dataset: Dataset) -> None:
                 raise CheckFailed(str(error)) from error
             anomalous, total = anomalous + int(labels.sum()), total + len(labels)
         if anomalous in (0, total):
-            raise CheckFailed(f"labels {label_set!r}: {anomalous} of {total} frames are anomalous; both kinds are needed for a number")
+            raise CheckFailed(
+                f"labels {label_set!r}: {anomalous} of {total} frames are anomalous; both kinds are needed for a number"
+            )
 
 
 def frames_can_be_read(dataset: Dataset) -> None:
@@ -361,10 +443,16 @@ def frames_can_be_read(dataset: Dataset) -> None:
         except DataError as error:
             raise CheckFailed(str(error)) from error
         if clip.length not in (None, read):
-            raise CheckFailed(f"{part} clip {clip.id} says it has {clip.length} frames, and {read} are read")
+            raise CheckFailed(
+                f"{part} clip {clip.id} says it has {clip.length} frames, and {read} are read"
+            )
 
 
-DATASET_CHECKS: tuple[Callable[[Dataset], None], ...] = (clips_are_in_order, labels_fit, frames_can_be_read)
+DATASET_CHECKS: tuple[Callable[[Dataset], None], ...] = (
+    clips_are_in_order,
+    labels_fit,
+    frames_can_be_read,
+)
 """What any dataset owes, once it is located: for the tests of plugin authors, and `bench check`."""
 
 STATIC: tuple[Check, ...] = (says_what_it_is, needs_are_known)
@@ -401,17 +489,27 @@ def run_check(cls: type[Method], check: Check) -> str:
     except (RequestError, ValueError) as error:
         raise CheckFailed(f"cannot be made in profile smoke: {error}") from error
     if reason is not None:
-        raise CheckFailed(f"is declared as an expected failure ({reason}), but passes: take the declaration away")
+        raise CheckFailed(
+            f"is declared as an expected failure ({reason}), but passes: take the declaration away"
+        )
     return ""
 
 
-def parametrize_with_checks(classes: Sequence[type[Method]], checks: Sequence[Check] = CHECKS) -> Any:
-    """Return a pytest decorator: the test gets `method` (the class) and `check` (call it with the class)."""
+def parametrize_with_checks(
+    classes: Sequence[type[Method]], checks: Sequence[Check] = CHECKS
+) -> Any:
+    """Return a pytest decorator: the test gets `method` (the class) and `check` (call it with the
+    class).
+    """
     import pytest
 
     def cases() -> Iterator[Any]:
         for cls in classes:
             for check in checks:
-                yield pytest.param(cls, functools.partial(run_check, check=check), id=f"{cls.name}-{check.__name__}")
+                yield pytest.param(
+                    cls,
+                    functools.partial(run_check, check=check),
+                    id=f"{cls.name}-{check.__name__}",
+                )
 
     return pytest.mark.parametrize(("method", "check"), list(cases()))

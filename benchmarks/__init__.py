@@ -1,1 +1,3 @@
-"""Speed, as ratios against plain implementations that stand here, measured in the same run (`python -m benchmarks --help`)."""
+"""Speed, as ratios against plain implementations that stand here, measured in the same run (`python
+-m benchmarks --help`).
+"""

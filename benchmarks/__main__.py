@@ -1,4 +1,6 @@
-"""Measure and print: `python -m benchmarks` (about ten minutes on two idle cores), `--quick` (within a minute), or parts by name."""
+"""Measure and print: `python -m benchmarks` (about ten minutes on two idle cores), `--quick`
+(within a minute), or parts by name.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +9,108 @@ import os
 import platform
 import sys
 
-from bench.running.launcher import ALLOCATOR
-from bench.running.openmp import use_short_spin
+from bench.engine.openmp import use_short_spin
+from bench.executors.launcher import ALLOCATOR
 
-PARTS = ("start-up", "frames", "numbers", "growth", "scoring", "training", "workers", "busy", "size", "runs")
+PARTS = (
+    "start-up",
+    "frames",
+    "numbers",
+    "growth",
+    "scoring",
+    "training",
+    "workers",
+    "busy",
+    "size",
+    "runs",
+)
 
 
 def main() -> int:
     """Measure the parts that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all of them where none is named")
-    parser.add_argument("--quick", action="store_true", help="small sizes and few repeats, within a minute: ratios of it are rough")
-    parser.add_argument("--threads", type=int, help="CPU threads of torch; all cores where not given")
-    parser.add_argument("--no-compile", action="store_true", help="leave out what torch compiles: minutes of waiting, on the first run")
-    parser.add_argument("--before", metavar="PYTHON", help="of an environment with an earlier version: for the part `runs`")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"any of {', '.join(PARTS)}; all of them where none is named",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes and few repeats, within a minute: ratios of it are rough",
+    )
+    parser.add_argument(
+        "--threads", type=int, help="CPU threads of torch; all cores where not given"
+    )
+    parser.add_argument(
+        "--no-compile",
+        action="store_true",
+        help="leave out what torch compiles: minutes of waiting, on the first run",
+    )
+    parser.add_argument(
+        "--before",
+        metavar="PYTHON",
+        help="of an environment with an earlier version: for the part `runs`",
+    )
     arguments = parser.parse_args()
     if arguments.before is None and "runs" in arguments.parts:
-        parser.error("the part runs needs --before PYTHON, the interpreter of an environment with an earlier version")
+        parser.error(
+            "the part runs needs --before PYTHON, the interpreter of an environment with an earlier version"
+        )
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     use_short_spin()  # as workers do
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         # As workers run; the plain implementations get the same.
-        os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], {**os.environ, **ALLOCATOR})
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "benchmarks", *sys.argv[1:]],
+            {**os.environ, **ALLOCATOR},
+        )
     measure(
-        arguments.parts or PARTS, arguments.quick, arguments.threads, not arguments.no_compile and not arguments.quick, arguments.before
+        arguments.parts or PARTS,
+        arguments.quick,
+        arguments.threads,
+        not arguments.no_compile and not arguments.quick,
+        arguments.before,
     )
     return 0
 
 
-def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None, compiled: bool, before: str | None) -> None:
+def measure(
+    parts: list[str] | tuple[str, ...],
+    quick: bool,
+    threads: int | None,
+    compiled: bool,
+    before: str | None,
+) -> None:
     """Print the figures of these parts."""
     import torch
 
-    from bench.running.machine import cores
-    from bench.running.seeding import seed_everything
+    from bench.engine.machine import cores
+    from bench.engine.seeding import seed_everything
 
     from . import harness, networks, size
     from .measure import Report
 
     seed_everything(0, threads or cores())
     report = Report()
-    name = next((line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    name = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in _lines("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
     print(
         f"{name}, {cores()} cores, {torch.get_num_threads()} threads; torch {torch.__version__}, Python {platform.python_version()}, "
         f"{platform.system()}; {'quick: rough' if quick else 'complete'}"
     )
-    print("Ratios are plain over bench, of medians of runs taken in turns, after one to warm up: above 1 bench is quicker.")
+    print(
+        "Ratios are plain over bench, of medians of runs taken in turns, after one to warm up: above 1 bench is quicker."
+    )
     if "start-up" in parts:
         harness.start_up(report, 3 if quick else 7)
     if "frames" in parts:
@@ -66,12 +123,16 @@ def measure(parts: list[str] | tuple[str, ...], quick: bool, threads: int | None
     a_frame = a_step = 0.0
     batch = 1 if quick else 4
     if "scoring" in parts:
-        seconds = networks.scoring(report, 64, 10 if quick else 24, 3 if quick else 5, compiled, (3.0, 5.5))
+        seconds = networks.scoring(
+            report, 64, 10 if quick else 24, 3 if quick else 5, compiled, (3.0, 5.5)
+        )
         a_frame = seconds["fp32"]
         if not quick:
             networks.scoring(report, 512, 12, 3, False, (2.2, 3.5))
     if "training" in parts:
-        a_step = networks.training(report, 64, batch, 128 if quick else 256, 3 if quick else 5, compiled, (1.0, 1.8, 2.3))
+        a_step = networks.training(
+            report, 64, batch, 128 if quick else 256, 3 if quick else 5, compiled, (1.0, 1.8, 2.3)
+        )
         if not quick:
             networks.training(report, 512, 1, 256, 3, False, (1.0,))
     if a_frame and a_step and not quick:

@@ -11,7 +11,9 @@ import psutil
 
 
 def alternate(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return the median seconds of each case: once each to warm up, then all in turns, every second round backwards."""
+    """Return the median seconds of each case: once each to warm up, then all in turns, every second
+    round backwards.
+    """
     for case in cases.values():
         case()
     seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -32,15 +34,22 @@ class Report:
     goals: list[str] = field(default_factory=list)
 
     def section(self, title: str) -> None:
-        """Begin a part: its title, the seconds so far, and how busy the machine is with other work."""
+        """Begin a part: its title, the seconds so far, and how busy the machine is with other
+        work.
+        """
         self.busy.append(psutil.cpu_percent(0.5))
-        print(f"\n{title}   [{time.perf_counter() - self.began:.0f} s; other work on the machine: {self.busy[-1]:.0f} % of it]", flush=True)
+        print(
+            f"\n{title}   [{time.perf_counter() - self.began:.0f} s; other work on the machine: {self.busy[-1]:.0f} % of it]",
+            flush=True,
+        )
 
     def say(self, what: str, value: str) -> None:
         """Print a figure without a goal."""
         print(f"  {what:<62} {value}", flush=True)
 
-    def goal(self, what: str, value: float, goal: float, unit: str = "x", least: bool = True) -> None:
+    def goal(
+        self, what: str, value: float, goal: float, unit: str = "x", least: bool = True
+    ) -> None:
         """Print a figure beside its goal: at `least` so much, or at most."""
         reached = value >= goal if least else value <= goal
         text = f"{what:<62} {value:6.2f}{unit}   goal {'>=' if least else '<='} {goal:g}{unit}   {'reached' if reached else 'MISSED'}"

@@ -1,4 +1,6 @@
-"""Scoring and training of C3DSU at 256x256 against the plain per-window forward and step, and the share of the machine's rate."""
+"""Scoring and training of C3DSU at 256x256 against the plain per-window forward and step, and the
+share of the machine's rate.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import OpenClip
-from bench.running import arithmetic
-from bench.running.context import make_context
-from bench.running.inference import infer
-from bench.running.training import gradients
+from bench.engine import precision as arithmetic
+from bench.engine.context import make_context
+from bench.engine.inference import infer
+from bench.engine.training import gradients
 
 from . import plain
 from .measure import Report, alternate
@@ -31,7 +33,11 @@ def _method(latent: int) -> PlainC3DSU:
     method = PlainC3DSU(C3DSUParameters(latent=latent))
     network = method.network = method.build().eval()
     for module in network.modules():  # a fresh network answers nearly the same to everything
-        if isinstance(module, torch.nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
+        if (
+            isinstance(module, torch.nn.BatchNorm2d)
+            and module.running_mean is not None
+            and module.running_var is not None
+        ):
             module.running_mean.uniform_(-0.2, 0.2)
             module.running_var.uniform_(0.01, 0.1)
     return method
@@ -57,9 +63,20 @@ def _can(report: Report, precision: str = "fp32", compiled: bool = False) -> boo
     return not found
 
 
-def scoring(report: Report, latent: int, frames: int, repeats: int, compiled: bool, goals: tuple[float, float]) -> dict[str, float]:
-    """Compare clips scored by the engine with clips scored window by window; return the seconds a frame of each way."""
-    report.section(f"scoring a clip of {frames} frames, C3DSU latent {latent}, {SIZE}x{SIZE}, RGB, from uint8 to scores")
+def scoring(
+    report: Report,
+    latent: int,
+    frames: int,
+    repeats: int,
+    compiled: bool,
+    goals: tuple[float, float],
+) -> dict[str, float]:
+    """Compare clips scored by the engine with clips scored window by window; return the seconds a
+    frame of each way.
+    """
+    report.section(
+        f"scoring a clip of {frames} frames, C3DSU latent {latent}, {SIZE}x{SIZE}, RGB, from uint8 to scores"
+    )
     method, pictures = _method(latent), _frames(frames)
     clip = OpenClip("01", "test", frames, "made", opener=lambda: pictures)
     network = plain.PlainC3DSU(method.network)  # type: ignore[arg-type]
@@ -75,10 +92,15 @@ def scoring(report: Report, latent: int, frames: int, repeats: int, compiled: bo
         if compiled and _can(report, compiled=True):
             other = copy.copy(method)  # the compiled form is kept beside the network
             other.network = copy.deepcopy(method.network)
-            ways["bf16, compiled"] = lambda: infer(other, clip, _context(), precision="bf16", compiled=True)
+            ways["bf16, compiled"] = lambda: infer(
+                other, clip, _context(), precision="bf16", compiled=True
+            )
     expected = np.array(plain.plain_scores(network, pictures, 1))
     found = infer(method, clip, _context()).values
-    report.say("fp32 scores against plain ones, largest relative difference", f"{np.abs(found / expected - 1).max():.1e}")
+    report.say(
+        "fp32 scores against plain ones, largest relative difference",
+        f"{np.abs(found / expected - 1).max():.1e}",
+    )
     seconds = {name: value / (frames - 2) for name, value in alternate(ways, repeats).items()}
     for name, value in seconds.items():
         report.say(name, f"{value:.4f} s a frame")
@@ -91,9 +113,19 @@ def scoring(report: Report, latent: int, frames: int, repeats: int, compiled: bo
     return seconds
 
 
-def training(report: Report, latent: int, batch: int, size: int, repeats: int, compiled: bool, goals: tuple[float, ...]) -> float:
+def training(
+    report: Report,
+    latent: int,
+    batch: int,
+    size: int,
+    repeats: int,
+    compiled: bool,
+    goals: tuple[float, ...],
+) -> float:
     """Compare training steps of the harness with plain ones; return the seconds a step in fp32."""
-    report.section(f"training, C3DSU latent {latent} on normal windows, {size}x{size}, RGB, batch {batch}")
+    report.section(
+        f"training, C3DSU latent {latent} on normal windows, {size}x{size}, RGB, batch {batch}"
+    )
     torch.manual_seed(0)
     windows = torch.rand(batch, 3, 3, size, size)
 
@@ -130,10 +162,23 @@ def training(report: Report, latent: int, batch: int, size: int, repeats: int, c
     return seconds["fp32"]
 
 
-def share(report: Report, latent: int, seconds_a_frame: float, seconds_a_step: float, batch: int, repeats: int) -> None:
-    """Say which share of the rate of one large convolution and one large matrix product scoring and training reach, in fp32."""
+def share(
+    report: Report,
+    latent: int,
+    seconds_a_frame: float,
+    seconds_a_step: float,
+    batch: int,
+    repeats: int,
+) -> None:
+    """Say which share of the rate of one large convolution and one large matrix product scoring and
+    training reach, in fp32.
+    """
     report.section("share of the machine's rate, fp32")
-    inputs, weight, matrix = torch.rand(8, 256, 64, 64), torch.rand(256, 256, 3, 3), torch.rand(2048, 2048)
+    inputs, weight, matrix = (
+        torch.rand(8, 256, 64, 64),
+        torch.rand(256, 256, 3, 3),
+        torch.rand(2048, 2048),
+    )
     large: dict[str, tuple[float, Callable[[], Any]]] = {
         "one large convolution (256 to 256 channels, 3x3, 64x64, batch 8)": (
             2 * 8 * 64 * 64 * 256 * 256 * 9,
@@ -156,7 +201,15 @@ def share(report: Report, latent: int, seconds_a_frame: float, seconds_a_step: f
         with FlopCounterMode(display=False) as counter:
             network(torch.empty(1, 3, 3, SIZE, SIZE)).sum().backward()
         a_sample = counter.get_total_flops()
-    for what, flops, taken in (("scoring", a_frame, seconds_a_frame), ("training", a_sample * batch, seconds_a_step)):
+    for what, flops, taken in (
+        ("scoring", a_frame, seconds_a_frame),
+        ("training", a_sample * batch, seconds_a_step),
+    ):
         rate = flops / taken
-        shares = ", ".join(f"{rate / value:.0%} of {name.split(' (')[0]}" for name, value in rates.items())
-        report.say(f"{what}, latent {latent}: {flops / 1e9:.1f} GFLOP in {taken:.3f} s", f"{rate / 1e9:.0f} GFLOP/s: {shares}")
+        shares = ", ".join(
+            f"{rate / value:.0%} of {name.split(' (')[0]}" for name, value in rates.items()
+        )
+        report.say(
+            f"{what}, latent {latent}: {flops / 1e9:.1f} GFLOP in {taken:.3f} s",
+            f"{rate / 1e9:.0f} GFLOP/s: {shares}",
+        )

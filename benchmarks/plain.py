@@ -1,4 +1,6 @@
-"""The plain implementations that `bench` is measured against: as one would write them first, from the papers and the authors' code."""
+"""The plain implementations that `bench` is measured against: as one would write them first, from
+the papers and the authors' code.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from torch.nn import functional
 
 
 class PlainC3DSU(nn.Module):
-    """C3DSU as its authors run it: each frame of each window is encoded, and whole 3D convolutions are computed of which one plane is used.
+    """C3DSU as its authors run it: each frame of each window is encoded, and whole 3D convolutions
+    are computed of which one plane is used.
 
     The weights are those of the given network.
     """
@@ -48,14 +51,24 @@ def plain_scores(network: nn.Module, frames: np.ndarray, batch: int) -> list[flo
     with torch.no_grad():
         for first in range(0, len(frames) - 2, batch):
             starts = range(first, min(first + batch, len(frames) - 2))
-            windows = torch.stack([torch.from_numpy(frames[start : start + 3]).permute(3, 0, 1, 2).float() / 255 for start in starts])
+            windows = torch.stack(
+                [
+                    torch.from_numpy(frames[start : start + 3]).permute(3, 0, 1, 2).float() / 255
+                    for start in starts
+                ]
+            )
             error = (windows[:, :, 1] - network(windows)).square().sum(dim=1).sqrt() / 3**0.5
-            grids = [functional.avg_pool2d(part[:, None], 16).flatten(1).amax(dim=1) for part in (error, error[:, 8:-8, 8:-8])]
+            grids = [
+                functional.avg_pool2d(part[:, None], 16).flatten(1).amax(dim=1)
+                for part in (error, error[:, 8:-8, 8:-8])
+            ]
             scores += torch.maximum(*grids).tolist()
     return scores
 
 
-def plain_step(network: nn.Module, optimiser: torch.optim.Optimizer, windows: torch.Tensor) -> float:
+def plain_step(
+    network: nn.Module, optimiser: torch.optim.Optimizer, windows: torch.Tensor
+) -> float:
     """Make one training step on windows (B, C, 3, H, W), and return the loss."""
     target = windows[:, :, 1]
     loss = (target - network(windows)).norm(dim=1).mean() / 3**0.5
@@ -65,15 +78,26 @@ def plain_step(network: nn.Module, optimiser: torch.optim.Optimizer, windows: to
     return loss.item()
 
 
-def plain_windows(paths: Sequence[Path], length: int, size: int, starts: Sequence[int]) -> Iterator[np.ndarray]:
+def plain_windows(
+    paths: Sequence[Path], length: int, size: int, starts: Sequence[int]
+) -> Iterator[np.ndarray]:
     """Yield windows (T, H, W) uint8, decoding each from its files."""
     for start in starts:
-        pictures = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[start : start + length]]
-        yield np.stack([cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (size, size)) for picture in pictures])
+        pictures = [
+            cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[start : start + length]
+        ]
+        yield np.stack(
+            [
+                cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (size, size))
+                for picture in pictures
+            ]
+        )
 
 
 def plain_auc(scores: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> float:
-    """Return the frame AUC of clips: a median over 17 frames, min-max in each clip, all frames pooled."""
+    """Return the frame AUC of clips: a median over 17 frames, min-max in each clip, all frames
+    pooled.
+    """
     parts = []
     for clip in scores:
         smooth = medfilt(np.pad(clip.astype(np.float64), 8, mode="symmetric"), 17)[8:-8]

@@ -1,4 +1,6 @@
-"""Run folders of up to 10,000 cells at ShanghaiTech's size, made by a script: how plan, status, scoring and the table grow."""
+"""Run folders of up to 10,000 cells at ShanghaiTech's size, made by a script: how plan, status,
+scoring and the table grow.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,28 @@ SIZES = {
     "bench score": (25, 50, 100),
     "bench report --table comparison": (25, 50, 100),
 }
-"""Cells of which each command is measured. Those that read scores take tenths of a second a cell, with intervals and paired tests."""
+"""Cells of which each command is measured. Those that read scores take tenths of a second a cell,
+with intervals and paired tests."""
 DISTINCT = 20
-"""Score files that differ; the other cells hold links to these, so that a run of 10,000 cells takes megabytes in place of 3 GB."""
+"""Score files that differ; the other cells hold links to these, so that a run of 10,000 cells takes
+megabytes in place of 3 GB."""
 
 
 def make_run(path: Path, cells: int) -> Run:
-    """Make a finished run of so many cells: rows of `SEEDS` seeds, labels in blocks, scores that tell a little of them."""
+    """Make a finished run of so many cells: rows of `SEEDS` seeds, labels in blocks, scores that
+    tell a little of them.
+    """
     generator = np.random.default_rng(0)
     lengths = [FRAMES // CLIPS + (number < FRAMES % CLIPS) for number in range(CLIPS)]
-    clips = tuple((f"{number // 9 + 1:02d}_{number:04d}", length, f"{number // 9 + 1:02d}") for number, length in enumerate(lengths))
+    clips = tuple(
+        (f"{number // 9 + 1:02d}_{number:04d}", length, f"{number // 9 + 1:02d}")
+        for number, length in enumerate(lengths)
+    )
     labels = {clip: (np.arange(length) % 200 >= 120).astype(np.uint8) for clip, length, _ in clips}
     run = Run(path)
-    run.write_dataset(DatasetRecord("shanghaitech", "shanghaitech", clips, "f", ("frame",), {"frame": labels}))
+    run.write_dataset(
+        DatasetRecord("shanghaitech", "shanghaitech", clips, "f", ("frame",), {"frame": labels})
+    )
     records = []
     for number in range(cells):
         label = f"method-{number // SEEDS:04d}"
@@ -58,12 +69,26 @@ def make_run(path: Path, cells: int) -> Run:
         run.write_cell(record)
         if number < DISTINCT:
             quality = 0.2 + 0.5 * generator.random()
-            scores = {clip: labels[clip] * quality + generator.random(length) for clip, length, _ in clips}
-            run.write_scores(record, {clip: Scores(values, np.arange(len(values))) for clip, values in scores.items()})
+            scores = {
+                clip: labels[clip] * quality + generator.random(length) for clip, length, _ in clips
+            }
+            run.write_scores(
+                record,
+                {clip: Scores(values, np.arange(len(values))) for clip, values in scores.items()},
+            )
         else:
-            os.link(run.cell_path(records[number % DISTINCT]) / "scores.npz", run.cell_path(record) / "scores.npz")
+            os.link(
+                run.cell_path(records[number % DISTINCT]) / "scores.npz",
+                run.cell_path(record) / "scores.npz",
+            )
         records.append(record)
-    manifest = {"command": "bench run ...", "protocol": "median17", "request": {}, "versions": {}, "seeds": list(range(SEEDS))}
+    manifest = {
+        "command": "bench run ...",
+        "protocol": "median17",
+        "request": {},
+        "versions": {},
+        "seeds": list(range(SEEDS)),
+    }
     run.write_manifest({**manifest, "cells": [asdict(record) for record in records]})
     return run
 
@@ -78,8 +103,19 @@ def run_folders(report: Report) -> None:
             for cells in sizes:
                 path = Path(folder) / str(cells)
                 words = [sys.executable, "-m", "bench", *command.split()[1:]]
-                if command == "bench run --dry-run":  # a plan is made from a request: the cells of a method that draws, one a seed
-                    words += ["--methods", "random-network", "--datasets", "demo-ped2", "--profile", "smoke", "--out", f"{path}-planned"]
+                if (
+                    command == "bench run --dry-run"
+                ):  # a plan is made from a request: the cells of a method that draws, one a seed
+                    words += [
+                        "--methods",
+                        "random-network",
+                        "--datasets",
+                        "demo-ped2",
+                        "--profile",
+                        "smoke",
+                        "--out",
+                        f"{path}-planned",
+                    ]
                     words += ["--seeds", f"0-{cells - 1}"]
                 else:
                     words.insert(4, str(path if path.exists() else make_run(path, cells).path))
@@ -87,7 +123,15 @@ def run_folders(report: Report) -> None:
                 subprocess.run(words, capture_output=True, check=True)
                 found.append(time.perf_counter() - began)
             seconds[command] = found[-1]
-            report.say(command, ", ".join(f"{taken:.1f} s of {cells:,} cells" for cells, taken in zip(sizes, found)))
+            report.say(
+                command,
+                ", ".join(
+                    f"{taken:.1f} s of {cells:,} cells" for cells, taken in zip(sizes, found)
+                ),
+            )
             steps = [1000 * (found[i + 1] - found[i]) / (sizes[i + 1] - sizes[i]) for i in (0, 1)]
-            report.say("  each further cell, first in the smaller runs", ", ".join(f"{step:.1f} ms" for step in steps))
+            report.say(
+                "  each further cell, first in the smaller runs",
+                ", ".join(f"{step:.1f} ms" for step in steps),
+            )
     report.goal("bench status of 10,000 cells", seconds["bench status"], 2.0, " s", least=False)

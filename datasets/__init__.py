@@ -13,5 +13,7 @@ from .ucsd import Ped1, Ped2
 
 @hookimpl
 def bench_datasets() -> list[type[Dataset]]:
-    """Offer the four published datasets, a folder of one's own, and three that are rendered for trying things out."""
+    """Offer the four published datasets, a folder of one's own, and three that are rendered for
+    trying things out.
+    """
     return [Ped2, Avenue, ShanghaiTech, Ped1, Folder, DemoPed2, DemoAvenue, DemoShanghaiTech]

@@ -1,4 +1,6 @@
-"""CUHK Avenue: one camera, 37 short videos of a campus; runners, thrown objects, wrong directions are abnormal."""
+"""CUHK Avenue: one camera, 37 short videos of a campus; runners, thrown objects, wrong directions
+are abnormal.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _MASKS = "ground_truth_demo/testing_label_mask"
 
 
 class Avenue(PublishedDataset):
-    """CUHK Avenue. Label set `mat` is the file of Liu et al. 2018, `pixel` the official masks: frames that have a pixel in them."""
+    """CUHK Avenue. Label set `mat` is the file of Liu et al. 2018, `pixel` the official masks:
+    frames that have a pixel in them.
+    """
 
     name = "avenue"
     info = DatasetInfo(
@@ -53,14 +57,20 @@ class Avenue(PublishedDataset):
     mask_places: ClassVar[Mapping[str, str]] = {_MASKS: "_label", "testing_label_mask": "_label"}
     expected = {
         "train": numbered("0 " * 16),
-        "test": numbered("1439 1211 923 947 1007 1283 605 36 1175 841 472 1271 549 507 1001 740 426 294 248 273 76"),
+        "test": numbered(
+            "1439 1211 923 947 1007 1283 605 36 1175 841 472 1271 549 507 1001 740 426 294 248 273 76"
+        ),
     }
     expected_totals = {"train": 15_328}
     typical_length = 958
     """15,328 / 16."""
     expected_anomalous = {
-        "pixel": numbered("408 89 87 93 318 429 123 36 289 133 144 190 75 74 90 109 384 294 140 154 53"),
-        "mat": numbered("451 139 87 93 318 433 105 10 333 161 183 249 81 73 90 99 358 265 132 154 53"),
+        "pixel": numbered(
+            "408 89 87 93 318 429 123 36 289 133 144 190 75 74 90 109 384 294 140 154 53"
+        ),
+        "mat": numbered(
+            "451 139 87 93 318 433 105 10 333 161 183 249 81 73 90 99 358 265 132 154 53"
+        ),
     }
 
     @staticmethod
@@ -70,18 +80,27 @@ class Avenue(PublishedDataset):
         return f"{int(match[1]):02d}" if match else None
 
     def mask_folders(self) -> list[tuple[Path, str]]:
-        """Return the folders of the second archive, which unpacks beside the first or is moved into it."""
+        """Return the folders of the second archive, which unpacks beside the first or is moved into
+        it.
+        """
         beside = [(folder, "_label") for folder in find_below(self._folder.parent, _MASKS)]
         return [*super().mask_folders(), *beside]
 
     def own_label_sources(self) -> list[LabelSource]:
         """Return `avenue.mat`, and the official masks as 0/1 a frame."""
-        mats = [path for folder in (self._folder, self._folder.parent) for path in find_below(folder, "avenue.mat") if path.is_file()]
+        mats = [
+            path
+            for folder in (self._folder, self._folder.parent)
+            for path in find_below(folder, "avenue.mat")
+            if path.is_file()
+        ]
         sources = [self.mat_source("mat", path) for path in mats]
         masks = self.mask_paths
         if masks:
             folder = next(iter(masks.values())).parent
-            sources.append(LabelSource("pixel", folder, frozenset(masks), self._frames_with_a_pixel, False))
+            sources.append(
+                LabelSource("pixel", folder, frozenset(masks), self._frames_with_a_pixel, False)
+            )
         return sources
 
     def _frames_with_a_pixel(self, clip_id: str) -> np.ndarray:

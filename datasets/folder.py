@@ -12,7 +12,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, Part, PassedOver, count_frames, look_into, parameter
+from bench import (
+    Clip,
+    DataError,
+    Dataset,
+    DatasetInfo,
+    ImageFiles,
+    Part,
+    PassedOver,
+    count_frames,
+    look_into,
+    parameter,
+)
 
 from .labels.own import ENDINGS, FRAME_HEADER, READ, OwnLabels, read_own_labels
 from .labels.ranges import CSV_HEADER
@@ -24,7 +35,8 @@ _NOT_IN_NAMES = '/\\:*?"<>|[]$'
 _OF_ARRAYS = (".frames", ".boxes", ".size")
 """A run stores these arrays beside a clip's scores, under its name."""
 _LONGEST = 200
-"""Bytes of a clip's name: files of a run are called after it, with endings, and 255 is what file systems allow."""
+"""Bytes of a clip's name: files of a run are called after it, with endings, and 255 is what file
+systems allow."""
 _HEADER = ",".join(CSV_HEADER)
 _BESIDE = "beside train/ and test/; clips are looked for in these, and labels are labels.csv, .npz or .npy, or lie in labels/"
 
@@ -33,7 +45,9 @@ _BESIDE = "beside train/ and test/; clips are looked for in these, and labels ar
 class FolderParameters:
     """Parameters of a folder of one's own."""
 
-    path: Path = parameter(doc="The folder: train/ and test/ (or training/ and testing/) in it hold the clips.")
+    path: Path = parameter(
+        doc="The folder: train/ and test/ (or training/ and testing/) in it hold the clips."
+    )
     labels: Path | None = parameter(
         None,
         doc=f"Labels of the test clips: a CSV with the header {_HEADER} (abnormal ranges, frames counted from 0, both ends included) or "
@@ -43,9 +57,11 @@ class FolderParameters:
 
 
 class Folder(Dataset):
-    """A folder of one's own: each clip of train/ and test/ is a video file, or a folder of numbered pictures.
+    """A folder of one's own: each clip of train/ and test/ is a video file, or a folder of numbered
+    pictures.
 
-    Clips that a CSV of ranges does not mention are normal. Without labels there are scores, and no metric.
+    Clips that a CSV of ranges does not mention are normal. Without labels there are scores, and no
+    metric.
     """
 
     name = "folder"
@@ -59,17 +75,25 @@ class Folder(Dataset):
     needs_parameters = True
 
     def locate(self, roots: Sequence[Path]) -> None:
-        """Take the folder that the parameter `path` names: as it stands, else below one of the data folders."""
+        """Take the folder that the parameter `path` names: as it stands, else below one of the data
+        folders.
+        """
         given: Path = self.parameters.path.expanduser()
         places = [given] if given.is_absolute() else [given, *(root / given for root in roots)]
         found = {place.resolve(): place.absolute() for place in places if place.is_dir()}
         if not found:
-            raise DataError(f"folder: no folder {str(given)!r}; looked for {', '.join(str(place.absolute()) for place in places)}")
+            raise DataError(
+                f"folder: no folder {str(given)!r}; looked for {', '.join(str(place.absolute()) for place in places)}"
+            )
         if len(found) > 1:
-            raise two_copies(f"folder[path={given}]", list(found.values()), "name one by its whole path")
+            raise two_copies(
+                f"folder[path={given}]", list(found.values()), "name one by its whole path"
+            )
         (self.root,) = found.values()
         if not any(self._part_folders(part) for part in _NAMES):
-            raise DataError(f"folder: {self.root} has neither train/ nor test/ in it. {self.info.obtain}")
+            raise DataError(
+                f"folder: {self.root} has neither train/ nor test/ in it. {self.info.obtain}"
+            )
 
     @property
     def _root(self) -> Path:
@@ -78,12 +102,20 @@ class Folder(Dataset):
         return self.root
 
     def _part_folders(self, part: Part) -> list[Path]:
-        return [folder for name in _NAMES[part] for folder in find_below(self._root, name) if folder.is_dir()]
+        return [
+            folder
+            for name in _NAMES[part]
+            for folder in find_below(self._root, name)
+            if folder.is_dir()
+        ]
 
-    # -------------------------------------------------------------------------------------------------------------- clips
+    # --------------------------------------------------------------------------------------------------------------
+    # clips
 
     def clips(self, part: Part) -> list[Clip]:
-        """Return the clips of one part: every video, and every folder with pictures in it. Names are ids, in Unicode's form NFC."""
+        """Return the clips of one part: every video, and every folder with pictures in it. Names
+        are ids, in Unicode's form NFC.
+        """
         return list(self._found(part).clips)
 
     def _found(self, part: Part) -> Found:
@@ -120,22 +152,36 @@ class Folder(Dataset):
             found = [one for part in _NAMES for one in self._found(part).passed_over]
         except DataError:
             return []
-        known = {folder for part in _NAMES for folder in self._part_folders(part)} | set(self._label_places)
+        known = {folder for part in _NAMES for folder in self._part_folders(part)} | set(
+            self._label_places
+        )
         if self.parameters.labels is not None:
             known |= set(self._named_labels())
         beside = look_into(self._root, wanted=lambda name: False)
-        others = [path for path in (*(one.path for one in beside.passed_over), *beside.pictures) if path not in known]
-        unread = [path for folder in self._label_folders for path in _files(folder) if path.suffix.lower() not in ENDINGS]
+        others = [
+            path
+            for path in (*(one.path for one in beside.passed_over), *beside.pictures)
+            if path not in known
+        ]
+        unread = [
+            path
+            for folder in self._label_folders
+            for path in _files(folder)
+            if path.suffix.lower() not in ENDINGS
+        ]
         return [
             *found,
             *(PassedOver(path, _BESIDE, False) for path in sorted(others)),
             *(PassedOver(path, f"no labels: {READ}", False) for path in unread),
         ]
 
-    # ------------------------------------------------------------------------------------------------------------- labels
+    # -------------------------------------------------------------------------------------------------------------
+    # labels
 
     def available_label_sets(self) -> tuple[str, ...]:
-        """Return the label sets that are here, 'frame' first; none where there are no labels: scores, but no metric."""
+        """Return the label sets that are here, 'frame' first; none where there are no labels:
+        scores, but no metric.
+        """
         return tuple(self._sources)
 
     @property
@@ -144,8 +190,15 @@ class Folder(Dataset):
 
     @property
     def _label_places(self) -> list[Path]:
-        """The files in the folder that are called 'labels', and folders of that name, whatever the case."""
-        files = [path for ending in sorted(ENDINGS) for path in find_below(self._root, f"labels{ending}") if path.is_file()]
+        """The files in the folder that are called 'labels', and folders of that name, whatever the
+        case.
+        """
+        files = [
+            path
+            for ending in sorted(ENDINGS)
+            for path in find_below(self._root, f"labels{ending}")
+            if path.is_file()
+        ]
         return [*files, *self._label_folders]
 
     @cached_property
@@ -161,11 +214,18 @@ class Folder(Dataset):
         found = [(self.label_sets[0], path) for path in self._label_places if path.is_file()]
         for folder in self._label_folders:
             files = [path for path in _files(folder) if path.suffix.lower() in ENDINGS]
-            by_clip = [path for path in files if path.suffix.lower() == ".npy" and _normal(path.stem) in self._ids]
+            by_clip = [
+                path
+                for path in files
+                if path.suffix.lower() == ".npy" and _normal(path.stem) in self._ids
+            ]
             found += [(self.label_sets[0], folder)] * bool(by_clip)
             found += [(path.stem, path) for path in files if path not in by_clip]
         order = dict.fromkeys([*self.label_sets, *sorted(label_set for label_set, _ in found)])
-        sources = {name: [self._read(path) for label_set, path in found if label_set == name] for name in order}
+        sources = {
+            name: [self._read(path) for label_set, path in found if label_set == name]
+            for name in order
+        }
         return {name: read for name, read in sources.items() if read}
 
     def _named_labels(self) -> list[Path]:
@@ -184,7 +244,9 @@ class Folder(Dataset):
         return {clip.id: _length(clip) for clip in self._test.clips}
 
     def label_content(self, clip: Clip, label_set: str) -> bytes:
-        """Return what tells the labels from others, ranges say: the labels themselves may need a length, which costs decoding a video."""
+        """Return what tells the labels from others, ranges say: the labels themselves may need a
+        length, which costs decoding a video.
+        """
         return b"".join(source.content(clip.id) for source in self._sources[label_set])
 
     def labels(self, clip: Clip, label_set: str | None = None) -> np.ndarray:
@@ -192,16 +254,20 @@ class Folder(Dataset):
 
         Raises
         ------
-        DataError : no labels, a file that cannot be read or does not fit the clip, or two files that differ.
+        DataError : no labels, a file that cannot be read or does not fit the clip, or two files
+            that differ.
         """
         if not self._sources:
             raise DataError(
                 f"folder: no labels in {self.root}; write {self._root / 'labels.csv'} with the header {_HEADER} and a line for each "
-                "abnormal range (frames counted from 0, both ends included), or name such a file: 'folder[path=...,labels=FILE]'; " + READ
+                "abnormal range (frames counted from 0, both ends included), or name such a file: 'folder[path=...,labels=FILE]'; "
+                + READ
             )
         chosen = label_set or next(iter(self._sources))
         if chosen not in self._sources:
-            raise DataError(f"folder: no labels {label_set!r}; there are {', '.join(map(repr, self._sources))}")
+            raise DataError(
+                f"folder: no labels {label_set!r}; there are {', '.join(map(repr, self._sources))}"
+            )
         used, *others = self._sources[chosen]
         labels = used.of(clip.id, _length(clip), self._lengths)
         for other in others:
@@ -222,7 +288,9 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _normal(name: str) -> str:
-    """Return a name in Unicode's form NFC: macOS may store 'ä' as 'a' and two dots, and who writes labels types one letter."""
+    """Return a name in Unicode's form NFC: macOS may store 'ä' as 'a' and two dots, and who writes
+    labels types one letter.
+    """
     return unicodedata.normalize("NFC", name)
 
 
@@ -233,13 +301,23 @@ def _own_id(name: str, part: Part) -> str:
 def _refuse_name(clip: Clip) -> None:
     """Refuse what cannot be the name of a clip.
 
-    Names become keys, names of files, and texts in tables, pages and figures; in a CSV of labels blanks around them are lost.
+    Names become keys, names of files, and texts in tables, pages and figures; in a CSV of labels
+    blanks around them are lost.
     """
     name = clip.id
-    signs = [sign for sign in name if sign in _NOT_IN_NAMES or unicodedata.category(sign) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")]
+    signs = [
+        sign
+        for sign in name
+        if sign in _NOT_IN_NAMES
+        or unicodedata.category(sign) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+    ]
     why = ""
     if signs:
-        shown = repr(signs[0]) if signs[0] in _NOT_IN_NAMES else f"U+{ord(signs[0]):04X}, which cannot be seen,"
+        shown = (
+            repr(signs[0])
+            if signs[0] in _NOT_IN_NAMES
+            else f"U+{ord(signs[0]):04X}, which cannot be seen,"
+        )
         why = f"{shown} may not be in it"
     elif name != name.strip():
         why = "it begins or ends with a blank"

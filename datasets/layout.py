@@ -1,4 +1,6 @@
-"""Where datasets lie and how their files are named: finding copies, clips, and the frames of a clip in order."""
+"""Where datasets lie and how their files are named: finding copies, clips, and the frames of a clip
+in order.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench import Clip, DataError, ImageFiles, Media, Part, PassedOver, VideoFile, look_into, numbered_images
+from bench import (
+    Clip,
+    DataError,
+    ImageFiles,
+    Media,
+    Part,
+    PassedOver,
+    VideoFile,
+    look_into,
+    numbered_images,
+)
 
 from .labels.stand_ins import lfs_pointer
 
 DEPTH = 3
-"""How many folders below a data folder a dataset may lie: 'UCSD_Anomaly_Dataset.v1p2/UCSDped2' is two."""
+"""How many folders below a data folder a dataset may lie: 'UCSD_Anomaly_Dataset.v1p2/UCSDped2' is
+two."""
 
 Kind = Literal["images", "videos"]
 _SHOWN_KINDS: Mapping[Kind, str] = {"images": "folders of pictures", "videos": "videos"}
@@ -24,7 +37,9 @@ ClipId = Callable[[str, Part], str | None]
 
 @dataclass(frozen=True)
 class Place:
-    """A folder, relative to the dataset's, that may hold the clips of one part: folders of images, or video files."""
+    """A folder, relative to the dataset's, that may hold the clips of one part: folders of images,
+    or video files.
+    """
 
     part: Part
     folder: str
@@ -32,7 +47,8 @@ class Place:
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what lies in a folder, sorted by name, without what begins with a dot ('.DS_Store', '._001.tif').
+    """Return what lies in a folder, sorted by name, without what begins with a dot ('.DS_Store',
+    '._001.tif').
 
     Raises
     ------
@@ -40,13 +56,18 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
     """
     try:
         with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            return sorted(
+                (entry for entry in found if not entry.name.startswith(".")),
+                key=lambda entry: entry.name,
+            )
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be read: {error.strerror or error}") from error
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names of folders or files differ in case, blanks, hyphens and underscores only."""
+    """Whether two names of folders or files differ in case, blanks, hyphens and underscores
+    only.
+    """
     return _plain(one) == _plain(other)
 
 
@@ -55,20 +76,32 @@ def _plain(name: str) -> str:
 
 
 def find_below(folder: Path, relative: str) -> list[Path]:
-    """Return what `relative` ('training/frames') means below a folder, whatever the case; several where names differ in that only."""
+    """Return what `relative` ('training/frames') means below a folder, whatever the case; several
+    where names differ in that only.
+    """
     found = [folder]
     for name in relative.split("/"):
-        found = [folder / entry.name for folder in found if folder.is_dir() for entry in entries(folder) if same_name(entry.name, name)]
+        found = [
+            folder / entry.name
+            for folder in found
+            if folder.is_dir()
+            for entry in entries(folder)
+            if same_name(entry.name, name)
+        ]
     return found
 
 
 def find_copies(
-    roots: Sequence[Path], names: Iterable[str], is_copy: Callable[[Path], bool], has_frames: Callable[[Path], bool]
+    roots: Sequence[Path],
+    names: Iterable[str],
+    is_copy: Callable[[Path], bool],
+    has_frames: Callable[[Path], bool],
 ) -> list[Path]:
-    """Return the folders with one of these names that `is_copy` accepts, at most `DEPTH` below the roots, or roots themselves.
+    """Return the folders with one of these names that `is_copy` accepts, at most `DEPTH` below the
+    roots, or roots themselves.
 
-    The same real folder, reached twice, is one copy. One without frames gives way to those in it that have some: what was unpacked
-    side by side into a folder of the dataset's name.
+    The same real folder, reached twice, is one copy. One without frames gives way to those in it
+    that have some: what was unpacked side by side into a folder of the dataset's name.
     """
     plain = {_plain(name) for name in names}
     found: dict[Path, Path] = {}
@@ -80,7 +113,11 @@ def find_copies(
 
 
 def _search(
-    folder: Path, names: set[str], is_copy: Callable[[Path], bool], has_frames: Callable[[Path], bool], depth: int
+    folder: Path,
+    names: set[str],
+    is_copy: Callable[[Path], bool],
+    has_frames: Callable[[Path], bool],
+    depth: int,
 ) -> Iterator[Path]:
     here = _plain(folder.resolve().name) in names and is_copy(folder)
     if here and has_frames(folder):
@@ -95,7 +132,11 @@ def _search(
 
 
 def _search_below(
-    folder: Path, names: set[str], is_copy: Callable[[Path], bool], has_frames: Callable[[Path], bool], depth: int
+    folder: Path,
+    names: set[str],
+    is_copy: Callable[[Path], bool],
+    has_frames: Callable[[Path], bool],
+    depth: int,
 ) -> Iterator[Path]:
     try:
         below = [folder / entry.name for entry in entries(folder) if entry.is_dir()]
@@ -116,7 +157,13 @@ class Found:
     passed_over: tuple[PassedOver, ...]
 
 
-def find_clips(folder: Path, part: Part, kinds: Collection[Kind], clip_id: ClipId, starts: tuple[int, ...] | None = (0, 1)) -> Found:
+def find_clips(
+    folder: Path,
+    part: Part,
+    kinds: Collection[Kind],
+    clip_id: ClipId,
+    starts: tuple[int, ...] | None = (0, 1),
+) -> Found:
     """Return the clips in a folder, and what else lies there.
 
     Parameters
@@ -126,7 +173,8 @@ def find_clips(folder: Path, part: Part, kinds: Collection[Kind], clip_id: ClipI
 
     Raises
     ------
-    DataError : two clips with one id, a gap in the frame numbers, a Git LFS pointer, an unreadable folder.
+    DataError : two clips with one id, a gap in the frame numbers, a Git LFS pointer, an unreadable
+        folder.
     """
     content = look_into(folder, lambda name: clip_id(name, part) is not None, starts)
     found: dict[str, Media] = {}
@@ -136,18 +184,31 @@ def find_clips(folder: Path, part: Part, kinds: Collection[Kind], clip_id: ClipI
         name = clip_id(media.name, part)
         if name is None or kind not in kinds:
             kinds_read = " or ".join(_SHOWN_KINDS[one] for one in kinds)
-            passed.append(PassedOver(media.path, f"{_SHOWN_KINDS[kind]}, where {kinds_read} are read"))
+            passed.append(
+                PassedOver(media.path, f"{_SHOWN_KINDS[kind]}, where {kinds_read} are read")
+            )
             continue
-        for path in (media.source.path,) if isinstance(media.source, VideoFile) else media.source.paths:
+        for path in (
+            (media.source.path,) if isinstance(media.source, VideoFile) else media.source.paths
+        ):
             _refuse_no_content(path)
         other = found.setdefault(name, media)
         if other is not media:
-            raise DataError(f"two clips have the id {name!r}: {other.path} and {media.path}; move one away, or rename one")
-    pictures = {name: media for name, media in found.items() if isinstance(media.source, ImageFiles)}
+            raise DataError(
+                f"two clips have the id {name!r}: {other.path} and {media.path}; move one away, or rename one"
+            )
+    pictures = {
+        name: media for name, media in found.items() if isinstance(media.source, ImageFiles)
+    }
     if starts is not None:
         _compare_first_numbers(pictures)
     clips = tuple(
-        Clip(name, part, media.source, len(media.source.paths) if isinstance(media.source, ImageFiles) else None)
+        Clip(
+            name,
+            part,
+            media.source,
+            len(media.source.paths) if isinstance(media.source, ImageFiles) else None,
+        )
         for name, media in sorted(found.items())
     )
     return Found(clips, content.pictures, tuple(passed))
@@ -170,9 +231,12 @@ def frame_files(folder: Path, starts: tuple[int, ...] | None = (0, 1)) -> dict[i
 
     Raises
     ------
-    DataError : two pictures of one number, a missing number, a first number not in `starts`, a Git LFS pointer, an empty file.
+    DataError : two pictures of one number, a missing number, a first number not in `starts`, a Git
+        LFS pointer, an empty file.
     """
-    numbered = numbered_images(folder, (folder / entry.name for entry in entries(folder) if entry.is_file()), starts)
+    numbered = numbered_images(
+        folder, (folder / entry.name for entry in entries(folder) if entry.is_file()), starts
+    )
     for path in numbered.values():
         _refuse_no_content(path)
     return numbered
@@ -190,4 +254,6 @@ def _refuse_no_content(path: Path) -> None:
 
 def two_copies(name: str, paths: Sequence[Path], hint: str) -> DataError:
     """Return the refusal of several copies of a dataset, or of one of its parts."""
-    return DataError(f"{name}: {len(paths)} copies are here: {' and '.join(str(path) for path in paths)}; {hint}")
+    return DataError(
+        f"{name}: {len(paths)} copies are here: {' and '.join(str(path) for path in paths)}; {hint}"
+    )

@@ -37,7 +37,8 @@ _TEST_CLIPS = """
 11 0176=337/141
 12 0142=601/519 0143=265/177 0148=313/177 0149=241/130 0151=289/213 0152=361/305 0154=385/296 0173=217/116 0174=337/244 0175=265/157
 """
-"""Scene, then clip=frames/anomalous frames, as counted in the label files (equal in two public repositories)."""
+"""Scene, then clip=frames/anomalous frames, as counted in the label files (equal in two public
+repositories)."""
 
 
 def _training_clips() -> dict[str, int]:
@@ -96,10 +97,16 @@ class ShanghaiTech(PublishedDataset):
         Place("test", "testing/frames", "images"),
     )
     mask_places: ClassVar[Mapping[str, str]] = {"testing/test_pixel_mask": ""}
-    expected = {"train": _training_clips(), "test": {clip: frames for clip, (frames, _) in _test_clips().items()}}
-    expected_anomalous = {"frame": {clip: anomalous for clip, (_, anomalous) in _test_clips().items()}}
+    expected = {
+        "train": _training_clips(),
+        "test": {clip: frames for clip, (frames, _) in _test_clips().items()},
+    }
+    expected_anomalous = {
+        "frame": {clip: anomalous for clip, (_, anomalous) in _test_clips().items()}
+    }
     typical_length = 832
-    """274,515 training frames, a number of the literature that was not counted in files, / 330 clips."""
+    """274,515 training frames, a number of the literature that was not counted in files, / 330
+    clips."""
 
     @staticmethod
     def clip_id(name: str, part: Part) -> str | None:
@@ -123,15 +130,23 @@ class ShanghaiTech(PublishedDataset):
 
     def own_label_sources(self) -> list[LabelSource]:
         """Return the official folder with one `.npy` a clip."""
-        return [_folder_source(folder) for folder in find_below(self._folder, "testing/test_frame_mask") if _clip_files(folder)]
+        return [
+            _folder_source(folder)
+            for folder in find_below(self._folder, "testing/test_frame_mask")
+            if _clip_files(folder)
+        ]
 
-    def verify(self) -> list[Finding]:
+    def verify(self, compared: list[Finding]) -> list[Finding]:
         """Add the sums of each scene to what every dataset is checked for."""
-        return [*super().verify(), *self._check_scenes()]
+        return [*super().verify(compared), *self._check_scenes()]
 
     def _check_scenes(self) -> list[Finding]:
         try:
-            found = {clip.id: self.labels(clip, "frame") for clip in self.clips("test")} if "frame" in self.available_label_sets() else {}
+            found = (
+                {clip.id: self.labels(clip, "frame") for clip in self.clips("test")}
+                if "frame" in self.available_label_sets()
+                else {}
+            )
         except DataError:
             return []  # the finding of that clip says why
         frames, anomalous = self.expected["test"], self.expected_anomalous["frame"]
@@ -140,7 +155,11 @@ class ShanghaiTech(PublishedDataset):
             wanted = [clip_id for clip_id in frames if self.scene_of(clip_id) == scene]
             here = [labels for clip_id, labels in found.items() if self.scene_of(clip_id) == scene]
             is_there = (len(here), sum(map(len, here)), sum(int(labels.sum()) for labels in here))
-            should_be = (len(wanted), sum(frames[clip_id] for clip_id in wanted), sum(anomalous[clip_id] for clip_id in wanted))
+            should_be = (
+                len(wanted),
+                sum(frames[clip_id] for clip_id in wanted),
+                sum(anomalous[clip_id] for clip_id in wanted),
+            )
             text = "{:,} test clips, {:,} labelled frames, {:,} anomalous".format(*is_there)
             if is_there != should_be:
                 text += "; {:,}, {:,} and {:,} expected".format(*should_be)
@@ -150,7 +169,11 @@ class ShanghaiTech(PublishedDataset):
 
 def _clip_files(folder: Path) -> dict[str, Path]:
     """Return clip id -> `.npy`."""
-    files = [folder / entry.name for entry in entries(folder) if entry.name.endswith(".npy")] if folder.is_dir() else []
+    files = (
+        [folder / entry.name for entry in entries(folder) if entry.name.endswith(".npy")]
+        if folder.is_dir()
+        else []
+    )
     named = {ShanghaiTech.clip_id(path.stem, "test"): path for path in files}
     return {clip_id: path for clip_id, path in named.items() if clip_id is not None}
 

@@ -1,4 +1,6 @@
-"""UCSD Ped1 and Ped2: two walkways, each seen by one camera; what is no pedestrian on foot is abnormal."""
+"""UCSD Ped1 and Ped2: two walkways, each seen by one camera; what is no pedestrian on foot is
+abnormal.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class UCSD(PublishedDataset):
     )
     mask_places: ClassVar[Mapping[str, str]] = {"Test": "_gt", "testing/pixel_masks": ""}
     script: ClassVar[str]
-    """The Matlab script with the labels. Its older version ends in '.m~', and differs: names are compared whole."""
+    """The Matlab script with the labels. Its older version ends in '.m~', and differs: names are
+    compared whole."""
     mat: ClassVar[str]
 
     @staticmethod
@@ -40,10 +43,22 @@ class UCSD(PublishedDataset):
 
     def own_label_sources(self) -> list[LabelSource]:
         """Return the official script, and the Matlab file of the re-packaged copies."""
-        scripts = [path for relative in (f"Test/{self.script}", self.script) for path in find_below(self._folder, relative)]
-        mats = [path for folder in (self._folder, self._folder.parent) for path in find_below(folder, self.mat)]
+        scripts = [
+            path
+            for relative in (f"Test/{self.script}", self.script)
+            for path in find_below(self._folder, relative)
+        ]
+        mats = [
+            path
+            for folder in (self._folder, self._folder.parent)
+            for path in find_below(folder, self.mat)
+        ]
         return [
-            *(self.range_source("frame", path, read_m_ranges(path)) for path in scripts if path.is_file()),
+            *(
+                self.range_source("frame", path, read_m_ranges(path))
+                for path in scripts
+                if path.is_file()
+            ),
             *(self.mat_source("frame", path) for path in mats if path.is_file()),
         ]
 
@@ -53,7 +68,13 @@ class Ped1(UCSD):
 
     name = "ped1"
     info = DatasetInfo(
-        title="UCSD Ped1", citation=_CITATION, year=2010, licence=_LICENCE, obtain=_OBTAIN, resolution=(158, 238), frame_rate=10
+        title="UCSD Ped1",
+        citation=_CITATION,
+        year=2010,
+        licence=_LICENCE,
+        obtain=_OBTAIN,
+        resolution=(158, 238),
+        frame_rate=10,
     )
     folder_names = ("UCSDped1", "ped1")
     label_files = ("Test/UCSDped1.m", "ped1.mat")

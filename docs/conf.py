@@ -1,7 +1,8 @@
-"""How the pages become a site: `tox -e docs`, or `python -m sphinx -W --keep-going -c docs . build/site`.
+"""How the pages become a site: `tox -e docs`, or `python -m sphinx -W --keep-going -c docs .
+build/site`.
 
-The repository itself is the source folder, so that a link from docs/ to README.md, CONTRIBUTING.md or a committed run is one link, which
-leads somewhere in the repository and on the site alike.
+The repository itself is the source folder, so that a link from docs/ to README.md, CONTRIBUTING.md
+or a committed run is one link, which leads somewhere in the repository and on the site alike.
 """
 
 import sys
@@ -15,7 +16,10 @@ copyright = "the vad-bench developers; MIT licence"
 version = release = version_of("vad-bench")
 
 extensions = ["myst_parser", "generated"]
-source_suffix = {".md": "markdown", ".ipynb": "markdown"}  # generated.py makes Markdown of a notebook
+source_suffix = {
+    ".md": "markdown",
+    ".ipynb": "markdown",
+}  # generated.py makes Markdown of a notebook
 root_doc = "docs/index"
 include_patterns = [
     "README.md",

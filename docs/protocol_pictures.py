@@ -1,7 +1,8 @@
 """Draws the pictures of protocols.md from real scores: `python docs/protocol_pictures.py DATA`.
 
-DATA holds scores/memae/{ped2,avenue}.npz, scores of a MemAE for each frame as github.com/lyn1874/memAE publishes them, and the
-datasets' labels. Scores and 0/1 labels alone are shown, no frame. `numbers` gives what the page and the pictures say.
+DATA holds scores/memae/{ped2,avenue}.npz, scores of a MemAE for each frame as
+github.com/lyn1874/memAE publishes them, and the datasets' labels. Scores and 0/1 labels alone are
+shown, no frame. `numbers` gives what the page and the pictures say.
 """
 
 import sys
@@ -17,7 +18,8 @@ from bench.scoring.protocols import process
 
 PICTURES = Path(__file__).parent / "pictures"
 FIRST = 8
-"""Frame of the first score: each is the error of a window of 16 frames, and stands for its frame 8."""
+"""Frame of the first score: each is the error of a window of 16 frames, and stands for its frame
+8."""
 ROWS = ("raw", "minmax", "median17", "minmax-median17")
 SHADE, LINE = "#d9534f", "#1f4e79"
 
@@ -40,7 +42,10 @@ def numbers(data: Path) -> dict[str, dict[str, float]]:
         scores, labels = read(data, name, label_set)
         column = f"{name} ({label_set})" if label_set else name
         protocols = [*load().protocols, "median17[edge=zero]"]
-        found[column] = {protocol: 100 * bench.score(scores, labels, protocol, frames=FIRST) for protocol in protocols}
+        found[column] = {
+            protocol: 100 * bench.score(scores, labels, protocol, frames=FIRST)
+            for protocol in protocols
+        }
     return found
 
 
@@ -68,7 +73,10 @@ def draw_clips(plt, scores: Scores, labels: Scores, auc: dict[str, float]):
         axes.set_title(f"{name}: {words[name]}; AUC {auc[name]:.1f} %", loc="left", fontsize=9)
         axes.margins(x=0)
         axes.tick_params(labelsize=7)
-    rows[-1].set_xlabel("scored frames of the 12 test clips of Ped2, one clip after the other; shaded: anomalous", fontsize=8)
+    rows[-1].set_xlabel(
+        "scored frames of the 12 test clips of Ped2, one clip after the other; shaded: anomalous",
+        fontsize=8,
+    )
     return figure
 
 
@@ -78,10 +86,31 @@ def draw_numbers(plt, found: dict[str, dict[str, float]]):
     names = list(load().protocols)
     for row, auc in enumerate(found.values()):
         values = [auc[name] for name in names]
-        axes.plot([min(values), max(values)], [row, row], color="0.75", linewidth=4, solid_capstyle="round", zorder=1)
+        axes.plot(
+            [min(values), max(values)],
+            [row, row],
+            color="0.75",
+            linewidth=4,
+            solid_capstyle="round",
+            zorder=1,
+        )
         axes.scatter(values, [row] * len(values), color=LINE, s=18, zorder=2)
-        axes.annotate(f"{min(values):.1f}", (min(values), row), (0, 7), textcoords="offset points", fontsize=8, ha="center")
-        axes.annotate(f"{max(values):.1f}", (max(values), row), (0, 7), textcoords="offset points", fontsize=8, ha="center")
+        axes.annotate(
+            f"{min(values):.1f}",
+            (min(values), row),
+            (0, 7),
+            textcoords="offset points",
+            fontsize=8,
+            ha="center",
+        )
+        axes.annotate(
+            f"{max(values):.1f}",
+            (max(values), row),
+            (0, 7),
+            textcoords="offset points",
+            fontsize=8,
+            ha="center",
+        )
     axes.set_yticks(range(len(found)), list(found), fontsize=8)
     axes.set_ylim(-0.5, len(found) - 0.4)
     axes.tick_params(labelsize=8)

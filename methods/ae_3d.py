@@ -1,8 +1,9 @@
 """The plain 3D convolutional autoencoder that MemAE and LNTRA compare themselves with.
 
-D. Gong, L. Liu, V. Le, B. Saha, M. R. Mansour, S. Venkatesh, A. van den Hengel, Memorizing Normality to Detect Anomaly:
-Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection, ICCV 2019: their network without its memory. The authors
-publish no training script for it; what is missing there follows the script of MemAE.
+D. Gong, L. Liu, V. Le, B. Saha, M. R. Mansour, S. Venkatesh, A. van den Hengel, Memorizing
+Normality to Detect Anomaly: Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection,
+ICCV 2019: their network without its memory. The authors publish no training script for it; what is
+missing there follows the script of MemAE.
 """
 
 from __future__ import annotations
@@ -26,17 +27,40 @@ if TYPE_CHECKING:
 class AE3DParameters(PseudoAnomalyParameters, Network3DParameters):
     """Parameters of ae-3d."""
 
-    epochs: int = parameter(100, source="MemAE, code: a checkpoint each of 100 epochs", doc="passes over the training windows", minimum=1)
-    batch: int = parameter(10, unit="windows", source="MemAE, training script; the code's default is 14", doc="windows a step", minimum=1)
-    learning_rate: float = parameter(1e-4, source="MemAE, code", doc="of Adam, constant", minimum=0.0)
-    every: int = parameter(1, unit="frames", source="MemAE, code: every window", doc="train on each n-th window", minimum=1)
+    epochs: int = parameter(
+        100,
+        source="MemAE, code: a checkpoint each of 100 epochs",
+        doc="passes over the training windows",
+        minimum=1,
+    )
+    batch: int = parameter(
+        10,
+        unit="windows",
+        source="MemAE, training script; the code's default is 14",
+        doc="windows a step",
+        minimum=1,
+    )
+    learning_rate: float = parameter(
+        1e-4, source="MemAE, code", doc="of Adam, constant", minimum=0.0
+    )
+    every: int = parameter(
+        1,
+        unit="frames",
+        source="MemAE, code: every window",
+        doc="train on each n-th window",
+        minimum=1,
+    )
 
 
 class SquaredError3D(Reconstruction3D):
     """The 3D autoencoder with the score that MemAE's authors give it, trained or not."""
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the mean squared error of the whole window on 0..1, and map and reconstruction of the scored frame."""
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the mean squared error of the whole window on 0..1, and map and reconstruction of
+        the scored frame.
+        """
         windows = batch["window"]
         output = network(windows)
         squares = (windows - output).square().flatten(1)
@@ -67,8 +91,22 @@ class AE3D(SquaredError3D, PseudoAnomalyTraining):
     )
     Parameters: ClassVar[type] = AE3DParameters
     profiles = {
-        "small": {"size": 128, "width": 0.25, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 5},
-        "smoke": {"size": 32, "width": 0.125, "epochs": 4, "batch": 4, "learning_rate": 1e-3, "every": 4},
+        "small": {
+            "size": 128,
+            "width": 0.25,
+            "epochs": 3,
+            "batch": 4,
+            "learning_rate": 1e-3,
+            "every": 5,
+        },
+        "smoke": {
+            "size": 32,
+            "width": 0.125,
+            "epochs": 4,
+            "batch": 4,
+            "learning_rate": 1e-3,
+            "every": 4,
+        },
     }
 
     @property
@@ -86,10 +124,14 @@ class AE3D(SquaredError3D, PseudoAnomalyTraining):
 
 
 class RandomNetwork(SquaredError3D):
-    """ae-3d with fresh weights from the seed, never trained: what architecture and protocol give without learning."""
+    """ae-3d with fresh weights from the seed, never trained: what architecture and protocol give
+    without learning.
+    """
 
     name = "random-network"
-    info = MethodInfo(title="ae-3d, untrained", family="trivial", groups=("trivial",), inputs="gray frames")
+    info = MethodInfo(
+        title="ae-3d, untrained", family="trivial", groups=("trivial",), inputs="gray frames"
+    )
     Parameters: ClassVar[type] = Network3DParameters
     profiles = {"small": {"size": 128, "width": 0.25}, "smoke": {"size": 32, "width": 0.125}}
     needs = frozenset({"frames"})
@@ -99,7 +141,9 @@ class RandomNetwork(SquaredError3D):
         return self.build_network()
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Build the network. No pass in train mode is made: the normalisations would learn from it."""
+        """Build the network. No pass in train mode is made: the normalisations would learn from
+        it.
+        """
         import torch
 
         torch.manual_seed(context.seed)

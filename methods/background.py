@@ -13,14 +13,21 @@ from bench import Context, Frames, Method, MethodError, MethodInfo, OpenClip, pa
 from .sampling import evenly_spaced
 
 CHUNK = 64
-"""Frames, or rows of a frame, that are looked at at once: what bounds the memory beside the sample."""
+"""Frames, or rows of a frame, that are looked at at once: what bounds the memory beside the
+sample."""
 
 
 @dataclass(frozen=True)
 class BackgroundParameters:
     """Parameters of background."""
 
-    size: int = parameter(256, unit="pixels", source="no source: that of most networks here", doc="height and width of a frame", minimum=2)
+    size: int = parameter(
+        256,
+        unit="pixels",
+        source="no source: that of most networks here",
+        doc="height and width of a frame",
+        minimum=2,
+    )
     samples: int = parameter(
         1000,
         unit="frames",
@@ -34,7 +41,12 @@ class Background(Method):
     """Mean absolute distance of a frame to the median training frame: what is not background."""
 
     name = "background"
-    info = MethodInfo(title="Median background", family="reference", groups=("baseline", "reference"), inputs="gray frames")
+    info = MethodInfo(
+        title="Median background",
+        family="reference",
+        groups=("baseline", "reference"),
+        inputs="gray frames",
+    )
     Parameters: ClassVar[type] = BackgroundParameters
     uses_seed = False
     needs = frozenset({"frames", "train"})
@@ -57,7 +69,10 @@ class Background(Method):
             raise MethodError(f"{self.name}: a median needs a training frame, and there is none")
         sample = evenly_spaced(clips, self.parameters.samples, context)
         context.step(len(clips), len(clips) + 1, "median of the training frames")
-        rows = [np.median(sample[:, begin : begin + CHUNK], axis=0) for begin in range(0, sample.shape[1], CHUNK)]
+        rows = [
+            np.median(sample[:, begin : begin + CHUNK], axis=0)
+            for begin in range(0, sample.shape[1], CHUNK)
+        ]
         self.median = np.concatenate(rows).astype(np.float32)
         return sample
 
@@ -70,7 +85,9 @@ class Background(Method):
         return np.concatenate(scores)
 
     def measure(self, difference: np.ndarray) -> np.ndarray:
-        """Return the score (N,) of frames by their distances to the median (N, size, size) float32."""
+        """Return the score (N,) of frames by their distances to the median (N, size, size)
+        float32.
+        """
         return np.asarray(difference.mean(axis=(1, 2), dtype=np.float64))
 
 
@@ -78,18 +95,25 @@ class ForegroundArea(Background):
     """Share of a frame's pixels that are further from the median training frame than noise is."""
 
     name = "foreground-area"
-    info = MethodInfo(title="Foreground area", family="reference", groups=("reference",), inputs="gray frames")
+    info = MethodInfo(
+        title="Foreground area", family="reference", groups=("reference",), inputs="gray frames"
+    )
 
     THRESHOLD = 4.0
-    """Standard deviations from which on a pixel is foreground. OpenCV's MOG2 has it so: its varThreshold is 16 by default."""
+    """Standard deviations from which on a pixel is foreground. OpenCV's MOG2 has it so: its
+    varThreshold is 16 by default."""
 
     threshold: float
     """In gray values."""
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Take the median, and the noise around it: 1.4826 times the median distance, the standard deviation of normal noise."""
+        """Take the median, and the noise around it: 1.4826 times the median distance, the standard
+        deviation of normal noise.
+        """
         sample = self._median(clips, context)
-        counts = np.zeros(511, dtype=np.int64)  # a median of bytes is a whole or a half number, and so is a distance to it
+        counts = np.zeros(
+            511, dtype=np.int64
+        )  # a median of bytes is a whole or a half number, and so is a distance to it
         for begin in range(0, len(sample), CHUNK):
             twice = 2 * np.abs(sample[begin : begin + CHUNK] - self.median)
             counts += np.bincount(twice.astype(np.int64).ravel(), minlength=511)

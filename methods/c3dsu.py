@@ -1,8 +1,10 @@
 """C3DSU and UNet with Dynamic Distinction Learning (DDL), with a static weight (SDL), and plain.
 
-D. Lappas, V. Argyriou, D. Makris, Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection, CVPR
-Workshops 2024 (arXiv 2404.04986, whose version 1 the section numbers are of); code at commit 167526d. Where paper and code differ, the code is followed by default; the paper's
-block (`kernels`), distinction and patches (`grids`) are parameters, its norm of the reconstruction loss is not.
+D. Lappas, V. Argyriou, D. Makris, Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video
+Anomaly Detection, CVPR Workshops 2024 (arXiv 2404.04986, whose version 1 the section numbers are
+of); code at commit 167526d. Where paper and code differ, the code is followed by default; the
+paper's block (`kernels`), distinction and patches (`grids`) are parameters, its norm of the
+reconstruction loss is not.
 """
 
 from __future__ import annotations
@@ -57,46 +59,90 @@ def _info(network: str, variant: str) -> MethodInfo:
 class UNetParameters(PseudoAnomalyParameters):
     """Parameters of the UNet on single frames."""
 
-    size: int = parameter(256, unit="pixels", source="code; the paper gives no size", doc="height and width of a frame", minimum=16)
+    size: int = parameter(
+        256,
+        unit="pixels",
+        source="code; the paper gives no size",
+        doc="height and width of a frame",
+        minimum=16,
+    )
     channels: Literal[3, 1] = parameter(3, source="code", doc="3: RGB, 1: gray")
-    latent: int = parameter(512, unit="channels", source="code; the paper gives no value", doc="width of the bottleneck", minimum=8)
+    latent: int = parameter(
+        512,
+        unit="channels",
+        source="code; the paper gives no value",
+        doc="width of the bottleneck",
+        minimum=8,
+    )
     kernels: tuple[int, ...] = parameter(
-        (3, 5, 7), unit="pixels", source="code; the paper has four of 3: 3+3+3+3", doc="parallel convolutions of a block"
+        (3, 5, 7),
+        unit="pixels",
+        source="code; the paper has four of 3: 3+3+3+3",
+        doc="parallel convolutions of a block",
     )
-    grids: Literal[2, 1] = parameter(2, source="code; the paper has one grid", doc="grids of 16x16 patches in the score")
+    grids: Literal[2, 1] = parameter(
+        2, source="code; the paper has one grid", doc="grids of 16x16 patches in the score"
+    )
     epochs: int = parameter(
-        10, source="code; the paper's figure of sigma shows 10, the readme's example 50", doc="passes over the training windows", minimum=1
+        10,
+        source="code; the paper's figure of sigma shows 10, the readme's example 50",
+        doc="passes over the training windows",
+        minimum=1,
     )
-    batch: int = parameter(10, unit="windows", source="code; the paper gives no value", doc="windows a step", minimum=1)
-    learning_rate: float = parameter(0.01, source="code; the paper gives no value", doc="of Adam", minimum=0.0)
-    every: int = parameter(1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1)
+    batch: int = parameter(
+        10, unit="windows", source="code; the paper gives no value", doc="windows a step", minimum=1
+    )
+    learning_rate: float = parameter(
+        0.01, source="code; the paper gives no value", doc="of Adam", minimum=0.0
+    )
+    every: int = parameter(
+        1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1
+    )
 
     def __post_init__(self) -> None:
         if self.size % 16:
             below = self.size // 16 * 16
-            raise ValueError(f"size {self.size} is not a multiple of 16; the nearest are {below} and {below + 16}")
+            raise ValueError(
+                f"size {self.size} is not a multiple of 16; the nearest are {below} and {below + 16}"
+            )
         if self.latent % 8:
             below = self.latent // 8 * 8
-            raise ValueError(f"latent {self.latent} is not a multiple of 8; the nearest are {max(8, below)} and {below + 8}")
+            raise ValueError(
+                f"latent {self.latent} is not a multiple of 8; the nearest are {max(8, below)} and {below + 8}"
+            )
         if not self.kernels or any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"kernels {'+'.join(map(str, self.kernels))}: odd sizes from 1 are needed, like 3+5+7")
+            raise ValueError(
+                f"kernels {'+'.join(map(str, self.kernels))}: odd sizes from 1 are needed, like 3+5+7"
+            )
 
 
 @dataclass(frozen=True)
 class C3DSUParameters(UNetParameters):
     """Parameters of C3DSU."""
 
-    length: int = parameter(3, unit="frames", source="paper, section 5; code", doc="window; the middle frame is scored", minimum=3)
+    length: int = parameter(
+        3,
+        unit="frames",
+        source="paper, section 5; code",
+        doc="window; the middle frame is scored",
+        minimum=3,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.length % 2 == 0:
-            raise ValueError(f"length {self.length} is even; the window needs a middle frame: {self.length - 1} or {self.length + 1}")
+            raise ValueError(
+                f"length {self.length} is even; the window needs a middle frame: {self.length - 1} or {self.length + 1}"
+            )
 
 
 @dataclass(frozen=True)
 class _DistinctionUNet(UNetParameters):
-    pseudo: str = parameter("objects", source="paper, section 3", doc="creator of pseudo-anomalies (bench list creators), or none")
+    pseudo: str = parameter(
+        "objects",
+        source="paper, section 3",
+        doc="creator of pseudo-anomalies (bench list creators), or none",
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +154,11 @@ class _StaticUNet(_DistinctionUNet):
 
 @dataclass(frozen=True)
 class _DistinctionC3DSU(C3DSUParameters):
-    pseudo: str = parameter("objects", source="paper, section 3", doc="creator of pseudo-anomalies (bench list creators), or none")
+    pseudo: str = parameter(
+        "objects",
+        source="paper, section 3",
+        doc="creator of pseudo-anomalies (bench list creators), or none",
+    )
 
 
 @dataclass(frozen=True)
@@ -118,16 +168,28 @@ class _StaticC3DSU(_DistinctionC3DSU):
     )
 
 
-# Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and 1e-2 is 84 steps. `medium` was chosen among
-# eight settings, by made anomalies in held-out training clips of Ped2 (results/search-medium). `large` is the paper's training whole.
+# Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and
+# 1e-2 is 84 steps. `medium` was chosen among eight settings, by made anomalies in held-out training
+# clips of Ped2 (results/search-medium). `large` is the paper's training whole.
 PROFILES: dict[str, Mapping[str, Any]] = {
     "large": {"latent": 64},
     "medium": {"latent": 64, "epochs": 6, "batch": 2, "learning_rate": 1e-3, "every": 3},
     "small": {"latent": 64, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 3},
-    "smoke": {"size": 48, "latent": 16, "epochs": 3, "batch": 4, "learning_rate": 1e-2, "every": 12},
+    "smoke": {
+        "size": 48,
+        "latent": 16,
+        "epochs": 3,
+        "batch": 4,
+        "learning_rate": 1e-2,
+        "every": 12,
+    },
 }
-# At the lower rate of these profiles l moves by hundredths in a whole training (measured): it keeps the paper's.
-LEARNED: dict[str, Mapping[str, Any]] = {"medium": {"anomaly_learning_rate": 1e-2}, "small": {"anomaly_learning_rate": 1e-2}}
+# At the lower rate of these profiles l moves by hundredths in a whole training (measured): it keeps
+# the paper's.
+LEARNED: dict[str, Mapping[str, Any]] = {
+    "medium": {"anomaly_learning_rate": 1e-2},
+    "small": {"anomaly_learning_rate": 1e-2},
+}
 
 
 class DistinctionUNet(PseudoAnomalyTraining):
@@ -137,7 +199,9 @@ class DistinctionUNet(PseudoAnomalyTraining):
     info = _info("UNet", "DDL")
     Parameters: ClassVar[type] = _DistinctionUNet
     compiled = ("forward", "encode", "decode")
-    profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: {**values, **LEARNED.get(name, {})} for name, values in PROFILES.items()}
+    profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        name: {**values, **LEARNED.get(name, {})} for name, values in PROFILES.items()
+    }
     bf16_version = 2  # 2: last layer and sigmoid compute in fp32
 
     @property
@@ -180,19 +244,31 @@ class DistinctionUNet(PseudoAnomalyTraining):
         turn = max(1, int(0.8 * epochs)) * per_epoch
         return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 ** (step // turn))
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         """Return the patch-max score of the middle frame, its error map and its reconstruction."""
         windows = batch["window"]
-        return {name: part[:, None] for name, part in self._compare(windows[:, :, self.window.targets[0]], network(windows)).items()}
+        return {
+            name: part[:, None]
+            for name, part in self._compare(
+                windows[:, :, self.window.targets[0]], network(windows)
+            ).items()
+        }
 
     def _compare(self, frames: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compare (B, C, H, W) frames with their reconstruction."""
         from .networks.c3dsu import patch_max
 
         # The square root of 3 for gray too, as in the code: a constant factor.
-        # The library's norm over so few channels takes a sixth of the whole time of scoring (measured, latent 64).
+        # The library's norm over so few channels takes a sixth of the whole time of scoring
+        # (measured, latent 64).
         maps = (frames - output).square().sum(dim=1).sqrt() / 3**0.5
-        return {"patch_max": patch_max(maps, self.parameters.grids), "map": maps, "reconstruction": output}
+        return {
+            "patch_max": patch_max(maps, self.parameters.grids),
+            "map": maps,
+            "reconstruction": output,
+        }
 
     def scoring_network(self, network: torch.nn.Module) -> torch.nn.Module:
         """Return the network with its normalisations folded into its weights."""
@@ -204,10 +280,13 @@ class DistinctionUNet(PseudoAnomalyTraining):
         """Return the state before the first frame: no frame and no features kept."""
         return None
 
-    def next(self, network: torch.nn.Module, state: Any, frames: torch.Tensor) -> tuple[dict[str, torch.Tensor], Any]:
+    def next(
+        self, network: torch.nn.Module, state: Any, frames: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], Any]:
         """Encode each frame once, and decode each window whose last frame has come.
 
-        Exact: in eval mode the encoder treats frames independently, so the features of the last T - 1 frames are kept.
+        Exact: in eval mode the encoder treats frames independently, so the features of the last T -
+        1 frames are kept.
         """
         import torch
 
@@ -223,7 +302,10 @@ class DistinctionUNet(PseudoAnomalyTraining):
         )
         if count < 1:
             return {}, kept
-        stacked = [torch.cat([level[offset : offset + count] for offset in range(length)], dim=1) for level in features]
+        stacked = [
+            torch.cat([level[offset : offset + count] for offset in range(length)], dim=1)
+            for level in features
+        ]
         return self._compare(frames[target : target + count], network.decode(stacked)), kept  # type: ignore[operator]
 
 
@@ -261,7 +343,12 @@ class DistinctionC3DSU(DistinctionUNet):
         """Return C3DSU."""
         from .networks.c3dsu import Conv3DSkipUNet
 
-        return Conv3DSkipUNet(self.parameters.channels, self.parameters.latent, self.parameters.length, self.parameters.kernels)
+        return Conv3DSkipUNet(
+            self.parameters.channels,
+            self.parameters.latent,
+            self.parameters.length,
+            self.parameters.kernels,
+        )
 
 
 class StaticC3DSU(DistinctionC3DSU):

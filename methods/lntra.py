@@ -1,9 +1,11 @@
-"""LNTRA, STEAL Net and PseudoBound: one 3D autoencoder, taught with pseudo-anomalies not to reconstruct what is not normal.
+"""LNTRA, STEAL Net and PseudoBound: one 3D autoencoder, taught with pseudo-anomalies not to
+reconstruct what is not normal.
 
-M. Astrid, M. Z. Zaheer, J.-Y. Lee, S.-I. Lee, Learning Not to Reconstruct Anomalies, BMVC 2021; code at commit bce1fbb.
-M. Astrid, M. Z. Zaheer, S.-I. Lee, Synthetic Temporal Anomaly Guided End-to-End Video Anomaly Detection, ICCV Workshops 2021; code at
-commit c627a3d. The same, PseudoBound: Limiting the Anomaly Reconstruction Capability of One-Class Classifiers Using Pseudo Anomalies,
-Neurocomputing 534, 2023; no code.
+M. Astrid, M. Z. Zaheer, J.-Y. Lee, S.-I. Lee, Learning Not to Reconstruct Anomalies, BMVC 2021;
+code at commit bce1fbb. M. Astrid, M. Z. Zaheer, S.-I. Lee, Synthetic Temporal Anomaly Guided
+End-to-End Video Anomaly Detection, ICCV Workshops 2021; code at commit c627a3d. The same,
+PseudoBound: Limiting the Anomaly Reconstruction Capability of One-Class Classifiers Using Pseudo
+Anomalies, Neurocomputing 534, 2023; no code.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ PROTOCOL = "PSNR of the frame, min-max in each clip, all frames pooled, no smoot
 SMALL = {"size": 128, "width": 0.25, "epochs": 3, "learning_rate": 1e-3, "every": 5}
 SMOKE = {"size": 32, "width": 0.125, "epochs": 4, "learning_rate": 1e-3, "every": 4}
 FLOOR = 1e-12
-"""Least mean squared error of a frame: its PSNR ends at 120 dB. No source: chosen here, where the code would divide by zero."""
+"""Least mean squared error of a frame: its PSNR ends at 120 dB. No source: chosen here, where the
+code would divide by zero."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,26 @@ class LNTRAParameters(ReleasedWeights, PseudoAnomalyParameters, Network3DParamet
     """Parameters of the network and its training; LNTRA and STEAL share them."""
 
     epochs: int = parameter(60, source="code", doc="passes over the training windows", minimum=1)
-    batch: int = parameter(4, unit="windows", source="code", doc="windows a step; the last, smaller batch is left out", minimum=1)
+    batch: int = parameter(
+        4,
+        unit="windows",
+        source="code",
+        doc="windows a step; the last, smaller batch is left out",
+        minimum=1,
+    )
     learning_rate: float = parameter(1e-4, source="code", doc="of Adam, constant", minimum=0.0)
-    every: int = parameter(1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1)
+    every: int = parameter(
+        1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1
+    )
 
 
 @dataclass(frozen=True)
 class LNTRASkipParameters(LNTRAParameters):
     """Parameters of lntra-skip."""
 
-    pseudo: str = parameter("skip", source="paper; code", doc="creators of pseudo-anomalies joined by +, or none")
+    pseudo: str = parameter(
+        "skip", source="paper; code", doc="creators of pseudo-anomalies joined by +, or none"
+    )
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "restore", source="paper; code", doc="the target is the normal window"
     )
@@ -53,14 +66,18 @@ class LNTRASkipParameters(LNTRAParameters):
 class LNTRAPatchParameters(LNTRASkipParameters):
     """Parameters of lntra-patch."""
 
-    pseudo: str = parameter("patch", source="paper; code", doc="creators of pseudo-anomalies joined by +, or none")
+    pseudo: str = parameter(
+        "patch", source="paper; code", doc="creators of pseudo-anomalies joined by +, or none"
+    )
 
 
 @dataclass(frozen=True)
 class STEALParameters(LNTRAParameters):
     """Parameters of steal."""
 
-    pseudo: str = parameter("skip", source="paper; code", doc="creators of pseudo-anomalies joined by +, or none")
+    pseudo: str = parameter(
+        "skip", source="paper; code", doc="creators of pseudo-anomalies joined by +, or none"
+    )
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
         "negative", source="paper; code", doc="the error of pseudo-anomalous windows is maximised"
     )
@@ -68,7 +85,9 @@ class STEALParameters(LNTRAParameters):
 
 @dataclass(frozen=True)
 class PseudoBoundParameters(LNTRAParameters):
-    """Parameters of pseudobound; what its paper says of them is not at hand, so network and schedule are STEAL's."""
+    """Parameters of pseudobound; what its paper says of them is not at hand, so network and
+    schedule are STEAL's.
+    """
 
     pseudo: str = parameter(
         "skip+repeat+patch+noise+fusion",
@@ -76,12 +95,16 @@ class PseudoBoundParameters(LNTRAParameters):
         doc="creators of pseudo-anomalies joined by +, or none",
     )
     pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
-        "negative", source="DDL, section 3.3.2, about this paper", doc="negative: STEAL's loss; restore: LNTRA's"
+        "negative",
+        source="DDL, section 3.3.2, about this paper",
+        doc="negative: STEAL's loss; restore: LNTRA's",
     )
 
 
 class PseudoAnomaly3D(Reconstruction3D, PseudoAnomalyTraining):
-    """The 3D autoencoder of MemAE with a tanh behind its last layer, trained with pseudo-anomalies in mixed batches."""
+    """The 3D autoencoder of MemAE with a tanh behind its last layer, trained with pseudo-anomalies
+    in mixed batches.
+    """
 
     Parameters: ClassVar[type] = LNTRAParameters
     drop_last = True
@@ -114,12 +137,21 @@ class PseudoAnomaly3D(Reconstruction3D, PseudoAnomalyTraining):
         """Return the reconstruction of all frames, (B, C, T, H, W)."""
         return network(windows)
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the negative PSNR (dB, of values in -1..1 with a peak of 1, as in the code) of the scored frame, its map and reconstruction."""
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the negative PSNR (dB, of values in -1..1 with a peak of 1, as in the code) of the
+        scored frame, its map and reconstruction.
+        """
         windows = batch["window"]
         output = network(windows)
         target = self.window.targets[0]
-        mse = (windows[:, :, target] - output[:, :, target]).square().flatten(1).mean(dim=1, keepdim=True)
+        mse = (
+            (windows[:, :, target] - output[:, :, target])
+            .square()
+            .flatten(1)
+            .mean(dim=1, keepdim=True)
+        )
         return {"psnr": 10 * mse.clamp_min(FLOOR).log10(), **self.pictures(windows, output)}
 
 

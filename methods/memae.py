@@ -1,7 +1,8 @@
 """MemAE: the 3D autoencoder that decodes what a memory of normal features holds.
 
-D. Gong, L. Liu, V. Le, B. Saha, M. R. Mansour, S. Venkatesh, A. van den Hengel, Memorizing Normality to Detect Anomaly:
-Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection, ICCV 2019; code at commit ceece77.
+D. Gong, L. Liu, V. Le, B. Saha, M. R. Mansour, S. Venkatesh, A. van den Hengel, Memorizing
+Normality to Detect Anomaly: Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection,
+ICCV 2019; code at commit ceece77.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 MOSTLY_EMPTY = 0.9
-"""Share of empty addresses above which a training is reported. No source: chosen here; a network that learns is far below."""
+"""Share of empty addresses above which a training is reported. No source: chosen here; a network
+that learns is far below."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,26 @@ class MemAEParameters(ReleasedWeights, PseudoAnomalyParameters, Network3DParamet
         minimum=0.0,
         maximum=1.0,
     )
-    entropy_weight: float = parameter(2e-4, source="code", doc="weight of the attention's entropy in the loss", minimum=0.0)
-    epochs: int = parameter(100, source="code: a checkpoint each of 100 epochs", doc="passes over the training windows", minimum=1)
-    batch: int = parameter(10, unit="windows", source="training script; the code's default is 14", doc="windows a step", minimum=1)
+    entropy_weight: float = parameter(
+        2e-4, source="code", doc="weight of the attention's entropy in the loss", minimum=0.0
+    )
+    epochs: int = parameter(
+        100,
+        source="code: a checkpoint each of 100 epochs",
+        doc="passes over the training windows",
+        minimum=1,
+    )
+    batch: int = parameter(
+        10,
+        unit="windows",
+        source="training script; the code's default is 14",
+        doc="windows a step",
+        minimum=1,
+    )
     learning_rate: float = parameter(1e-4, source="code", doc="of Adam, constant", minimum=0.0)
-    every: int = parameter(1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1)
+    every: int = parameter(
+        1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1
+    )
 
 
 class MemAE(Reconstruction3D, PseudoAnomalyTraining):
@@ -63,11 +80,20 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         ),
     )
     Parameters: ClassVar[type] = MemAEParameters
-    # At first attention is nearly even, 1/items each. With the code's 5/items most addresses have no item left, pass no gradient to the
-    # encoder, and come to life only slowly. These profiles are too short for that and stay in the paper's range: 2/items in `small`,
-    # 1/items in `smoke`. The rest is as in ae-3d, which is thus the same network without its memory.
+    # At first attention is nearly even, 1/items each. With the code's 5/items most addresses have
+    # no item left, pass no gradient to the encoder, and come to life only slowly. These profiles
+    # are too short for that and stay in the paper's range: 2/items in `small`, 1/items in `smoke`.
+    # The rest is as in ae-3d, which is thus the same network without its memory.
     profiles = {
-        "small": {"size": 128, "width": 0.25, "shrinkage": 0.001, "epochs": 3, "batch": 4, "learning_rate": 1e-3, "every": 5},
+        "small": {
+            "size": 128,
+            "width": 0.25,
+            "shrinkage": 0.001,
+            "epochs": 3,
+            "batch": 4,
+            "learning_rate": 1e-3,
+            "every": 5,
+        },
         "smoke": {
             "size": 32,
             "width": 0.125,
@@ -84,7 +110,12 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         """Return the autoencoder with its memory."""
         from .networks.memae import MemoryAutoEncoder3D
 
-        return MemoryAutoEncoder3D(self.parameters.channels, self.parameters.width, self.parameters.items, self.parameters.shrinkage)
+        return MemoryAutoEncoder3D(
+            self.parameters.channels,
+            self.parameters.width,
+            self.parameters.items,
+            self.parameters.shrinkage,
+        )
 
     def convert_weights(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Rename the weights of the authors' network."""
@@ -96,10 +127,14 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         """Return the reconstruction of all frames, (B, C, T, H, W)."""
         return network(windows)
 
-    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor] | None:
-        """Return the loss of the reconstruction and the weighted entropy of the memory's attention in all passes that it took.
+    def loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
+    ) -> dict[str, torch.Tensor] | None:
+        """Return the loss of the reconstruction and the weighted entropy of the memory's attention
+        in all passes that it took.
 
-        'empty' is the share of the addresses without an item, which pass no gradient to the encoder.
+        'empty' is the share of the addresses without an item, which pass no gradient to the
+        encoder.
         """
         import torch
 
@@ -107,7 +142,9 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
 
         attentions: list[torch.Tensor] = []
         memory: Any = network.memory
-        watch = memory.register_forward_hook(lambda module, inputs, output: attentions.append(output[1]))
+        watch = memory.register_forward_hook(
+            lambda module, inputs, output: attentions.append(output[1])
+        )
         try:
             terms = super().loss(network, batch, context)
         finally:
@@ -134,14 +171,21 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
                 f"the paper's range for {items} items"
             )
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the mean over the whole window of the norm of the error over channels, and map and reconstruction of the scored frame.
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the mean over the whole window of the norm of the error over channels, and map and
+        reconstruction of the scored frame.
 
-        The norm is of values in -1..1 (code), where ae-3d of the same paper has a mean square on 0..1.
+        The norm is of values in -1..1 (code), where ae-3d of the same paper has a mean square on
+        0..1.
         """
         import torch
 
         windows = batch["window"]
         output = network(windows)
         norms = torch.linalg.vector_norm(windows - output, dim=1)
-        return {"norm": norms.flatten(1).mean(dim=1, keepdim=True), **self.pictures(windows, output)}
+        return {
+            "norm": norms.flatten(1).mean(dim=1, keepdim=True),
+            **self.pictures(windows, output),
+        }

@@ -1,6 +1,8 @@
-"""MNAD: the 2D autoencoder that is guided by a small memory of normal features, in its variant that reconstructs.
+"""MNAD: the 2D autoencoder that is guided by a small memory of normal features, in its variant that
+reconstructs.
 
-H. Park, J. Noh, B. Ham, Learning Memory-guided Normality for Anomaly Detection, CVPR 2020; code at commit 4e108a8.
+H. Park, J. Noh, B. Ham, Learning Memory-guided Normality for Anomaly Detection, CVPR 2020; code at
+commit 4e108a8.
 """
 
 from __future__ import annotations
@@ -14,7 +16,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from bench import Context, Frames, MethodError, MethodInfo, OpenClip, ReleasedWeights, Scores, Window, parameter
+from bench import (
+    Context,
+    Frames,
+    MethodError,
+    MethodInfo,
+    OpenClip,
+    ReleasedWeights,
+    Scores,
+    Window,
+    parameter,
+)
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import bibtex
@@ -37,17 +49,31 @@ class MNADParameters(ReleasedWeights, PseudoAnomalyParameters):
     """Parameters of mnad."""
 
     channels: Literal[3, 1] = parameter(3, source="code", doc="3: RGB, 1: gray")
-    size: int = parameter(256, unit="pixels", source="code", doc="height and width of a frame", minimum=16)
-    width: float = parameter(1.0, source="code: channels 64, 128, 256, 512", doc="factor of the channels", minimum=0.01)
+    size: int = parameter(
+        256, unit="pixels", source="code", doc="height and width of a frame", minimum=16
+    )
+    width: float = parameter(
+        1.0, source="code: channels 64, 128, 256, 512", doc="factor of the channels", minimum=0.01
+    )
     items: int = parameter(10, source="code", doc="of the memory", minimum=2)
     compactness_weight: float = parameter(
-        0.01, source="README, for reconstruction", doc="weight of the distance to the nearest item in the loss", minimum=0.0
+        0.01,
+        source="README, for reconstruction",
+        doc="weight of the distance to the nearest item in the loss",
+        minimum=0.0,
     )
     separateness_weight: float = parameter(
-        0.01, source="README, for reconstruction", doc="weight of being nearer to it than to the second nearest", minimum=0.0
+        0.01,
+        source="README, for reconstruction",
+        doc="weight of being nearer to it than to the second nearest",
+        minimum=0.0,
     )
     alpha: float = parameter(
-        0.7, source="README, for reconstruction", doc="weight of the PSNR in the score, the rest is compactness", minimum=0.0, maximum=1.0
+        0.7,
+        source="README, for reconstruction",
+        doc="weight of the PSNR in the score, the rest is compactness",
+        minimum=0.0,
+        maximum=1.0,
     )
     threshold: float = parameter(
         0.015,
@@ -61,23 +87,34 @@ class MNADParameters(ReleasedWeights, PseudoAnomalyParameters):
         doc="keep the updated memory from one test clip to the next",
     )
     epochs: int = parameter(60, source="code", doc="passes over the training frames", minimum=1)
-    batch: int = parameter(4, unit="frames", source="code", doc="frames a step; the last, smaller batch is left out", minimum=1)
+    batch: int = parameter(
+        4,
+        unit="frames",
+        source="code",
+        doc="frames a step; the last, smaller batch is left out",
+        minimum=1,
+    )
     learning_rate: float = parameter(
         2e-4,
         source="code",
         doc="of Adam, at first; a cosine leads to 0, in steps of an epoch",
         minimum=0.0,
     )
-    every: int = parameter(1, unit="frames", source="code: every frame", doc="train on each n-th frame", minimum=1)
+    every: int = parameter(
+        1, unit="frames", source="code: every frame", doc="train on each n-th frame", minimum=1
+    )
 
     def __post_init__(self) -> None:
         if self.size % 8:
             below = self.size // 8 * 8
-            raise ValueError(f"size {self.size} is not a multiple of 8; the nearest are {below} and {below + 8}")
+            raise ValueError(
+                f"size {self.size} is not a multiple of 8; the nearest are {below} and {below + 8}"
+            )
 
 
 class MNAD(PseudoAnomalyTraining):
-    """2D autoencoder whose decoder sees the features beside what a memory holds nearest to them; test frames update the memory.
+    """2D autoencoder whose decoder sees the features beside what a memory holds nearest to them;
+    test frames update the memory.
 
     With `carry_memory` the conformance check `same_in_any_order` does not hold, as it cannot.
     """
@@ -99,7 +136,10 @@ class MNAD(PseudoAnomalyTraining):
         deviations=(RESET,),
     )
     Parameters: ClassVar[type] = MNADParameters
-    compiled = ("encoder.forward", "decode")  # not as one: what leaves the encoder is watched in training
+    compiled = (
+        "encoder.forward",
+        "decode",
+    )  # not as one: what leaves the encoder is watched in training
     drop_last = True
     normalises_clips = True
     profiles = {
@@ -131,7 +171,9 @@ class MNAD(PseudoAnomalyTraining):
         """Return the autoencoder with its memory."""
         from .networks.mnad import MemoryGuidedAutoEncoder
 
-        return MemoryGuidedAutoEncoder(self.parameters.channels, self.parameters.width, self.parameters.items)
+        return MemoryGuidedAutoEncoder(
+            self.parameters.channels, self.parameters.width, self.parameters.items
+        )
 
     def load_released(self, path: Path) -> None:
         """Load a file of released weights, which holds the memory items under the name 'keys'.
@@ -146,7 +188,9 @@ class MNAD(PseudoAnomalyTraining):
             raise MethodError(f"{error}. {CONVERT}") from error
 
     def convert_weights(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Rename the weights of the authors' network, and turn its order of colours from BGR to RGB."""
+        """Rename the weights of the authors' network, and turn its order of colours from BGR to
+        RGB.
+        """
         from .networks.mnad import from_authors
 
         return from_authors(weights)
@@ -157,14 +201,21 @@ class MNAD(PseudoAnomalyTraining):
 
         epochs = self.parameters.epochs
         per_epoch = steps // epochs
-        return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: (1 + math.cos(math.pi * (step // per_epoch) / epochs)) / 2)
+        return torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: (1 + math.cos(math.pi * (step // per_epoch) / epochs)) / 2
+        )
 
     def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of single frames, (B, C, 1, H, W). The loss is their mean squared error (code)."""
+        """Return the reconstruction of single frames, (B, C, 1, H, W). The loss is their mean
+        squared error (code).
+        """
         return network(windows[:, :, 0])[:, :, None]
 
-    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor] | None:
-        """Return the loss of the reconstruction and those of the memory, and let normal frames update the memory.
+    def loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
+    ) -> dict[str, torch.Tensor] | None:
+        """Return the loss of the reconstruction and those of the memory, and let normal frames
+        update the memory.
 
         No pseudo-anomalous frame counts for the memory: it is to hold what is normal.
         """
@@ -187,27 +238,42 @@ class MNAD(PseudoAnomalyTraining):
             return terms | {"compactness": items.new_zeros(()), "separateness": items.new_zeros(())}
         compact, separate = compactness(queries, items).mean(), separateness(queries, items)
         items.copy_(updated(queries, items))
-        weighted = self.parameters.compactness_weight * compact + self.parameters.separateness_weight * separate
-        return terms | {"loss": terms["loss"] + weighted, "compactness": compact, "separateness": separate}
+        weighted = (
+            self.parameters.compactness_weight * compact
+            + self.parameters.separateness_weight * separate
+        )
+        return terms | {
+            "loss": terms["loss"] + weighted,
+            "compactness": compact,
+            "separateness": separate,
+        }
 
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
         """Warn where the memory saw no normal frame in the whole training."""
         super().judge(history, context)
-        if self.parameters.pseudo_loss != "distinction" and all(row.get("masked") == 1 for row in history):
+        if self.parameters.pseudo_loss != "distinction" and all(
+            row.get("masked") == 1 for row in history
+        ):
             context.logger.warning(
                 "every training frame was pseudo-anomalous: the memory learned nothing. "
                 f"Lower probability from {self.parameters.probability:g}, so that some frames stay normal"
             )
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return PSNR (dB) and compactness of frames with the memory as it was trained, their error map and reconstruction."""
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return PSNR (dB) and compactness of frames with the memory as it was trained, their error
+        map and reconstruction.
+        """
         model: MemoryGuidedAutoEncoder = network  # type: ignore[assignment]
         frames = batch["window"][:, :, 0]
         parts, _ = self._compare(model, frames, model.encoder(frames), model.items)
         return {name: part[:, None] for name, part in parts.items()}
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
-        """Score with the harness's engine; say so where a carried memory does not come from the clips before this one."""
+        """Score with the harness's engine; say so where a carried memory does not come from the
+        clips before this one.
+        """
         before = list(context.test_lengths).index(clip.id) if clip.id in context.test_lengths else 0
         if self.parameters.carry_memory and before and self.network not in self._carried:
             context.logger.warning(
@@ -217,11 +283,17 @@ class MNAD(PseudoAnomalyTraining):
         return super().score(clip, context)
 
     def start(self, network: torch.nn.Module) -> Any:
-        """Return the memory before the first frame of a clip, (M, F): as trained, or as the clip before left it."""
+        """Return the memory before the first frame of a clip, (M, F): as trained, or as the clip
+        before left it.
+        """
         return self._carried.get(network, network.items)
 
-    def next(self, network: torch.nn.Module, state: Any, frames: torch.Tensor) -> tuple[dict[str, torch.Tensor], Any]:
-        """Compare frames with their reconstruction, one after the other: each may update the memory for those that follow (code)."""
+    def next(
+        self, network: torch.nn.Module, state: Any, frames: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], Any]:
+        """Compare frames with their reconstruction, one after the other: each may update the memory
+        for those that follow (code).
+        """
         import torch
 
         from .networks.mnad import updated
@@ -231,15 +303,23 @@ class MNAD(PseudoAnomalyTraining):
         for frame, queries in zip(frames.split(1), model.encoder(frames).split(1)):
             parts, points = self._compare(model, frame, queries, state)
             compared.append(parts)
-            state = torch.where(points < self.parameters.threshold, updated(queries, state), state)  # a question would wait for a GPU
+            state = torch.where(
+                points < self.parameters.threshold, updated(queries, state), state
+            )  # a question would wait for a GPU
         if self.parameters.carry_memory:
             self._carried[network] = state
         return {name: torch.cat([parts[name] for parts in compared]) for name in compared[0]}, state
 
     def _compare(
-        self, network: MemoryGuidedAutoEncoder, frames: torch.Tensor, queries: torch.Tensor, items: torch.Tensor
+        self,
+        network: MemoryGuidedAutoEncoder,
+        frames: torch.Tensor,
+        queries: torch.Tensor,
+        items: torch.Tensor,
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Compare (B, C, H, W) frames with what their queries and the items decode to: the parts of `error`, (B, ...), and point scores (B,)."""
+        """Compare (B, C, H, W) frames with what their queries and the items decode to: the parts of
+        `error`, (B, ...), and point scores (B,).
+        """
         import torch
 
         from .networks.mnad import compactness, point_score, psnr
@@ -255,13 +335,18 @@ class MNAD(PseudoAnomalyTraining):
         }
         return parts, point_score(errors)
 
-    def clip_scores(self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int) -> Scores:
-        """Mix the falling PSNR with compactness, each scaled to 0..1 over the clip: 1 less the regularity of the code.
+    def clip_scores(
+        self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int
+    ) -> Scores:
+        """Mix the falling PSNR with compactness, each scaled to 0..1 over the clip: 1 less the
+        regularity of the code.
 
         A part that is constant over the clip counts as 0; the code divides by 0 there.
         """
         alpha = self.parameters.alpha
-        return Scores(alpha * _scaled(-parts["psnr"]) + (1 - alpha) * _scaled(parts["compactness"]), frames)
+        return Scores(
+            alpha * _scaled(-parts["psnr"]) + (1 - alpha) * _scaled(parts["compactness"]), frames
+        )
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:

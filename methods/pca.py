@@ -20,20 +20,43 @@ CHUNK = 256
 class PCAParameters:
     """Parameters of pca."""
 
-    size: int = parameter(32, unit="pixels", source="no source: an exact SVD is quick", doc="height and width of a frame", minimum=2)
-    components: int = parameter(64, source="no source: chosen here", doc="principal components that are kept", minimum=1)
-    samples: int = parameter(5000, unit="frames", source="no source: chosen here", doc="training frames at most, evenly spaced", minimum=2)
+    size: int = parameter(
+        32,
+        unit="pixels",
+        source="no source: an exact SVD is quick",
+        doc="height and width of a frame",
+        minimum=2,
+    )
+    components: int = parameter(
+        64, source="no source: chosen here", doc="principal components that are kept", minimum=1
+    )
+    samples: int = parameter(
+        5000,
+        unit="frames",
+        source="no source: chosen here",
+        doc="training frames at most, evenly spaced",
+        minimum=2,
+    )
 
     def __post_init__(self) -> None:
         if self.components >= self.size**2:
-            raise ValueError(f"components {self.components} must be less than the {self.size**2} pixels of a frame, or every error is 0")
+            raise ValueError(
+                f"components {self.components} must be less than the {self.size**2} pixels of a frame, or every error is 0"
+            )
 
 
 class PCA(Method):
-    """Norm of what the first principal components of the training frames cannot explain in a frame."""
+    """Norm of what the first principal components of the training frames cannot explain in a
+    frame.
+    """
 
     name = "pca"
-    info = MethodInfo(title="Principal component analysis", family="reference", groups=("baseline", "reference"), inputs="gray frames")
+    info = MethodInfo(
+        title="Principal component analysis",
+        family="reference",
+        groups=("baseline", "reference"),
+        inputs="gray frames",
+    )
     Parameters: ClassVar[type] = PCAParameters
     uses_seed = False
     needs = frozenset({"frames", "train"})
@@ -52,13 +75,21 @@ class PCA(Method):
         """Take mean and components of evenly spaced frames of all training clips."""
         total = sum(clip.length for clip in clips)
         if total < 2:
-            raise MethodError(f"{self.name}: principal components need at least 2 training frames, there are {total}")
+            raise MethodError(
+                f"{self.name}: principal components need at least 2 training frames, there are {total}"
+            )
         frames = _vectors(evenly_spaced(clips, self.parameters.samples, context))
         self.mean = frames.mean(axis=0)
         context.step(len(clips), len(clips) + 1, "singular value decomposition")
-        self.components = np.linalg.svd(frames - self.mean, full_matrices=False)[2][: self.parameters.components]
+        self.components = np.linalg.svd(frames - self.mean, full_matrices=False)[2][
+            : self.parameters.components
+        ]
         if len(self.components) < self.parameters.components:
-            context.logger.info("%d training frames have %d components, fewer than asked for", len(frames), len(self.components))
+            context.logger.info(
+                "%d training frames have %d components, fewer than asked for",
+                len(frames),
+                len(self.components),
+            )
 
     def score(self, clip: OpenClip, context: Context) -> np.ndarray:
         """Return the norm of each frame's residual."""

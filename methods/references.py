@@ -10,7 +10,10 @@ from pathlib import Path
 @functools.cache
 def _entries() -> dict[str, str]:
     text = Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
-    return {entry.partition("{")[2].partition(",")[0]: entry.strip() for entry in re.split(r"\n(?=@)", text)}
+    return {
+        entry.partition("{")[2].partition(",")[0]: entry.strip()
+        for entry in re.split(r"\n(?=@)", text)
+    }
 
 
 def bibtex(key: str) -> str:

@@ -1,4 +1,6 @@
-"""Anomalous regions that were detected elsewhere, read from text files: frame scores, RBDC and TBDC of an object-centric method."""
+"""Anomalous regions that were detected elsewhere, read from text files: frame scores, RBDC and TBDC
+of an object-centric method.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ import numpy as np
 from bench import Context, Method, MethodError, MethodInfo, OpenClip, load_rows, parameter
 
 COLUMNS = ("frame", "x1", "y1", "x2", "y2", "score")
-"""Of a line: the form that the public implementation of RBDC and TBDC reads (github.com/lilygeorgescu/AED)."""
+"""Of a line: the form that the public implementation of RBDC and TBDC reads
+(github.com/lilygeorgescu/AED)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,9 @@ class RegionsParameters:
 
 
 class ReadRegions(Method):
-    """The highest score of a frame's regions, read from text files; a frame without a region gets the lowest score of all regions."""
+    """The highest score of a frame's regions, read from text files; a frame without a region gets
+    the lowest score of all regions.
+    """
 
     name = "regions"
     info = MethodInfo(title="Regions from files", family="from a file", inputs="text files")
@@ -45,7 +50,8 @@ class ReadRegions(Method):
 
         Raises
         ------
-        MethodError : no such folder, a clip without a file, a line that is no region of a frame of its clip.
+        MethodError : no such folder, a clip without a file, a line that is no region of a frame of
+            its clip.
         """
         folder = Path(str(self.parameters.path).replace("{dataset}", clip.dataset))
         if folder != self._folder:
@@ -64,14 +70,23 @@ class ReadRegions(Method):
 
 
 def _read(folder: Path, context: Context) -> dict[str, np.ndarray]:
-    """Return the regions (R, 6) of each test clip; all files are checked before the first clip is scored."""
+    """Return the regions (R, 6) of each test clip; all files are checked before the first clip is
+    scored.
+    """
     if not folder.is_dir():
-        raise MethodError(f"there is no folder {folder}; look at the path, and at {{dataset}} in it")
+        raise MethodError(
+            f"there is no folder {folder}; look at the path, and at {{dataset}} in it"
+        )
     missing = [clip for clip in context.test_lengths if not (folder / f"{clip}.txt").is_file()]
     if missing:
         some = ", ".join(missing[:3]) + " ..." * (len(missing) > 3)
-        raise MethodError(f"{folder} must hold a file CLIP.txt for each test clip, empty where no region was found; it lacks {some}")
-    found = {clip: _regions(folder / f"{clip}.txt", length) for clip, length in context.test_lengths.items()}
+        raise MethodError(
+            f"{folder} must hold a file CLIP.txt for each test clip, empty where no region was found; it lacks {some}"
+        )
+    found = {
+        clip: _regions(folder / f"{clip}.txt", length)
+        for clip, length in context.test_lengths.items()
+    }
     turned = sum(int(_turned(rows[:, 1:5]).sum()) for rows in found.values())
     if turned:
         context.logger.warning(
@@ -83,7 +98,9 @@ def _read(folder: Path, context: Context) -> dict[str, np.ndarray]:
 
 
 def _turned(boxes: np.ndarray) -> np.ndarray:
-    """Return (R,) bool: which boxes end before they begin. The public implementation counts them as false regions."""
+    """Return (R,) bool: which boxes end before they begin. The public implementation counts them as
+    false regions.
+    """
     return np.asarray((boxes[:, 2:] < boxes[:, :2]).any(axis=1))
 
 

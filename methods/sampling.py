@@ -10,7 +10,9 @@ from bench import Context, OpenClip
 
 
 def evenly_spaced(clips: Sequence[OpenClip], most: int, context: Context) -> np.ndarray:
-    """Return at most `most` frames (M, H, W[, 3]) uint8, evenly spaced over all clips in a row, the first and the last among them."""
+    """Return at most `most` frames (M, H, W[, 3]) uint8, evenly spaced over all clips in a row, the
+    first and the last among them.
+    """
     total = sum(clip.length for clip in clips)
     chosen = np.linspace(0, total - 1, min(total, most)).round().astype(int)
     found, begin = [], 0

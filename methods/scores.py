@@ -11,7 +11,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from bench import Context, Method, MethodError, MethodInfo, OpenClip, Scores, load_npz, natural_order, parameter
+from bench import (
+    Context,
+    Method,
+    MethodError,
+    MethodInfo,
+    OpenClip,
+    Scores,
+    load_npz,
+    natural_order,
+    parameter,
+)
 
 FRAMES = ".frames"
 """After a clip's id: the array of the frames of its scores."""
@@ -35,7 +45,9 @@ class ScoresParameters:
         doc="frame that the first score of a clip belongs to; none: each frame has a score; <clip>.frames in the file overrides it",
         minimum=0,
     )
-    higher_is: Literal["anomalous", "normal"] = parameter("anomalous", source="none: depends on the file", doc="what a high score means")
+    higher_is: Literal["anomalous", "normal"] = parameter(
+        "anomalous", source="none: depends on the file", doc="what a high score means"
+    )
 
 
 class ReadScores(Method):
@@ -59,8 +71,8 @@ class ReadScores(Method):
 
         Raises
         ------
-        MethodError : a file that cannot be read, clips that it lacks or that the dataset lacks, an array that does not
-            fit its clip.
+        MethodError : a file that cannot be read, clips that it lacks or that the dataset lacks, an
+            array that does not fit its clip.
         """
         path = Path(str(self.parameters.path).replace("{dataset}", clip.dataset))
         if path != self._path:
@@ -73,29 +85,53 @@ class ReadScores(Method):
         lengths = context.test_lengths
         arrays = _read(path)
         others = context.other_test_clips
-        if arrays and all(_POSITIONAL.fullmatch(key) for key in arrays) and not arrays.keys() & lengths.keys():
+        if (
+            arrays
+            and all(_POSITIONAL.fullmatch(key) for key in arrays)
+            and not arrays.keys() & lengths.keys()
+        ):
             whole = sorted({*lengths, *others})
-            arrays = _in_clip_order(path, arrays, whole if len(arrays) == len(whole) else list(lengths), context)
+            arrays = _in_clip_order(
+                path, arrays, whole if len(arrays) == len(whole) else list(lengths), context
+            )
         arrays = {unicodedata.normalize("NFC", key): array for key, array in arrays.items()}
         unused = others & arrays.keys()
         if unused:
-            context.logger.warning("%s: the scores of %d of its clips were not used: these clips are not scored here", path, len(unused))
-            arrays = {key: array for key, array in arrays.items() if key.removesuffix(FRAMES) not in unused}
+            context.logger.warning(
+                "%s: the scores of %d of its clips were not used: these clips are not scored here",
+                path,
+                len(unused),
+            )
+            arrays = {
+                key: array
+                for key, array in arrays.items()
+                if key.removesuffix(FRAMES) not in unused
+            }
         frames = {clip + FRAMES for clip in lengths}
         missing = [clip for clip in lengths if clip not in arrays]
         extra = [key for key in arrays if key not in lengths and key not in frames]
         if missing or extra:
-            mistakes = [f"it has no scores of {_some(missing)}"] * bool(missing) + [f"it has {_some(extra)}, no test clip"] * bool(extra)
+            mistakes = [f"it has no scores of {_some(missing)}"] * bool(missing) + [
+                f"it has {_some(extra)}, no test clip"
+            ] * bool(extra)
             raise MethodError(
                 f"{path} does not fit the test clips: {'; '.join(mistakes)}. "
                 f"Its keys must be the {len(lengths)} clip ids, like {_some(list(lengths)[:2])}"
             )
         if self.parameters.first is None:
-            without = {clip: _vector(path, clip, arrays[clip]) for clip in lengths if clip + FRAMES not in arrays}
-            _refuse_short(path, {clip: (len(array), lengths[clip]) for clip, array in without.items()})
+            without = {
+                clip: _vector(path, clip, arrays[clip])
+                for clip in lengths
+                if clip + FRAMES not in arrays
+            }
+            _refuse_short(
+                path, {clip: (len(array), lengths[clip]) for clip, array in without.items()}
+            )
         return {clip: self._scores(path, clip, arrays, length) for clip, length in lengths.items()}
 
-    def _scores(self, path: Path, clip: str, arrays: Mapping[str, np.ndarray], length: int) -> Scores:
+    def _scores(
+        self, path: Path, clip: str, arrays: Mapping[str, np.ndarray], length: int
+    ) -> Scores:
         values = _vector(path, clip, arrays[clip])
         if clip + FRAMES in arrays:
             frames = _frames(path, clip, arrays[clip + FRAMES], len(values), length)
@@ -112,20 +148,25 @@ class ReadScores(Method):
 
 
 def _refuse_short(path: Path, counts: Mapping[str, tuple[int, int]]) -> None:
-    """Refuse clips with fewer scores than frames, but for none: which frames these are of would be a guess.
+    """Refuse clips with fewer scores than frames, but for none: which frames these are of would be
+    a guess.
 
     Parameters
     ----------
     counts : scores and frames of each clip.
     """
-    short = {clip: (count, length) for clip, (count, length) in counts.items() if 0 < count < length}
+    short = {
+        clip: (count, length) for clip, (count, length) in counts.items() if 0 < count < length
+    }
     if not short:
         return
     clip, (count, length) = next(iter(short.items()))
     lacking = sorted({length - count for count, length in short.values()})
     if len(lacking) == 1:
         number = f"{lacking[0]}"
-        fits = f"first={number} if of the last ones, or what lies between, as in the middle of windows"
+        fits = (
+            f"first={number} if of the last ones, or what lies between, as in the middle of windows"
+        )
     else:
         number = f"{lacking[0]} to {lacking[-1]}"
         fits = f"or the arrays <clip>{FRAMES} in the file"
@@ -141,20 +182,30 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             if file.read(6) == b"\x93NUMPY":
-                raise MethodError(f"{path} holds one array, not an npz of one for each clip; {wanted}")
+                raise MethodError(
+                    f"{path} holds one array, not an npz of one for each clip; {wanted}"
+                )
         return load_npz(path)
     except FileNotFoundError as error:
-        raise MethodError(f"there is no file {path}; look at the path, and at {{dataset}} in it") from error
+        raise MethodError(
+            f"there is no file {path}; look at the path, and at {{dataset}} in it"
+        ) from error
     except OSError as error:
         raise MethodError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        raise MethodError(f"{path} cannot be read as npz ({error}); pickled files and arrays of objects are refused, {wanted}") from error
+        raise MethodError(
+            f"{path} cannot be read as npz ({error}); pickled files and arrays of objects are refused, {wanted}"
+        ) from error
 
 
-def _in_clip_order(path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence[str], context: Context) -> dict[str, np.ndarray]:
+def _in_clip_order(
+    path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence[str], context: Context
+) -> dict[str, np.ndarray]:
     """Give arrays that were saved without names to the clips, in order."""
     if len(arrays) != len(clips):
-        raise MethodError(f"{path} holds {len(arrays)} arrays without names, and there are {len(clips)} test clips; name them by clip id")
+        raise MethodError(
+            f"{path} holds {len(arrays)} arrays without names, and there are {len(clips)} test clips; name them by clip id"
+        )
     if natural_order(clips) != list(clips):
         raise MethodError(
             f"{path} holds arrays without names, and the order of the clips is in doubt: by letters {_some(clips)}, "
@@ -174,7 +225,9 @@ def _in_clip_order(path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence
 
 def _vector(path: Path, key: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 1 or array.dtype.kind not in "fiub":
-        raise MethodError(f"{path}: {key!r} is an array of shape {array.shape} and type {array.dtype}; it must be one row of numbers")
+        raise MethodError(
+            f"{path}: {key!r} is an array of shape {array.shape} and type {array.dtype}; it must be one row of numbers"
+        )
     return array
 
 

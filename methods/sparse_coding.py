@@ -1,8 +1,10 @@
-"""Sparse coding of the features of a pretrained ResNet over time: TSC and its stacked recurrent network, sRNN.
+"""Sparse coding of the features of a pretrained ResNet over time: TSC and its stacked recurrent
+network, sRNN.
 
-W. Luo, W. Liu, S. Gao, A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN Framework, ICCV 2017; extended in W. Luo
-et al., Video Anomaly Detection With Sparse Coding Inspired Deep Neural Networks, TPAMI 2019; code at commit 8c942cb. The ResNet of
-the authors, trained on UCF-101, is not at hand: torchvision's ResNet-50, trained on ImageNet, takes its place.
+W. Luo, W. Liu, S. Gao, A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN Framework,
+ICCV 2017; extended in W. Luo et al., Video Anomaly Detection With Sparse Coding Inspired Deep
+Neural Networks, TPAMI 2019; code at commit 8c942cb. The ResNet of the authors, trained on UCF-101,
+is not at hand: torchvision's ResNet-50, trained on ImageNet, takes its place.
 """
 
 from __future__ import annotations
@@ -49,13 +51,13 @@ CODES, PROJECTION = 2048, 512
 FRAMES_AT_ONCE = 16
 """In the ResNet, for the training frames. Chosen here because of memory."""
 STEP_TOO_LONG = 1.5
-"""||A'A|| / gamma from which on a training is reported. No source: chosen here, between 1 (converges) and 2 (diverges)."""
-WHOLE_FRAME = (
-    "the score is the error of the whole frame on every dataset; in the code that of Ped2 adds the largest of each grid (score_form)"
-)
+"""||A'A|| / gamma from which on a training is reported. No source: chosen here, between 1
+(converges) and 2 (diverges)."""
+WHOLE_FRAME = "the score is the error of the whole frame on every dataset; in the code that of Ped2 adds the largest of each grid (score_form)"
 MAXIMA = "the score adds the largest error of each grid on every dataset; in the code that of Ped2 alone does (score_form)"
 INCOHERENT = 0.01
-"""Mean coherence of consecutive frames below which a training is reported. No source: chosen here."""
+"""Mean coherence of consecutive frames below which a training is reported. No source: chosen
+here."""
 
 
 @dataclass(frozen=True)
@@ -63,29 +65,54 @@ class TSCParameters:
     """Parameters of tsc."""
 
     features: Literal["resnet50", "random"] = parameter(
-        "resnet50", source="code: ResNet-50 or -152", doc="ResNet of the features; random: small, with random weights, to try things out"
+        "resnet50",
+        source="code: ResNet-50 or -152",
+        doc="ResNet of the features; random: small, with random weights, to try things out",
     )
     resnet: str = parameter(
-        "", source="no source: torchvision's cache", doc=f"file with the weights of ResNet-50; empty: {WEIGHTS_FILE} in torchvision's cache"
+        "",
+        source="no source: torchvision's cache",
+        doc=f"file with the weights of ResNet-50; empty: {WEIGHTS_FILE} in torchvision's cache",
     )
     size: Literal[224, 128] = parameter(
-        224, unit="pixels", source="code", doc="height and width of a frame; 7 x 7 features, or 4 x 4: both have 21 patches"
+        224,
+        unit="pixels",
+        source="code",
+        doc="height and width of a frame; 7 x 7 features, or 4 x 4: both have 21 patches",
     )
     length: int = parameter(10, unit="frames", source="code", doc="training window", minimum=2)
-    width: float = parameter(1.0, source="code: codes of 2048", doc="factor of the length of a code", minimum=0.01)
-    layers: int = parameter(3, source="code", doc="steps of iterative shrinkage a frame, K", minimum=1)
+    width: float = parameter(
+        1.0, source="code: codes of 2048", doc="factor of the length of a code", minimum=0.01
+    )
+    layers: int = parameter(
+        3, source="code", doc="steps of iterative shrinkage a frame, K", minimum=1
+    )
     gamma: float = parameter(1.0, source="code", doc="inverse length of such a step", minimum=0.01)
     lambda1: float = parameter(0.1, source="code", doc="weight of sparsity", minimum=0.0)
-    lambda2: float = parameter(0.1, source="code for ICCV; 0.01 for TPAMI", doc="weight of coherence", minimum=0.0)
+    lambda2: float = parameter(
+        0.1, source="code for ICCV; 0.01 for TPAMI", doc="weight of coherence", minimum=0.0
+    )
     score_form: Literal["frame", "maxima"] = parameter(
         "frame",
         source="code: frame for Avenue and ShanghaiTech, maxima for Ped2",
         doc="error of the whole frame; or the mean of it and of the largest errors of the 4 and of the 16 patches",
     )
-    steps: int = parameter(20_000, source="code; 40,000 for Ped2 in TPAMI", doc="training steps", minimum=1)
-    batch: int = parameter(4, unit="windows", source="code", doc="windows a step, each with 21 sequences", minimum=1)
-    learning_rate: float = parameter(1e-4, source="code for ICCV; 1e-5 for TPAMI", doc="of RMSProp, constant", minimum=0.0)
-    every: int = parameter(1, unit="frames", source="code: any frame may be the first", doc="train on each n-th window", minimum=1)
+    steps: int = parameter(
+        20_000, source="code; 40,000 for Ped2 in TPAMI", doc="training steps", minimum=1
+    )
+    batch: int = parameter(
+        4, unit="windows", source="code", doc="windows a step, each with 21 sequences", minimum=1
+    )
+    learning_rate: float = parameter(
+        1e-4, source="code for ICCV; 1e-5 for TPAMI", doc="of RMSProp, constant", minimum=0.0
+    )
+    every: int = parameter(
+        1,
+        unit="frames",
+        source="code: any frame may be the first",
+        doc="train on each n-th window",
+        minimum=1,
+    )
 
     def __post_init__(self) -> None:
         if self.resnet and self.features == "random":
@@ -104,10 +131,12 @@ class StackedRNNParameters(TSCParameters):
 
 
 class SparseCodingMethod(NetworkMethod):
-    """What both methods are: sparse codes of the 21 patches of a frame, each followed over the whole clip.
+    """What both methods are: sparse codes of the 21 patches of a frame, each followed over the
+    whole clip.
 
-    The features of the training clips are computed once, into the cell's scratch folder: 172 kB a frame with ResNet-50, that is
-    0.4 GB for Ped2, 2.6 GB for Avenue and 47 GB for ShanghaiTech. They are removed when training is over.
+    The features of the training clips are computed once, into the cell's scratch folder: 172 kB a
+    frame with ResNet-50, that is 0.4 GB for Ped2, 2.6 GB for Avenue and 47 GB for ShanghaiTech.
+    They are removed when training is over.
     """
 
     Parameters: ClassVar[type] = TSCParameters
@@ -115,7 +144,14 @@ class SparseCodingMethod(NetworkMethod):
     refuses_bf16 = "its codes are what is left above a threshold of 0.1, frame after frame, and 8 bits carry errors over the whole clip"
     profiles = {
         "small": {"size": 128, "width": 0.25, "steps": 400, "learning_rate": 5e-4},
-        "smoke": {"features": "random", "size": 128, "width": 0.0625, "steps": 40, "batch": 2, "learning_rate": 1e-3},
+        "smoke": {
+            "features": "random",
+            "size": 128,
+            "width": 0.0625,
+            "steps": 40,
+            "batch": 2,
+            "learning_rate": 1e-3,
+        },
     }
 
     def __init__(self, parameters: Any = None) -> None:
@@ -123,7 +159,7 @@ class SparseCodingMethod(NetworkMethod):
         self._extractor: PatchFeatures | None = None
         self._vectors: dict[str, np.ndarray] = {}
 
-    # -- what it is -----------------------------------------------------------------------------------------------------
+    # -- what it is --------------------------------------------------------------------------------
 
     @property
     def frames(self) -> Frames:  # type: ignore[override]
@@ -147,9 +183,7 @@ class SparseCodingMethod(NetworkMethod):
         declared = tuple(form if text == WHOLE_FRAME else text for text in super().deviations)
         if self.parameters.features == "random":
             return (*declared, "features of a ResNet with random weights")
-        features = (
-            "features of torchvision's ResNet-50, trained on ImageNet; the authors' ResNets (-50 on Ped2, else -152) are trained on UCF-101"
-        )
+        features = "features of torchvision's ResNet-50, trained on ImageNet; the authors' ResNets (-50 on Ped2, else -152) are trained on UCF-101"
         return (*declared, features)
 
     def check(self, dataset: str) -> None:
@@ -179,23 +213,33 @@ class SparseCodingMethod(NetworkMethod):
             projection,
         )
 
-    # -- training -------------------------------------------------------------------------------------------------------
+    # -- training ----------------------------------------------------------------------------------
 
     def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """RMSProp as TensorFlow 1 has it (code): mean squares begin at 1, so that the first steps are short."""
+        """RMSProp as TensorFlow 1 has it (code): mean squares begin at 1, so that the first steps
+        are short.
+        """
         import torch
 
-        optimiser = torch.optim.RMSprop(network.parameters(), lr=self.parameters.learning_rate, alpha=0.9, eps=1e-5)
+        optimiser = torch.optim.RMSprop(
+            network.parameters(), lr=self.parameters.learning_rate, alpha=0.9, eps=1e-5
+        )
         for weights in network.parameters():
-            optimiser.state[weights] = {"step": torch.zeros(()), "square_avg": torch.ones_like(weights)}
+            optimiser.state[weights] = {
+                "step": torch.zeros(()),
+                "square_avg": torch.ones_like(weights),
+            }
         return optimiser
 
     def statistics(self, clips: Sequence[OpenClip]) -> dict[str, np.ndarray]:
-        """Return the SHA-256 of the ResNet's weights, without which what was learned means nothing."""
+        """Return the SHA-256 of the ResNet's weights, without which what was learned means
+        nothing.
+        """
         return {"resnet": np.frombuffer(self._features().digest(), dtype=np.uint8).copy()}
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Compute the features of the training clips, those that an earlier attempt left excepted, and train on them.
+        """Compute the features of the training clips, those that an earlier attempt left excepted,
+        and train on them.
 
         Raises
         ------
@@ -208,19 +252,34 @@ class SparseCodingMethod(NetworkMethod):
         digest = extractor.digest().hex()
         context.fact("resnet_sha256", digest)
         folder = context.folder / f"features-{digest[:12]}"
-        self._vectors = _extracted(extractor, self, [clip for clip in clips if clip.length >= self.training_window.span], folder, context)
+        self._vectors = _extracted(
+            extractor,
+            self,
+            [clip for clip in clips if clip.length >= self.training_window.span],
+            folder,
+            context,
+        )
         super().fit(clips, context)
         self._vectors = {}
         shutil.rmtree(folder, ignore_errors=True)
 
-    def sample(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, torch.Tensor]:
+    def sample(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
         """Return the features of a window, (T, 21, F)."""
         import torch
 
-        return {"vectors": torch.from_numpy(self._vectors[clip.id][start : start + self.parameters.length].copy())}
+        return {
+            "vectors": torch.from_numpy(
+                self._vectors[clip.id][start : start + self.parameters.length].copy()
+            )
+        }
 
-    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor]:
-        """Return half the squared error of the features, mean over frames and patches; sparsity and coherence are no part of it (code).
+    def loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
+    ) -> dict[str, torch.Tensor]:
+        """Return half the squared error of the features, mean over frames and patches; sparsity and
+        coherence are no part of it (code).
 
         'zeros' is the share of zeros in the codes, 'coherence' the mean S of consecutive frames.
         """
@@ -229,10 +288,16 @@ class SparseCodingMethod(NetworkMethod):
         vectors = batch["vectors"].transpose(1, 2).flatten(0, 1)
         codes, coherence, _ = network(vectors)
         loss = half_squared_error(vectors, network.reconstruct(codes)).mean()  # type: ignore[operator]
-        return {"loss": loss, "zeros": (codes == 0).float().mean(), "coherence": coherence[:, 1:].mean()}
+        return {
+            "loss": loss,
+            "zeros": (codes == 0).float().mean(),
+            "coherence": coherence[:, 1:].mean(),
+        }
 
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
-        """Keep how sparse and coherent the codes are, and warn where the shrinkage does not converge or the frames do not cohere."""
+        """Keep how sparse and coherent the codes are, and warn where the shrinkage does not
+        converge or the frames do not cohere.
+        """
         assert self.network is not None
         zeros, coherence = history[-1]["zeros"], history[-1]["coherence"]
         expansion: float = self.network.expansion()  # type: ignore[operator]
@@ -249,9 +314,11 @@ class SparseCodingMethod(NetworkMethod):
                 f"the mean coherence S of consecutive frames is {coherence:.2g}: the codes of a frame hardly depend on the frame before"
             )
 
-    # -- scoring --------------------------------------------------------------------------------------------------------
+    # -- scoring -----------------------------------------------------------------------------------
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         """Return the error of single frames, (B, 1), each as the first of a clip."""
         vectors = self._features(batch["window"].device)(batch["window"][:, :, 0])
         errors, _ = self._errors(network, vectors.flatten(0, 1)[:, None], None)
@@ -261,14 +328,19 @@ class SparseCodingMethod(NetworkMethod):
         """Return the state before the first frame: no codes, no features."""
         return None
 
-    def next(self, network: torch.nn.Module, state: Any, frames: torch.Tensor) -> tuple[dict[str, torch.Tensor], Any]:
-        """Code each frame from its features and from features and codes of the frame before, over the whole clip."""
+    def next(
+        self, network: torch.nn.Module, state: Any, frames: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], Any]:
+        """Code each frame from its features and from features and codes of the frame before, over
+        the whole clip.
+        """
         vectors = self._features(frames.device)(frames)
         errors, state = self._errors(network, vectors.transpose(0, 1), state)
         return {"error": self._joined(errors.T)}, state
 
     def load(self, path: Path) -> None:
-        """Read back what `save` wrote. The ResNet is not in the file: it is read from where it was when the method was fitted.
+        """Read back what `save` wrote. The ResNet is not in the file: it is read from where it was
+        when the method was fitted.
 
         Raises
         ------
@@ -277,9 +349,13 @@ class SparseCodingMethod(NetworkMethod):
         """
         super().load(path)
         if self._features().digest() != self.stats["resnet"].tobytes():
-            raise MethodError(f"{self.name}: {path} was learned on features of a ResNet with other weights than there are here")
+            raise MethodError(
+                f"{self.name}: {path} was learned on features of a ResNet with other weights than there are here"
+            )
 
-    def _errors(self, network: torch.nn.Module, vectors: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+    def _errors(
+        self, network: torch.nn.Module, vectors: torch.Tensor, state: State | None
+    ) -> tuple[torch.Tensor, State]:
         """Return half the squared error of each vector, (S, T) for (S, T, F), and the new state."""
         from .networks.sparse_coding import half_squared_error
 
@@ -292,7 +368,7 @@ class SparseCodingMethod(NetworkMethod):
             return errors[:, 0]
         return (errors[:, 0] + errors[:, 1:5].amax(dim=1) + errors[:, 5:].amax(dim=1)) / 3
 
-    # -- the ResNet -----------------------------------------------------------------------------------------------------
+    # -- the ResNet --------------------------------------------------------------------------------
 
     def _features(self, device: torch.device | None = None) -> PatchFeatures:
         """Return the ResNet, read once, on a device where one is given."""
@@ -301,8 +377,12 @@ class SparseCodingMethod(NetworkMethod):
 
             from .networks.resnet_features import untrained
 
-            with torch.device("cpu"):  # nothing of it is trained: its numbers are wanted even where networks are made without data
-                self._extractor = untrained() if self.parameters.features == "random" else self._trained()
+            with torch.device(
+                "cpu"
+            ):  # nothing of it is trained: its numbers are wanted even where networks are made without data
+                self._extractor = (
+                    untrained() if self.parameters.features == "random" else self._trained()
+                )
         if device is not None and device != self._extractor.mean.device:
             self._extractor.to(device)
         return self._extractor
@@ -315,15 +395,27 @@ class SparseCodingMethod(NetworkMethod):
         path = self._checked_weights()
         try:
             weights = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-            raise DataError(f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}") from error
+        except (
+            pickle.UnpicklingError,
+            RuntimeError,
+            EOFError,
+            ValueError,
+            KeyError,
+            OSError,
+        ) as error:
+            raise DataError(
+                f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
+            ) from error
         try:
             return trained(weights)
         except (RuntimeError, TypeError, AttributeError) as error:
-            raise DataError(f"{path} has no weights of torchvision's resnet50: {_first_line(error)}") from error
+            raise DataError(
+                f"{path} has no weights of torchvision's resnet50: {_first_line(error)}"
+            ) from error
 
     def _checked_weights(self) -> Path:
-        """Return the file with the weights, after a look whether it is the one that its name promises.
+        """Return the file with the weights, after a look whether it is the one that its name
+        promises.
 
         Raises
         ------
@@ -335,13 +427,18 @@ class SparseCodingMethod(NetworkMethod):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            shown = f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+            shown = (
+                f"~/{path.relative_to(Path.home())}"
+                if path.is_relative_to(Path.home())
+                else str(path)
+            )
             where = "" if named else " (torchvision's cache; TORCH_HOME moves it)"
             raise DataError(
                 f"{self.name}: no weights of ResNet-50 at {shown}{where}: {error.strerror or error}. Nothing is downloaded: "
                 f"fetch {WEIGHTS_URL} and put it there, or give its place with '{self.name}[resnet=FILE]'"
             ) from error
-        # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and the '.'.
+        # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and
+        # the '.'.
         promised = re.search(r"-([a-f0-9]{8,})\.", path.name)
         if promised and not digest.startswith(promised[1]):
             raise DataError(
@@ -352,7 +449,9 @@ class SparseCodingMethod(NetworkMethod):
 
 
 class TSC(SparseCodingMethod):
-    """Temporally coherent sparse coding: codes of consecutive frames are alike as far as the frames are; the dictionary is learned."""
+    """Temporally coherent sparse coding: codes of consecutive frames are alike as far as the frames
+    are; the dictionary is learned.
+    """
 
     name = "tsc"
     info = MethodInfo(
@@ -376,7 +475,9 @@ class TSC(SparseCodingMethod):
 
 
 class StackedRNN(SparseCodingMethod):
-    """Stacked recurrent network of temporally coherent sparse coding, with a decoder and learned weights of its terms (sRNN)."""
+    """Stacked recurrent network of temporally coherent sparse coding, with a decoder and learned
+    weights of its terms (sRNN).
+    """
 
     name = "srnn"
     info = MethodInfo(
@@ -396,15 +497,26 @@ class StackedRNN(SparseCodingMethod):
     Parameters: ClassVar[type] = StackedRNNParameters
 
     def build(self) -> torch.nn.Module:
-        """Return the network with its decoder, and with a matrix of the coherence where that is learned."""
-        projection = max(1, round(PROJECTION * self.parameters.width)) if self.parameters.coherence == "learned" else 0
+        """Return the network with its decoder, and with a matrix of the coherence where that is
+        learned.
+        """
+        projection = (
+            max(1, round(PROJECTION * self.parameters.width))
+            if self.parameters.coherence == "learned"
+            else 0
+        )
         return self.build_coding(decoder=True, projection=projection)
 
 
 def _extracted(
-    extractor: PatchFeatures, method: NetworkMethod, clips: Sequence[OpenClip], folder: Path, context: Context
+    extractor: PatchFeatures,
+    method: NetworkMethod,
+    clips: Sequence[OpenClip],
+    folder: Path,
+    context: Context,
 ) -> dict[str, np.ndarray]:
-    """Return the features of each clip, (N, 21, F) float32, memory-mapped: files 00000.npy, ... of the folder, in clip order.
+    """Return the features of each clip, (N, 21, F) float32, memory-mapped: files 00000.npy, ... of
+    the folder, in clip order.
 
     Raises
     ------
@@ -412,13 +524,18 @@ def _extracted(
     """
     from .networks.resnet_features import FEATURES, PATCHES
 
-    shapes = {clip.id: (clip.length, PATCHES, FEATURES[method.parameters.features]) for clip in clips}
+    shapes = {
+        clip.id: (clip.length, PATCHES, FEATURES[method.parameters.features]) for clip in clips
+    }
     paths = {clip.id: folder / f"{number:05d}.npy" for number, clip in enumerate(clips)}
     missing = [clip for clip in clips if not paths[clip.id].exists()]
     done, total = 0, sum(clip.length for clip in missing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        needed, free = sum(4 * int(np.prod(shapes[clip.id])) for clip in missing), shutil.disk_usage(folder).free
+        needed, free = (
+            sum(4 * int(np.prod(shapes[clip.id])) for clip in missing),
+            shutil.disk_usage(folder).free,
+        )
         if needed > free:
             raise RunError(
                 f"{method.name}: the features of {total} training frames take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free; "
@@ -430,8 +547,18 @@ def _extracted(
                 header = {"descr": "<f4", "fortran_order": False, "shape": shapes[clip.id]}
                 np.lib.format.write_array_header_1_0(file, header)
                 for begin in range(0, clip.length, FRAMES_AT_ONCE):
-                    _write_features(file, extractor, method, clip.frames[begin : begin + FRAMES_AT_ONCE], context.device)
-                    context.step(done + min(begin + FRAMES_AT_ONCE, clip.length), total, "features of the training frames")
+                    _write_features(
+                        file,
+                        extractor,
+                        method,
+                        clip.frames[begin : begin + FRAMES_AT_ONCE],
+                        context.device,
+                    )
+                    context.step(
+                        done + min(begin + FRAMES_AT_ONCE, clip.length),
+                        total,
+                        "features of the training frames",
+                    )
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(paths[clip.id])
@@ -444,7 +571,9 @@ def _extracted(
         ) from error
 
 
-def _write_features(file: BinaryIO, extractor: PatchFeatures, method: NetworkMethod, frames: np.ndarray, device: str) -> None:
+def _write_features(
+    file: BinaryIO, extractor: PatchFeatures, method: NetworkMethod, frames: np.ndarray, device: str
+) -> None:
     import torch
 
     with torch.inference_mode():
@@ -453,7 +582,9 @@ def _write_features(file: BinaryIO, extractor: PatchFeatures, method: NetworkMet
 
 
 def _weights_folder() -> Path:
-    """Return where torchvision keeps weights, `torch.hub.get_dir()/checkpoints`, without importing torch: plans are made without it."""
+    """Return where torchvision keeps weights, `torch.hub.get_dir()/checkpoints`, without importing
+    torch: plans are made without it.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", str(Path(cache) / "torch"))
     return Path(home).expanduser() / "hub" / "checkpoints"

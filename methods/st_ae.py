@@ -1,7 +1,8 @@
-"""The spatiotemporal autoencoder: convolutions for each frame, and convolutional LSTMs between encoder and decoder.
+"""The spatiotemporal autoencoder: convolutions for each frame, and convolutional LSTMs between
+encoder and decoder.
 
-Y. S. Chong, Y. H. Tay, Abnormal Event Detection in Videos using Spatiotemporal Autoencoder, ISNN 2017 (arXiv 1701.01546). No authors'
-code was at hand: the layers follow public reimplementations.
+Y. S. Chong, Y. H. Tay, Abnormal Event Detection in Videos using Spatiotemporal Autoencoder, ISNN
+2017 (arXiv 1701.01546). No authors' code was at hand: the layers follow public reimplementations.
 """
 
 from __future__ import annotations
@@ -22,18 +23,56 @@ if TYPE_CHECKING:
 class SpatioTemporalAEParameters(PseudoAnomalyParameters):
     """Parameters of st-ae."""
 
-    size: int = parameter(227, unit="pixels", source="public reimplementations", doc="height and width of a frame: 8k + 19", minimum=27)
-    length: int = parameter(10, unit="frames", source="public reimplementations", doc="window; the last frame is scored", minimum=1)
-    width: float = parameter(1.0, source="public reimplementations: channels 128, 64, 32", doc="factor of the channels", minimum=0.01)
-    epochs: int = parameter(50, source="public reimplementations: at most 50", doc="passes over the training windows", minimum=1)
-    batch: int = parameter(10, unit="windows", source="public reimplementations: 10 or 32", doc="windows a step", minimum=1)
-    learning_rate: float = parameter(1e-4, source="public reimplementations", doc="of Adam", minimum=0.0)
-    every: int = parameter(1, unit="frames", source="no source: every window, chosen here", doc="train on each n-th window", minimum=1)
+    size: int = parameter(
+        227,
+        unit="pixels",
+        source="public reimplementations",
+        doc="height and width of a frame: 8k + 19",
+        minimum=27,
+    )
+    length: int = parameter(
+        10,
+        unit="frames",
+        source="public reimplementations",
+        doc="window; the last frame is scored",
+        minimum=1,
+    )
+    width: float = parameter(
+        1.0,
+        source="public reimplementations: channels 128, 64, 32",
+        doc="factor of the channels",
+        minimum=0.01,
+    )
+    epochs: int = parameter(
+        50,
+        source="public reimplementations: at most 50",
+        doc="passes over the training windows",
+        minimum=1,
+    )
+    batch: int = parameter(
+        10,
+        unit="windows",
+        source="public reimplementations: 10 or 32",
+        doc="windows a step",
+        minimum=1,
+    )
+    learning_rate: float = parameter(
+        1e-4, source="public reimplementations", doc="of Adam", minimum=0.0
+    )
+    every: int = parameter(
+        1,
+        unit="frames",
+        source="no source: every window, chosen here",
+        doc="train on each n-th window",
+        minimum=1,
+    )
 
     def __post_init__(self) -> None:
         if self.size % 8 != 3:
             below = (self.size - 3) // 8 * 8 + 3
-            raise ValueError(f"size {self.size} is not 8k + 19; the nearest are {below} and {below + 8}")
+            raise ValueError(
+                f"size {self.size} is not 8k + 19; the nearest are {below} and {below + 8}"
+            )
 
 
 class SpatioTemporalAE(PseudoAnomalyTraining):
@@ -59,8 +98,22 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
     )
     Parameters: ClassVar[type] = SpatioTemporalAEParameters
     profiles = {
-        "small": {"size": 131, "width": 0.5, "epochs": 3, "batch": 8, "learning_rate": 1e-3, "every": 2},
-        "smoke": {"size": 67, "width": 0.125, "epochs": 3, "batch": 4, "learning_rate": 2e-3, "every": 4},
+        "small": {
+            "size": 131,
+            "width": 0.5,
+            "epochs": 3,
+            "batch": 8,
+            "learning_rate": 1e-3,
+            "every": 2,
+        },
+        "smoke": {
+            "size": 67,
+            "width": 0.125,
+            "epochs": 3,
+            "batch": 4,
+            "learning_rate": 2e-3,
+            "every": 4,
+        },
     }
 
     @property
@@ -70,8 +123,14 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
 
     @property
     def window(self) -> Window:
-        """Consecutive frames less the mean training frame; the last one, which has all others as memory, is scored."""
-        return Window(self.parameters.length, targets=(self.parameters.length - 1,), value_range="mean-subtracted")
+        """Consecutive frames less the mean training frame; the last one, which has all others as
+        memory, is scored.
+        """
+        return Window(
+            self.parameters.length,
+            targets=(self.parameters.length - 1,),
+            value_range="mean-subtracted",
+        )
 
     def build_network(self) -> torch.nn.Module:
         """Return the autoencoder with fresh weights."""
@@ -83,14 +142,23 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
         """Adam with epsilon 1e-6 (public reimplementations)."""
         import torch
 
-        return self.with_anomaly_rate(torch.optim.Adam(network.parameters(), lr=self.parameters.learning_rate, eps=1e-6), network)
+        return self.with_anomaly_rate(
+            torch.optim.Adam(network.parameters(), lr=self.parameters.learning_rate, eps=1e-6),
+            network,
+        )
 
     def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of all frames, (B, 1, T, H, W). The loss is their mean squared error (public reimplementations)."""
+        """Return the reconstruction of all frames, (B, 1, T, H, W). The loss is their mean squared
+        error (public reimplementations).
+        """
         return network(windows)
 
-    def error(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the norm of the last frame's error over its pixels, its map and its reconstruction (less the mean frame)."""
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the norm of the last frame's error over its pixels, its map and its reconstruction
+        (less the mean frame).
+        """
         import torch
 
         windows = batch["window"]

@@ -63,7 +63,9 @@ class FrameDifference(Method):
     needs = frozenset({"frames"})
 
     def score(self, clip: OpenClip, context: Context) -> np.ndarray:
-        """Return the mean change in 0..1; the first frame takes the second's score, and 0 where it is alone."""
+        """Return the mean change in 0..1; the first frame takes the second's score, and 0 where it
+        is alone.
+        """
         changes = np.zeros(clip.length)
         frames = clip.frames
         before = frames[0].astype(np.int16)

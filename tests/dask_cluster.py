@@ -28,7 +28,12 @@ class Cluster:
     def start(self, words: list[str], **environment: str) -> subprocess.Popen:
         with (self.place / "dask.log").open("ab") as log:
             process = subprocess.Popen(
-                words, cwd=self.place, stdout=log, stderr=log, env={**os.environ, **environment}, start_new_session=True
+                words,
+                cwd=self.place,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
+                start_new_session=True,
             )
         self.processes.append(process)
         return process
@@ -36,12 +41,16 @@ class Cluster:
     def scheduler(self, *before: str) -> subprocess.Popen:
         """Start the scheduler; `before` are words in front of its command."""
         command = [*before, sys.executable, "-m", "distributed.cli.dask_scheduler"]
-        return self.start([*command, "--host", self.host, "--port", str(self.port), "--no-dashboard"])
+        return self.start(
+            [*command, "--host", self.host, "--port", str(self.port), "--no-dashboard"]
+        )
 
     def worker(self, *before: str, **environment: str) -> subprocess.Popen:
         """Start a worker; `before` are words in front of its command."""
         command = [*before, sys.executable, "-m", "distributed.cli.dask_worker", self.address]
-        return self.start([*command, "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"], **environment)
+        return self.start(
+            [*command, "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"], **environment
+        )
 
     def end(self, *processes: subprocess.Popen) -> None:
         for process in processes or self.processes:

@@ -13,12 +13,27 @@ import numpy as np
 
 FIELDS = {"flags": "+ilme+ildct"}
 INTERLACED: dict[str, tuple[str, str, str, dict[str, str]]] = {
-    "h264 mp4, top field first": (".mp4", "libx264", "yuv420p", {**FIELDS, "x264-params": "tff=1:threads=1"}),
-    "h264 mkv, bottom field first": (".mkv", "libx264", "yuv420p", {**FIELDS, "x264-params": "bff=1:threads=1"}),
+    "h264 mp4, top field first": (
+        ".mp4",
+        "libx264",
+        "yuv420p",
+        {**FIELDS, "x264-params": "tff=1:threads=1"},
+    ),
+    "h264 mkv, bottom field first": (
+        ".mkv",
+        "libx264",
+        "yuv420p",
+        {**FIELDS, "x264-params": "bff=1:threads=1"},
+    ),
     "h264 avi": (".avi", "libx264", "yuv420p", {**FIELDS, "x264-params": "tff=1:threads=1"}),
     "h264 ts": (".ts", "libx264", "yuv420p", {**FIELDS, "x264-params": "tff=1:threads=1"}),
     "h264 4:2:2": (".mp4", "libx264", "yuv422p", {**FIELDS, "x264-params": "tff=1:threads=1"}),
-    "h264 10 bits": (".mp4", "libx264", "yuv420p10le", {**FIELDS, "x264-params": "tff=1:threads=1"}),
+    "h264 10 bits": (
+        ".mp4",
+        "libx264",
+        "yuv420p10le",
+        {**FIELDS, "x264-params": "tff=1:threads=1"},
+    ),
     "h264 gray": (".mp4", "libx264", "gray", {**FIELDS, "x264-params": "tff=1:threads=1"}),
     "h265": (".mp4", "libx265", "yuv420p", {"x265-params": "interlace=tff:log-level=none:pools=1"}),
     "mpeg2 mpg": (".mpg", "mpeg2video", "yuv420p", FIELDS),
@@ -55,7 +70,8 @@ def encode(
     container_options: dict[str, str] | None = None,
     rotation: int = 0,
 ) -> Path:
-    """Write a video; `times` in seconds where they are not number / rate, `rotation` counter-clockwise."""
+    """Write a video; `times` in seconds where they are not number / rate, `rotation`
+    counter-clockwise."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=dict(options or {}))
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pix_fmt
@@ -75,7 +91,8 @@ def encode(
 
 
 def _rotate(path: Path, degrees: int) -> None:
-    """Put a rotation into an MP4's track header, as phones do (ISO/IEC 14496-12, 8.3.2: the matrix, 44 bytes behind its name)."""
+    """Put a rotation into an MP4's track header, as phones do (ISO/IEC 14496-12, 8.3.2: the matrix,
+    44 bytes behind its name)."""
     content = bytearray(path.read_bytes())
     at = content.index(b"tkhd") + 44
     one = 1 << 16
@@ -85,14 +102,21 @@ def _rotate(path: Path, degrees: int) -> None:
 
 
 def cut_without_encoding(source: Path, path: Path, first: int, rate: int = 25) -> Path:
-    """Write what a cutter makes of `source` that copies packets: those before frame `first` stay, and an edit list hides them."""
+    """Write what a cutter makes of `source` that copies packets: those before frame `first` stay,
+    and an edit list hides them."""
     with av.open(str(source)) as before, av.open(str(path), "w") as after:
         given = before.streams.video[0]
         stream: Any = after.add_stream_from_template(given)
         assert given.time_base is not None
         shift = round(Fraction(first, rate) / given.time_base)
-        packets = [packet for packet in before.demux(given) if packet.dts is not None and packet.pts is not None]
-        start = max(n for n, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= shift)  # type: ignore[operator]
+        packets = [
+            packet
+            for packet in before.demux(given)
+            if packet.dts is not None and packet.pts is not None
+        ]
+        start = max(
+            n for n, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= shift
+        )  # type: ignore[operator]
         for packet in packets[start:]:
             packet.pts -= shift  # type: ignore[operator]
             packet.dts -= shift  # type: ignore[operator]

@@ -1,7 +1,9 @@
-"""Known answers: real scores under each protocol, computed with scipy and scikit-learn alone; and the clips they are of.
+"""Known answers: real scores under each protocol, computed with scipy and scikit-learn alone; and
+the clips they are of.
 
-MemAE and DDL's public code: scores of this project's data folder. DMAD (CVPR 2023) and SVD-GAN: scores that their authors
-published, so that a number here can be compared with what others compute from the same files.
+MemAE and DDL's public code: scores of this project's data folder. DMAD (CVPR 2023) and SVD-GAN:
+scores that their authors published, so that a number here can be compared with what others compute
+from the same files.
 """
 
 import numpy as np
@@ -9,21 +11,111 @@ from scipy.io import loadmat
 
 from bench.scoring.evaluate import ClipScores
 
-COLUMNS = ["raw", "minmax", "median17", "minmax-median17", "ddl", "gaussian10", "macro17", "macro17-padded", "median17[edge=zero]"]
+COLUMNS = [
+    "raw",
+    "minmax",
+    "median17",
+    "minmax-median17",
+    "ddl",
+    "gaussian10",
+    "macro17",
+    "macro17-padded",
+    "median17[edge=zero]",
+]
 KNOWN = {
-    ("memae", "ped2", "frame", "auc"): [0.6958, 0.9341, 0.9169, 0.9393, 0.6952, 0.9306, 0.9737, 0.9788, 0.9344],
-    ("memae", "ped2", "frame", "ap"): [0.9256, 0.9874, 0.9841, 0.9884, 0.9256, 0.9868, None, None, 0.9877],
-    ("memae", "ped2", "frame", "eer"): [0.4770, 0.1363, 0.1513, 0.1284, 0.4770, 0.1422, None, None, 0.1349],
-    ("memae", "avenue", "mat", "auc"): [0.8047, 0.8052, 0.8008, 0.8061, 0.8053, 0.7984, 0.8122, 0.8169, 0.8004],
-    ("memae", "avenue", "pixel", "auc"): [0.8074, 0.8099, 0.8041, 0.8106, 0.8072, 0.8006, 0.8511, 0.8634, 0.8075],
-    ("ddl-reference", "ped2", "frame", "auc"): [0.9036, 0.9102, 0.9235, 0.9454, 0.9366, 0.9163, 0.9435, 0.9592, 0.9214],
+    ("memae", "ped2", "frame", "auc"): [
+        0.6958,
+        0.9341,
+        0.9169,
+        0.9393,
+        0.6952,
+        0.9306,
+        0.9737,
+        0.9788,
+        0.9344,
+    ],
+    ("memae", "ped2", "frame", "ap"): [
+        0.9256,
+        0.9874,
+        0.9841,
+        0.9884,
+        0.9256,
+        0.9868,
+        None,
+        None,
+        0.9877,
+    ],
+    ("memae", "ped2", "frame", "eer"): [
+        0.4770,
+        0.1363,
+        0.1513,
+        0.1284,
+        0.4770,
+        0.1422,
+        None,
+        None,
+        0.1349,
+    ],
+    ("memae", "avenue", "mat", "auc"): [
+        0.8047,
+        0.8052,
+        0.8008,
+        0.8061,
+        0.8053,
+        0.7984,
+        0.8122,
+        0.8169,
+        0.8004,
+    ],
+    ("memae", "avenue", "pixel", "auc"): [
+        0.8074,
+        0.8099,
+        0.8041,
+        0.8106,
+        0.8072,
+        0.8006,
+        0.8511,
+        0.8634,
+        0.8075,
+    ],
+    ("ddl-reference", "ped2", "frame", "auc"): [
+        0.9036,
+        0.9102,
+        0.9235,
+        0.9454,
+        0.9366,
+        0.9163,
+        0.9435,
+        0.9592,
+        0.9214,
+    ],
     ("dmad", "ped2", "frame", "auc"): [0.9863, None, 0.9652, None, 0.9963, None, None, None, None],
     ("dmad", "avenue", "mat", "auc"): [0.8912, None, 0.8710, None, None, None, None, None, None],
     ("dmad", "avenue", "pixel", "auc"): [0.9135, None, 0.8838, None, None, None, None, None, None],
-    ("dmad", "shanghaitech", "frame", "auc"): [None, 0.7832, 0.7830, None, None, 0.7906, 0.8413, None, None],
+    ("dmad", "shanghaitech", "frame", "auc"): [
+        None,
+        0.7832,
+        0.7830,
+        None,
+        None,
+        0.7906,
+        0.8413,
+        None,
+        None,
+    ],
     ("svd-gan", "avenue", "mat", "auc"): [None, None, 0.7603, None, None, None, None, None, None],
     ("svd-gan", "avenue", "pixel", "auc"): [None, None, 0.7479, None, None, None, None, None, None],
-    ("svd-gan", "shanghaitech", "frame", "auc"): [None, 0.6725, 0.6715, None, None, None, None, None, None],
+    ("svd-gan", "shanghaitech", "frame", "auc"): [
+        None,
+        0.6725,
+        0.6715,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ],
 }
 FIRST = {"memae": 8, "ddl-reference": 1, "dmad": 4, "svd-gan": 0}
 """The frame that the first score of a clip belongs to."""
@@ -33,7 +125,11 @@ FRAMES = {
     ("memae", "avenue", "pixel"): (15009, 3639),
     ("ddl-reference", "ped2", "frame"): (1986, 1632),
 }
-MACRO_CLIPS = {("memae", "ped2", "frame"): 7, ("memae", "avenue", "mat"): 21, ("memae", "avenue", "pixel"): 19}
+MACRO_CLIPS = {
+    ("memae", "ped2", "frame"): 7,
+    ("memae", "avenue", "mat"): 21,
+    ("memae", "avenue", "pixel"): 19,
+}
 
 
 def real_clips(folder, source, dataset, label_set):
@@ -53,4 +149,7 @@ def real_clips(folder, source, dataset, label_set):
             labels = {key: file[key].astype(int) for key in file.files}
     first = FIRST[source]
     with np.load(folder / "scores" / source / f"{dataset}.npz") as file:
-        return [ClipScores(clip, "", file[clip], first + np.arange(len(file[clip])), labels[clip]) for clip in file.files]
+        return [
+            ClipScores(clip, "", file[clip], first + np.arange(len(file[clip])), labels[clip])
+            for clip in file.files
+        ]

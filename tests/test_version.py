@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_version_of_the_package():
-    """What is installed is what `bench.__version__` says, and pyproject.toml has no number of its own."""
+    """What is installed is what `bench.__version__` says, and pyproject.toml has no number of its
+    own."""
     assert version("vad-bench") == bench.__version__
     assert not re.search(r"^version = \"", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 
@@ -22,8 +23,11 @@ def test_citation_has_the_version():
 
 
 def test_changelog_has_the_version():
-    """Below [Unreleased], the newest release that is named is not newer than the version; headings are in the form of Keep a Changelog."""
+    """Below [Unreleased], the newest release that is named is not newer than the version; headings
+    are in the form of Keep a Changelog."""
     headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "[Unreleased]"
-    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", heading) for heading in headings[1:])
+    assert all(
+        re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", heading) for heading in headings[1:]
+    )
     assert not headings[1:] or headings[1].split("]")[0].strip("[") == bench.__version__

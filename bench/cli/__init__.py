@@ -5,8 +5,8 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line (the console script `bench`)."""
-    from ..running.openmp import use_short_spin
-    from .main import bench
+    from bench.cli.main import bench
+    from bench.engine.openmp import use_short_spin
 
     use_short_spin()
     bench()

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .complete import cell_folder, selection
-from .options import plugin_option
-from .run import Duration
+from bench.cli.complete import cell_folder, selection
+from bench.cli.options import plugin_option
+from bench.cli.run import Duration
 
 if TYPE_CHECKING:
-    from ..frames.footage import Footage
-    from ..running.apply import Outcome, Row
-    from ..running.apply_plan import Application
-    from ..runs.applied import Applied
-    from ..scoring.watching import Event
+    from bench.applying.apply import Outcome, Row
+    from bench.applying.apply_plan import Application
+    from bench.applying.footage import Footage
+    from bench.runs.applied import Applied
+    from bench.scoring.watching import Event
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines about one source, where there is no terminal."""
@@ -42,28 +42,48 @@ Examples:
 )
 @click.argument("cell", type=click.Path(path_type=Path), shell_complete=cell_folder)
 @click.argument("source", type=click.Path())
-@click.option("--out", type=click.Path(path_type=Path), help="A new folder for what comes out. [default: results/applied/DATE-TIME]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A new folder for what comes out. [default: results/applied/DATE-TIME]",
+)
 @click.option(
     "--false-alarm-rate",
     "rate",
     type=click.FloatRange(0, 1, max_open=True),
     help="Share of the training frames that may be above the threshold. [default: 0.001, as in the table operator]",
 )
-@click.option("--threshold", type=float, help="The threshold itself, e.g. where no training scores were kept.")
+@click.option(
+    "--threshold", type=float, help="The threshold itself, e.g. where no training scores were kept."
+)
 @click.option(
     "--protocol",
     metavar="SELECTION",
     shell_complete=selection("protocols"),
     help="Whose smoothing goes before the threshold; raw for none. [default: that of the run]",
 )
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second of files. [default: what the file says]")
-@click.option("--video", is_flag=True, help="Draw an annotated video of each source.")
-@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, as they begin and end.")
 @click.option(
-    "--give-up", type=Duration(), default="10m", show_default=True, help="Time without a frame after which a live source is given up."
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Frames a second of files. [default: what the file says]",
 )
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:0. [default: that of the cell, else cpu]")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: those of the cell]")
+@click.option("--video", is_flag=True, help="Draw an annotated video of each source.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, as they begin and end."
+)
+@click.option(
+    "--give-up",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="Time without a frame after which a live source is given up.",
+)
+@click.option(
+    "--device", metavar="NAME", help="cpu, cuda or cuda:0. [default: that of the cell, else cpu]"
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads. [default: those of the cell]"
+)
 @plugin_option
 def command(
     cell: Path,
@@ -80,26 +100,30 @@ def command(
     threads: int | None,
     plugin: tuple[Path, ...],
 ) -> None:
-    """Score SOURCE with a finished CELL (results/RUN/cells/METHOD/DATASET/SEED) that kept its weights.
+    """Score SOURCE with a finished CELL (results/RUN/cells/METHOD/DATASET/SEED) that kept its
+    weights.
 
-    SOURCE is a video file, a folder of videos or of pictures, the number of a device, or an address that OpenCV opens. A line a frame is
-    written (time, score, above threshold), and the events. Ctrl-C ends it in good order.
+    SOURCE is a video file, a folder of videos or of pictures, the number of a device, or an address
+    that OpenCV opens. A line a frame is written (time, score, above threshold), and the events.
+    Ctrl-C ends it in good order.
 
-    Exit code 0: all was scored, or a live source was stopped; 1: a source cannot be read to its end, or was given up; 2: the request
-    cannot be met; 130: files, stopped before their end.
+    Exit code 0: all was scored, or a live source was stopped; 1: a source cannot be read to its
+    end, or was given up; 2: the request cannot be met; 130: files, stopped before their end.
     """
-    from ..errors import DataError, RequestError, RunError
-    from ..frames.footage import find_footage, passed_over
-    from ..plugins.registry import load
-    from ..reporting.video import PANEL
-    from ..running.apply_plan import prepare_application
-    from ..runs.applied import Applied
+    from bench.applying.apply_plan import prepare_application
+    from bench.applying.footage import find_footage, passed_over
+    from bench.errors import DataError, RequestError, RunError
+    from bench.figures.video import PANEL
+    from bench.plugins.registry import load
+    from bench.runs.applied import Applied
 
     registry = load(plugin)
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
     if rate is not None and threshold is not None:
-        raise RequestError("--false-alarm-rate and --threshold both set the threshold: give one of them")
+        raise RequestError(
+            "--false-alarm-rate and --threshold both set the threshold: give one of them"
+        )
     try:
         footage, unread = find_footage(source), passed_over(source)
         application, run = prepare_application(
@@ -114,25 +138,33 @@ def command(
     files = footage[0].address is None
     screen = _Screen(application, output, as_json)
     record = application.cell
-    screen.tell(f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, profile {record.profile}")
-    screen.tell(f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}")
+    screen.tell(
+        f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, profile {record.profile}"
+    )
+    screen.tell(
+        f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}"
+    )
     screen.tell(f"writing {folder}")
     for note in [*application.notes, *(f"passed over: {one.path}: {one.reason}" for one in unread)]:
         screen.note(note)
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:
-        screen.tell(f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same, drawn)")
+        screen.tell(
+            f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same, drawn)"
+        )
     screen.tell(f"written {folder}")
     for failure in failures:
         click.echo(f"bench: {failure}", err=True)
     sys.exit(1 if failures else 130 if stopped and files else 0)
 
 
-def _apply_all(application: Application, footage: Sequence[Footage], output: Applied, screen: _Screen) -> tuple[list[str], bool]:
+def _apply_all(
+    application: Application, footage: Sequence[Footage], output: Applied, screen: _Screen
+) -> tuple[list[str], bool]:
     """Score one source after the other; return what went wrong, and whether the user stopped it."""
-    from ..errors import BenchError
-    from ..running.apply import apply_to
-    from ..running.stopping import asked_to_stop
+    from bench.applying.apply import apply_to
+    from bench.errors import BenchError
+    from bench.running.stopping import asked_to_stop
 
     failures: list[str] = []
     try:
@@ -142,7 +174,10 @@ def _apply_all(application: Application, footage: Sequence[Footage], output: App
                     apply_to(application, one, output, screen, stops)
                 except BenchError as error:
                     failures.append(str(error))
-                output.write_about([asdict(outcome) for outcome in screen.outcomes], ended=datetime.now(UTC).isoformat(timespec="seconds"))
+                output.write_about(
+                    [asdict(outcome) for outcome in screen.outcomes],
+                    ended=datetime.now(UTC).isoformat(timespec="seconds"),
+                )
                 if stops():
                     return failures, True
         return failures, False
@@ -166,10 +201,12 @@ class _Screen:
         self._step: Callable[[int, int | None, str], None] = lambda done, total, what: None
         self._draw: Callable[[Sequence[Row]], None] = lambda rows: None
 
-    # -- lines ------------------------------------------------------------------------------------------------------
+    # -- lines -------------------------------------------------------------------------------------
 
     def tell(self, text: str) -> None:
-        """Print what was asked for: to stdout, which belongs to the events alone where these are JSON."""
+        """Print what was asked for: to stdout, which belongs to the events alone where these are
+        JSON.
+        """
         # On a terminal that shows progress as well, one stream keeps both apart.
         click.echo(text, err=self.as_json or (sys.stdout.isatty() and sys.stderr.isatty()))
 
@@ -183,7 +220,7 @@ class _Screen:
             self._noted.add(text)
             self.say(f"note: {text}")
 
-    # -- as an observer ---------------------------------------------------------------------------------------------
+    # -- as an observer ----------------------------------------------------------------------------
 
     def checking(self, footage: Footage, done: int, total: int) -> None:
         """Show how far it is."""
@@ -192,7 +229,7 @@ class _Screen:
         self.progress(done, "checking", None)
 
     def _show(self, footage: Footage, total: int | None) -> None:
-        from .video import progress
+        from bench.cli.video import progress
 
         self._open.close()
         self._name, self._total = footage.name, total
@@ -202,7 +239,7 @@ class _Screen:
 
     def begin(self, footage: Footage, rate: float, total: int | None, stamped: bool) -> None:
         """Show progress; open the video."""
-        from ..reporting.video import Ticker, film
+        from bench.figures.video import Ticker, film
 
         self._show(footage, total)
         self._draw = lambda rows: None
@@ -210,7 +247,9 @@ class _Screen:
             return
         record = self.application.cell
         ticker = Ticker(
-            f"{footage.name}   {record.label}, trained on {record.dataset}", self.application.protocol.name, self.application.threshold
+            f"{footage.name}   {record.label}, trained on {record.dataset}",
+            self.application.protocol.name,
+            self.application.threshold,
         )
         write = self._open.enter_context(film(self.output.video_path(footage.name), rate, stamped))
         with_errors: list[bool] = []
@@ -222,7 +261,10 @@ class _Screen:
                 said = f"frame {row.frame}   {_clock(row.seconds)}   " + (
                     "no score" if row.smoothed is None else f"score {row.smoothed:.4g}"
                 )
-                write(ticker.draw(row.picture, row.error, with_errors[0], row.smoothed, said), row.seconds)
+                write(
+                    ticker.draw(row.picture, row.error, with_errors[0], row.smoothed, said),
+                    row.seconds,
+                )
 
         self._draw = draw
 
@@ -236,7 +278,9 @@ class _Screen:
             click.echo(json.dumps({"source": self._name, **event.as_json()}))
             sys.stdout.flush()
         elif not event.closed:
-            self.tell(f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame {event.first})")
+            self.tell(
+                f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame {event.first})"
+            )
         else:
             why = "" if event.closed == "below threshold" else f" ({event.closed})"
             self.tell(
@@ -245,14 +289,20 @@ class _Screen:
             )
 
     def progress(self, done: int, what: str, behind: float | None) -> None:
-        """Show frames done, frames a second, time left or lag; a plain line now and then where there is no terminal."""
+        """Show frames done, frames a second, time left or lag; a plain line now and then where
+        there is no terminal.
+        """
         now = time.monotonic()
         what += f", {done / max(now - self._began, 1e-3):.1f} frames/s" if done else ""
         what += "" if behind is None else f", {behind:.1f} s behind"
         self._step(done, self._total, what)
         if now - self._said > LINE_EVERY and not sys.stderr.isatty():
             self._said = now
-            self.say(f"{self._name}: frame {done}" + (f" of {self._total}" if self._total else "") + f", {what}")
+            self.say(
+                f"{self._name}: frame {done}"
+                + (f" of {self._total}" if self._total else "")
+                + f", {what}"
+            )
 
     def end(self, outcome: Outcome) -> None:
         """Close the video, and sum up."""
@@ -261,9 +311,17 @@ class _Screen:
             self._open.close()
         finally:
             seconds = max(time.monotonic() - self._began, 1e-3) if self._began else 0.0
-            speed = f", {outcome.frames / seconds:.0f} frames/s" if outcome.frames and outcome.largest_lag is None else ""
+            speed = (
+                f", {outcome.frames / seconds:.0f} frames/s"
+                if outcome.frames and outcome.largest_lag is None
+                else ""
+            )
             lost = f", {outcome.dropped} dropped" if outcome.dropped else ""
-            lag = "" if outcome.largest_lag is None else f", at most {outcome.largest_lag:.1f} s behind"
+            lag = (
+                ""
+                if outcome.largest_lag is None
+                else f", at most {outcome.largest_lag:.1f} s behind"
+            )
             self.tell(
                 f"{outcome.name}: {outcome.frames} frames, {outcome.scored} scored{lost}{speed}{lag}; {outcome.above} above the threshold, "
                 f"{outcome.events} {'event' if outcome.events == 1 else 'events'} -> {self.output.scores_path(outcome.name)}"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from .complete import names
-from .options import plugin_option
+from bench.cli.complete import names
+from bench.cli.options import plugin_option
 
 
 @click.command(
@@ -18,55 +18,113 @@ from .options import plugin_option
     short_help="Check that a method, creator or dataset does what every one owes.",
     epilog="Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py --static",
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME|FILE.py...", shell_complete=names("methods", "creators", "datasets"))
-@click.option("--static", is_flag=True, help="Only what can be seen without fitting, and without data.")
+@click.argument(
+    "names",
+    nargs=-1,
+    required=True,
+    metavar="NAME|FILE.py...",
+    shell_complete=names("methods", "creators", "datasets"),
+)
 @click.option(
-    "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
+    "--static", is_flag=True, help="Only what can be seen without fitting, and without data."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]",
 )
 @plugin_option
-def command(names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin: tuple[Path, ...]) -> None:
-    """Run the conformance checks over methods, by name, or over all methods, creators and datasets of a plugin file, in under a minute each.
+def command(
+    names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin: tuple[Path, ...]
+) -> None:
+    """Run the conformance checks over methods, by name, or over all methods, creators and datasets
+    of a plugin file, in under a minute each.
 
-    Methods run in profile smoke, on clips made in memory, on the CPU; a dataset is read where it lies.
+    Methods run in profile smoke, on clips made in memory, on the CPU; a dataset is read where it
+    lies.
     """
     import traceback
 
-    from ..errors import DataError, RequestError
-    from ..plugins.registry import load
-    from ..plugins.selection import select
-    from ..running.request import data_roots
-    from ..testing import CHECKS, DATASET_CHECKS, STATIC, CheckFailed, draws_what_it_promises, run_check
+    from bench.errors import DataError, RequestError
+    from bench.planning.request import data_roots
+    from bench.plugins.registry import load
+    from bench.plugins.selection import select
+    from bench.testing import (
+        CHECKS,
+        DATASET_CHECKS,
+        STATIC,
+        CheckFailed,
+        draws_what_it_promises,
+        run_check,
+    )
 
     files = [Path(name) for name in names if name.endswith(".py")]
     registry = load([*plugin, *files])
     resolved = {file.resolve() for file in files}
-    broken = [record for record in registry.plugins if record.broken and record.file and record.file.resolve() in resolved]
+    broken = [
+        record
+        for record in registry.plugins
+        if record.broken and record.file and record.file.resolve() in resolved
+    ]
     if broken:
         raise RequestError(*(f"{record.file}: {record.broken}" for record in broken))
-    mine = [record for record in registry.plugins if {record.file and record.file.resolve(), record.module_file} & resolved]
-    classes = [registry.methods[name] for record in mine for name in record.provides.get("methods", ())]
-    creators = [registry.creators[name] for record in mine for name in record.provides.get("creators", ())]
+    mine = [
+        record
+        for record in registry.plugins
+        if {record.file and record.file.resolve(), record.module_file} & resolved
+    ]
+    classes = [
+        registry.methods[name] for record in mine for name in record.provides.get("methods", ())
+    ]
+    creators = [
+        registry.creators[name] for record in mine for name in record.provides.get("creators", ())
+    ]
     plain = [name for name in names if not name.endswith(".py")]
     creators += [registry.creators[name] for name in plain if name in registry.creators]
-    datasets = [registry.datasets[name] for record in mine for name in record.provides.get("datasets", ())]
+    datasets = [
+        registry.datasets[name] for record in mine for name in record.provides.get("datasets", ())
+    ]
     datasets += [registry.datasets[name] for name in plain if name in registry.datasets]
-    named = [name for name in plain if name not in registry.creators and name not in registry.datasets]
+    named = [
+        name for name in plain if name not in registry.creators and name not in registry.datasets
+    ]
     if named:
-        classes += [registry.methods[chosen.name] for chosen in select("methods", ",".join(named), registry, "smoke")]
+        classes += [
+            registry.methods[chosen.name]
+            for chosen in select("methods", ",".join(named), registry, "smoke")
+        ]
     if not classes and not creators and not datasets:
-        raise RequestError(f"{', '.join(names)}: no method, creator or dataset to check; the file offers other things (bench list plugins)")
+        raise RequestError(
+            f"{', '.join(names)}: no method, creator or dataset to check; the file offers other things (bench list plugins)"
+        )
     cases: list[tuple[str, Callable[[], str | None], str | None]] = []
     for cls in dict.fromkeys(classes):
         if cls.published_only:
-            click.echo(f"{cls.name}: skipped, since it shows published numbers only ({cls.published_only})")
+            click.echo(
+                f"{cls.name}: skipped, since it shows published numbers only ({cls.published_only})"
+            )
         elif cls.needs_parameters:
             click.echo(f"{cls.name}: skipped, since it means nothing without parameters")
         else:
             for check in STATIC if static else CHECKS:
                 label = f"{cls.name}: {check.__name__.replace('_', ' ')}"
-                cases.append((label, functools.partial(run_check, cls, check), cls.expected_failures.get(check.__name__)))
+                cases.append(
+                    (
+                        label,
+                        functools.partial(run_check, cls, check),
+                        cls.expected_failures.get(check.__name__),
+                    )
+                )
     if not static:
-        cases += [(f"{cls.name}: draws what it promises", functools.partial(draws_what_it_promises, cls), None) for cls in creators]
+        cases += [
+            (
+                f"{cls.name}: draws what it promises",
+                functools.partial(draws_what_it_promises, cls),
+                None,
+            )
+            for cls in creators
+        ]
     for dataset in [] if static else datasets:
         if dataset.needs_parameters:
             click.echo(f"{dataset.name}: skipped, since it means nothing without parameters")
@@ -78,7 +136,12 @@ def command(names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin
             click.echo(f"{dataset.name}: skipped, since its data is not there: {error}")
             continue
         cases += [
-            (f"{dataset.name}: {check.__name__.replace('_', ' ')}", functools.partial(check, located), None) for check in DATASET_CHECKS
+            (
+                f"{dataset.name}: {check.__name__.replace('_', ' ')}",
+                functools.partial(check, located),
+                None,
+            )
+            for check in DATASET_CHECKS
         ]
     failures = 0
     for label, run, expected in cases:
@@ -90,11 +153,15 @@ def command(names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin
         except Exception as error:
             failures += 1
             place = traceback.extract_tb(error.__traceback__)[-1]
-            click.echo(f"{label} ... FAILED: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})")
+            click.echo(
+                f"{label} ... FAILED: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+            )
         else:
             if not_asked:
                 click.echo(f"{label} ... not asked: {not_asked}")
                 continue
-            click.echo(f"{label} ... ok" + (f" (fails as declared: {expected})" if expected else ""))
+            click.echo(
+                f"{label} ... ok" + (f" (fails as declared: {expected})" if expected else "")
+            )
     click.echo(f"{failures} failed" if failures else "all checks passed")
     sys.exit(1 if failures else 0)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from .options import plugin_option
-from .report import opened
+from bench.cli.options import plugin_option
+from bench.cli.report import opened
 
 
 @click.command(
@@ -20,23 +20,45 @@ Examples:
   bench compare results/RUN c3dsu 'c3dsu[anomaly_weight=static]' --dataset ped2 --json""",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN]... METHOD METHOD")
-@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Only on this one; repeatable. [default: all of the run]")
-@click.option("--protocol", metavar="SELECTION", help="What makes numbers of scores. [default: that of the run]")
-@click.option("--json", "as_json", is_flag=True, help="Everything about each pair, as JSON; fractions.")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME",
+    help="Only on this one; repeatable. [default: all of the run]",
+)
+@click.option(
+    "--protocol",
+    metavar="SELECTION",
+    help="What makes numbers of scores. [default: that of the run]",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Everything about each pair, as JSON; fractions."
+)
 @plugin_option
-def command(names: tuple[str, ...], datasets: tuple[str, ...], protocol: str | None, as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Compare two METHODs, rows of the table of RUN (default: the newest below results/), by a paired test over clips.
+def command(
+    names: tuple[str, ...],
+    datasets: tuple[str, ...],
+    protocol: str | None,
+    as_json: bool,
+    plugin: tuple[Path, ...],
+) -> None:
+    """Compare two METHODs, rows of the table of RUN (default: the newest below results/), by a
+    paired test over clips.
 
-    On each dataset: the AUC of both on the frames that both scored, the difference with its 95 % interval, and what it means.
+    On each dataset: the AUC of both on the frames that both scored, the difference with its 95 %
+    interval, and what it means.
     """
-    from ..errors import RequestError, RunError
-    from ..plugins.registry import load
-    from ..plugins.selection import select_one
-    from ..reporting.pairs import pairs
-    from ..scoring.intervals import METRIC
+    from bench.errors import RequestError, RunError
+    from bench.evaluation.pairs import pairs
+    from bench.plugins.registry import load
+    from bench.plugins.selection import select_one
+    from bench.scoring.intervals import METRIC
 
     if len(names) < 2:
-        raise RequestError(f"one method, {names[0]!r}, cannot be compared; write bench compare RUN METHOD METHOD")
+        raise RequestError(
+            f"one method, {names[0]!r}, cannot be compared; write bench compare RUN METHOD METHOD"
+        )
     *runs, first, second = names
     registry = load(plugin)
     for complaint in registry.complaints():
@@ -51,4 +73,8 @@ def command(names: tuple[str, ...], datasets: tuple[str, ...], protocol: str | N
         raise RequestError(*missing)
     for sentence in missing:
         click.echo(f"left out: {sentence}", err=True)
-    click.echo(json.dumps([pair.facts() for pair in made], indent=1) if as_json else "\n\n".join(pair.text() for pair in made))
+    click.echo(
+        json.dumps([pair.facts() for pair in made], indent=1)
+        if as_json
+        else "\n\n".join(pair.text() for pair in made)
+    )

@@ -10,21 +10,29 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from ..plugins.registry import Registry
+    from bench.plugins.registry import Registry
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _registry(ctx: click.Context) -> Registry:
-    """Return what there is to choose from, the files of a --plugin that was typed before included."""
-    from ..plugins.registry import load
+    """Return what there is to choose from, the files of a --plugin that was typed before
+    included.
+    """
+    from bench.plugins.registry import load
 
     return load(ctx.params.get("plugin") or ())
 
 
 def _items(names: Mapping[str, str], incomplete: str, before: str = "") -> list[CompletionItem]:
-    """Return the names that go on what was typed, each with its help; `before` is what stands before them in one word."""
-    return [CompletionItem(before + name, help=about) for name, about in names.items() if name.startswith(incomplete)]
+    """Return the names that go on what was typed, each with its help; `before` is what stands
+    before them in one word.
+    """
+    return [
+        CompletionItem(before + name, help=about)
+        for name, about in names.items()
+        if name.startswith(incomplete)
+    ]
 
 
 def _names(registry: Registry, kind: str) -> dict[str, str]:
@@ -40,25 +48,37 @@ def _names(registry: Registry, kind: str) -> dict[str, str]:
 def selection(kind: str) -> Complete:
     """Complete the last item of a comma list: names and groups, or what a '-' takes away."""
 
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ..plugins.syntax import split
+    def complete(
+        ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from bench.plugins.syntax import split
 
         last = split(incomplete, ",")[-1]
         minus = "-" if last.startswith("-") else ""
         before = incomplete[: len(incomplete) - len(last)] + minus
         registry = _registry(ctx)
-        groups = {} if kind in ("detectors", "protocols", "executors", "observers") else registry.groups(kind)
-        names = _names(registry, kind) | {group: f"group: {', '.join(members)}" for group, members in groups.items()}
+        groups = (
+            {}
+            if kind in ("detectors", "protocols", "executors", "observers")
+            else registry.groups(kind)
+        )
+        names = _names(registry, kind) | {
+            group: f"group: {', '.join(members)}" for group, members in groups.items()
+        }
         return _items(names, last.removeprefix(minus), before)
 
     return complete
 
 
 def names(*kinds: str) -> Complete:
-    """Complete the name of one thing of these kinds; without kinds, of the KIND that was typed before."""
+    """Complete the name of one thing of these kinds; without kinds, of the KIND that was typed
+    before.
+    """
 
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ..plugins.checks import KINDS
+    def complete(
+        ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from bench.plugins.checks import KINDS
 
         registry = _registry(ctx)
         wanted = [kind for kind in kinds or (ctx.params.get("kind"),) if kind in KINDS]
@@ -70,8 +90,8 @@ def names(*kinds: str) -> Complete:
 
 def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a run below results/, newest first, with its command; else any folder."""
-    from ..errors import RunError
-    from ..runs.folder import find_runs
+    from bench.errors import RunError
+    from bench.runs.folder import find_runs
 
     commands: dict[str, str] = {}
     for run in find_runs(Path("results")):
@@ -83,23 +103,35 @@ def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return _items(commands, incomplete) or [CompletionItem(incomplete, type="dir")]
 
 
-def cell_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete a finished cell with kept weights below results/, newest run first; else any folder."""
-    from ..runs.folder import find_runs
+def cell_folder(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a finished cell with kept weights below results/, newest run first; else any
+    folder.
+    """
+    from bench.runs.folder import find_runs
 
-    folders = [path.parent for run in find_runs(Path("results")) for path in sorted(run.path.glob("cells/**/weights"))]
-    return _items({str(folder): "" for folder in folders}, incomplete) or [CompletionItem(incomplete, type="dir")]
+    folders = [
+        path.parent
+        for run in find_runs(Path("results"))
+        for path in sorted(run.path.glob("cells/**/weights"))
+    ]
+    return _items({str(folder): "" for folder in folders}, incomplete) or [
+        CompletionItem(incomplete, type="dir")
+    ]
 
 
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a profile."""
-    from ..plugins.profiles import PROFILES
+    from bench.plugins.profiles import PROFILES
 
     return _items(dict.fromkeys(PROFILES, ""), incomplete)
 
 
-def tables_of_a_report(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def tables_of_a_report(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Complete the name of a table of `bench report`."""
-    from ..reporting.report import KINDS
+    from bench.tables.report import KINDS
 
     return _items({name: kind.about for name, kind in KINDS.items()}, incomplete)

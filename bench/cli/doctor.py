@@ -9,23 +9,28 @@ from pathlib import Path
 
 import click
 
-from .options import plugin_option
+from bench.cli.options import plugin_option
 
 
 @click.command("doctor", short_help="Tell what this machine can do, and what to do about the rest.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @plugin_option
 def command(data: tuple[Path, ...], as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Look at Python, torch, devices, memory, disks, datasets, weights, LaTeX and plugins, and say what to do about each.
+    """Look at Python, torch, devices, memory, disks, datasets, weights, LaTeX and plugins, and say
+    what to do about each.
 
-    Exit code 1 where something is broken that `bench run` cannot do without (Python, a required package, torch, OpenCV, a folder that
-    cannot be written, a data folder that is not there, bench's own plugins); else 0.
+    Exit code 1 where something is broken that `bench run` cannot do without (Python, a required
+    package, torch, OpenCV, a folder that cannot be written, a data folder that is not there,
+    bench's own plugins); else 0.
     """
-    from ..plugins.registry import load
-    from ..running.doctor import examine
+    from bench.plugins.registry import load
+    from bench.running.doctor import examine
 
     findings = examine(load(plugin), data)
     broken = [finding for finding in findings if finding.state == "broken"]
@@ -34,15 +39,25 @@ def command(data: tuple[Path, ...], as_json: bool, plugin: tuple[Path, ...]) -> 
     else:
         width = max(len(finding.state) for finding in findings)
         for finding in findings:
-            click.echo(_wrapped(f"{finding.state:{width}}  {finding.subject}: {finding.text}", " " * (width + 4)))
+            click.echo(
+                _wrapped(
+                    f"{finding.state:{width}}  {finding.subject}: {finding.text}", " " * (width + 4)
+                )
+            )
             if finding.todo:
                 click.echo(_wrapped(f"{'':{width}}  -> {finding.todo}", " " * (width + 5)))
         names = ", ".join(finding.subject for finding in broken)
-        click.echo(f"\n`bench run` cannot do without: {names}" if broken else "\n`bench run` has all that it cannot do without")
+        click.echo(
+            f"\n`bench run` cannot do without: {names}"
+            if broken
+            else "\n`bench run` has all that it cannot do without"
+        )
     sys.exit(1 if broken else 0)
 
 
 def _wrapped(text: str, indent: str) -> str:
     import textwrap
 
-    return textwrap.fill(text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

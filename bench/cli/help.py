@@ -1,4 +1,6 @@
-"""`bench help`: what the words of the command line mean. What the code knows is said from the code."""
+"""`bench help`: what the words of the command line mean. What the code knows is said from the
+code.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,16 @@ class Topic:
 def _listed(rows: Iterable[tuple[str, str]]) -> str:
     """Return names and what they mean, as a man page sets them."""
     return "\n".join(
-        f"  {name}\n" + textwrap.fill(text, WIDTH, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False)
+        f"  {name}\n"
+        + textwrap.fill(
+            text, WIDTH, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
+        )
         for name, text in rows
     )
 
 
 def _selections() -> str:
-    from ..plugins.registry import load
+    from bench.plugins.registry import load
 
     registry = load()
     groups = "\n".join(
@@ -59,12 +64,14 @@ Examples:
 
 
 def _protocols() -> str:
-    from ..plugins.registry import load
-    from ..plugins.selection import parameters_of
-    from ..scoring.protocols import Protocol, sentence
+    from bench.contracts.protocol import Protocol
+    from bench.plugins.registry import load
+    from bench.plugins.selection import parameters_of
+    from bench.scoring.protocols import sentence
 
     choices = [
-        (entry.example, f"{entry.doc} ({entry.type_text}{entry.range_text})") for entry in parameters_of("protocols", Protocol("any"))
+        (entry.example, f"{entry.doc} ({entry.type_text}{entry.range_text})")
+        for entry in parameters_of("protocols", Protocol("any"))
     ]
     return f"""\
 A protocol is everything between scores and number. The same scores give other numbers under other
@@ -82,9 +89,12 @@ Examples:
 
 
 def _metrics() -> str:
-    from ..plugins.registry import load
+    from bench.plugins.registry import load
 
-    rows = [(name, " ".join((metric.function.__doc__ or "").split()).removeprefix("Return ")) for name, metric in load().metrics.items()]
+    rows = [
+        (name, " ".join((metric.function.__doc__ or "").split()).removeprefix("Return "))
+        for name, metric in load().metrics.items()
+    ]
     return f"""\
 The number itself, of the frames that a protocol pooled. One class alone has no number.
 
@@ -92,8 +102,8 @@ The number itself, of the frames that a protocol pooled. One class alone has no 
 
 
 def _files() -> str:
-    from ..reporting.results import RESULT_COLUMNS, SUMMARY_COLUMNS
-    from ..runs.folder import FILES
+    from bench.evaluation.results import RESULT_COLUMNS, SUMMARY_COLUMNS
+    from bench.runs.folder import FILES
 
     def columns(names: Iterable[str]) -> str:
         return textwrap.fill(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
@@ -117,7 +127,7 @@ From Python: bench.load("results/RUN") gives both as pandas frames, and the scor
 
 
 def _profiles() -> str:
-    from ..plugins.profiles import PROFILES
+    from bench.plugins.profiles import PROFILES
 
     rows = [(name, profile.meaning) for name, profile in PROFILES.items()]
     return f"""\
@@ -130,12 +140,21 @@ bench list methods NAME tells what each changes."""
 
 
 def _environment() -> str:
-    from ..frames.cache import cache_folder
+    from bench.files.cache import cache_folder
 
     rows = [
-        ("BENCH_DATA", "folders in which datasets are looked for, where --data is not given; several are separated as in PATH"),
-        ("BENCH_CACHE", f"where decoded frames, tracks and the demo datasets are kept; now {cache_folder()}"),
-        ("TORCH_HOME", "where weights of detectors and backbones are looked for; nothing is downloaded"),
+        (
+            "BENCH_DATA",
+            "folders in which datasets are looked for, where --data is not given; several are separated as in PATH",
+        ),
+        (
+            "BENCH_CACHE",
+            f"where decoded frames, tracks and the demo datasets are kept; now {cache_folder()}",
+        ),
+        (
+            "TORCH_HOME",
+            "where weights of detectors and backbones are looked for; nothing is downloaded",
+        ),
         ("NO_COLOR", "no colours"),
     ]
     return f"Variables that bench reads:\n\n{_listed(rows)}\n\nbench doctor shows what is found through them."
@@ -143,7 +162,10 @@ def _environment() -> str:
 
 def _exit_codes() -> str:
     rows = [
-        ("0", "every cell is done; a dataset of a group that is not there is a dash and changes nothing"),
+        (
+            "0",
+            "every cell is done; a dataset of a group that is not there is a dash and changes nothing",
+        ),
         ("1", "a cell failed, and the tables are written; or a file of a run cannot be read"),
         ("2", "the request cannot be understood or met; nothing was started"),
         ("3", "nothing could run"),
@@ -166,7 +188,9 @@ file offers as well."""
 
 
 TOPICS = {
-    "selections": Topic("how methods, datasets, protocols and detectors are named, with parameters", _selections),
+    "selections": Topic(
+        "how methods, datasets, protocols and detectors are named, with parameters", _selections
+    ),
     "protocols": Topic("what happens between scores and number", _protocols),
     "metrics": Topic("what the numbers are", _metrics),
     "profiles": Topic("named choices of all parameters of a method", _profiles),
@@ -178,10 +202,14 @@ TOPICS = {
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from .main import COMMANDS
+    from bench.cli.main import COMMANDS
 
     known = {name: topic.about for name, topic in TOPICS.items()} | COMMANDS
-    return [CompletionItem(name, help=about) for name, about in known.items() if name.startswith(incomplete)]
+    return [
+        CompletionItem(name, help=about)
+        for name, about in known.items()
+        if name.startswith(incomplete)
+    ]
 
 
 @click.command("help", short_help="Explain selections, protocols, files and more.")
@@ -189,12 +217,14 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.pass_context
 def command(ctx: click.Context, topic: str | None) -> None:
     """Explain a TOPIC, or the options of a COMMAND; without either, list the topics."""
-    from ..errors import RequestError
-    from ..plugins.syntax import nearest
-    from .main import COMMANDS, bench
+    from bench.cli.main import COMMANDS, bench
+    from bench.errors import RequestError
+    from bench.plugins.syntax import nearest
 
     if topic is None:
-        click.echo(f"Topics of `bench help TOPIC`:\n\n{_listed((name, item.about) for name, item in TOPICS.items())}")
+        click.echo(
+            f"Topics of `bench help TOPIC`:\n\n{_listed((name, item.about) for name, item in TOPICS.items())}"
+        )
         return
     if topic in COMMANDS:
         found = bench.get_command(ctx, topic)
@@ -206,7 +236,9 @@ def command(ctx: click.Context, topic: str | None) -> None:
     else:
         near = nearest(topic, [*TOPICS, *COMMANDS])
         hint = f" - did you mean {near!r}?" if near else ""
-        raise RequestError(f"no topic {topic!r}{hint} (there are {', '.join(TOPICS)}; and every command)")
+        raise RequestError(
+            f"no topic {topic!r}{hint} (there are {', '.join(TOPICS)}; and every command)"
+        )
     if sys.stdout.isatty():
         click.echo_via_pager(text + "\n")
     else:

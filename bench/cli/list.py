@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import complete
-from .options import plugin_option
+from bench.cli import complete
+from bench.cli.options import plugin_option
 
 if TYPE_CHECKING:
-    from ..plugins.parameters import ParameterSchema
-    from ..plugins.registry import PluginRecord, Registry
+    from bench.contracts.parameters import ParameterSchema
+    from bench.plugins.registry import PluginRecord, Registry
 
-KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators", "executors", "observers", "plugins")
+KINDS = (
+    "methods",
+    "datasets",
+    "detectors",
+    "protocols",
+    "metrics",
+    "creators",
+    "executors",
+    "observers",
+    "plugins",
+)
 
 
 @click.command(
@@ -29,12 +39,15 @@ KINDS = ("methods", "datasets", "detectors", "protocols", "metrics", "creators",
 @click.option("--parameters", is_flag=True, help="Show the parameters of each, as for a NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all that is known.")
 @plugin_option
-def command(kind: str, names: tuple[str, ...], parameters: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """List what of KIND can be chosen: methods, datasets, detectors, protocols, metrics, creators, executors, observers or plugins.
+def command(
+    kind: str, names: tuple[str, ...], parameters: bool, as_json: bool, plugin: tuple[Path, ...]
+) -> None:
+    """List what of KIND can be chosen: methods, datasets, detectors, protocols, metrics, creators,
+    executors, observers or plugins.
 
     With a NAME, tell all about it: parameters with units and sources, profiles, published numbers.
     """
-    from ..plugins.registry import load
+    from bench.plugins.registry import load
 
     registry = load(plugin)
     if kind != "plugins" or as_json:
@@ -42,22 +55,31 @@ def command(kind: str, names: tuple[str, ...], parameters: bool, as_json: bool, 
             click.echo(f"bench: {complaint}", err=True)
     chosen = _choose(registry, kind, names)
     if as_json:
-        known = [_plugin_facts(part) if kind == "plugins" else _facts(registry, kind, name, part) for name, part in chosen]
+        known = [
+            _plugin_facts(part) if kind == "plugins" else _facts(registry, kind, name, part)
+            for name, part in chosen
+        ]
         click.echo(json.dumps(known, indent=2))
     elif kind == "plugins":
         _print_plugins(part for _, part in chosen)
     elif names or parameters:
-        click.echo("\n\n".join(_describe(_facts(registry, kind, name, part)) for name, part in chosen))
+        click.echo(
+            "\n\n".join(_describe(_facts(registry, kind, name, part)) for name, part in chosen)
+        )
     else:
         _print_kind(registry, kind, chosen)
 
 
 def _choose(registry: Registry, kind: str, names: Sequence[str]) -> list[tuple[str, Any]]:
-    from ..errors import RequestError
-    from ..plugins.checks import ONE
-    from ..plugins.syntax import nearest
+    from bench.errors import RequestError
+    from bench.plugins.checks import ONE
+    from bench.plugins.syntax import nearest
 
-    table = [(record.name, record) for record in registry.plugins] if kind == "plugins" else list(registry.table(kind).items())
+    table = (
+        [(record.name, record) for record in registry.plugins]
+        if kind == "plugins"
+        else list(registry.table(kind).items())
+    )
     if not names:
         return table
     members = {} if kind == "plugins" else registry.groups(kind)
@@ -68,7 +90,9 @@ def _choose(registry: Registry, kind: str, names: Sequence[str]) -> list[tuple[s
         if name not in known and name not in members:
             near = nearest(name, [*known, *members])
             mistakes.append(
-                f"no {ONE.get(kind, 'plugin')} {name!r}" + (f" - did you mean {near!r}?" if near else "") + f" (bench list {kind})"
+                f"no {ONE.get(kind, 'plugin')} {name!r}"
+                + (f" - did you mean {near!r}?" if near else "")
+                + f" (bench list {kind})"
             )
         wanted |= {name} if name in known else set(members.get(name, ()))
     if mistakes:
@@ -81,7 +105,9 @@ def _plain(value: Any) -> Any:
     import dataclasses
 
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(key): _plain(element) for key, element in value.items()}
     if isinstance(value, tuple | list | set | frozenset):
@@ -95,17 +121,28 @@ def _plugin_facts(record: PluginRecord) -> dict[str, Any]:
 
 def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any]:
     """Return all that is known about one part, ready for JSON."""
-    from ..plugins.selection import parameters_of
+    from bench.plugins.selection import parameters_of
 
-    facts: dict[str, Any] = {"name": name, "kind": kind, "plugin": registry.plugin(kind, name).name, "origin": registry.origins[kind, name]}
+    facts: dict[str, Any] = {
+        "name": name,
+        "kind": kind,
+        "plugin": registry.plugin(kind, name).name,
+        "origin": registry.origins[kind, name],
+    }
     facts["about"] = _about(part)
     facts["groups"] = (
-        [group for group, members in registry.groups(kind).items() if name in members] if kind in ("methods", "datasets") else []
+        [group for group, members in registry.groups(kind).items() if name in members]
+        if kind in ("methods", "datasets")
+        else []
     )
     info = getattr(part, "info", None)
-    facts["info"] = {key: value for key, value in _plain(info).items() if key != "groups"} if info is not None else {}
+    facts["info"] = (
+        {key: value for key, value in _plain(info).items() if key != "groups"}
+        if info is not None
+        else {}
+    )
     if kind == "methods":
-        from ..reporting.published import published_of
+        from bench.evaluation.published_numbers import published_of
 
         facts["info"]["published"] = _plain(published_of(name, part.info))
     for key in (
@@ -120,7 +157,11 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
     ):
         if hasattr(part, key):
             facts[key] = _plain(getattr(part, key))
-    facts["parameters"] = [_parameter_facts(entry) for entry in parameters_of(kind, part)] if kind != "metrics" else []
+    facts["parameters"] = (
+        [_parameter_facts(entry) for entry in parameters_of(kind, part)]
+        if kind != "metrics"
+        else []
+    )
     return facts
 
 
@@ -144,7 +185,11 @@ def _about(part: Any) -> str:
     """Return the first paragraph of what a class, or the function of a metric, says of itself."""
     import inspect
 
-    text = vars(part).get("__doc__") if isinstance(part, type) else getattr(getattr(part, "function", None), "__doc__", None)
+    text = (
+        vars(part).get("__doc__")
+        if isinstance(part, type)
+        else getattr(getattr(part, "function", None), "__doc__", None)
+    )
     return inspect.cleandoc(text).split("\n\n")[0].replace("\n", " ") if text else ""
 
 
@@ -156,12 +201,22 @@ def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]
         if kind == "methods":
             rows.append((shown, info.family, str(info.year or ""), info.title or _about(part)))
         elif kind == "datasets":
-            rows.append((shown, ", ".join(part.label_sets), str(info.year or ""), info.title or _about(part)))
+            rows.append(
+                (
+                    shown,
+                    ", ".join(part.label_sets),
+                    str(info.year or ""),
+                    info.title or _about(part),
+                )
+            )
         elif kind == "protocols":
             rows.append((shown, _protocol_text(part)))
         else:
             rows.append((shown, _about(part)))
-    heads = {"methods": ("method", "family", "year", "title"), "datasets": ("dataset", "label sets", "year", "title")}
+    heads = {
+        "methods": ("method", "family", "year", "title"),
+        "datasets": ("dataset", "label sets", "year", "title"),
+    }
     _print_columns(rows, heads.get(kind, ()))
     groups = registry.groups(kind) if kind in ("methods", "datasets") else {}
     if groups:
@@ -172,10 +227,13 @@ def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]
 
 
 def _protocol_text(protocol: Any) -> str:
-    from ..plugins.parameters import format_value
-    from ..plugins.selection import parameters_of
+    from bench.contracts.parameters import format_value
+    from bench.plugins.selection import parameters_of
 
-    return ", ".join(f"{entry.name}={format_value(entry.default)}" for entry in parameters_of("protocols", protocol))
+    return ", ".join(
+        f"{entry.name}={format_value(entry.default)}"
+        for entry in parameters_of("protocols", protocol)
+    )
 
 
 def _print_plugins(records: Iterable[PluginRecord]) -> None:
@@ -192,11 +250,23 @@ def _describe(facts: Mapping[str, Any]) -> str:
     info = facts["info"]
     lines = [facts["name"] + (f": {info['title']}" if info.get("title") else "")]
     lines += [f"  {facts['about']}"] if facts["about"] else []
-    for key in ("year", "venue", "citation", "family", "inputs", "extra_knowledge", "licence", "obtain", "scenes"):
+    for key in (
+        "year",
+        "venue",
+        "citation",
+        "family",
+        "inputs",
+        "extra_knowledge",
+        "licence",
+        "obtain",
+        "scenes",
+    ):
         if info.get(key):
             lines.append(f"  {key.replace('_', ' ')}: {info[key]}")
     if info.get("resolution"):
-        lines.append(f"  resolution: {info['resolution'][0]} x {info['resolution'][1]} (height x width)")
+        lines.append(
+            f"  resolution: {info['resolution'][0]} x {info['resolution'][1]} (height x width)"
+        )
     if info.get("frame_rate"):
         lines.append(f"  frame rate: {info['frame_rate']:g} a second")
     for key in ("groups", "label_sets"):
@@ -205,28 +275,44 @@ def _describe(facts: Mapping[str, Any]) -> str:
     lines.append(f"  from: {facts['origin']}")
     if facts.get("published_only"):
         lines.append(f"  published numbers only: {facts['published_only']}")
-    lines += [f"  published: {number['auc']} on {number['dataset']} ({number['source']})" for number in info.get("published", ())]
-    for key, words in (("published_protocol", "published under"), ("reproduction", "reproducing it")):
+    lines += [
+        f"  published: {number['auc']} on {number['dataset']} ({number['source']})"
+        for number in info.get("published", ())
+    ]
+    for key, words in (
+        ("published_protocol", "published under"),
+        ("reproduction", "reproducing it"),
+    ):
         if info.get(key):
             lines.append(f"  {words}: {info[key]}")
     lines += [f"  differs from the paper: {text}" for text in info.get("deviations", ())]
     for profile, values in facts.get("profiles", {}).items():
-        lines.append(f"  profile {profile}: " + ", ".join(f"{key}={_written(value)}" for key, value in values.items()))
+        lines.append(
+            f"  profile {profile}: "
+            + ", ".join(f"{key}={_written(value)}" for key, value in values.items())
+        )
     lines.append("  parameters:" if facts["parameters"] else "  parameters: none")
-    lines += [f"    {line}" for parameter in facts["parameters"] for line in _parameter_lines(parameter)]
+    lines += [
+        f"    {line}" for parameter in facts["parameters"] for line in _parameter_lines(parameter)
+    ]
     return "\n".join(lines)
 
 
 def _written(value: Any) -> str:
-    from ..plugins.parameters import show_value
+    from bench.contracts.parameters import show_value
 
     return show_value(tuple(value) if isinstance(value, list) else value)
 
 
 def _parameter_lines(parameter: Mapping[str, Any]) -> list[str]:
-    head = f"{parameter['example']} ({parameter['type']}" + (f"; {parameter['unit']})" if parameter["unit"] else ")")
+    head = f"{parameter['example']} ({parameter['type']}" + (
+        f"; {parameter['unit']})" if parameter["unit"] else ")"
+    )
     source = parameter["source"]
-    texts = [parameter["doc"], source if source.startswith("no source") else f"source: {source}" if source else ""]
+    texts = [
+        parameter["doc"],
+        source if source.startswith("no source") else f"source: {source}" if source else "",
+    ]
     return [head, *(f"  {text}" for text in texts if text)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import BenchError, RequestError
+from bench.errors import BenchError, RequestError
 
 COMMANDS = {
     "run": "Train, score and tabulate methods on datasets.",
@@ -47,7 +47,11 @@ class Commands(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            ctx.fail(f"no command {args[0]!r}" + (f" - did you mean {near[0]!r}?" if near else "") + " (bench --help)")
+            ctx.fail(
+                f"no command {args[0]!r}"
+                + (f" - did you mean {near[0]!r}?" if near else "")
+                + " (bench --help)"
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -70,15 +74,20 @@ class Commands(click.Group):
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from ..plugins.registry import current
-    from ..running.machine import git_state, versions
+    from bench.engine.machine import git_state, versions
+    from bench.plugins.registry import current
 
     found = versions()
-    click.echo(f"bench {found.pop('vad-bench')}" + (f" ({git_state()[:12]})" if git_state() else ""))
+    click.echo(
+        f"bench {found.pop('vad-bench')}" + (f" ({git_state()[:12]})" if git_state() else "")
+    )
     for name, version in found.items():
         click.echo(f"  {name} {version}")
     for plugin in current().plugins:
-        click.echo(f"  plugin {plugin.name} ({plugin.origin})" + (f": broken: {plugin.broken}" if plugin.broken else ""))
+        click.echo(
+            f"  plugin {plugin.name} ({plugin.origin})"
+            + (f": broken: {plugin.broken}" if plugin.broken else "")
+        )
     ctx.exit()
 
 
@@ -95,11 +104,14 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
     callback=_print_version,
     help="Versions of bench, Python, torch and plugins.",
 )
-@click.option("--traceback", is_flag=True, expose_value=False, help="Show the whole traceback of an error.")
+@click.option(
+    "--traceback", is_flag=True, expose_value=False, help="Show the whole traceback of an error."
+)
 def bench() -> None:
     """Compare methods that find anomalous frames in surveillance video.
 
     \b
       bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download
-      bench run --methods c3dsu,baseline --datasets all      the real datasets, below ./data or BENCH_DATA
+      bench run --methods c3dsu,baseline --datasets all      the real datasets, below ./data or
+      BENCH_DATA
     """  # noqa: D301  # click's mark for lines that stay as they are is a real backspace

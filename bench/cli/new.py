@@ -14,22 +14,34 @@ import click
 )
 @click.argument("kind", type=click.Choice(["method", "dataset"]))
 @click.argument("name")
-@click.option("--file", "as_file", is_flag=True, help="One file for --plugin, instead of an installable project.")
+@click.option(
+    "--file",
+    "as_file",
+    is_flag=True,
+    help="One file for --plugin, instead of an installable project.",
+)
 def command(kind: str, name: str, as_file: bool) -> None:
-    """Write the folder NAME: a small plugin that works, its tests, pyproject.toml and README; ready to be changed.
+    """Write the folder NAME: a small plugin that works, its tests, pyproject.toml and README; ready
+    to be changed.
 
     NAME is that of the method or dataset: lower-case letters, digits and hyphens.
     """
-    from ..plugins.new_project import write_project
-    from ..plugins.registry import load
+    from bench.plugins.new_project import write_project
+    from bench.plugins.registry import load
 
     written = write_project(kind, name, load(), Path(), as_file)  # type: ignore[arg-type]
     for path in written:
         click.echo(f"wrote {path}")
     file = next(path for path in written if path.stem == name.replace("-", "_"))
-    row = f"--methods {name},pca --datasets demo" if kind == "method" else f"--methods frame-difference,pca --datasets {name}"
+    row = (
+        f"--methods {name},pca --datasets demo"
+        if kind == "method"
+        else f"--methods frame-difference,pca --datasets {name}"
+    )
     if as_file:
         click.echo(f"next: bench check {file} && bench run --plugin {file} {row}")
     else:
         example = " && python tests/example.py data" * (kind == "dataset")
-        click.echo(f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} && bench run {row}")
+        click.echo(
+            f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} && bench run {row}"
+        )

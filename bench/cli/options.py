@@ -23,5 +23,7 @@ def plugin_option(command: Command) -> Command:
 
 
 def one_selection(ctx: click.Context, param: click.Parameter, texts: Sequence[str]) -> str:
-    """Return several selections, with commas at their ends or without, as one: the callback of an argument with `nargs=-1`."""
+    """Return several selections, with commas at their ends or without, as one: the callback of an
+    argument with `nargs=-1`.
+    """
     return ",".join(text.strip(", ") for text in texts)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ..plugins.profiles import named
-from .complete import profiles, selection
-from .options import one_selection, plugin_option
+from bench.cli.complete import profiles, selection
+from bench.cli.options import one_selection, plugin_option
+from bench.plugins.profiles import named
 
 
 @click.command(
@@ -18,7 +18,14 @@ from .options import one_selection, plugin_option
     short_help="Decode frames and find objects, once, before a run.",
     epilog="Example: bench prepare ped2 --methods c3dsu,baseline",
 )
-@click.argument("datasets", nargs=-1, required=True, metavar="DATASETS...", callback=one_selection, shell_complete=selection("datasets"))
+@click.argument(
+    "datasets",
+    nargs=-1,
+    required=True,
+    metavar="DATASETS...",
+    callback=one_selection,
+    shell_complete=selection("datasets"),
+)
 @click.option(
     "--methods",
     "-m",
@@ -28,38 +35,68 @@ from .options import one_selection, plugin_option
     metavar="SELECTION",
     help="Whose frame formats and tracks are made.",
 )
-@click.option("--profile", shell_complete=profiles, help=f"{named()}: sizes depend on it. [default: as in bench run]")
-@click.option("--detector", metavar="SELECTION", shell_complete=selection("detectors"), help="Of objects. [default: as in bench run]")
 @click.option(
-    "--data", type=click.Path(path_type=Path), multiple=True, help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]"
+    "--profile",
+    shell_complete=profiles,
+    help=f"{named()}: sizes depend on it. [default: as in bench run]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be written and how many bytes; write nothing.")
+@click.option(
+    "--detector",
+    metavar="SELECTION",
+    shell_complete=selection("detectors"),
+    help="Of objects. [default: as in bench run]",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be written and how many bytes; write nothing."
+)
 @plugin_option
 def command(**options: Any) -> None:
-    """Make the frame store, and the tracks where methods need them, of DATASETS. What is there already is kept."""
+    """Make the frame store, and the tracks where methods need them, of DATASETS. What is there
+    already is kept.
+    """
     sys.exit(prepare(**options))
 
 
 def prepare(
-    datasets: str, methods: str, profile: str | None, detector: str | None, data: tuple[Path, ...], dry_run: bool, plugin: tuple[Path, ...]
+    datasets: str,
+    methods: str,
+    profile: str | None,
+    detector: str | None,
+    data: tuple[Path, ...],
+    dry_run: bool,
+    plugin: tuple[Path, ...],
 ) -> int:
     """Do what `bench prepare` does and return the exit code."""
-    from ..frames.cache import cache_folder
-    from ..frames.folders import note_of
-    from ..frames.store import disk_needed
-    from ..plugins.registry import load
-    from ..running.display import make_console
-    from ..running.machine import cores
-    from ..running.plan import make_plan
-    from ..running.prepare import prepare_dataset
-    from ..running.request import Request
-    from ..running.worker import make_detector
-    from ..runs.folder import Run
+    from bench.engine.machine import cores
+    from bench.files.cache import cache_folder
+    from bench.frames.folders import note_of
+    from bench.frames.store import disk_needed
+    from bench.planning.plan import make_plan
+    from bench.planning.request import Request
+    from bench.plugins.registry import load
+    from bench.running.display import make_console
+    from bench.runs.folder import Run
+    from bench.worker.attempt import make_detector
+    from bench.worker.preparation import prepare_dataset
 
     registry = load(plugin)
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
-    request = Request(methods, datasets, profile=profile, detector=detector, device="cpu", data=data, plugins=plugin)
+    request = Request(
+        methods,
+        datasets,
+        profile=profile,
+        detector=detector,
+        device="cpu",
+        data=data,
+        plugins=plugin,
+    )
     plan = make_plan(request, registry, lambda signature: (Run(Path("results", "none")), False))
     console = make_console(sys.stdout)
     problems = 0
@@ -69,11 +106,22 @@ def prepare(
         if planned.dataset is None:
             console.print(f"{label}: {planned.missing}", markup=False)
             continue
-        test, train = ([clip for clip in planned.dataset.clips(part) if clip.source is not None] for part in ("test", "train"))
-        needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(planned.dataset, train, planned.train_formats)
-        formats = ", ".join(sorted(str(frames) for frames in planned.test_formats | planned.train_formats)) or "no frames"
+        test, train = (
+            [clip for clip in planned.dataset.clips(part) if clip.source is not None]
+            for part in ("test", "train")
+        )
+        needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(
+            planned.dataset, train, planned.train_formats
+        )
+        formats = (
+            ", ".join(
+                sorted(str(frames) for frames in planned.test_formats | planned.train_formats)
+            )
+            or "no frames"
+        )
         console.print(
-            f"{label}: {formats}; {needed / 2**20:.0f} MB to write" + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""),
+            f"{label}: {formats}; {needed / 2**20:.0f} MB to write"
+            + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""),
             markup=False,
         )
         if passed := note_of(planned.dataset.passed_over(), planned.dataset.root):
@@ -88,7 +136,9 @@ def prepare(
                 planned.test_formats,
                 planned.train_formats,
                 make_detector(planned.detector if planned.wants_tracks else ""),
-                lambda done, total, what, label=label, status=status: status.update(f"{label}: {what}, {done} of {total}"),  # type: ignore[misc]
+                lambda done, total, what, label=label, status=status: status.update(
+                    f"{label}: {what}, {done} of {total}"
+                ),  # type: ignore[misc]
                 jobs=cores(),
             )
         for problem in record.problems.values():

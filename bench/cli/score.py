@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from .complete import names, run_folder, selection
-from .options import plugin_option
-from .status import newest_run
+from bench.cli.complete import names, run_folder, selection
+from bench.cli.options import plugin_option
+from bench.cli.status import newest_run
 
 
 @click.command(
@@ -33,20 +33,38 @@ from .status import newest_run
     shell_complete=names("metrics"),
     help="Metric of the tables: auc, ap, eer.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write tables/. [default: the run's own folder]")
-@click.option("--json", "as_json", is_flag=True, help="The lines of results.csv under these protocols, as JSON.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where to write tables/. [default: the run's own folder]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="The lines of results.csv under these protocols, as JSON.",
+)
 @plugin_option
-def command(run: Path | None, protocol: str | None, metric: str, out: Path | None, as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Compute the tables of RUN (default: the newest below results/) under other protocols, from its stored scores.
+def command(
+    run: Path | None,
+    protocol: str | None,
+    metric: str,
+    out: Path | None,
+    as_json: bool,
+    plugin: tuple[Path, ...],
+) -> None:
+    """Compute the tables of RUN (default: the newest below results/) under other protocols, from
+    its stored scores.
 
-    Those under another protocol or metric than the run's own are written to a folder of their name below tables/.
+    Those under another protocol or metric than the run's own are written to a folder of their name
+    below tables/.
     """
-    from ..errors import RequestError, RunError
-    from ..plugins.registry import load
-    from ..plugins.selection import select
-    from ..reporting.output import stale_note, write_tables
-    from ..reporting.tables import comparison_text
-    from ..runs.folder import Run
+    from bench.errors import RequestError, RunError
+    from bench.plugins.registry import load
+    from bench.plugins.selection import select
+    from bench.reporting.output import stale_note, write_tables
+    from bench.runs.folder import Run
+    from bench.tables.tables import comparison_text
 
     registry = load(plugin)
     for complaint in registry.complaints():
@@ -55,13 +73,19 @@ def command(run: Path | None, protocol: str | None, metric: str, out: Path | Non
         opened = Run.open(newest_run(run))
         chosen = select("protocols", protocol or opened.manifest["protocol"], registry)
         if as_json:
-            from ..reporting.results import results_frame
+            from bench.evaluation.results import results_frame
 
-            frame = results_frame(opened, [selected.parameters for selected in chosen], list(registry.metrics.values()))
+            frame = results_frame(
+                opened,
+                [selected.parameters for selected in chosen],
+                list(registry.metrics.values()),
+            )
             json.dump(json.loads(frame.to_json(orient="records")), sys.stdout, indent=1)
             click.echo()
             return
-        written = write_tables(opened, registry, [selected.text for selected in chosen], metric, out)
+        written = write_tables(
+            opened, registry, [selected.text for selected in chosen], metric, out
+        )
         for number, selected in enumerate(chosen):
             if number:
                 click.echo()

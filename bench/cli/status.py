@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from .complete import run_folder
+from bench.cli.complete import run_folder
 
 
 def newest_run(path: Path | None) -> Path:
@@ -22,8 +22,8 @@ def newest_run(path: Path | None) -> Path:
     ------
     RequestError : there is none.
     """
-    from ..errors import RequestError
-    from ..runs.folder import find_runs
+    from bench.errors import RequestError
+    from bench.runs.folder import find_runs
 
     if path is not None:
         return path
@@ -38,18 +38,21 @@ def newest_run(path: Path | None) -> Path:
 @click.argument("run", type=click.Path(path_type=Path), required=False, shell_complete=run_folder)
 @click.option("--json", "as_json", is_flag=True, help="Everything about every cell, as JSON.")
 def command(run: Path | None, as_json: bool) -> None:
-    """Show the cells of RUN (default: the newest below results/) that are queued, running, finished or failed."""
+    """Show the cells of RUN (default: the newest below results/) that are queued, running, finished
+    or failed.
+    """
     from tabulate import tabulate
 
-    from ..claims import DEAD, Claim
-    from ..errors import RequestError, RunError
-    from ..running.duration import duration
-    from ..running.filling import runners
-    from ..running.reporter import read_progress
-    from ..runs.files import read_json
-    from ..runs.folder import CLAIM, JOB, Run
+    from bench.errors import RequestError, RunError
+    from bench.files.claims import DEAD, Claim
+    from bench.files.whole_files import read_json
+    from bench.running.duration import duration
+    from bench.runs.folder import CLAIM, JOB, Run
+    from bench.runs.runners import runners
+    from bench.worker.progress import read_progress
 
-    # The records live until the end: looking for garbage among thousands of them takes a fifth of the time.
+    # The records live until the end: looking for garbage among thousands of them takes a fifth of
+    # the time.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
     try:
@@ -65,7 +68,10 @@ def command(run: Path | None, as_json: bool) -> None:
         claim = Claim(opened.path / cell.folder / CLAIM)
         holder = claim.holder()
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
-            cell.status, cell.reason = "interrupted", "its worker is gone; the same `bench run` line goes on from the last checkpoint"
+            cell.status, cell.reason = (
+                "interrupted",
+                "its worker is gone; the same `bench run` line goes on from the last checkpoint",
+            )
             continue
         left = progress.seconds_left(time.time())
         doing[cell.folder] = f"{progress.what}, {progress.done} of {progress.total}" + (
@@ -81,7 +87,13 @@ def command(run: Path | None, as_json: bool) -> None:
                 cell.reason = f"submitted: {left_job.get('executor')}, {str(left_job.get('handle')).partition('/')[0]}"
     if as_json:
         json.dump(
-            {"run": str(opened.path), "command": manifest["command"], "cells": [asdict(cell) for cell in cells]}, sys.stdout, indent=1
+            {
+                "run": str(opened.path),
+                "command": manifest["command"],
+                "cells": [asdict(cell) for cell in cells],
+            },
+            sys.stdout,
+            indent=1,
         )
         click.echo()
         return
@@ -106,9 +118,17 @@ def command(run: Path | None, as_json: bool) -> None:
             maxcolwidths=[None] * 5 + [70],
         )
     )
-    counts = {status: sum(cell.status == status for cell in cells) for status in dict.fromkeys(cell.status for cell in cells)}
+    counts = {
+        status: sum(cell.status == status for cell in cells)
+        for status in dict.fromkeys(cell.status for cell in cells)
+    }
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):
-        click.echo(f"filled by {holder}" + ("" if holder.here else f", heard of {duration(silent)} ago"))
-    if any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells) and not doing:
+        click.echo(
+            f"filled by {holder}" + ("" if holder.here else f", heard of {duration(silent)} ago")
+        )
+    if (
+        any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells)
+        and not doing
+    ):
         click.echo(f"to go on: {manifest['command']}")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .complete import selection
-from .options import one_selection, plugin_option
-from .verify_run import runs_of, verify_runs
+from bench.cli.complete import selection
+from bench.cli.options import one_selection, plugin_option
+from bench.cli.verify_run import runs_of, verify_runs
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..frames.verification import Verification
+    from bench.frames.verification import Verification
 
 
 @click.command(
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     short_help="Check datasets, or a run, against what they should be.",
     epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify results/RUN; bench verify 'folder[path=my-videos]' --full",
 )
-@click.argument("datasets", nargs=-1, metavar="[DATASETS]...", callback=one_selection, shell_complete=selection("datasets"))
+@click.argument(
+    "datasets",
+    nargs=-1,
+    metavar="[DATASETS]...",
+    callback=one_selection,
+    shell_complete=selection("datasets"),
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -35,11 +41,14 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Decode every frame and hash every file as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was checked, as JSON.")
 @plugin_option
-def command(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Check DATASETS (names or selections, default: all) clip by clip: frames, labels, pixel masks, and what is passed over.
+def command(
+    datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]
+) -> None:
+    """Check DATASETS (names or selections, default: all) clip by clip: frames, labels, pixel masks,
+    and what is passed over.
 
-    Given the folder of a RUN, compute every number of its tables again from its scores and labels, and compare checksums, labels and what
-    its files say of each other; nothing is written.
+    Given the folder of a RUN, compute every number of its tables again from its scores and labels,
+    and compare checksums, labels and what its files say of each other; nothing is written.
 
     Ends with 0 where everything is as it should be, with 1 where something is missing or wrong.
     """
@@ -48,13 +57,15 @@ def command(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, pl
     sys.exit(verify(datasets or "all", data, full, as_json, plugin))
 
 
-def verify(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]) -> int:
+def verify(
+    datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]
+) -> int:
     """Do what `bench verify` does and return the exit code."""
-    from ..frames.verification import verify_dataset
-    from ..plugins.registry import load
-    from ..plugins.selection import select
-    from ..running.display import make_console
-    from ..running.request import data_roots
+    from bench.frames.verification import verify_dataset
+    from bench.planning.request import data_roots
+    from bench.plugins.registry import load
+    from bench.plugins.selection import select
+    from bench.running.display import make_console
 
     registry = load(plugin)
     for complaint in registry.complaints():
@@ -66,7 +77,13 @@ def verify(datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plu
     for selected in chosen:
         with talk.status(f"checking {selected.label}") as status:
 
-            def step(done: int, total: int, what: str, status: object = status, label: str = selected.label) -> None:
+            def step(
+                done: int,
+                total: int,
+                what: str,
+                status: object = status,
+                label: str = selected.label,
+            ) -> None:
                 status.update(f"{label}: {what}, {done} of {total}")  # type: ignore[attr-defined]
 
             outcome = verify_dataset(selected.make(), selected.label, roots, full, step)
@@ -97,6 +114,9 @@ def _show(console: Console, outcome: Verification, full: bool) -> None:
         line(f"  all files: {outcome.fingerprint}")
     number = sum(not finding.ok for finding in outcome.findings)
     if number:
-        line(f"{outcome.dataset}: {number} of {len(outcome.findings)} checks found something missing or wrong", "red")
+        line(
+            f"{outcome.dataset}: {number} of {len(outcome.findings)} checks found something missing or wrong",
+            "red",
+        )
     else:
         line(f"{outcome.dataset}: as it should be ({len(outcome.findings)} checks)", "green")

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..reporting.run_verification import RunVerification
+    from bench.reporting.run_verification import RunVerification
 
 
 def runs_of(text: str) -> list[Path]:
-    """Return the runs that stand on the command line, with commas between; none where it is a selection of datasets.
+    """Return the runs that stand on the command line, with commas between; none where it is a
+    selection of datasets.
 
     Raises
     ------
     RequestError : a path that is no run.
     """
-    from ..errors import RequestError
+    from bench.errors import RequestError
 
     if "[" in text:
         return []
@@ -28,14 +29,19 @@ def runs_of(text: str) -> list[Path]:
     runs = [Path(part) for part in parts if (Path(part) / "run.json").is_file()]
     wrong = [part for part in parts if (runs or "/" in part) and Path(part) not in runs]
     if wrong:
-        raise RequestError(*(f"{part} is no run: it has no run.json (runs lie below results/, one folder each)" for part in wrong))
+        raise RequestError(
+            *(
+                f"{part} is no run: it has no run.json (runs lie below results/, one folder each)"
+                for part in wrong
+            )
+        )
     return runs
 
 
 def verify_runs(paths: list[Path], as_json: bool, plugin: tuple[Path, ...]) -> int:
     """Check runs, print what differs, and return the exit code: 0 where nothing does."""
-    from ..plugins.registry import load
-    from ..reporting.run_verification import verify_run
+    from bench.plugins.registry import load
+    from bench.reporting.run_verification import verify_run
 
     registry = load(plugin)
     for complaint in registry.complaints():
@@ -51,7 +57,7 @@ def verify_runs(paths: list[Path], as_json: bool, plugin: tuple[Path, ...]) -> i
 
 
 def _show(outcome: RunVerification) -> None:
-    from ..running.display import make_console
+    from bench.running.display import make_console
 
     console = make_console(sys.stdout)
     console.print(f"run {outcome.path}", style="bold", markup=False)
@@ -61,6 +67,12 @@ def _show(outcome: RunVerification) -> None:
         console.print(f"  note: {note}", markup=False)
     checks = len(outcome.findings)
     if outcome.ok:
-        console.print(f"{outcome.path}: nothing differs ({checks} checks)", style="green", markup=False)
+        console.print(
+            f"{outcome.path}: nothing differs ({checks} checks)", style="green", markup=False
+        )
     else:
-        console.print(f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found a difference", style="red", markup=False)
+        console.print(
+            f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found a difference",
+            style="red",
+            markup=False,
+        )

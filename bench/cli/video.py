@@ -1,4 +1,6 @@
-"""The annotated videos of `bench report --video`: what is scored again in running is drawn by reporting."""
+"""The annotated videos of `bench report --video`: what is scored again in running is drawn by
+reporting.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..reporting.report import Source
-    from ..runs.folder import CellRecord
+    from bench.runs.folder import CellRecord
+    from bench.tables.report import Source
 
 
 def make_videos(
-    source: Source, clips: Sequence[str], methods: Sequence[str], data: Sequence[Path], rate: float | None, folder: Path
+    source: Source,
+    clips: Sequence[str],
+    methods: Sequence[str],
+    data: Sequence[Path],
+    rate: float | None,
+    folder: Path,
 ) -> list[Path]:
     """Write a video of each clip and each chosen method, and return the paths.
 
@@ -26,13 +33,13 @@ def make_videos(
     """
     import numpy as np
 
-    from ..frames.cache import file_stem
-    from ..reporting.figures.style import slug
-    from ..reporting.results import label_sets_of
-    from ..reporting.video import Track, write_video
-    from ..running.apply import RATE
-    from ..running.replay import replay
-    from ..scoring.protocols import process
+    from bench.applying.apply import RATE
+    from bench.applying.replay import replay
+    from bench.evaluation.results import label_sets_of
+    from bench.figures.style import slug
+    from bench.figures.video import Track, write_video
+    from bench.files.cache import file_stem
+    from bench.scoring.protocols import process
 
     written: list[Path] = []
     silent: set[str] = set()
@@ -45,12 +52,20 @@ def make_videos(
         scores[kept.frames] = process(kept.values, source.protocol)
         labels = record.labels[label_set][clip] if label_set else np.zeros(0, np.uint8)
         path = folder / f"{slug(cell.label, cell.dataset)}-{file_stem(clip)}.mp4"
-        with progress(f"{cell.label}, {cell.dataset} {clip}") as step, replay(source.run, cell, clip, data, step) as again:
+        with (
+            progress(f"{cell.label}, {cell.dataset} {clip}") as step,
+            replay(source.run, cell, clip, data, step) as again,
+        ):
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)
-                click.echo(f"note: {cell.dataset} does not say its frame rate: {RATE:g} frames a second (--fps)", err=True)
+                click.echo(
+                    f"note: {cell.dataset} does not say its frame rate: {RATE:g} frames a second (--fps)",
+                    err=True,
+                )
             for note in again.notes:
-                click.echo(f"WARNING: {cell.label} on {cell.dataset}, clip {clip}: {note}", err=True)
+                click.echo(
+                    f"WARNING: {cell.label} on {cell.dataset}, clip {clip}: {note}", err=True
+                )
             title = f"{cell.label} on {cell.dataset}, clip {clip}   (seed {cell.seed}, profile {cell.profile})"
             track = Track(title, scores, labels, source.protocol.name, again.notes)
             write_video(
@@ -66,25 +81,33 @@ def make_videos(
     return written
 
 
-def _wanted(source: Source, clips: Sequence[str], methods: Sequence[str], data: Sequence[Path]) -> Iterator[tuple[str, CellRecord]]:
+def _wanted(
+    source: Source, clips: Sequence[str], methods: Sequence[str], data: Sequence[Path]
+) -> Iterator[tuple[str, CellRecord]]:
     """Yield clip and cell; of several seeds the first that kept its weights."""
-    from ..errors import RequestError
-    from ..plugins.syntax import nearest
-    from ..reporting.comparison import TRIVIAL
-    from ..runs.again import keep_commands
+    from bench.errors import RequestError
+    from bench.plugins.syntax import nearest
+    from bench.runs.commands import keep_commands
+    from bench.tables.comparison import TRIVIAL
 
     done = [cell for cell in source.evidence.cells if cell.status == "done"]
     labels = list(dict.fromkeys(cell.label for cell in done))
     places: dict[tuple[str, str], str] = {}  # (dataset, clip) -> scene
     for cell in done:
         record = source.evidence.dataset(cell)
-        places |= {} if record is None else {(cell.dataset, clip): scene for clip, _, scene in record.clips}
+        places |= (
+            {}
+            if record is None
+            else {(cell.dataset, clip): scene for clip, _, scene in record.clips}
+        )
     mistakes = []
     for name in methods:
         if name not in labels:
             near = nearest(name, labels)
             mistakes.append(
-                f"no finished method {name!r}" + (f" - did you mean {near!r}?" if near else "") + f" (there are {', '.join(labels)})"
+                f"no finished method {name!r}"
+                + (f" - did you mean {near!r}?" if near else "")
+                + f" (there are {', '.join(labels)})"
             )
     found: list[tuple[str, CellRecord]] = []
     for text in clips:
@@ -94,17 +117,36 @@ def _wanted(source: Source, clips: Sequence[str], methods: Sequence[str], data: 
             known = [clip for _, clip in places]
             near = nearest(text, known)
             hint = f" - did you mean {near!r}?" if near else ""
-            mistakes.append(f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. {'/'.join(next(iter(places), ('ped2', '01')))})")
+            mistakes.append(
+                f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. {'/'.join(next(iter(places), ('ped2', '01')))})"
+            )
         for dataset, clip in here:
-            of_clip = [cell for cell in done if cell.dataset == dataset and cell.scene in ("", places[dataset, clip])]
-            chosen = [cell for cell in of_clip if cell.label in methods or (not methods and cell.family != TRIVIAL)]
+            of_clip = [
+                cell
+                for cell in done
+                if cell.dataset == dataset and cell.scene in ("", places[dataset, clip])
+            ]
+            chosen = [
+                cell
+                for cell in of_clip
+                if cell.label in methods or (not methods and cell.family != TRIVIAL)
+            ]
             kept = [cell for cell in chosen if (source.run.cell_path(cell) / "weights").is_file()]
             lacking = [cell for cell in chosen if cell.label not in {other.label for other in kept}]
             if lacking and (methods or not kept):
-                lines = keep_commands(source.run, list({cell.label: cell for cell in reversed(lacking)}.values())[::-1], "weights", data)
+                lines = keep_commands(
+                    source.run,
+                    list({cell.label: cell for cell in reversed(lacking)}.values())[::-1],
+                    "weights",
+                    data,
+                )
                 names = ", ".join(dict.fromkeys(cell.label for cell in lacking))
-                mistakes.append(f"{dataset}: the weights of {names} were not kept; this trains again and keeps them: {'; '.join(lines)}")
-            found += [(clip, cell) for cell in {cell.label: cell for cell in reversed(kept)}.values()][::-1]
+                mistakes.append(
+                    f"{dataset}: the weights of {names} were not kept; this trains again and keeps them: {'; '.join(lines)}"
+                )
+            found += [
+                (clip, cell) for cell in {cell.label: cell for cell in reversed(kept)}.values()
+            ][::-1]
     if mistakes:
         raise RequestError(*dict.fromkeys(mistakes))
     yield from found
@@ -112,10 +154,18 @@ def _wanted(source: Source, clips: Sequence[str], methods: Sequence[str], data: 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """Show on stderr how far the one video is; nothing where that is no terminal. What is printed to stdout meanwhile stays there."""
+    """Show on stderr how far the one video is; nothing where that is no terminal. What is printed
+    to stdout meanwhile stays there.
+    """
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (
@@ -125,7 +175,13 @@ def progress(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False) as bar:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=False,
+    ) as bar:
         task = bar.add_task("")
 
         def step(done: int, total: int | None, what: str) -> None:

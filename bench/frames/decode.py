@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..dataset import Clip, ImageFiles, VideoFile
-from ..errors import DataError
-from .image_decode import image_frames
-from .video_decode import video_frames
-from .video_survey import Survey, estimated_frames, survey_video
+from bench.contracts.clip import Clip, ImageFiles, VideoFile
+from bench.errors import DataError
+from bench.frames.image_decode import image_frames
+from bench.frames.video_decode import video_frames
+from bench.frames.video_survey import Survey, estimated_frames, survey_video
 
 
 def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[np.ndarray]:
@@ -21,8 +21,10 @@ def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[n
 
     Parameters
     ----------
-    channels : 3 for (H, W, 3) uint8 RGB, 1 for (H, W) uint8 gray: BT.601 luma of colour files, one-channel files as they are.
-    anew : look for damage in a video again, even if it was found whole earlier and has not changed since.
+    channels : 3 for (H, W, 3) uint8 RGB, 1 for (H, W) uint8 gray: BT.601 luma of colour files,
+        one-channel files as they are.
+    anew : look for damage in a video again, even if it was found whole earlier and has not changed
+        since.
 
     Yields
     ------
@@ -30,11 +32,16 @@ def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[n
 
     Raises
     ------
-    DataError : a file is missing, truncated, damaged, a Git LFS pointer, not 8 bits deep, or of another size than the first
-        frame, with file and frame (from 0). Damage of a video is known before its first frame comes.
+    DataError : a file is missing, truncated, damaged, a Git LFS pointer, not 8 bits deep, or of
+        another size than the first frame, with file and frame (from 0). Damage of a video is known
+        before its first frame comes.
     """
     source = _source(clip)
-    frames = image_frames(clip, source) if isinstance(source, ImageFiles) else video_frames(clip, source.path, anew)
+    frames = (
+        image_frames(clip, source)
+        if isinstance(source, ImageFiles)
+        else video_frames(clip, source.path, anew)
+    )
     first: tuple[int, int] | None = None
     for index, (path, frame) in enumerate(frames):
         if first is None:
@@ -52,7 +59,8 @@ def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[n
 def count_frames(clip: Clip) -> int:
     """Return the number of frames of a clip: of files, or of frames that come out of a video.
 
-    A video is decoded once; its count is remembered in the cache folder, by path, size and time of change.
+    A video is decoded once; its count is remembered in the cache folder, by path, size and time of
+    change.
 
     Raises
     ------
@@ -63,13 +71,20 @@ def count_frames(clip: Clip) -> int:
 
 
 def estimate_frames(clip: Clip) -> int:
-    """Return the number of frames as far as it is known without decoding: for a video not yet counted, what its header says."""
+    """Return the number of frames as far as it is known without decoding: for a video not yet
+    counted, what its header says.
+    """
     source = _source(clip)
-    return len(source.paths) if isinstance(source, ImageFiles) else estimated_frames(source.path, f"clip {clip.id}: {source.path}")
+    return (
+        len(source.paths)
+        if isinstance(source, ImageFiles)
+        else estimated_frames(source.path, f"clip {clip.id}: {source.path}")
+    )
 
 
 def video_survey(clip: Clip, step: Callable[[int], None] | None = None) -> Survey:
-    """Return how many frames a clip's video has, and when each is shown; decoded once, and remembered.
+    """Return how many frames a clip's video has, and when each is shown; decoded once, and
+    remembered.
 
     Parameters
     ----------

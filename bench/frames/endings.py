@@ -1,4 +1,6 @@
-"""The endings of files that are read as frames, in lower case. Another file is passed over, and named."""
+"""The endings of files that are read as frames, in lower case. Another file is passed over, and
+named.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +22,5 @@ VIDEO_ENDINGS = frozenset(
         ".y4m",
     }
 )
-"""Videos that FFmpeg reads, whose decoders both OpenCV and PyAV have. What a file is, its content tells."""
+"""Videos that FFmpeg reads, whose decoders both OpenCV and PyAV have. What a file is, its content
+tells."""

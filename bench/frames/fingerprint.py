@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ..dataset import PARTS, Clip, Dataset, ImageFiles
-from ..errors import DataError
-from .cache import locked, replacing
-from .store import dataset_folder
+from bench.contracts.clip import PARTS, Clip, ImageFiles
+from bench.contracts.dataset import Dataset
+from bench.errors import DataError
+from bench.files.cache import locked, replacing
+from bench.frames.store import dataset_folder
 
 MIB = 1 << 20
 CACHE_FORMAT = 1
@@ -20,12 +21,14 @@ Step = Callable[[int, int, str], None]
 
 
 def dataset_fingerprint(dataset: Dataset, full: bool = False, step: Step | None = None) -> str:
-    """Return the SHA-256 (hex) of clip ids, scenes, file sizes, labels, and contents of files; paths and names do not count.
+    """Return the SHA-256 (hex) of clip ids, scenes, file sizes, labels, and contents of files;
+    paths and names do not count.
 
     Parameters
     ----------
-    full : hash every file whole, without the cache. Else the first, middle and last file of each clip (of a video, the
-        first, middle and last MiB), remembered by path, size and time of change. The two kinds never agree.
+    full : hash every file whole, without the cache. Else the first, middle and last file of each
+        clip (of a video, the first, middle and last MiB), remembered by path, size and time of
+        change. The two kinds never agree.
     step : called with clips done, clips in all, and what is being done.
 
     Raises
@@ -37,7 +40,9 @@ def dataset_fingerprint(dataset: Dataset, full: bool = False, step: Step | None 
     digest = hashlib.sha256(f"{dataset.name} {'full' if full else 'sampled'}\n".encode())
     clips = [clip for part in PARTS for clip in dataset.clips(part)]
     for done, clip in enumerate(clips, start=1):
-        digest.update(f"{clip.part} {clip.id} {clip.scene} {'' if clip.source is None else len(_paths(clip))}\n".encode())
+        digest.update(
+            f"{clip.part} {clip.id} {clip.scene} {'' if clip.source is None else len(_paths(clip))}\n".encode()
+        )
         _add_files(digest, clip, full, known)
         if step is not None:
             step(done, len(clips), f"hashing {clip.part} clip {clip.id}")
@@ -71,9 +76,15 @@ def _add_files(digest: hashlib._Hash, clip: Clip, full: bool, known: _Known) -> 
                 continue
             key = str(path.resolve())
             if known.get(key, ())[:2] != (status.st_size, status.st_mtime_ns):
-                known[key] = (status.st_size, status.st_mtime_ns, _hash(path, status.st_size, full or isinstance(clip.source, ImageFiles)))
+                known[key] = (
+                    status.st_size,
+                    status.st_mtime_ns,
+                    _hash(path, status.st_size, full or isinstance(clip.source, ImageFiles)),
+                )
         except OSError as error:
-            raise DataError(f"{clip.part} clip {clip.id}: {path} cannot be read: {error.strerror or error}") from error
+            raise DataError(
+                f"{clip.part} clip {clip.id}: {path} cannot be read: {error.strerror or error}"
+            ) from error
         digest.update(known[key][2].encode())
 
 
@@ -100,13 +111,18 @@ def _read_cache(dataset: Dataset) -> _Known:
         content = json.loads(_cache_file(dataset).read_text(encoding="utf-8"))
         if content["format"] != CACHE_FORMAT:
             return {}
-        return {str(path): (int(size), int(changed), str(text)) for path, (size, changed, text) in content["files"].items()}
+        return {
+            str(path): (int(size), int(changed), str(text))
+            for path, (size, changed, text) in content["files"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def _write_cache(dataset: Dataset, known: _Known) -> None:
-    """Keep hashes, with what other processes wrote meanwhile. A cache that cannot be written costs a second reading, no error."""
+    """Keep hashes, with what other processes wrote meanwhile. A cache that cannot be written costs
+    a second reading, no error.
+    """
     path = _cache_file(dataset)
     with contextlib.suppress(DataError), locked(path.with_suffix(".lock"), "hashes", lambda: None):
         merged = {**_read_cache(dataset), **known}

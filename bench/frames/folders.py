@@ -1,4 +1,6 @@
-"""What a folder holds: videos and folders of pictures, which are read, and all else, which is passed over and named."""
+"""What a folder holds: videos and folders of pictures, which are read, and all else, which is
+passed over and named.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dataset import ImageFiles, PassedOver, VideoFile
-from ..errors import DataError
-from .endings import IMAGE_ENDINGS, VIDEO_ENDINGS
-from .image_files import numbered_images
+from bench.contracts.clip import ImageFiles, PassedOver, VideoFile
+from bench.errors import DataError
+from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
+from bench.frames.image_files import numbered_images
 
-_OF_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"})
+_OF_SYSTEMS = frozenset(
+    {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"}
+)
 """What systems leave in folders, in lower case; names with a dot in front are left out as well."""
 _DEEPEST = 3
 """Folders below one that is passed over in which a frame is looked for, to say where it lies."""
@@ -47,12 +51,17 @@ class FolderContent:
     """Everything else but what systems leave behind."""
 
 
-def look_into(folder: Path, wanted: Callable[[str], bool] = lambda name: True, starts: tuple[int, ...] | None = None) -> FolderContent:
+def look_into(
+    folder: Path,
+    wanted: Callable[[str], bool] = lambda name: True,
+    starts: tuple[int, ...] | None = None,
+) -> FolderContent:
     """Say of each entry of a folder whether it is a clip, a picture, or passed over, and why.
 
     Parameters
     ----------
-    wanted : called with the name of a folder, or of a video without its ending; what is refused is passed over.
+    wanted : called with the name of a folder, or of a video without its ending; what is refused is
+        passed over.
     starts : numbers that the first picture of a clip may have; None: any.
 
     Raises
@@ -70,7 +79,9 @@ def look_into(folder: Path, wanted: Callable[[str], bool] = lambda name: True, s
                 passed.append(PassedOver(path, "no clip by its name", False))
                 continue
             if numbered := numbered_images(path, pictures_in(path), starts):
-                clips.append(Media(path, ImageFiles(tuple(numbered.values())), next(iter(numbered))))
+                clips.append(
+                    Media(path, ImageFiles(tuple(numbered.values())), next(iter(numbered)))
+                )
                 passed += beside_pictures(path)
             else:
                 passed.append(_folder_without_pictures(folder, path))
@@ -111,7 +122,9 @@ def beside_pictures(folder: Path) -> list[PassedOver]:
         path = folder / entry.name
         kind = path.suffix.lower()
         if entry.is_dir():
-            found.append(PassedOver(path, "a folder among the pictures of a clip", bool(_some_frame(path))))
+            found.append(
+                PassedOver(path, "a folder among the pictures of a clip", bool(_some_frame(path)))
+            )
         elif not entry.is_file():
             found.append(_no_file(path))
         elif kind in VIDEO_ENDINGS:
@@ -124,16 +137,27 @@ def beside_pictures(folder: Path) -> list[PassedOver]:
 def note_of(found: Iterable[PassedOver], root: Path | None) -> str:
     """Return a line about what was passed over and may hold frames; empty where nothing does."""
     paths = [one.path for one in found if one.may_hold_frames]
-    names = [str(path.relative_to(root) if root is not None and path.is_relative_to(root) else path) for path in paths]
+    names = [
+        str(path.relative_to(root) if root is not None and path.is_relative_to(root) else path)
+        for path in paths
+    ]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"passed over: {', '.join(names[:_SHOWN])}{more} (bench verify tells why)" if names else ""
+    return (
+        f"passed over: {', '.join(names[:_SHOWN])}{more} (bench verify tells why)" if names else ""
+    )
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what lies in a folder, sorted by name, without what begins with a dot, and what systems leave in folders."""
+    """Return what lies in a folder, sorted by name, without what begins with a dot, and what
+    systems leave in folders.
+    """
     try:
         with os.scandir(folder) as found:
-            named = [entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _OF_SYSTEMS]
+            named = [
+                entry
+                for entry in found
+                if not entry.name.startswith(".") and entry.name.lower() not in _OF_SYSTEMS
+            ]
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be read: {error.strerror or error}") from error
     return sorted(named, key=lambda entry: entry.name)
@@ -155,7 +179,9 @@ def _folder_without_pictures(parent: Path, folder: Path) -> PassedOver:
     others = [_other_file(folder / entry.name) for entry in inside if entry.is_file()]
     frames = next((one for one in others if one.may_hold_frames), None)
     if frames is not None:
-        return PassedOver(folder, f"no supported picture in it: {frames.path.name} is {frames.reason}")
+        return PassedOver(
+            folder, f"no supported picture in it: {frames.path.name} is {frames.reason}"
+        )
     return PassedOver(folder, "no supported picture in it", False)
 
 
@@ -182,4 +208,8 @@ def _other_file(path: Path) -> PassedOver:
     except OSError as error:
         return PassedOver(path, f"it cannot be read: {error.strerror or error}")
     kind = path.suffix or "no ending"
-    return PassedOver(path, f"a text file ({kind})" if is_text else f"not a supported file type ({kind})", not is_text)
+    return PassedOver(
+        path,
+        f"a text file ({kind})" if is_text else f"not a supported file type ({kind})",
+        not is_text,
+    )

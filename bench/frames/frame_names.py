@@ -1,4 +1,6 @@
-"""The order of pictures by what their names say: a frame number, or the time at which each was taken."""
+"""The order of pictures by what their names say: a frame number, or the time at which each was
+taken.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ _FORMS = {
     "no date": rf"(?<![0-9])(?=[0-9]{{2}}[-_.:h][0-9]{{2}}(?:[-_.:m])[0-9]{{2}}){_CLOCK}",
 }
 _MIDNIGHT = timedelta(hours=11)
-"""Between two neighbours without a date: from here on midnight, or the turn of a clock of twelve hours, may lie elsewhere."""
+"""Between two neighbours without a date: from here on midnight, or the turn of a clock of twelve
+hours, may lie elsewhere."""
 _RENAME = "number them from 0 on (0000.png, 0001.png ...)"
 
 
@@ -44,17 +47,21 @@ class Order:
     places: tuple[int, ...]
     """Indices into the names, in order."""
     numbers: tuple[int, ...] | None
-    """Their frame numbers, in that order; None where names are times alone, so that a lost picture cannot be seen."""
+    """Their frame numbers, in that order; None where names are times alone, so that a lost picture
+    cannot be seen."""
 
 
 def order_of(names: Sequence[str]) -> Order:
-    """Return the order of names of files, by all the numbers before their endings; each has one at least.
+    """Return the order of names of files, by all the numbers before their endings; each has one at
+    least.
 
-    The frame number is the one that differs from name to name. Where several do, or a time does, every reading must agree.
+    The frame number is the one that differs from name to name. Where several do, or a time does,
+    every reading must agree.
 
     Raises
     ------
-    NoOrder : two names with one frame number, names of different makes, or readings that contradict each other.
+    NoOrder : two names with one frame number, names of different makes, or readings that contradict
+        each other.
     """
     stems = [PurePath(name).stem for name in names]
     columns = _columns(names, stems)
@@ -73,12 +80,22 @@ def order_of(names: Sequence[str]) -> Order:
         counters = [column for column in outside if _is_counter(column, places)]
     for column in counters:
         _compare(names, places, column, "their frame numbers")
-    return Order(tuple(places), tuple(counters[-1][place] for place in places) if counters else None)
+    return Order(
+        tuple(places), tuple(counters[-1][place] for place in places) if counters else None
+    )
 
 
 def natural_order(names: Iterable[str]) -> list[str]:
-    """Return names in the order that people mean: numbers in them by value, 'clip 2' before 'clip 10'."""
-    return sorted(names, key=lambda name: [int(part) if place % 2 else part for place, part in enumerate(re.split("([0-9]+)", name))])
+    """Return names in the order that people mean: numbers in them by value, 'clip 2' before 'clip
+    10'.
+    """
+    return sorted(
+        names,
+        key=lambda name: [
+            int(part) if place % 2 else part
+            for place, part in enumerate(re.split("([0-9]+)", name))
+        ],
+    )
 
 
 def _columns(names: Sequence[str], stems: Sequence[str]) -> list[Row]:
@@ -103,28 +120,38 @@ def _counters(names: Sequence[str], stems: Sequence[str], columns: Sequence[Row]
         seen: dict[int, str] = {}
         for number, name in zip(varying[-1], names):
             if number in seen:
-                raise NoOrder(f"{seen[number]} and {name} have the same frame number, {number}; move one away")
+                raise NoOrder(
+                    f"{seen[number]} and {name} have the same frame number, {number}; move one away"
+                )
             seen[number] = name
     return counters
 
 
 def _refuse_letters(names: Sequence[str], texts: Sequence[str]) -> None:
-    """Refuse names whose texts differ in more than their numbers: a month's name, or another camera's, would be passed over."""
+    """Refuse names whose texts differ in more than their numbers: a month's name, or another
+    camera's, would be passed over.
+    """
     plain = [_NUMBER.sub("#", text).casefold() for text in texts]
     for name, text in zip(names, plain):
         if text != plain[0]:
-            raise NoOrder(f"{names[0]} and {name} differ in letters and in more than one number, so their order is unknown; {_RENAME}")
+            raise NoOrder(
+                f"{names[0]} and {name} differ in letters and in more than one number, so their order is unknown; {_RENAME}"
+            )
 
 
 def _is_counter(column: Row, places: Sequence[int]) -> bool:
-    """Whether numbers beside a time are frame numbers: all different, and ascending with the time or nearly without gaps."""
+    """Whether numbers beside a time are frame numbers: all different, and ascending with the time
+    or nearly without gaps.
+    """
     if len(set(column)) < len(column) or len(column) < 2:
         return False
     ascends = all(column[one] < column[other] for one, other in itertools.pairwise(places))
     return ascends or max(column) - min(column) < 2 * len(column)
 
 
-def _compare(names: Sequence[str], places: Sequence[int], reading: Sequence[int] | Sequence[Time], what: str) -> None:
+def _compare(
+    names: Sequence[str], places: Sequence[int], reading: Sequence[int] | Sequence[Time], what: str
+) -> None:
     """Refuse an order that another reading of the same names contradicts."""
     for one, other in itertools.pairwise(places):
         if reading[one] > reading[other]:  # type: ignore[operator]
@@ -135,9 +162,11 @@ def _compare(names: Sequence[str], places: Sequence[int], reading: Sequence[int]
 
 
 def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]], list[Row]] | None:
-    """Return the times in the names, once for each way to read their dates, and the columns of numbers outside of them.
+    """Return the times in the names, once for each way to read their dates, and the columns of
+    numbers outside of them.
 
-    None where there are none, or where they tell the start of a recording: all the same to the second.
+    None where there are none, or where they tell the start of a recording: all the same to the
+    second.
     """
     for form, pattern in _FORMS.items():
         matches = []
@@ -147,7 +176,10 @@ def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]]
             matches.append(match)
         if len(matches) < len(names):
             continue
-        ways = [[_time(match, form, day_first) for match in matches] for day_first in ((False, True) if form == "year last" else (False,))]
+        ways = [
+            [_time(match, form, day_first) for match in matches]
+            for day_first in ((False, True) if form == "year last" else (False,))
+        ]
         times = [[time for time in way if time is not None] for way in ways]
         times = [way for way in times if len(way) == len(names)]
         before = [match.string[: match.start()] for match in matches]
@@ -158,7 +190,9 @@ def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]]
         if form == "since 1970" and _nearly_consecutive([match[0] for match in matches]):
             continue
         if form == "no date":
-            if len({time[0].replace(second=0) for time in times[0]}) == 1 and all(match["fraction"] is None for match in matches):
+            if len({time[0].replace(second=0) for time in times[0]}) == 1 and all(
+                match["fraction"] is None for match in matches
+            ):
                 continue  # '01_02_03': only the last part differs, as frame numbers do
             _refuse_midnight(names, times[0])
             if len(set(before)) > 1 and len(set(before)) < len(before):
@@ -178,12 +212,23 @@ def _time(match: re.Match[str], form: str, day_first: bool) -> Time | None:
     fraction = Fraction(int(digits), 10 ** len(digits))
     if form == "since 1970":
         return datetime(1970, 1, 1) + timedelta(seconds=int(found["epoch"])), fraction
-    month, day = (found["day"], found["month"]) if day_first else (found.get("month") or 1, found.get("day") or 1)
+    month, day = (
+        (found["day"], found["month"])
+        if day_first
+        else (found.get("month") or 1, found.get("day") or 1)
+    )
     hour = int(found["hour"])
     if found["half"]:
         hour = hour % 12 + 12 * (found["half"] in "pP")
     try:
-        return datetime(int(found.get("year") or 2000), int(month), int(day), hour, int(found["minute"]), int(found["second"])), fraction
+        return datetime(
+            int(found.get("year") or 2000),
+            int(month),
+            int(day),
+            hour,
+            int(found["minute"]),
+            int(found["second"]),
+        ), fraction
     except ValueError:
         return None
 

@@ -1,6 +1,8 @@
-"""Damage of pictures that decoders pass over with a warning: what they print, and what no encoder writes.
+"""Damage of pictures that decoders pass over with a warning: what they print, and what no encoder
+writes.
 
-JPEG, WebP and JPEG 2000 have no checksums, so that a few changed bytes can decode to another picture without a trace.
+JPEG, WebP and JPEG 2000 have no checksums, so that a few changed bytes can decode to another
+picture without a trace.
 """
 
 from __future__ import annotations
@@ -16,17 +18,23 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import IO
 
-from ..dataset import Clip, ImageFiles
-from ..errors import DataError
-from . import source_file
-from .decode import read_frames
+from bench.contracts.clip import Clip, ImageFiles
+from bench.errors import DataError
+from bench.files import source_file
+from bench.frames.decode import read_frames
 
 FRAMES_A_PROCESS = 500
-"""Frames from which on another process is worth its start. Chosen here: about a second of decoding."""
+"""Frames from which on another process is worth its start. Chosen here: about a second of
+decoding."""
 ZEROS = bytes(32)
-"""So many zeros in a row no encoder writes into compressed data. Chosen here: the longest run in 4,560 JPEGs of UCSD Ped2 has 7."""
-# libjpeg's jerror.h, libtiff's names of functions: what is said of tags, colour spaces and versions is no damage.
-_JPEG = re.compile(r"^(?:Corrupt JPEG data: (?!bad ICC)|Premature end of JPEG|Inconsistent progression)", re.MULTILINE)
+"""So many zeros in a row no encoder writes into compressed data. Chosen here: the longest run in
+4,560 JPEGs of UCSD Ped2 has 7."""
+# libjpeg's jerror.h, libtiff's names of functions: what is said of tags, colour spaces and versions
+# is no damage.
+_JPEG = re.compile(
+    r"^(?:Corrupt JPEG data: (?!bad ICC)|Premature end of JPEG|Inconsistent progression)",
+    re.MULTILINE,
+)
 _TIFF = re.compile(r"TIFF_Error \S.*|TIFF_Warning (?!TIFF[A-Z]|_TIFF)\w+: .*")
 _DEFLATE, _LZW, _PACKBITS = (8, 32946), 5, 32773
 """TIFF 6.0, tag Compression, and the Adobe notes on deflate."""
@@ -35,9 +43,11 @@ _printed: IO[bytes] | None = None
 
 
 def find_damage(clips: Sequence[Clip]) -> Iterator[tuple[Clip, str]]:
-    """Decode clips of pictures whole, in processes of their own, and yield each in turn with what is wrong, or an empty text.
+    """Decode clips of pictures whole, in processes of their own, and yield each in turn with what
+    is wrong, or an empty text.
 
-    A decoder prints its warnings to stderr, which belongs to the whole process; there nobody else prints.
+    A decoder prints its warnings to stderr, which belongs to the whole process; there nobody else
+    prints.
     """
     frames = sum(len(clip.source.paths) for clip in clips if isinstance(clip.source, ImageFiles))
     workers = min(len(os.sched_getaffinity(0)), 1 + frames // FRAMES_A_PROCESS)
@@ -92,7 +102,9 @@ def _what_was_printed() -> str:
 
 
 def warned(printed: str) -> str:
-    """Return the first line that tells of damage among what a decoder printed; empty where none does."""
+    """Return the first line that tells of damage among what a decoder printed; empty where none
+    does.
+    """
     for line in printed.splitlines():
         if _JPEG.search(line):
             return f"its decoder says {line.strip()!r}"
@@ -102,13 +114,17 @@ def warned(printed: str) -> str:
 
 
 def zeros(content: bytes) -> str:
-    """Return what shows that zeros lie where a JPEG or a compressed TIFF has data; empty where nothing does."""
+    """Return what shows that zeros lie where a JPEG or a compressed TIFF has data; empty where
+    nothing does.
+    """
     if content.startswith(b"\xff\xd8"):
         places = _scan(content)
     elif content.startswith((b"II*\0", b"MM\0*")):
         kind, places = _strips(content)
         if kind in _DEFLATE:
-            return next((text for start, end in places if (text := _inflate(content[start:end]))), "")
+            return next(
+                (text for start, end in places if (text := _inflate(content[start:end]))), ""
+            )
         if kind not in (_LZW, _PACKBITS):
             return ""
     else:
@@ -120,14 +136,19 @@ def zeros(content: bytes) -> str:
 
 
 def _scan(content: bytes) -> list[tuple[int, int]]:
-    """Return where the data of a sequential JPEG lie, if zeros cannot be flat picture in its code (ITU-T T.81, annexes B and C).
+    """Return where the data of a sequential JPEG lie, if zeros cannot be flat picture in its code
+    (ITU-T T.81, annexes B and C).
 
-    Zero bits are the code of the first symbol of a table. Where that of the first AC table is the end of a block, zeros may be
-    one flat block behind the other; else they are a picture that no camera sees.
+    Zero bits are the code of the first symbol of a table. Where that of the first AC table is the
+    end of a block, zeros may be one flat block behind the other; else they are a picture that no
+    camera sees.
     """
     position, first = 2, 0
     while position + 4 <= len(content) and content[position] == 0xFF:
-        marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
+        marker, length = (
+            content[position + 1],
+            int.from_bytes(content[position + 2 : position + 4], "big"),
+        )
         if marker == 0xC2:  # progressive: scans of bits, in which zeros are usual
             return []
         segment = content[position + 4 : position + 2 + length]
@@ -150,14 +171,20 @@ def _strips(content: bytes) -> tuple[int, list[tuple[int, int]]]:
         with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as picture:
             warnings.simplefilter("ignore")
             tags = picture.tag_v2  # type: ignore[attr-defined]
-            starts, sizes = (tags.get(273), tags.get(279)) if 273 in tags else (tags.get(324), tags.get(325))
-            return int(tags.get(259, 1)), [(start, start + size) for start, size in zip(starts, sizes)]
+            starts, sizes = (
+                (tags.get(273), tags.get(279)) if 273 in tags else (tags.get(324), tags.get(325))
+            )
+            return int(tags.get(259, 1)), [
+                (start, start + size) for start, size in zip(starts, sizes)
+            ]
     except Exception:  # what Pillow does not know, OpenCV has decoded: there is nothing to look at
         return 1, []
 
 
 def _inflate(content: bytes) -> str:
-    """Return what zlib says of a deflated strip: it has a checksum, which libtiff does not look at where the picture is full before."""
+    """Return what zlib says of a deflated strip: it has a checksum, which libtiff does not look at
+    where the picture is full before.
+    """
     stream = zlib.decompressobj()
     try:
         stream.decompress(content)

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..dataset import Clip, ImageFiles
-from ..errors import DataError
-from .source_file import AGAIN, quiet_opencv, refuse_stand_in
+from bench.contracts.clip import Clip, ImageFiles
+from bench.errors import DataError
+from bench.files.source_file import AGAIN, quiet_opencv, refuse_stand_in
 
 _OF_SEVERAL = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"RIFF")
 """How files begin that may hold several pictures: TIFF and BigTIFF, PNG, WebP."""
 
 
 def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield path and picture, (H, W) gray or (H, W, 3) BGR uint8, of each file of a clip in order."""
+    """Yield path and picture, (H, W) gray or (H, W, 3) BGR uint8, of each file of a clip in
+    order.
+    """
     for index, path in enumerate(source.paths):
         where = f"clip {clip.id}, frame {index}: {path}"
         try:
@@ -31,10 +33,15 @@ def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndar
 
 
 def _refuse_several(path: Path, where: str) -> None:
-    """Refuse a file of several pictures, of which only the first would be decoded: pages of a TIFF, an animation."""
+    """Refuse a file of several pictures, of which only the first would be decoded: pages of a TIFF,
+    an animation.
+    """
     import cv2
 
-    with quiet_opencv(), contextlib.suppress(cv2.error, UnicodeError):  # what cannot be counted has been decoded
+    with (
+        quiet_opencv(),
+        contextlib.suppress(cv2.error, UnicodeError),
+    ):  # what cannot be counted has been decoded
         if (count := cv2.imcount(str(path))) > 1:
             raise DataError(
                 f"{where} holds {count} pictures (pages, or an animation), of which only the first would be read; save each as a file of "
@@ -48,16 +55,22 @@ def _decode_image(content: bytes, where: str) -> np.ndarray:
     refuse_stand_in(content, where)
     if content.startswith(b"\xff\xd8") and not _has_end_of_jpeg(content):
         # Some decoders fill what is missing with gray and only print a warning.
-        raise DataError(f"{where} is truncated: a JPEG that ends after {len(content)} bytes, before its end marker; {AGAIN}")
+        raise DataError(
+            f"{where} is truncated: a JPEG that ends after {len(content)} bytes, before its end marker; {AGAIN}"
+        )
     with quiet_opencv():
         try:
             frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:
             frame = None
     if frame is None:
-        raise DataError(f"{where} cannot be decoded ({len(content)} bytes): it is truncated, damaged, or no picture; {AGAIN}")
+        raise DataError(
+            f"{where} cannot be decoded ({len(content)} bytes): it is truncated, damaged, or no picture; {AGAIN}"
+        )
     if frame.dtype != np.uint8:
-        raise DataError(f"{where} has {frame.dtype.itemsize * 8} bits a channel ({frame.dtype}); only pictures with 8 are read: convert it")
+        raise DataError(
+            f"{where} has {frame.dtype.itemsize * 8} bits a channel ({frame.dtype}); only pictures with 8 are read: convert it"
+        )
     if frame.ndim == 3 and frame.shape[2] == 4:
         frame = frame[:, :, :3]
     if frame.ndim == 3 and frame.shape[2] == 1:
@@ -70,9 +83,11 @@ def _decode_image(content: bytes, where: str) -> np.ndarray:
 
 
 def _has_end_of_jpeg(content: bytes) -> bool:
-    """Whether an end-of-image marker follows the picture's own data (a thumbnail before it has one of its own).
+    """Whether an end-of-image marker follows the picture's own data (a thumbnail before it has one
+    of its own).
 
-    ITU-T T.81, annex B: segments carry their length, up to start of scan; in the data behind, 0xFF is followed by 0x00.
+    ITU-T T.81, annex B: segments carry their length, up to start of scan; in the data behind, 0xFF
+    is followed by 0x00.
     """
     position = 2
     while position + 4 <= len(content) and content[position] == 0xFF:

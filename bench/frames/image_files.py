@@ -6,16 +6,20 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import DataError
-from .endings import IMAGE_ENDINGS
-from .frame_names import NoOrder, order_of
+from bench.errors import DataError
+from bench.frames.endings import IMAGE_ENDINGS
+from bench.frames.frame_names import NoOrder, order_of
 
 
-def numbered_images(folder: Path, paths: Iterable[Path], starts: tuple[int, ...] | None = None) -> dict[int, Path]:
-    """Return the pictures among the files of a folder in their order, by frame number, ascending and without a gap.
+def numbered_images(
+    folder: Path, paths: Iterable[Path], starts: tuple[int, ...] | None = None
+) -> dict[int, Path]:
+    """Return the pictures among the files of a folder in their order, by frame number, ascending
+    and without a gap.
 
-    A lost frame is a jump in what moves, and shifts every label behind it: so a gap is refused. Pictures that are named by the
-    time at which they were taken are in the order of their times, numbered from 0; there a lost one cannot be seen.
+    A lost frame is a jump in what moves, and shifts every label behind it: so a gap is refused.
+    Pictures that are named by the time at which they were taken are in the order of their times,
+    numbered from 0; there a lost one cannot be seen.
 
     Parameters
     ----------
@@ -25,18 +29,26 @@ def numbered_images(folder: Path, paths: Iterable[Path], starts: tuple[int, ...]
 
     Raises
     ------
-    DataError : a picture without a number, two of one number, a missing number, a first number not in `starts`, names that can be
-        read in two ways which contradict each other.
+    DataError : a picture without a number, two of one number, a missing number, a first number not
+        in `starts`, names that can be read in two ways which contradict each other.
     """
-    pictures = [path for path in paths if not path.name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS]
+    pictures = [
+        path
+        for path in paths
+        if not path.name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS
+    ]
     stems: dict[str, Path] = {}
     for path in pictures:
         numbers = re.findall("[0-9]+", path.stem)
         if not numbers:
-            raise DataError(f"{path} has no number in its name, so its place among the frames is unknown; number it, or move it away")
+            raise DataError(
+                f"{path} has no number in its name, so its place among the frames is unknown; number it, or move it away"
+            )
         other = stems.setdefault(path.stem, path)
         if other is not path:
-            raise DataError(f"{other} and {path} have the same frame number, {int(numbers[-1])}; move one away")
+            raise DataError(
+                f"{other} and {path} have the same frame number, {int(numbers[-1])}; move one away"
+            )
     if not pictures:
         return {}
     try:

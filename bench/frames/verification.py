@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..dataset import PARTS, Dataset, Finding, ImageFiles, Part, VideoFile
-from ..errors import DataError
-from .decode import count_frames, read_frames
-from .fingerprint import dataset_fingerprint
-from .image_damage import find_damage
+from bench.contracts.clip import PARTS, Clip, ImageFiles, Part, VideoFile
+from bench.contracts.dataset import Dataset, Finding
+from bench.errors import DataError
+from bench.frames.decode import count_frames, read_frames
+from bench.frames.fingerprint import dataset_fingerprint
+from bench.frames.image_damage import find_damage
 
 MOST = 5
 """Findings of a kind that are printed one by one."""
@@ -48,7 +49,9 @@ class Verification:
         return all(finding.ok for finding in self.findings)
 
     def wrong(self) -> list[str]:
-        """Return what is not as it should be; findings that differ in the clip only become one line."""
+        """Return what is not as it should be; findings that differ in the clip only become one
+        line.
+        """
         lines = []
         bad = [finding for finding in self.findings if not finding.ok]
         for (kind, _), found in groupby(bad, key=_kind):
@@ -65,13 +68,34 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
-        findings = [{"subject": finding.subject, "ok": finding.ok, "text": finding.text} for finding in self.findings]
-        whole = {"dataset": self.dataset, "root": self.root, "ok": self.ok, **self.facts, "summary": list(self.summary)}
-        return {**whole, "advice": list(self.advice), "fingerprint": self.fingerprint, "findings": findings}
+        findings = [
+            {"subject": finding.subject, "ok": finding.ok, "text": finding.text}
+            for finding in self.findings
+        ]
+        whole = {
+            "dataset": self.dataset,
+            "root": self.root,
+            "ok": self.ok,
+            **self.facts,
+            "summary": list(self.summary),
+        }
+        return {
+            **whole,
+            "advice": list(self.advice),
+            "fingerprint": self.fingerprint,
+            "findings": findings,
+        }
 
 
-def verify_dataset(dataset: Dataset, selector: str, roots: Sequence[Path], full: bool = False, step: Step | None = None) -> Verification:
-    """Find a dataset and check it against its integrity constants. What is wrong is a finding, never an exception.
+def verify_dataset(
+    dataset: Dataset,
+    selector: str,
+    roots: Sequence[Path],
+    full: bool = False,
+    step: Step | None = None,
+) -> Verification:
+    """Find a dataset and check it against its integrity constants. What is wrong is a finding,
+    never an exception.
 
     Parameters
     ----------
@@ -82,7 +106,7 @@ def verify_dataset(dataset: Dataset, selector: str, roots: Sequence[Path], full:
         dataset.locate(roots)
     except DataError as error:
         return Verification(selector, "", (), (Finding("place", False, str(error)),))
-    findings = dataset.verify()
+    findings = findings_of(dataset)
     root = dataset.root or Path()
     for one in dataset.passed_over():
         path = one.path.relative_to(root) if one.path.is_relative_to(root) else one.path
@@ -96,7 +120,15 @@ def verify_dataset(dataset: Dataset, selector: str, roots: Sequence[Path], full:
         if not any(str(error) in finding.text for finding in findings):
             findings.append(Finding("fingerprint", False, str(error)))
     summary, facts = _summary(dataset, findings)
-    return Verification(selector, str(dataset.root), summary, tuple(findings), _advice(dataset, findings), fingerprint, facts)
+    return Verification(
+        selector,
+        str(dataset.root),
+        summary,
+        tuple(findings),
+        _advice(dataset, findings),
+        fingerprint,
+        facts,
+    )
 
 
 def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
@@ -125,7 +157,9 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
     return findings
 
 
-def _summary(dataset: Dataset, findings: Sequence[Finding]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _summary(
+    dataset: Dataset, findings: Sequence[Finding]
+) -> tuple[tuple[str, ...], dict[str, Any]]:
     lines: list[str] = []
     facts: dict[str, Any] = {"parts": {}, "label_sets": {}}
     for part in PARTS:
@@ -139,15 +173,25 @@ def _summary(dataset: Dataset, findings: Sequence[Finding]) -> tuple[tuple[str, 
         for number, label_set in enumerate(dataset.available_label_sets()):
             labels = [dataset.labels(clip, label_set) for clip in dataset.clips("test")]
             anomalous, frames = sum(int(one.sum()) for one in labels), sum(map(len, labels))
-            lines.append(f"labels {label_set}{'' if number else ' (default)'}: {anomalous:,} of {frames:,} frames anomalous")
-            facts["label_sets"][label_set] = {"frames": frames, "anomalous_frames": anomalous, "clips": len(labels)}
+            lines.append(
+                f"labels {label_set}{'' if number else ' (default)'}: {anomalous:,} of {frames:,} frames anomalous"
+            )
+            facts["label_sets"][label_set] = {
+                "frames": frames,
+                "anomalous_frames": anomalous,
+                "clips": len(labels),
+            }
     except DataError:
         lines.append("labels: cannot be read")
     masks = sum(finding.subject.startswith("pixel masks") for finding in findings)
     if masks:
         lines.append(f"pixel masks: {masks} test clips")
     facts["pixel_masks"] = masks
-    passed = [_kind_and_name(finding)[1] for finding in findings if finding.ok and finding.subject.startswith(PASSED_OVER)]
+    passed = [
+        _kind_and_name(finding)[1]
+        for finding in findings
+        if finding.ok and finding.subject.startswith(PASSED_OVER)
+    ]
     if passed:
         lines.append(f"passed over: {_some(passed)} (--json tells why)")
     return tuple(lines), facts
@@ -163,11 +207,18 @@ def _count_part(dataset: Dataset, part: Part) -> tuple[str, dict[str, int | None
         except DataError:
             continue  # a finding says why this clip has none
     lengths = dataset.expected.get(part, {})
-    total = dataset.expected_totals.get(part) or (sum(lengths.values()) if lengths and all(lengths.values()) else None)
+    total = dataset.expected_totals.get(part) or (
+        sum(lengths.values()) if lengths and all(lengths.values()) else None
+    )
     line = f"{part}: {len(clips)}{f' of {len(lengths)}' if lengths else ''} clips, {frames:,}{f' of {total:,}' if total else ''} frames"
     if listed and not clips:
         line += f"; lengths of {len(listed)} clips come from the labels"
-    counts = {"clips": len(clips), "clips_expected": len(lengths) or None, "frames": frames, "frames_expected": total}
+    counts = {
+        "clips": len(clips),
+        "clips_expected": len(lengths) or None,
+        "frames": frames,
+        "frames_expected": total,
+    }
     return line, counts
 
 
@@ -175,17 +226,25 @@ def _advice(dataset: Dataset, findings: Sequence[Finding]) -> tuple[str, ...]:
     if all(finding.ok for finding in findings):
         return ()
     try:
-        lacking = [text for text in (dataset.lacks(need) for need in ("lengths", "frames", "train")) if text]
+        lacking = [
+            text
+            for text in (dataset.lacks(need) for need in ("lengths", "frames", "train"))
+            if text
+        ]
         share = dataset.share()
     except DataError:
         lacking, share = [], 0.0
     if not lacking and share < 1:
-        lacking.append(f"runs use the {share:.1%} of the frames that are here, and their rows say so")
+        lacking.append(
+            f"runs use the {share:.1%} of the frames that are here, and their rows say so"
+        )
     return (*dict.fromkeys(lacking), *([dataset.info.obtain] if dataset.info.obtain else []))
 
 
 def _kind(finding: Finding) -> tuple[str, str]:
-    """Return what findings of a group share: the subject without the name in it, and the text without its numbers."""
+    """Return what findings of a group share: the subject without the name in it, and the text
+    without its numbers.
+    """
     return _kind_and_name(finding)[0], _NUMBER.sub("#", finding.text)
 
 
@@ -197,3 +256,92 @@ def _kind_and_name(finding: Finding) -> tuple[str, str]:
 
 def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids) if len(ids) <= MOST else f"{ids[0]}, {ids[1]} ... {ids[-1]}"
+
+
+def findings_of(dataset: Dataset) -> list[Finding]:
+    """Return what a located dataset's files have been compared with, and how they differ."""
+    return dataset.verify(compare_with_expected(dataset))
+
+
+# -- integrity constants -------------------------------------------------------------------------
+
+
+def compare_with_expected(dataset: Dataset) -> list[Finding]:
+    """List, clip by clip, how a dataset differs from its integrity constants; every clip gets one
+    finding.
+    """
+    findings: list[Finding] = []
+    counted: dict[Part, dict[str, int]] = {}
+    for part in PARTS:
+        counted[part] = {}
+        lengths = dataset.expected.get(part, {})
+        try:
+            clips = {clip.id: clip for clip in dataset.clips(part)}
+        except DataError as error:
+            findings.append(Finding(f"{part} clips", False, str(error)))
+            continue
+        if not lengths and not clips:
+            findings.append(Finding(f"{part} clips", False, f"none below {dataset.root}"))
+        for clip_id in sorted(set(lengths) | set(clips)):
+            findings.append(_check_clip(dataset, part, clip_id, clips.get(clip_id), counted[part]))
+        total = dataset.expected_totals.get(part)
+        if total is not None and counted[part].keys() >= lengths.keys():
+            found = sum(counted[part].values())
+            text = f"{found:,} frames" + ("" if found == total else f", {total:,} expected")
+            findings.append(Finding(f"{part} clips together", found == total, text))
+    try:
+        label_sets = dataset.available_label_sets()
+    except DataError as error:
+        if all(finding.text != str(error) for finding in findings):
+            findings.append(Finding("labels", False, str(error)))
+        return findings
+    for label_set in label_sets:
+        findings += _check_label_set(dataset, label_set, counted["test"])
+    return findings
+
+
+def _check_clip(
+    dataset: Dataset, part: Part, clip_id: str, clip: Clip | None, counted: dict[str, int]
+) -> Finding:
+    subject = f"{part} clip {clip_id}"
+    if clip is None or clip.source is None:
+        return Finding(subject, False, "no frames")
+    try:
+        found = counted[clip_id] = count_frames(clip)
+    except DataError as error:
+        return Finding(subject, False, str(error))
+    lengths = dataset.expected.get(part, {})
+    wanted = lengths.get(clip_id, 0)
+    if lengths and clip_id not in lengths:
+        return Finding(subject, False, f"{found} frames, but the dataset has no such clip")
+    if wanted and found != wanted:
+        return Finding(subject, False, f"{found} frames, {wanted} expected")
+    return Finding(subject, True, f"{found} frames")
+
+
+def _check_label_set(dataset: Dataset, label_set: str, counted: Mapping[str, int]) -> list[Finding]:
+    """Check the labels of every test clip; a clip that is not in `counted` has no frames, or they
+    cannot be counted.
+    """
+    findings: list[Finding] = []
+    expected = dataset.expected_anomalous.get(label_set, {})
+    for clip in dataset.clips("test"):
+        subject = f"labels {label_set}, clip {clip.id}"
+        try:
+            labels = dataset.labels(clip, label_set)
+        except DataError as error:
+            findings.append(Finding(subject, False, str(error)))
+            continue
+        length = counted.get(clip.id, clip.length or len(labels))
+        anomalous = int(labels.sum())
+        if len(labels) != length:
+            findings.append(Finding(subject, False, f"{len(labels)} labels for {length} frames"))
+        elif clip.id in expected and expected[clip.id] != anomalous:
+            findings.append(
+                Finding(
+                    subject, False, f"{anomalous} anomalous frames, {expected[clip.id]} expected"
+                )
+            )
+        else:
+            findings.append(Finding(subject, True, f"{anomalous} of {length} frames anomalous"))
+    return findings

@@ -1,11 +1,12 @@
 """The frames of one video file: OpenCV reads them, and PyAV those that OpenCV cannot.
 
-Published numbers were made with OpenCV's frames, so what it reads rightly stays its own. It does not read interlaced video
-(from 4.13 on `read()` then returns a buffer that nobody wrote), nor what its FFmpeg has no decoder for (AV1).
+Published numbers were made with OpenCV's frames, so what it reads rightly stays its own. It does
+not read interlaced video (from 4.13 on `read()` then returns a buffer that nobody wrote), nor what
+its FFmpeg has no decoder for (AV1).
 
-Both hand FFmpeg's frames through the same scaler: on progressive video they are equal to the bit where both carry one
-version of FFmpeg. Interlaced frames come as they are coded, both fields woven into one picture; fields are not
-interpolated. Frames deeper than 8 bits are converted to 8.
+Both hand FFmpeg's frames through the same scaler: on progressive video they are equal to the bit
+where both carry one version of FFmpeg. Interlaced frames come as they are coded, both fields woven
+into one picture; fields are not interpolated. Frames deeper than 8 bits are converted to 8.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset import Clip
-from ..errors import DataError
-from .source_file import quiet_opencv
-from .video_survey import open_container, survey_video
+from bench.contracts.clip import Clip
+from bench.errors import DataError
+from bench.files.source_file import quiet_opencv
+from bench.frames.video_survey import open_container, survey_video
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 ANOTHER = 4.0
-"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not one picture. Chosen here: rounding, and another
-way of interpolating colour, are below 3."""
+"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not one picture. Chosen
+here: rounding, and another way of interpolating colour, are below 3."""
 
 
 def video_frames(clip: Clip, path: Path, anew: bool = False) -> Iterator[tuple[Path, np.ndarray]]:
@@ -51,18 +52,24 @@ def video_frames(clip: Clip, path: Path, anew: bool = False) -> Iterator[tuple[P
         count += 1
         yield path, frame
     if count != survey.frames:
-        raise DataError(f"{where}: {count} frames were read, {survey.frames} are in it; was it changed meanwhile?")
+        raise DataError(
+            f"{where}: {count} frames were read, {survey.frames} are in it; was it changed meanwhile?"
+        )
 
 
 def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
-    """Yield OpenCV's frames, and from the first one on that it did not write, or ends without, PyAV's.
+    """Yield OpenCV's frames, and from the first one on that it did not write, or ends without,
+    PyAV's.
 
-    A buffer that OpenCV leaves unwritten holds what it held before: the first one anything, every other one the frame
-    before it. So these are looked up in PyAV's frames: whether the first is the same picture, and whether a frame that
-    repeats the one before it does so there.
+    A buffer that OpenCV leaves unwritten holds what it held before: the first one anything, every
+    other one the frame before it. So these are looked up in PyAV's frames: whether the first is the
+    same picture, and whether a frame that repeats the one before it does so there.
     """
     picture = _converter()
-    with contextlib.closing(_by_opencv(path)) as own, contextlib.closing(_coded(path, where)) as others:
+    with (
+        contextlib.closing(_by_opencv(path)) as own,
+        contextlib.closing(_coded(path, where)) as others,
+    ):
         numbered = enumerate(others)
         before: np.ndarray | None = None
         theirs: tuple[int, VideoFrame] | None = None
@@ -76,7 +83,11 @@ def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
                 while theirs is not None and theirs[0] < index - 1:
                     theirs = next(numbered, None)
                 last, theirs = theirs, next(numbered, None)
-                written = last is not None and theirs is not None and _equal(picture(theirs[1]), picture(last[1]))
+                written = (
+                    last is not None
+                    and theirs is not None
+                    and _equal(picture(theirs[1]), picture(last[1]))
+                )
             if not written:
                 if index > 1 and before is not None:
                     yield before
@@ -94,7 +105,11 @@ def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
 
 def _equal(frame: np.ndarray, other: np.ndarray) -> bool:
     middle = len(frame) // 2
-    return frame.shape == other.shape and np.array_equal(frame[middle], other[middle]) and np.array_equal(frame, other)
+    return (
+        frame.shape == other.shape
+        and np.array_equal(frame[middle], other[middle])
+        and np.array_equal(frame, other)
+    )
 
 
 def _one_picture(frame: np.ndarray, other: np.ndarray) -> bool:
@@ -109,10 +124,12 @@ def _by_opencv(path: Path) -> Generator[np.ndarray, None, None]:
     """Yield what OpenCV's FFmpeg decodes; nothing where it cannot open the video."""
     import cv2
 
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET: what is wrong is an error of ours
+    os.environ.setdefault(
+        "OPENCV_FFMPEG_LOGLEVEL", "-8"
+    )  # AV_LOG_QUIET: what is wrong is an error of ours
     with quiet_opencv():
-        # Left to itself OpenCV takes a name with digits for a sequence of pictures when the video cannot be opened;
-        # and it crashes on a str that is not UTF-8.
+        # Left to itself OpenCV takes a name with digits for a sequence of pictures when the video
+        # cannot be opened; and it crashes on a str that is not UTF-8.
         video: Any = cv2.VideoCapture(os.fsencode(path.absolute()), cv2.CAP_FFMPEG)  # type: ignore[call-overload]
     try:
         while True:
@@ -147,7 +164,9 @@ def _converter() -> Callable[[VideoFrame], np.ndarray]:
     reformatter = VideoReformatter()  # one for all frames: each makes its tables anew
 
     def picture(frame: VideoFrame) -> np.ndarray:
-        found: np.ndarray = reformatter.reformat(frame, format="bgr24", interpolation="BICUBIC").to_ndarray()
+        found: np.ndarray = reformatter.reformat(
+            frame, format="bgr24", interpolation="BICUBIC"
+        ).to_ndarray()
         quarters, rest = divmod(frame.rotation, 90)
         return found if rest or not quarters else np.ascontiguousarray(np.rot90(found, quarters))
 

@@ -1,7 +1,9 @@
-"""What a video holds, found by decoding it once with PyAV: how many frames, when each is shown, and who reads them.
+"""What a video holds, found by decoding it once with PyAV: how many frames, when each is shown, and
+who reads them.
 
-PyAV, unlike OpenCV, tells which packets and frames are damaged, which frames are interlaced, and every time stamp. A survey
-is remembered in the cache folder by the file's path, size and time of change, and by the versions of both decoders.
+PyAV, unlike OpenCV, tells which packets and frames are damaged, which frames are interlaced, and
+every time stamp. A survey is remembered in the cache folder by the file's path, size and time of
+change, and by the versions of both decoders.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
-from .cache import cache_folder, replacing
-from .containers import indexed_frames, refuse_incomplete
-from .source_file import AGAIN, refuse_stand_in
+from bench.errors import DataError
+from bench.files.cache import cache_folder, replacing
+from bench.files.source_file import AGAIN, refuse_stand_in
+from bench.frames.containers import indexed_frames, refuse_incomplete
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -35,17 +37,21 @@ FORMAT = 1
 """Of the remembered surveys; another one is made anew."""
 ANEW = "if it was recorded like this, encode it again (`ffmpeg -i FILE NEW.mp4`)"
 ROUNDED = 0.0015
-"""Seconds by which a time stamp may differ from number / rate and mean the same: Matroska and FLV count milliseconds."""
+"""Seconds by which a time stamp may differ from number / rate and mean the same: Matroska and FLV
+count milliseconds."""
 NOT_IMPLEMENTED = (errno.ENOSYS, 0x45574150)
-"""Errors of a decoder that cannot decode such a stream: ENOSYS, and FFmpeg's AVERROR_PATCHWELCOME."""
+"""Errors of a decoder that cannot decode such a stream: ENOSYS, and FFmpeg's
+AVERROR_PATCHWELCOME."""
 MOST_FRAMES_A_SECOND = 1000
 """A container that states more states none."""
 REPORT_EVERY = 50
 """Frames between two calls of `step`."""
 CHECKED = frozenset({"mjpeg", "ffv1", "png"})
-"""Codecs whose damage FFmpeg only marks when it is asked to stop there; the rest of such a picture is left unwritten."""
+"""Codecs whose damage FFmpeg only marks when it is asked to stop there; the rest of such a picture
+is left unwritten."""
 JOINED_ANYWHERE = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v"})
-"""Demuxers (FFmpeg's names) of streams without an index: they may begin, or be joined, in the middle of a group of pictures."""
+"""Demuxers (FFmpeg's names) of streams without an index: they may begin, or be joined, in the
+middle of a group of pictures."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ class Survey:
     frames : how many are shown: those that an edit list hides are not counted.
     interlaced : whether any frame is flagged so, anywhere in the file.
     rate : frames a second, on average; None where the file says nothing that can be.
-    times : (N,) seconds from the first frame on at which each is shown, to a microsecond, where these are not number / rate.
+    times : (N,) seconds from the first frame on at which each is shown, to a microsecond, where
+        these are not number / rate.
     """
 
     frames: int
@@ -66,7 +73,9 @@ class Survey:
     times: tuple[float, ...] | None = None
 
 
-def survey_video(path: Path, where: str, step: Callable[[int], None] | None = None, anew: bool = False) -> Survey:
+def survey_video(
+    path: Path, where: str, step: Callable[[int], None] | None = None, anew: bool = False
+) -> Survey:
     """Return what a video holds, from the cache where it has not changed since.
 
     Parameters
@@ -77,7 +86,8 @@ def survey_video(path: Path, where: str, step: Callable[[int], None] | None = No
 
     Raises
     ------
-    DataError : the file is missing, truncated, damaged, no video, or of a codec that cannot be decoded.
+    DataError : the file is missing, truncated, damaged, no video, or of a codec that cannot be
+        decoded.
     """
     try:
         with path.open("rb") as file:
@@ -94,7 +104,9 @@ def survey_video(path: Path, where: str, step: Callable[[int], None] | None = No
 
 
 def estimated_frames(path: Path, where: str) -> int:
-    """Return the frames of a video as far as known without decoding: those of its survey, or what its header says, at least 1."""
+    """Return the frames of a video as far as known without decoding: those of its survey, or what
+    its header says, at least 1.
+    """
     known = _remembered(path)
     if known is not None:
         return known.frames
@@ -106,7 +118,8 @@ def estimated_frames(path: Path, where: str) -> int:
 
 @contextlib.contextmanager
 def open_container(path: Path, where: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video with PyAV, and give its container and the stream that is shown; nothing but that file is opened.
+    """Open a video with PyAV, and give its container and the stream that is shown; nothing but that
+    file is opened.
 
     Raises
     ------
@@ -116,13 +129,16 @@ def open_container(path: Path, where: str) -> Iterator[tuple[InputContainer, Vid
 
     av.logging.set_level(None)  # an error of ours says the same, with file and frame
     try:
-        # An absolute path is never taken for a protocol, and a file cannot make FFmpeg open another one or an address.
+        # An absolute path is never taken for a protocol, and a file cannot make FFmpeg open another
+        # one or an address.
         options = {"protocol_whitelist": "file"}
         container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
     except OSError as error:
         raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise DataError(f"{where} cannot be opened as a video: it is truncated, damaged, or of an unknown kind; {AGAIN}") from error
+        raise DataError(
+            f"{where} cannot be opened as a video: it is truncated, damaged, or of an unknown kind; {AGAIN}"
+        ) from error
     with container:
         stream = container.streams.best("video")
         if stream is None:
@@ -133,7 +149,8 @@ def open_container(path: Path, where: str) -> Iterator[tuple[InputContainer, Vid
 def _decoded(path: Path, where: str, step: Callable[[int], None]) -> Survey:
     with open_container(path, where) as (container, stream):
         codec = _codec(container, stream, where)
-        # Threads that decode a frame each lose errors, and hand frames over before these are marked as damaged.
+        # Threads that decode a frame each lose errors, and hand frames over before these are marked
+        # as damaged.
         stream.thread_type = "SLICE"
         if codec in CHECKED:
             stream.codec_context.options = {"err_detect": "crccheck+explode"}
@@ -152,14 +169,20 @@ def _decoded(path: Path, where: str, step: Callable[[int], None]) -> Survey:
                     step(frames)
         stored = indexed_frames(path)
         if stored > packets:
-            raise DataError(f"{where} is damaged: it holds {stored} frames, of which {packets} can be found; {AGAIN}")
+            raise DataError(
+                f"{where} is damaged: it holds {stored} frames, of which {packets} can be found; {AGAIN}"
+            )
         if not frames:
-            raise DataError(f"{where} is damaged: nothing can be decoded of its {packets} packets of {codec}; {AGAIN}")
+            raise DataError(
+                f"{where} is damaged: nothing can be decoded of its {packets} packets of {codec}; {AGAIN}"
+            )
         rate, times = _timing(stream, stamps)
         return Survey(frames, interlaced, rate, times)
 
 
-def _packets(container: InputContainer, stream: VideoStream, codec: str, where: str) -> Iterator[tuple[Packet, list[VideoFrame]]]:
+def _packets(
+    container: InputContainer, stream: VideoStream, codec: str, where: str
+) -> Iterator[tuple[Packet, list[VideoFrame]]]:
     """Yield each packet and the frames that come out with it; refuse what is damaged."""
     from av.error import FFmpegError
 
@@ -170,11 +193,15 @@ def _packets(container: InputContainer, stream: VideoStream, codec: str, where: 
         try:
             packet = next(packets, None)
         except FFmpegError as error:
-            raise DataError(f"{where} is damaged after {frames} frames: {error.strerror}; {AGAIN}") from error
+            raise DataError(
+                f"{where} is damaged after {frames} frames: {error.strerror}; {AGAIN}"
+            ) from error
         if packet is None:
             return
         if packet.is_corrupt and not lenient:
-            raise DataError(f"{where} is damaged or truncated after {frames} frames: a packet is incomplete; {AGAIN}")
+            raise DataError(
+                f"{where} is damaged or truncated after {frames} frames: a packet is incomplete; {AGAIN}"
+            )
         try:
             decoded = packet.decode()
         except FFmpegError as error:
@@ -215,17 +242,25 @@ def _no_decoder(codec: str, where: str) -> DataError:
     )
 
 
-def _timing(stream: VideoStream, stamps: Sequence[int | None]) -> tuple[float | None, tuple[float, ...] | None]:
-    """Return the frames a second, and the time of each frame where the rate alone does not tell it."""
+def _timing(
+    stream: VideoStream, stamps: Sequence[int | None]
+) -> tuple[float | None, tuple[float, ...] | None]:
+    """Return the frames a second, and the time of each frame where the rate alone does not tell
+    it.
+    """
     rate = _stated_rate(stream)
     known = [stamp for stamp in stamps if stamp is not None]
     if len(known) < max(2, len(stamps)) or stream.time_base is None:
         return rate, None
     unit = float(stream.time_base)
     times = (np.array(known, np.float64) - known[0]) * unit
-    if (np.diff(times) <= 0).any():  # some muxers and decoders count frames in the order of their packets
+    if (
+        np.diff(times) <= 0
+    ).any():  # some muxers and decoders count frames in the order of their packets
         return rate, None
-    if rate is not None and np.abs(times - np.arange(len(times)) / rate).max() <= max(unit, ROUNDED):
+    if rate is not None and np.abs(times - np.arange(len(times)) / rate).max() <= max(
+        unit, ROUNDED
+    ):
         return rate, None
     return float(round((len(times) - 1) / times[-1], 6)), tuple(np.round(times, 6).tolist())
 
@@ -237,7 +272,8 @@ def _stated_rate(stream: VideoStream) -> float | None:
     return None
 
 
-# ------------------------------------------------------------------------------------------------------------ remembered
+# ------------------------------------------------------------------------------------------------------------
+# remembered
 
 
 def _remembered(path: Path) -> Survey | None:
@@ -253,7 +289,10 @@ def _remembered(path: Path) -> Survey | None:
 
 def _remember(path: Path, survey: Survey) -> None:
     """Keep a survey. A cache that cannot be written costs a second decoding, no error."""
-    with contextlib.suppress(DataError, OSError), replacing(_file(path), "a video's survey") as file:
+    with (
+        contextlib.suppress(DataError, OSError),
+        replacing(_file(path), "a video's survey") as file,
+    ):
         file.write(json.dumps({"video": _identity(path), "survey": asdict(survey)}).encode())
 
 

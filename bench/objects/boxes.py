@@ -2,8 +2,9 @@
 
     {"size": [360, 240], "clips": {"01": [[[41.1, 179.3, 53.9, 216.7, 0.996], ...], [], ...], ...}}
 
-`size` is [width, height] of the pictures that the boxes refer to; `clips[id][frame]` lists [x1, y1, x2, y2, score] in pixels,
-origin top left. `part`, where present, is "train" or "test". Other fields are for readers.
+`size` is [width, height] of the pictures that the boxes refer to; `clips[id][frame]` lists [x1, y1,
+x2, y2, score] in pixels, origin top left. `part`, where present, is "train" or "test". Other fields
+are for readers.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset import PARTS, Clip, Part
-from ..errors import DataError
-from ..frames.source_file import LFS_POINTER
-from ..plugins.parameters import parameter
-from .detector import Detector
+from bench.contracts.clip import PARTS, Clip, Part
+from bench.contracts.detector import Detector
+from bench.contracts.parameters import parameter
+from bench.errors import DataError
+from bench.files.source_file import LFS_POINTER
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class BoxesDetector(Detector):
     class Parameters:
         """Where the boxes are."""
 
-        path: str = parameter(doc="JSON file; {dataset} and {part} (train, test) are replaced by their names.")
+        path: str = parameter(
+            doc="JSON file; {dataset} and {part} (train, test) are replaced by their names."
+        )
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
@@ -53,7 +56,9 @@ class BoxesDetector(Detector):
         self._dataset = ""
 
     def check(self, dataset: str) -> None:
-        """Raise DataError if the file for the training part, which masks are drawn from, is missing or of another form."""
+        """Raise DataError if the file for the training part, which masks are drawn from, is missing
+        or of another form.
+        """
         self._file(self._path(dataset, "train"))
 
     def key(self, dataset: str) -> str:
@@ -74,23 +79,34 @@ class BoxesDetector(Detector):
 
         Raises
         ------
-        DataError : the clip is not in the file, has another number of frames, or a box is no box, with its place.
+        DataError : the clip is not in the file, has another number of frames, or a box is no box,
+            with its place.
         """
         file = self._boxes(clip)
         if clip.id not in file.clips:
             some = ", ".join(sorted(file.clips)[:5]) or "none"
-            raise DataError(f"{file.path} has no boxes of clip {clip.id!r} of {self._dataset}; it has {len(file.clips)} clips: {some}")
+            raise DataError(
+                f"{file.path} has no boxes of clip {clip.id!r} of {self._dataset}; it has {len(file.clips)} clips: {some}"
+            )
         frames = file.clips[clip.id]
         where = f"{file.path}: clips[{clip.id!r}]"
         if not isinstance(frames, list):
-            raise DataError(f"{where} is {_kind(frames)}, expected a list with one list of boxes a frame")
+            raise DataError(
+                f"{where} is {_kind(frames)}, expected a list with one list of boxes a frame"
+            )
         if len(frames) != length:
-            raise DataError(f"{where} has boxes of {len(frames)} frames, the clip has {length}: they are of another version of the dataset")
+            raise DataError(
+                f"{where} has boxes of {len(frames)} frames, the clip has {length}: they are of another version of the dataset"
+            )
         width, height = file.size
-        return (height, width), [_frame_boxes(boxes, f"{where}[{index}]") for index, boxes in enumerate(frames)]
+        return (height, width), [
+            _frame_boxes(boxes, f"{where}[{index}]") for index, boxes in enumerate(frames)
+        ]
 
     def _path(self, dataset: str, part: Part) -> Path:
-        return Path(str(self.parameters.path).replace("{dataset}", dataset).replace("{part}", part)).expanduser()
+        return Path(
+            str(self.parameters.path).replace("{dataset}", dataset).replace("{part}", part)
+        ).expanduser()
 
     def _content(self, path: Path) -> bytes:
         try:
@@ -118,8 +134,12 @@ class BoxesDetector(Detector):
 
 def _parse(content: bytes, path: Path) -> _Boxes:
     if content.startswith(LFS_POINTER):
-        raise DataError(f"{path} is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull` in its repository")
-    if content[:1] == b"\x80" or content.rstrip().endswith(b"."):  # every pickle ends with its STOP code, '.'; no JSON does
+        raise DataError(
+            f"{path} is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull` in its repository"
+        )
+    if content[:1] == b"\x80" or content.rstrip().endswith(
+        b"."
+    ):  # every pickle ends with its STOP code, '.'; no JSON does
         raise DataError(
             f"{path} is a Python pickle under another name, not JSON; it is not loaded, since loading one can run any code. "
             "Write the boxes as JSON: {size, clips[id][frame] = [[x1, y1, x2, y2, score], ...]}"
@@ -127,23 +147,43 @@ def _parse(content: bytes, path: Path) -> _Boxes:
     try:
         data = json.loads(content)
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from error
+        raise DataError(
+            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        ) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not JSON: no text at byte {error.start} ({error.reason})") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+        raise DataError(
+            f"{path}: not JSON: no text at byte {error.start} ({error.reason})"
+        ) from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a number of thousands of digits, brackets within brackets
         raise DataError(f"{path}: not to be read: {error}") from error
     if not isinstance(data, dict):
-        raise DataError(f"{path} is {_kind(data)}, expected an object with the fields 'size' and 'clips'")
+        raise DataError(
+            f"{path} is {_kind(data)}, expected an object with the fields 'size' and 'clips'"
+        )
     for field in ("size", "clips"):
         if field not in data:
-            raise DataError(f"{path} has no field {field!r}; its fields are: {', '.join(sorted(data)) or 'none'}")
+            raise DataError(
+                f"{path} has no field {field!r}; its fields are: {', '.join(sorted(data)) or 'none'}"
+            )
     size, clips = data["size"], data["clips"]
-    if not (isinstance(size, list) and len(size) == 2 and all(type(value) is int and value > 0 for value in size)):
+    if not (
+        isinstance(size, list)
+        and len(size) == 2
+        and all(type(value) is int and value > 0 for value in size)
+    ):
         raise DataError(f"{path}: 'size' is {size!r}, expected [width, height] in whole pixels")
     if not isinstance(clips, dict):
-        raise DataError(f"{path}: 'clips' is {_kind(clips)}, expected an object: clip id -> list with one list of boxes a frame")
+        raise DataError(
+            f"{path}: 'clips' is {_kind(clips)}, expected an object: clip id -> list with one list of boxes a frame"
+        )
     return _Boxes(
-        path, data.get("part"), (size[0], size[1]), {unicodedata.normalize("NFC", clip): frames for clip, frames in clips.items()}
+        path,
+        data.get("part"),
+        (size[0], size[1]),
+        {unicodedata.normalize("NFC", clip): frames for clip, frames in clips.items()},
     )
 
 
@@ -151,11 +191,17 @@ def _frame_boxes(boxes: Any, where: str) -> np.ndarray:
     if not isinstance(boxes, list):
         raise DataError(f"{where} is {_kind(boxes)}, expected a list of boxes")
     for index, box in enumerate(boxes):
-        if not (isinstance(box, list) and len(box) == 5 and all(_is_finite(value) for value in box)):
-            raise DataError(f"{where}[{index}] is {json.dumps(box)[:80]}, expected [x1, y1, x2, y2, score], five finite numbers")
+        if not (
+            isinstance(box, list) and len(box) == 5 and all(_is_finite(value) for value in box)
+        ):
+            raise DataError(
+                f"{where}[{index}] is {json.dumps(box)[:80]}, expected [x1, y1, x2, y2, score], five finite numbers"
+            )
         x1, y1, x2, y2, score = box
         if x2 < x1 or y2 < y1:
-            raise DataError(f"{where}[{index}] = {box}: x2 and y2 must not lie before x1 and y1 (not [x, y, width, height])")
+            raise DataError(
+                f"{where}[{index}] = {box}: x2 and y2 must not lie before x1 and y1 (not [x, y, width, height])"
+            )
         if not 0 <= score <= 1:
             raise DataError(f"{where}[{index}] = {box}: the score must lie within 0..1")
     return np.array(boxes, dtype=np.float64).reshape(-1, 5)
@@ -166,5 +212,12 @@ def _is_finite(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
+    kinds = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        int: "a number",
+        float: "a number",
+        bool: "true or false",
+    }
     return "null" if value is None else kinds.get(type(value), type(value).__name__)

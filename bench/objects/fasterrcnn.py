@@ -1,4 +1,6 @@
-"""Detector `fasterrcnn`: torchvision's Faster R-CNN (ResNet-50 FPN, version 2), trained on COCO. Never downloads its weights."""
+"""Detector `fasterrcnn`: torchvision's Faster R-CNN (ResNet-50 FPN, version 2), trained on COCO.
+Never downloads its weights.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset import Clip
-from ..errors import DataError
-from ..frames.source_file import LFS_POINTER
-from ..plugins.parameters import parameter
-from .detector import Detector
+from bench.contracts.clip import Clip
+from bench.contracts.detector import Detector
+from bench.contracts.parameters import parameter
+from bench.errors import DataError
+from bench.files.source_file import LFS_POINTER
 
 # torchvision/models/detection/faster_rcnn.py, FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
 WEIGHTS_FILE = "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
@@ -27,7 +29,9 @@ CLASSES = 91
 
 
 def weights_folder() -> Path:
-    """Return where torchvision keeps weights: `torch.hub.get_dir()/checkpoints`, found without importing torch."""
+    """Return where torchvision keeps weights: `torch.hub.get_dir()/checkpoints`, found without
+    importing torch.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", str(Path(cache) / "torch"))
     return Path(home).expanduser() / "hub" / "checkpoints"
@@ -46,7 +50,9 @@ class FasterRCNNDetector(Detector):
     class Parameters:
         """Weights, and what counts as found."""
 
-        weights: str = parameter("", doc=f"File with the weights; without it, {WEIGHTS_FILE} in torchvision's cache.")
+        weights: str = parameter(
+            "", doc=f"File with the weights; without it, {WEIGHTS_FILE} in torchvision's cache."
+        )
         threshold: float = parameter(
             0.5,
             minimum=0.0,
@@ -55,10 +61,16 @@ class FasterRCNNDetector(Detector):
             doc="Boxes with a lower score are no objects.",
         )
         batch: int = parameter(
-            2, unit="frames", minimum=1, source="no source: chosen here because of memory", doc="Frames in the network at once."
+            2,
+            unit="frames",
+            minimum=1,
+            source="no source: chosen here because of memory",
+            doc="Frames in the network at once.",
         )
         device: str = parameter(
-            "auto", source="no source: chosen here", doc="Where the network runs: cpu, cuda, cuda:1; auto: the first GPU, else the CPU."
+            "auto",
+            source="no source: chosen here",
+            doc="Where the network runs: cpu, cuda, cuda:1; auto: the first GPU, else the CPU.",
         )
 
     def __init__(self, parameters: Any = None) -> None:
@@ -68,7 +80,9 @@ class FasterRCNNDetector(Detector):
         self._hash: tuple[tuple[str, int, int], str] | None = None
 
     def check(self, dataset: str) -> None:
-        """Raise DataError if the weights are missing, or not those that their file name promises."""
+        """Raise DataError if the weights are missing, or not those that their file name
+        promises.
+        """
         self._digest()
 
     def key(self, dataset: str) -> str:
@@ -86,12 +100,17 @@ class FasterRCNNDetector(Detector):
         import torch
 
         if self._network is None:
-            raise DataError(f"clip {clip.id}: detector {self.name} was asked for boxes before begin()")
+            raise DataError(
+                f"clip {clip.id}: detector {self.name} was asked for boxes before begin()"
+            )
         found: list[np.ndarray] = []
         for start in range(0, len(frames), self.parameters.batch):
             batch = frames[start : start + self.parameters.batch]
             # A copy: torch refuses to share memory with arrays that may not be written.
-            pictures = [torch.from_numpy(frame.copy()).permute(2, 0, 1).to(self._device) / 255 for frame in batch]
+            pictures = [
+                torch.from_numpy(frame.copy()).permute(2, 0, 1).to(self._device) / 255
+                for frame in batch
+            ]
             with torch.inference_mode():
                 results = self._network(pictures)
             for result in results:
@@ -101,10 +120,15 @@ class FasterRCNNDetector(Detector):
         return found
 
     def _path(self) -> Path:
-        return Path(self.parameters.weights).expanduser() if self.parameters.weights else weights_folder() / WEIGHTS_FILE
+        return (
+            Path(self.parameters.weights).expanduser()
+            if self.parameters.weights
+            else weights_folder() / WEIGHTS_FILE
+        )
 
     def _digest(self) -> str:
-        """Return the SHA-256 of the weights, once a file, checked against the hash in its name as torch.hub does.
+        """Return the SHA-256 of the weights, once a file, checked against the hash in its name as
+        torch.hub does.
 
         Raises
         ------
@@ -117,17 +141,24 @@ class FasterRCNNDetector(Detector):
             if self._hash is None or self._hash[0] != identity:
                 with path.open("rb") as file:
                     if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                        raise DataError(f"{path} is a Git LFS pointer, not the weights; fetch them with `git lfs pull` in its repository")
+                        raise DataError(
+                            f"{path} is a Git LFS pointer, not the weights; fetch them with `git lfs pull` in its repository"
+                        )
                     file.seek(0)
                     self._hash = (identity, hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
-            where = "" if self.parameters.weights else f" (torchvision's cache, by TORCH_HOME: {weights_folder()})"
+            where = (
+                ""
+                if self.parameters.weights
+                else f" (torchvision's cache, by TORCH_HOME: {weights_folder()})"
+            )
             raise DataError(
                 f"detector fasterrcnn: no weights: {path}{where}: {error.strerror or error}. Nothing is downloaded here: "
                 f"fetch {WEIGHTS_URL} and put it there, give another place with 'fasterrcnn[weights=FILE]', "
                 "or use --detector motion, which needs none"
             ) from error
-        # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and the '.'.
+        # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and
+        # the '.'.
         promised = re.search(r"-([a-f0-9]{8,})\.", path.name)
         if promised and not self._hash[1].startswith(promised[1]):
             raise DataError(
@@ -142,16 +173,30 @@ class FasterRCNNDetector(Detector):
         path = self._path()
         try:
             with warnings.catch_warnings():
-                # Of files that were not written by torch; those it cannot read become an error below.
-                warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
+                # Of files that were not written by torch; those it cannot read become an error
+                # below.
+                warnings.filterwarnings(
+                    "ignore", message="Detected pickle protocol", category=UserWarning
+                )
                 state = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-            raise DataError(f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}") from error
+        except (
+            pickle.UnpicklingError,
+            RuntimeError,
+            EOFError,
+            ValueError,
+            KeyError,
+            OSError,
+        ) as error:
+            raise DataError(
+                f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
+            ) from error
         network = _build()
         try:
             network.load_state_dict(state)
         except (RuntimeError, TypeError, AttributeError) as error:
-            raise DataError(f"{path} has no weights of torchvision's fasterrcnn_resnet50_fpn_v2: {_first_line(error)}") from error
+            raise DataError(
+                f"{path} has no weights of torchvision's fasterrcnn_resnet50_fpn_v2: {_first_line(error)}"
+            ) from error
         name = self.parameters.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -159,7 +204,9 @@ class FasterRCNNDetector(Detector):
             self._device = torch.device(name)
             self._network = network.eval().to(self._device)
         except (RuntimeError, AssertionError) as error:
-            raise DataError(f"detector fasterrcnn: device {name!r} cannot be used: {_first_line(error)}") from error
+            raise DataError(
+                f"detector fasterrcnn: device {name!r} cannot be used: {_first_line(error)}"
+            ) from error
 
 
 def _build() -> Any:

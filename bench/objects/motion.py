@@ -1,4 +1,6 @@
-"""Detector `motion`: what differs from the background of its clip. Needs no weights; finds nothing that stands still."""
+"""Detector `motion`: what differs from the background of its clip. Needs no weights; finds nothing
+that stands still.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset import Clip
-from ..errors import DataError
-from ..frames.decode import count_frames, read_frames
-from ..plugins.parameters import parameter
-from .detector import Detector
+from bench.contracts.clip import Clip
+from bench.contracts.detector import Detector
+from bench.contracts.parameters import parameter
+from bench.errors import DataError
+from bench.frames.decode import count_frames, read_frames
 
 FOREGROUND = 255
 """What OpenCV's subtractor gives to moving pixels; shadows are 127, the background is 0."""
@@ -21,9 +23,9 @@ FOREGROUND = 255
 class MotionDetector(Detector):
     """Connected components of OpenCV's MOG2 background subtraction, shadows removed.
 
-    The background is learned first, from frames evenly spaced over the whole clip, and then stays as it is: benchmark clips
-    are short (48 frames in the demo), and a model that learns as it goes would be blind for their first half. Deterministic.
-    Every box has the score 1.
+    The background is learned first, from frames evenly spaced over the whole clip, and then stays
+    as it is: benchmark clips are short (48 frames in the demo), and a model that learns as it goes
+    would be blind for their first half. Deterministic. Every box has the score 1.
     """
 
     name = "motion"
@@ -71,30 +73,44 @@ class MotionDetector(Detector):
         import cv2
 
         length = count_frames(clip)
-        chosen = set(np.linspace(0, length - 1, min(self.parameters.samples, length)).round().astype(int).tolist())
-        self._subtractor = cv2.createBackgroundSubtractorMOG2(len(chosen), self.parameters.threshold, True)
+        chosen = set(
+            np.linspace(0, length - 1, min(self.parameters.samples, length))
+            .round()
+            .astype(int)
+            .tolist()
+        )
+        self._subtractor = cv2.createBackgroundSubtractorMOG2(
+            len(chosen), self.parameters.threshold, True
+        )
         self._subtractor.setBackgroundRatio(self.parameters.background)
         seen = 0
         for index, frame in enumerate(read_frames(clip)):
             if index in chosen:
                 seen += 1
-                # 1/n: all samples weigh the same. OpenCV's own rate favours the first ones, and would take for background
-                # whoever stands in them.
+                # 1/n: all samples weigh the same. OpenCV's own rate favours the first ones, and
+                # would take for background whoever stands in them.
                 self._subtractor.apply(frame, None, 1 / seen)
 
     def detect(self, clip: Clip, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the boxes of what moves in each frame."""
         if self._subtractor is None:
-            raise DataError(f"clip {clip.id}: detector {self.name} was asked for boxes before begin()")
+            raise DataError(
+                f"clip {clip.id}: detector {self.name} was asked for boxes before begin()"
+            )
         return [self._boxes(frame) for frame in frames]
 
     def _boxes(self, frame: np.ndarray) -> np.ndarray:
         import cv2
 
         moving = (self._subtractor.apply(frame, None, 0) == FOREGROUND).astype(np.uint8)
-        # Opening takes single noisy pixels away, closing joins the parts of one body; sizes chosen here, on Ped2.
-        moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
-        moving = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+        # Opening takes single noisy pixels away, closing joins the parts of one body; sizes chosen
+        # here, on Ped2.
+        moving = cv2.morphologyEx(
+            moving, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+        )
+        moving = cv2.morphologyEx(
+            moving, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+        )
         _, _, found, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
         found = found[1:]  # the first is the background
         found = found[found[:, cv2.CC_STAT_AREA] >= self.parameters.minimum_area * moving.size]

@@ -1,1 +1,3 @@
-"""Hook specifications, the registry of what is installed, the selection syntax, and parameter schemas."""
+"""Hook specifications, the registry of what is installed, the selection syntax, and parameter
+schemas.
+"""

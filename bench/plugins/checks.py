@@ -1,4 +1,6 @@
-"""What a plugin's hooks may return. Each check raises BrokenPlugin with a reason that its author can act on."""
+"""What a plugin's hooks may return. Each check raises BrokenPlugin with a reason that its author
+can act on.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import bench
-
-from ..method import NEEDS
-from .parameters import check_value, schema
-from .plugin_files import BrokenPlugin
-from .profiles import OVERRIDES
-from .syntax import nearest
+from bench.contracts.method import NEEDS
+from bench.contracts.parameters import check_value, schema
+from bench.plugins.plugin_files import BrokenPlugin
+from bench.plugins.profiles import OVERRIDES
+from bench.plugins.syntax import nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-KINDS = ("methods", "datasets", "detectors", "creators", "protocols", "metrics", "executors", "observers")
+KINDS = (
+    "methods",
+    "datasets",
+    "detectors",
+    "creators",
+    "protocols",
+    "metrics",
+    "executors",
+    "observers",
+)
 HOOKS = {
     "bench_methods": "methods",
     "bench_datasets": "datasets",
@@ -70,14 +80,20 @@ def check_offers(hook: str, offered: Any) -> dict[str, Any]:
 
 
 def _shown(thing: Any) -> str:
-    return f"the class {thing.__name__}" if isinstance(thing, type) else f"an object of type {type(thing).__name__}"
+    return (
+        f"the class {thing.__name__}"
+        if isinstance(thing, type)
+        else f"an object of type {type(thing).__name__}"
+    )
 
 
 def _check_name(what: str, name: Any) -> None:
     if not isinstance(name, str) or not name:
         raise BrokenPlugin(f'{what} has no name; write name = "..." in it')
     if not NAME.fullmatch(name):
-        raise BrokenPlugin(f"{what}: the name {name!r} must be lower-case letters, digits and hyphens, like 'my-method'")
+        raise BrokenPlugin(
+            f"{what}: the name {name!r} must be lower-case letters, digits and hyphens, like 'my-method'"
+        )
     if name == "all":
         raise BrokenPlugin(f"{what}: 'all' is the name of a group; choose another")
 
@@ -93,33 +109,50 @@ def _check_class(hook: str, cls: Any, base: Any, wanted: str) -> None:
         hint = "; offer the class, not an instance" if isinstance(cls, base) else ""
         raise BrokenPlugin(f"{hook}() offers {_shown(cls)}, expected {wanted}{hint}")
     if not issubclass(cls, base):
-        raise BrokenPlugin(f"{hook}() offers the class {cls.__name__}, which is not derived from bench.{base.__name__}")
+        raise BrokenPlugin(
+            f"{hook}() offers the class {cls.__name__}, which is not derived from bench.{base.__name__}"
+        )
     kind = HOOKS[hook]
     _check_name(cls.__name__, getattr(cls, "name", None))
     if getattr(cls, "published_only", ""):
         _check_info(cls, kind)
         return
-    required = ("known_boxes",) if kind == "detectors" and not getattr(cls, "needs_frames", True) else _REQUIRED[kind]
+    required = (
+        ("known_boxes",)
+        if kind == "detectors" and not getattr(cls, "needs_frames", True)
+        else _REQUIRED[kind]
+    )
     for function in required:
         if inspect.getattr_static(cls, function) is inspect.getattr_static(base, function):
             arguments = ", ".join(inspect.signature(getattr(base, function)).parameters)
-            raise BrokenPlugin(f"{cls.__name__} has no {function}(); write def {function}({arguments})")
+            raise BrokenPlugin(
+                f"{cls.__name__} has no {function}(); write def {function}({arguments})"
+            )
     if kind == "methods":
         _check_method(cls)
     _check_info(cls, kind)
-    _check_init(cls, ("window", "parameters=None", "to_range=None") if kind == "creators" else ("parameters=None",))
+    _check_init(
+        cls,
+        ("window", "parameters=None", "to_range=None")
+        if kind == "creators"
+        else ("parameters=None",),
+    )
     _check_parameters(cls)
 
 
 def _check_method(cls: Any) -> None:
     if issubclass(cls, bench.NetworkMethod):
         for function in ("window", "build"):
-            if inspect.getattr_static(cls, function) is inspect.getattr_static(bench.NetworkMethod, function):
+            if inspect.getattr_static(cls, function) is inspect.getattr_static(
+                bench.NetworkMethod, function
+            ):
                 raise BrokenPlugin(f"{cls.__name__} is a NetworkMethod without {function}")
     needs = inspect.getattr_static(cls, "needs")
     if not isinstance(needs, property):  # whose value depends on parameters
         if not isinstance(needs, frozenset | set):
-            raise BrokenPlugin(f"{cls.__name__}.needs is {needs!r}, expected a set, like frozenset({{'frames'}})")
+            raise BrokenPlugin(
+                f"{cls.__name__}.needs is {needs!r}, expected a set, like frozenset({{'frames'}})"
+            )
         for need in sorted(needs - NEEDS):
             near = nearest(need, NEEDS)
             raise BrokenPlugin(
@@ -135,8 +168,12 @@ def _check_info(cls: Any, kind: str) -> None:
     if not isinstance(cls.info, base):
         raise BrokenPlugin(f"{cls.__name__}.info is {_shown(cls.info)}, expected a {base.__name__}")
     groups = cls.info.groups
-    if not isinstance(groups, tuple | list) or not all(isinstance(group, str) and NAME.fullmatch(group) for group in groups):
-        raise BrokenPlugin(f"{cls.__name__}.info.groups is {groups!r}, expected a tuple of names, like ('baseline',)")
+    if not isinstance(groups, tuple | list) or not all(
+        isinstance(group, str) and NAME.fullmatch(group) for group in groups
+    ):
+        raise BrokenPlugin(
+            f"{cls.__name__}.info.groups is {groups!r}, expected a tuple of names, like ('baseline',)"
+        )
 
 
 def _check_init(cls: Any, arguments: tuple[str, ...]) -> None:
@@ -145,15 +182,23 @@ def _check_init(cls: Any, arguments: tuple[str, ...]) -> None:
     except TypeError as error:
         passed = ", ".join(argument.split("=")[0] for argument in arguments)
         call = f"def __init__(self, {', '.join(arguments)}): super().__init__({passed})"
-        raise BrokenPlugin(f"{cls.__name__}.__init__ does not take what it is given; write {call}") from error
+        raise BrokenPlugin(
+            f"{cls.__name__}.__init__ does not take what it is given; write {call}"
+        ) from error
 
 
 def _check_parameters(cls: Any) -> None:
     parameters = cls.Parameters
     settings = getattr(parameters, "__dataclass_params__", None)
-    bare = isinstance(parameters, type) and "__dataclass_params__" not in vars(parameters) and bool(inspect.get_annotations(parameters))
+    bare = (
+        isinstance(parameters, type)
+        and "__dataclass_params__" not in vars(parameters)
+        and bool(inspect.get_annotations(parameters))
+    )
     if not isinstance(parameters, type) or settings is None or not settings.frozen or bare:
-        raise BrokenPlugin(f"{cls.__name__}.Parameters is not a frozen dataclass; write @dataclass(frozen=True) above it")
+        raise BrokenPlugin(
+            f"{cls.__name__}.Parameters is not a frozen dataclass; write @dataclass(frozen=True) above it"
+        )
     try:
         entries = {entry.name: entry for entry in schema(parameters)}
         for entry in entries.values():
@@ -173,13 +218,19 @@ def _check_parameters(cls: Any) -> None:
 def _check_profile(cls: Any, profile: str, values: Any, entries: Mapping[str, Any]) -> None:
     where = f"{cls.__name__}.profiles[{profile!r}]"
     if profile not in OVERRIDES:
-        raise BrokenPlugin(f"{where}: profiles are {', '.join(OVERRIDES)} ('paper' is the defaults)")
+        raise BrokenPlugin(
+            f"{where}: profiles are {', '.join(OVERRIDES)} ('paper' is the defaults)"
+        )
     if not isinstance(values, Mapping):
         raise BrokenPlugin(f"{where} is {_shown(values)}, expected a dict of parameters")
     for key, value in values.items():
         if key not in entries:
             near = nearest(key, entries)
-            hint = f" - did you mean {near!r}?" if near else f"; parameters are {', '.join(entries) or 'none'}"
+            hint = (
+                f" - did you mean {near!r}?"
+                if near
+                else f"; parameters are {', '.join(entries) or 'none'}"
+            )
             raise BrokenPlugin(f"{where} sets {key!r}, which is no parameter{hint}")
         try:
             check_value(value, entries[key])

@@ -1,8 +1,9 @@
-"""Every hook of `bench`. Each is documented in five points: Called, Arguments, Returns, Results, Example.
+"""Every hook of `bench`. Each is documented in five points: Called, Arguments, Returns, Results,
+Example.
 
-A plugin is a Python module or file with functions of these names, marked with `bench.hookimpl`. It is found as an
-installed package (entry point group `bench`), or as a file given with `--plugin FILE.py`. Write implementations
-without default arguments.
+A plugin is a Python module or file with functions of these names, marked with `bench.hookimpl`. It
+is found as an installed package (entry point group `bench`), or as a file given with `--plugin
+FILE.py`. Write implementations without default arguments.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ..dataset import Dataset
-    from ..executor import Executor
-    from ..method import Method
-    from ..objects.detector import Detector
-    from ..observer import Observer
-    from ..pseudo_anomaly import Creator
-    from ..scoring.metrics import Metric
-    from ..scoring.protocols import Protocol
+    from bench.contracts.creator import Creator
+    from bench.contracts.dataset import Dataset
+    from bench.contracts.detector import Detector
+    from bench.contracts.executor import Executor
+    from bench.contracts.method import Method
+    from bench.contracts.metric import Metric
+    from bench.contracts.observer import Observer
+    from bench.contracts.protocol import Protocol
 
 PROJECT = "bench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -30,13 +31,16 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def bench_methods() -> list[type[Method]]:
     """Offer methods.
 
-    Called once in the runner and once in each worker's server, when the registry is loaded. No dataset is open, and
+    Called once in the runner and once in each worker's server, when the registry is loaded. No
+    dataset is open, and
         torch may not be imported yet: import it inside the functions of the class.
     Arguments: none.
-    Returns: a list of subclasses of Method (not instances), each with a `name` in lower case with hyphens. An empty
-        list or None means "none". An exception, a wrong type or a bad name marks this plugin as broken, with the reason
-        in `bench list plugins` and on stderr; all other plugins go on.
-    Results: all are used. Own plugins are asked first, then installed ones by name, then files in the order given. A name
+    Returns: a list of subclasses of Method (not instances), each with a `name` in lower case with
+    hyphens. An empty
+        list or None means "none". An exception, a wrong type or a bad name marks this plugin as
+        broken, with the reason in `bench list plugins` and on stderr; all other plugins go on.
+    Results: all are used. Own plugins are asked first, then installed ones by name, then files in
+    the order given. A name
         offered twice is refused for the later plugin, with both origins.
     Example:
         from bench import Method, hookimpl
@@ -58,13 +62,15 @@ def bench_methods() -> list[type[Method]]:
 def bench_datasets() -> list[type[Dataset]]:
     """Offer datasets.
 
-    Called once in the runner and once in each worker's server, when the registry is loaded, before any data folder is
+    Called once in the runner and once in each worker's server, when the registry is loaded, before
+    any data folder is
         looked at.
     Arguments: none.
-    Returns: a list of subclasses of Dataset (not instances). An empty list or None means "none". An exception, a wrong
+    Returns: a list of subclasses of Dataset (not instances). An empty list or None means "none". An
+    exception, a wrong
         type or a bad name marks this plugin as broken; all other plugins go on.
-    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin.
-    Example:
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
+    later plugin. Example:
         import numpy as np
         from bench import Clip, Dataset, hookimpl
 
@@ -91,13 +97,15 @@ def bench_datasets() -> list[type[Dataset]]:
 def bench_detectors() -> list[type[Detector]]:
     """Offer detectors of objects, for methods that need tracks.
 
-    Called once in the runner and once in each worker's server, when the registry is loaded. Weights are not looked for
+    Called once in the runner and once in each worker's server, when the registry is loaded. Weights
+    are not looked for
         yet: that is `Detector.check`, called when a request needs the detector.
     Arguments: none.
-    Returns: a list of subclasses of Detector. An empty list or None means "none". An exception, a wrong type or a bad
+    Returns: a list of subclasses of Detector. An empty list or None means "none". An exception, a
+    wrong type or a bad
         name marks this plugin as broken; all other plugins go on.
-    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin.
-    Example:
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
+    later plugin. Example:
         import numpy as np
         from bench import Detector, hookimpl
 
@@ -122,9 +130,11 @@ def bench_pseudo_anomalies() -> list[type[Creator]]:
 
     Called once in the runner and once in each worker's server, when the registry is loaded.
     Arguments: none.
-    Returns: a list of subclasses of Creator. An empty list or None means "none". An exception, a wrong type or a bad name
+    Returns: a list of subclasses of Creator. An empty list or None means "none". An exception, a
+    wrong type or a bad name
         marks this plugin as broken; all other plugins go on.
-    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin. A
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
+    later plugin. A
         method chooses one by name (its parameter `pseudo`).
     Example:
         import numpy as np
@@ -137,7 +147,8 @@ def bench_pseudo_anomalies() -> list[type[Creator]]:
                 frames = clip.frames[start : start + self.window.length]
                 channels = 1 if frames.ndim == 3 else frames.shape[-1]
                 shape = (channels, *frames.shape[:3])
-                return {"content": np.zeros(shape, np.float32), "mask": np.ones((1, *shape[1:]), np.float32)}
+                return {"content": np.zeros(shape, np.float32), "mask": np.ones((1, *shape[1:]),
+                np.float32)}
 
         @hookimpl
         def bench_pseudo_anomalies():
@@ -152,9 +163,11 @@ def bench_protocols() -> list[Protocol]:
 
     Called once in the runner and once for each `bench score`, when the registry is loaded.
     Arguments: none.
-    Returns: a list of Protocol instances (frozen), each with a `name`. An empty list or None means "none". An exception,
+    Returns: a list of Protocol instances (frozen), each with a `name`. An empty list or None means
+    "none". An exception,
         a wrong type or a bad name marks this plugin as broken; all other plugins go on.
-    Results: all are used and computed for every cell, in the order of `bench_methods`; a name offered twice is refused for
+    Results: all are used and computed for every cell, in the order of `bench_methods`; a name
+    offered twice is refused for
         the later plugin.
     Example:
         from bench import Protocol, hookimpl
@@ -172,11 +185,12 @@ def bench_metrics() -> list[Metric]:
 
     Called once in the runner and once for each `bench score`, when the registry is loaded.
     Arguments: none.
-    Returns: a list of Metric instances. An empty list or None means "none". An exception, a wrong type or a bad name marks
-        this plugin as broken; all other plugins go on. A metric that raises while it is computed costs its own
-        value, which stays empty with the reason.
-    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin.
-    Example:
+    Returns: a list of Metric instances. An empty list or None means "none". An exception, a wrong
+    type or a bad name marks
+        this plugin as broken; all other plugins go on. A metric that raises while it is computed
+        costs its own value, which stays empty with the reason.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
+    later plugin. Example:
         from bench import Metric, hookimpl
 
         def difference_of_means(labels, scores):
@@ -193,12 +207,15 @@ def bench_metrics() -> list[Metric]:
 def bench_executors() -> list[type[Executor]]:
     r"""Offer executors: what moves the cells of a run to where they are computed (`--executor`).
 
-    Called once in the runner and once in each worker's server, when the registry is loaded. Packages and clusters are not looked
+    Called once in the runner and once in each worker's server, when the registry is loaded.
+    Packages and clusters are not looked
         for yet: that is `Executor.check`, called when a request names the executor.
     Arguments: none.
-    Returns: a list of subclasses of Executor. An empty list or None means "none". An exception, a wrong type or a bad name
+    Returns: a list of subclasses of Executor. An empty list or None means "none". An exception, a
+    wrong type or a bad name
         marks this plugin as broken; all other plugins go on.
-    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin. A request
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
+    later plugin. A request
         uses one. Planning, the run folder, failures, scoring and tables do not depend on which.
     Example:
         import json
@@ -210,16 +227,15 @@ def bench_executors() -> list[type[Executor]]:
             name = "plain"
 
             def open(self, place):
-                self.more = {"plugins": [str(file) for file in place.plugins], "torch": place.torch_wanted}
-                self.workers, self.news = {}, []
-                return place.slots
+                self.more = {"plugins": [str(file) for file in place.plugins], "torch":
+                place.torch_wanted} self.workers, self.news = {}, [] return place.slots
 
             def start(self, task):
-                worker = subprocess.Popen([sys.executable, "-m", "bench.running.worker"], stdin=subprocess.PIPE)
-                worker.stdin.write(json.dumps({**task, **self.more}).encode() + b"\n")
-                worker.stdin.flush()  # and left open: a worker ends when its stdin closes
-                self.workers[task["id"]] = worker
-                self.news.append(Event(task["id"], started=f"process {worker.pid}"))
+                worker = subprocess.Popen([sys.executable, "-m", "bench.worker.attempt"],
+                stdin=subprocess.PIPE) worker.stdin.write(json.dumps({**task, **self.more}).encode()
+                + b"\n") worker.stdin.flush()  # and left open: a worker ends when its stdin closes
+                self.workers[task["id"]] = worker self.news.append(Event(task["id"],
+                started=f"process {worker.pid}"))
 
             def events(self, timeout):
                 news, self.news = self.news, []
@@ -240,15 +256,20 @@ def bench_executors() -> list[type[Executor]]:
 
 @hookspec
 def bench_observers() -> list[type[Observer]]:
-    r"""Offer observers: who is told of each cell that it started, the figures of its epochs, and how it ended (`--observe`).
+    r"""Offer observers: who is told of each cell that it started, the figures of its epochs, and
+    how it ended (`--observe`).
 
-    Called once in the runner and once in each worker's server, when the registry is loaded. Packages are not looked for yet: that is
+    Called once in the runner and once in each worker's server, when the registry is loaded.
+    Packages are not looked for yet: that is
         `Observer.check`, called when a request names the observer.
     Arguments: none.
-    Returns: a list of subclasses of Observer. An empty list or None means "none". An exception, a wrong type or a bad name
+    Returns: a list of subclasses of Observer. An empty list or None means "none". An exception, a
+    wrong type or a bad name
         marks this plugin as broken; all other plugins go on.
-    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the later plugin. A request uses
-        those that it names; what one raises, and how long it takes, costs neither the run nor the others anything.
+    Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
+    later plugin. A request uses
+        those that it names; what one raises, and how long it takes, costs neither the run nor the
+        others anything.
     Example:
         import json
         from bench import Observer, hookimpl
@@ -260,8 +281,8 @@ def bench_observers() -> list[type[Observer]]:
                 self.file = (run / "diary.jsonl").open("a")
 
             def finished(self, cell, figures):
-                self.file.write(json.dumps({"cell": cell["folder"], "status": cell["status"], **figures}) + "\n")
-                self.file.flush()
+                self.file.write(json.dumps({"cell": cell["folder"], "status": cell["status"],
+                **figures}) + "\n") self.file.flush()
 
         @hookimpl
         def bench_observers():

@@ -1,4 +1,6 @@
-"""What a plugin file imports of its author's own: modules and packages that are no installed ones, from beside it or `sys.path`."""
+"""What a plugin file imports of its author's own: modules and packages that are no installed ones,
+from beside it or `sys.path`.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +22,26 @@ _OURS = Path(__file__).resolve().parents[1]
 
 
 def source_hash(file: Path, source: bytes, module: ModuleType) -> str:
-    """Return the SHA-256 (hex) of a plugin's source; with that of all it imports of its author's own, where it does."""
+    """Return the SHA-256 (hex) of a plugin's source; with that of all it imports of its author's
+    own, where it does.
+    """
     own = hashlib.sha256(source).hexdigest()
     imported = imported_files(file, source, module)
     if not imported:
         return own
-    lines = [f"{os.path.relpath(path, file.parent)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in imported]
+    lines = [
+        f"{os.path.relpath(path, file.parent)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in imported
+    ]
     return hashlib.sha256("".join([own, "\n", *lines]).encode(errors="surrogateescape")).hexdigest()
 
 
 def imported_files(file: Path, source: bytes, module: ModuleType) -> list[Path]:
-    """Return the files of modules that a plugin imports, by themselves or through each other, sorted.
+    """Return the files of modules that a plugin imports, by themselves or through each other,
+    sorted.
 
-    Imports are read from the sources, those inside of functions too; what the loaded module holds is added, however it was imported.
+    Imports are read from the sources, those inside of functions too; what the loaded module holds
+    is added, however it was imported.
     """
     found: set[Path] = set()
     waiting = [*_imports(file, source, file.parent), *_held(module)]
@@ -57,39 +66,60 @@ def _imports(file: Path, source: bytes, beside: Path) -> Iterator[Path]:
                 yield from _resolved(alias.name.split("."), _roots(alias.name, beside))
         elif isinstance(node, ast.ImportFrom):
             package = node.module.split(".") if node.module else []
-            roots = file.parents[node.level - 1 : node.level] if node.level else _roots(node.module or "", beside)
+            roots = (
+                file.parents[node.level - 1 : node.level]
+                if node.level
+                else _roots(node.module or "", beside)
+            )
             for alias in node.names:
                 yield from _resolved([*package, alias.name], roots)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            name, called = node.args[0].value, node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            name, called = (
+                node.args[0].value,
+                node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else getattr(node.func, "id", ""),
+            )
             if isinstance(name, str) and called in ("import_module", "__import__"):
                 roots = _roots(name, beside) if not name.startswith(".") else [file.parent]
                 yield from _resolved(name.lstrip(".").split("."), roots)
 
 
 def _roots(name: str, beside: Path) -> Sequence[Path]:
-    """Return the folders in which a module that is imported by its full name may lie; none for one that is installed."""
+    """Return the folders in which a module that is imported by its full name may lie; none for one
+    that is installed.
+    """
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top == "bench":
         return []
     loaded = sys.modules.get(top)
     if loaded is not None and (place := getattr(loaded, "__file__", None)):
         place = Path(place)
-        return [place.parent.parent if place.stem == "__init__" else place.parent] if _is_own(place) else []
+        return (
+            [place.parent.parent if place.stem == "__init__" else place.parent]
+            if _is_own(place)
+            else []
+        )
     return [beside, *(path for path in map(Path, sys.path) if _is_own(path / "module.py"))]
 
 
 def _resolved(parts: Sequence[str], roots: Sequence[Path]) -> list[Path]:
-    """Return the files that importing a.b.c runs: those of its packages and its own; from the first folder that has any."""
+    """Return the files that importing a.b.c runs: those of its packages and its own; from the first
+    folder that has any.
+    """
     for root in roots:
         found = []
         place = root
         for part in parts:
             place = place / part
             inits = [path for ending in ENDINGS if (path := place / f"__init__{ending}").is_file()]
-            modules = [path for ending in ENDINGS if (path := place.with_name(part + ending)).is_file()]
+            modules = [
+                path for ending in ENDINGS if (path := place.with_name(part + ending)).is_file()
+            ]
             found += (inits or modules)[:1]
-            if not inits and (modules or not place.is_dir()):  # a folder alone is a namespace, which packages may lie in
+            if not inits and (
+                modules or not place.is_dir()
+            ):  # a folder alone is a namespace, which packages may lie in
                 break
         if found:
             return [path.resolve() for path in found]
@@ -101,7 +131,9 @@ def _held(module: ModuleType) -> Iterator[Path]:
     for value in list(vars(module).values()):
         if isinstance(value, ModuleType) or inspect.isfunction(value) or inspect.isclass(value):
             name = value.__name__ if isinstance(value, ModuleType) else value.__module__
-            if str(name).partition(".")[0] == "bench":  # its methods and datasets lie elsewhere in a checkout
+            if (
+                str(name).partition(".")[0] == "bench"
+            ):  # its methods and datasets lie elsewhere in a checkout
                 continue
             try:
                 path = Path(inspect.getfile(value))
@@ -112,7 +144,9 @@ def _held(module: ModuleType) -> Iterator[Path]:
 
 
 def _is_own(path: Path) -> bool:
-    """Return whether a file belongs to the author: neither to Python, nor to bench, nor to an installed package."""
+    """Return whether a file belongs to the author: neither to Python, nor to bench, nor to an
+    installed package.
+    """
     path = path.resolve()
     if {"site-packages", "dist-packages"} & set(path.parts):
         return False
@@ -128,7 +162,8 @@ class _Uncached(importlib.machinery.SourceFileLoader):
 
 
 class _OwnSources(importlib.abc.MetaPathFinder):
-    """Imports modules beside plugin files from their sources, so that a hash of these says what ran.
+    """Imports modules beside plugin files from their sources, so that a hash of these says what
+    ran.
 
     Python takes byte code for current where size and second of the last change are equal.
     """
@@ -139,9 +174,15 @@ class _OwnSources(importlib.abc.MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Return what Python's own search finds, with another loader for what lies in the folders."""
+        """Return what Python's own search finds, with another loader for what lies in the
+        folders.
+        """
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or type(spec.loader) is not importlib.machinery.SourceFileLoader or spec.origin is None:
+        if (
+            spec is None
+            or type(spec.loader) is not importlib.machinery.SourceFileLoader
+            or spec.origin is None
+        ):
             return spec
         origin = Path(spec.origin).resolve()
         if any(origin.is_relative_to(folder) for folder in self.folders) and _is_own(origin):
@@ -156,5 +197,12 @@ def import_from_source(folder: Path) -> None:
     """Have modules below a folder imported without byte code from now on, in this process."""
     _own_sources.folders.add(folder.resolve())
     if _own_sources not in sys.meta_path:
-        place = next((place for place, finder in enumerate(sys.meta_path) if finder is importlib.machinery.PathFinder), len(sys.meta_path))
+        place = next(
+            (
+                place
+                for place, finder in enumerate(sys.meta_path)
+                if finder is importlib.machinery.PathFinder
+            ),
+            len(sys.meta_path),
+        )
         sys.meta_path.insert(place, _own_sources)

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from .imported_files import import_from_source
+from bench.plugins.imported_files import import_from_source
 
 CAUGHT = (Exception, SystemExit)
 """What a plugin may raise without harm to others. KeyboardInterrupt passes: it is the user's."""
@@ -20,7 +20,9 @@ class BrokenPlugin(Exception):
 
 
 def module_name(file: Path) -> str:
-    """Return the name under which a plugin file is loaded: the same in every process, another for every path."""
+    """Return the name under which a plugin file is loaded: the same in every process, another for
+    every path.
+    """
     return f"bench_plugin_{file.stem}_{hashlib.sha256(str(file).encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
@@ -44,8 +46,8 @@ def read_source(file: Path) -> bytes:
 def load_file(file: Path, source: bytes) -> ModuleType:
     """Run a plugin file as a module of its own.
 
-    The given source is what runs: no byte code is read or written, here and for modules that it imports from beside it, so that a hash
-    of sources says what ran.
+    The given source is what runs: no byte code is read or written, here and for modules that it
+    imports from beside it, so that a hash of sources says what ran.
     """
     import_from_source(file.parent)
     name = module_name(file)
@@ -62,13 +64,20 @@ def load_file(file: Path, source: bytes) -> ModuleType:
 
 
 def explain(error: BaseException, module: str = "", file: Path | None = None) -> str:
-    """Say on one line what an exception is and where it arose: the last place in the plugin's own code, if there is one."""
+    """Say on one line what an exception is and where it arose: the last place in the plugin's own
+    code, if there is one.
+    """
     text = " ".join(str(error).split())
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
     if isinstance(error, SystemExit):
         text = f"it ends the program, with {error.code!r}"
-    if isinstance(error, ModuleNotFoundError) and file is not None and error.name and (file.parent / f"{error.name}.py").is_file():
+    if (
+        isinstance(error, ModuleNotFoundError)
+        and file is not None
+        and error.name
+        and (file.parent / f"{error.name}.py").is_file()
+    ):
         text += (
             f" (to import {error.name}.py beside it, the plugin must add its folder to sys.path first: "
             "sys.path.insert(0, str(Path(__file__).parent)); or make both an installed package)"
@@ -81,7 +90,9 @@ def _place(error: BaseException, module: str) -> str:
         (str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
         if not frame.f_code.co_filename.startswith("<")
-        and not str(frame.f_globals.get("__name__", "")).startswith((__package__, "pluggy", "importlib"))
+        and not str(frame.f_globals.get("__name__", "")).startswith(
+            (__package__, "pluggy", "importlib")
+        )
     ]
     package = module.split(".")[0]
     own = [frame for frame in frames if module and frame[0].split(".")[0] == package]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Profile:
-    """What a profile is for, and the profile that a method without an entry of this name takes; empty: its defaults."""
+    """What a profile is for, and the profile that a method without an entry of this name takes;
+    empty: its defaults.
+    """
 
     meaning: str
     fallback: str = ""
@@ -15,10 +17,15 @@ class Profile:
 
 PROFILES = {
     "paper": Profile("as published; the default on a GPU"),
-    "large": Profile("the published training with a narrower network: hours a cell on one CPU core in bf16", fallback="medium"),
+    "large": Profile(
+        "the published training with a narrower network: hours a cell on one CPU core in bf16",
+        fallback="medium",
+    ),
     "medium": Profile("at most 60 minutes a cell on two CPU cores", fallback="small"),
     "small": Profile("at most 30 minutes a cell on two CPU cores; the default without a GPU"),
-    "smoke": Profile("seconds, to see that all works; the default of the demo datasets. Its numbers say nothing about a method"),
+    "smoke": Profile(
+        "seconds, to see that all works; the default of the demo datasets. Its numbers say nothing about a method"
+    ),
 }
 """From the most work to the least. `paper` is a method's defaults."""
 

@@ -1,4 +1,6 @@
-"""All methods, datasets, detectors, creators, protocols, metrics, executors and observers: built-in, installed, or from a file, by one way."""
+"""All methods, datasets, detectors, creators, protocols, metrics, executors and observers:
+built-in, installed, or from a file, by one way.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +19,28 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from . import hookspecs
-from .checks import HOOKS, KINDS, ONE, check_offers
-from .imported_files import source_hash
-from .plugin_files import CAUGHT, BrokenPlugin, explain, load_file, module_name, read_source
-from .syntax import nearest
+from bench.plugins import hookspecs
+from bench.plugins.checks import HOOKS, KINDS, ONE, check_offers
+from bench.plugins.imported_files import source_hash
+from bench.plugins.plugin_files import (
+    CAUGHT,
+    BrokenPlugin,
+    explain,
+    load_file,
+    module_name,
+    read_source,
+)
+from bench.plugins.syntax import nearest
 
 if TYPE_CHECKING:
-    from ..dataset import Dataset
-    from ..executor import Executor
-    from ..method import Method
-    from ..objects.detector import Detector
-    from ..observer import Observer
-    from ..pseudo_anomaly import Creator
-    from ..scoring.metrics import Metric
-    from ..scoring.protocols import Protocol
+    from bench.contracts.creator import Creator
+    from bench.contracts.dataset import Dataset
+    from bench.contracts.detector import Detector
+    from bench.contracts.executor import Executor
+    from bench.contracts.method import Method
+    from bench.contracts.metric import Metric
+    from bench.contracts.observer import Observer
+    from bench.contracts.protocol import Protocol
 
 DISTRIBUTION = "vad-bench"
 GROUP = "bench"
@@ -52,7 +61,8 @@ class PluginRecord:
     """Where the module of an installed plugin lies."""
     file: Path | None = None
     sha256: str | None = None
-    """Of the source, where the plugin is a file, and of the modules of its author's own that it imports."""
+    """Of the source, where the plugin is a file, and of the modules of its author's own that it
+    imports."""
 
 
 class Registry:
@@ -79,9 +89,14 @@ class Registry:
     def groups(self, kind: str) -> dict[str, list[str]]:
         """Return group -> names of its members, in order; what needs parameters is in none.
 
-        `all` is what declares it, where any does (datasets); else everything that runs without parameters.
+        `all` is what declares it, where any does (datasets); else everything that runs without
+        parameters.
         """
-        members = [name for name, part in self.table(kind).items() if not getattr(part, "needs_parameters", False)]
+        members = [
+            name
+            for name, part in self.table(kind).items()
+            if not getattr(part, "needs_parameters", False)
+        ]
         found: dict[str, list[str]] = {}
         for name in members:
             for group in getattr(getattr(self.table(kind)[name], "info", None), "groups", ()):
@@ -95,16 +110,33 @@ class Registry:
         return next(record for record in self.plugins if name in record.provides.get(kind, ()))
 
     def file(self, kind: str, name: str) -> Path | None:
-        """Return the plugin file that offers a name; None where an installed plugin does, or none."""
-        return next((record.file for record in self.plugins if name in record.provides.get(kind, ())), None)
+        """Return the plugin file that offers a name; None where an installed plugin does, or
+        none.
+        """
+        return next(
+            (record.file for record in self.plugins if name in record.provides.get(kind, ())), None
+        )
 
     def source(self, kind: str, name: str) -> str:
-        """Return the SHA-256 of the plugin file that offers a name, and of what it imports; empty where an installed plugin does."""
-        return next((record.sha256 or "" for record in self.plugins if name in record.provides.get(kind, ())), "")
+        """Return the SHA-256 of the plugin file that offers a name, and of what it imports; empty
+        where an installed plugin does.
+        """
+        return next(
+            (
+                record.sha256 or ""
+                for record in self.plugins
+                if name in record.provides.get(kind, ())
+            ),
+            "",
+        )
 
     def complaints(self) -> list[str]:
         """Return one line for each broken plugin, for stderr."""
-        return [f"plugin {record.name!r} is left out: {record.broken} [{record.origin}]" for record in self.plugins if record.broken]
+        return [
+            f"plugin {record.name!r} is left out: {record.broken} [{record.origin}]"
+            for record in self.plugins
+            if record.broken
+        ]
 
     def _add(self, record: PluginRecord, offers: Mapping[str, Mapping[str, Any]]) -> None:
         """Take all that a plugin offers, or, where a name is taken, nothing."""
@@ -112,9 +144,13 @@ class Registry:
             groups = self.groups(kind)
             for name, part in found.items():
                 if (kind, name) in self.origins:
-                    raise BrokenPlugin(f"{ONE[kind]} {name!r} is offered by {self.origins[kind, name]} already; choose another name")
+                    raise BrokenPlugin(
+                        f"{ONE[kind]} {name!r} is offered by {self.origins[kind, name]} already; choose another name"
+                    )
                 if name in groups:
-                    raise BrokenPlugin(f"{ONE[kind]} {name!r} has the name of a group of {kind}; choose another")
+                    raise BrokenPlugin(
+                        f"{ONE[kind]} {name!r} has the name of a group of {kind}; choose another"
+                    )
                 for group in getattr(getattr(part, "info", None), "groups", ()):
                     if group in self.table(kind) or group in found:
                         raise BrokenPlugin(
@@ -129,9 +165,11 @@ _current: Registry | None = None
 
 
 def load(files: Sequence[Path] = ()) -> Registry:
-    """Load every plugin, own ones first, then installed ones by name, then files in the order given; make it the current registry.
+    """Load every plugin, own ones first, then installed ones by name, then files in the order
+    given; make it the current registry.
 
-    A plugin that cannot be used is recorded with the reason (`Registry.complaints`); all others go on.
+    A plugin that cannot be used is recorded with the reason (`Registry.complaints`); all others go
+    on.
     """
     global _current
     registry = Registry()
@@ -141,17 +179,28 @@ def load(files: Sequence[Path] = ()) -> Registry:
         registry.plugins.append(PluginRecord(DISTRIBUTION, DISTRIBUTION, broken=reason))
     taken: dict[str, str] = {}
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for data, whatever a plugin prints
-        for entry in sorted(installed, key=lambda entry: (_distribution(entry) != DISTRIBUTION, entry.name, _distribution(entry))):
+        for entry in sorted(
+            installed,
+            key=lambda entry: (
+                _distribution(entry) != DISTRIBUTION,
+                entry.name,
+                _distribution(entry),
+            ),
+        ):
             _load_entry_point(registry, entry, taken)
         for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
-            if not any(record.module_file == file and not record.broken for record in registry.plugins):  # else it is installed, too
+            if not any(
+                record.module_file == file and not record.broken for record in registry.plugins
+            ):  # else it is installed, too
                 _load_plugin_file(registry, file)
     _current = registry
     return registry
 
 
 def current() -> Registry:
-    """Return the registry that was loaded last in this process; load what is installed at first use."""
+    """Return the registry that was loaded last in this process; load what is installed at first
+    use.
+    """
     return load() if _current is None else _current
 
 
@@ -159,7 +208,9 @@ def _distribution(entry: importlib.metadata.EntryPoint) -> str:
     return entry.dist.name if entry.dist is not None else ""
 
 
-def _load_entry_point(registry: Registry, entry: importlib.metadata.EntryPoint, taken: dict[str, str]) -> None:
+def _load_entry_point(
+    registry: Registry, entry: importlib.metadata.EntryPoint, taken: dict[str, str]
+) -> None:
     version = entry.dist.version if entry.dist is not None else ""
     record = PluginRecord(entry.name, f"{_distribution(entry)} {version} ({entry.value})")
     try:
@@ -195,13 +246,19 @@ def _load_plugin_file(registry: Registry, file: Path) -> None:
 
 
 def _register(registry: Registry, record: PluginRecord, plugin: Any, module: str) -> PluginRecord:
-    """Ask one plugin for all it offers. It has a manager of its own, so that what it does costs nobody else."""
+    """Ask one plugin for all it offers. It has a manager of its own, so that what it does costs
+    nobody else.
+    """
     if not isinstance(plugin, ModuleType):
-        raise BrokenPlugin(f"its entry point is an object of type {type(plugin).__name__}; let it name a module, without ':'")
+        raise BrokenPlugin(
+            f"its entry point is an object of type {type(plugin).__name__}; let it name a module, without ':'"
+        )
     unmarked = _unmarked(plugin)
     for name, place in unmarked.items():
         if name in HOOKS:
-            raise BrokenPlugin(f"it defines {name} without @hookimpl ({place}); write @hookimpl above it")
+            raise BrokenPlugin(
+                f"it defines {name} without @hookimpl ({place}); write @hookimpl above it"
+            )
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
@@ -215,20 +272,28 @@ def _register(registry: Registry, record: PluginRecord, plugin: Any, module: str
     if not callers:
         for name, place in unmarked.items():
             raise BrokenPlugin(f"{_no_hook(name)} ({place}); it lacks @hookimpl, too")
-        raise BrokenPlugin(f"it has no hook; write one of {', '.join(HOOKS)}, with @hookimpl above it")
+        raise BrokenPlugin(
+            f"it has no hook; write one of {', '.join(HOOKS)}, with @hookimpl above it"
+        )
     asked = sorted((caller.name for caller in callers), key=list(HOOKS).index)
     offers = {}
     for hook in asked:
         for offered in getattr(manager.hook, hook)():
             offers[HOOKS[hook]] = check_offers(hook, offered)
     if not any(offers.values()):
-        raise BrokenPlugin(f"{' and '.join(f'{hook}()' for hook in asked)} returned nothing; is a 'return [...]' missing?")
+        raise BrokenPlugin(
+            f"{' and '.join(f'{hook}()' for hook in asked)} returned nothing; is a 'return [...]' missing?"
+        )
     registry._add(record, offers)
-    return dataclasses.replace(record, provides={kind: tuple(found) for kind, found in offers.items() if found})
+    return dataclasses.replace(
+        record, provides={kind: tuple(found) for kind, found in offers.items() if found}
+    )
 
 
 def _unmarked(plugin: ModuleType) -> dict[str, str]:
-    """Return the functions that have the name of a hook but not its mark, each with its place: pluggy passes over them in silence."""
+    """Return the functions that have the name of a hook but not its mark, each with its place:
+    pluggy passes over them in silence.
+    """
     mark = f"{hookspecs.PROJECT}_impl"
     return {
         name: f"{function.__code__.co_filename}, line {function.__code__.co_firstlineno}"
@@ -242,9 +307,15 @@ def _unmarked(plugin: ModuleType) -> dict[str, str]:
 
 def _no_hook(name: str) -> str:
     near = nearest(name, HOOKS)
-    return f"{name} is no hook of bench" + (f" - did you mean {near}?" if near else f"; hooks are {', '.join(HOOKS)}")
+    return f"{name} is no hook of bench" + (
+        f" - did you mean {near}?" if near else f"; hooks are {', '.join(HOOKS)}"
+    )
 
 
 def _explain_signature(error: pluggy.PluginValidationError) -> str:
     text = " ".join(str(error).split())
-    return f"a hook takes arguments that are not its own; hooks of bench take none ({text})" if "Argument(s)" in text else text
+    return (
+        f"a hook takes arguments that are not its own; hooks of bench take none ({text})"
+        if "Argument(s)" in text
+        else text
+    )

@@ -1,4 +1,6 @@
-"""Selections: which methods, datasets, detectors and protocols, with which parameters, are meant by a text."""
+"""Selections: which methods, datasets, detectors and protocols, with which parameters, are meant by
+a text.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +10,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import BenchError, RequestError
-from .checks import ONE
-from .parameters import ParameterSchema, ReleasedWeights, describe_entries, format_value, parse_value, schema
-from .plugin_files import explain
-from .profiles import PROFILES
-from .registry import Registry, current
-from .syntax import Item, nearest, parse, split, write
+from bench.contracts.parameters import (
+    ParameterSchema,
+    ReleasedWeights,
+    describe_entries,
+    format_value,
+    parse_value,
+    schema,
+)
+from bench.errors import BenchError, RequestError
+from bench.plugins.checks import ONE
+from bench.plugins.plugin_files import explain
+from bench.plugins.profiles import PROFILES
+from bench.plugins.registry import Registry, current
+from bench.plugins.syntax import Item, nearest, parse, split, write
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..network_method import Window
-    from ..pseudo_anomaly import Creator
+    from bench.contracts.creator import Creator
+    from bench.contracts.network_method import Window
 
-Kind = Literal["methods", "datasets", "detectors", "creators", "protocols", "executors", "observers"]
+Kind = Literal[
+    "methods", "datasets", "detectors", "creators", "protocols", "executors", "observers"
+]
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,11 @@ class Selected:
     kind: Kind
     name: str
     target: Any
-    """The class; for a protocol, the instance with the values replaced, and the label as its name."""
+    """The class; for a protocol, the instance with the values replaced, and the label as its
+    name."""
     parameters: Any
-    """An instance of the class's `Parameters`, profile and values applied; for a protocol, the same as `target`."""
+    """An instance of the class's `Parameters`, profile and values applied; for a protocol, the same
+    as `target`."""
     values: Mapping[str, Any] = field(hash=False)
     """What the user gave, in the order of the fields."""
     text: str
@@ -69,7 +82,8 @@ def parameters_of(kind: str, target: Any) -> list[ParameterSchema]:
 
 
 def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
-    """Return what a profile changes in the parameters of a method; without an entry of its own, what its `fallback` changes.
+    """Return what a profile changes in the parameters of a method; without an entry of its own,
+    what its `fallback` changes.
 
     Raises
     ------
@@ -78,7 +92,9 @@ def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
     if profile is not None and profile not in PROFILES:
         near = nearest(profile, PROFILES)
         raise RequestError(
-            f"no profile {profile!r}" + (f" - did you mean {near!r}?" if near else "") + f" (profiles: {', '.join(PROFILES)})"
+            f"no profile {profile!r}"
+            + (f" - did you mean {near!r}?" if near else "")
+            + f" (profiles: {', '.join(PROFILES)})"
         )
     while profile:
         if profile in target.profiles:
@@ -92,10 +108,10 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
 
     Parameters
     ----------
-    text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row an alternative; `-name` takes away what
-        stands before it.
-    profile : whose overrides apply to methods before the user's values. With released weights those of `paper`, whose network they
-        belong to.
+    text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row
+        an alternative; `-name` takes away what stands before it.
+    profile : whose overrides apply to methods before the user's values. With released weights those
+        of `paper`, whose network they belong to.
 
     Raises
     ------
@@ -111,9 +127,15 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
             mistakes += wrong
         elif not item.exclude:
             known = {row.text for row in rows}
-            rows += [row for row in {row.text: row for row in found}.values() if row.text not in known]
+            rows += [
+                row for row in {row.text: row for row in found}.values() if row.text not in known
+            ]
         else:
-            taken = {row.text for row in found} if item.values else {row.text for row in rows if row.name in {one.name for one in found}}
+            taken = (
+                {row.text for row in found}
+                if item.values
+                else {row.text for row in rows if row.name in {one.name for one in found}}
+            )
             left = [row for row in rows if row.text not in taken]
             if len(left) == len(rows) and not mistakes:
                 near = nearest(item.text[1:], [row.text for row in rows])
@@ -153,8 +175,11 @@ def select_one(kind: Kind, text: str, registry: Registry, profile: str | None = 
     return rows[0]
 
 
-def make_creators(text: str, window: Window, to_range: Callable[[np.ndarray], np.ndarray]) -> list[Creator]:
-    """Return the creators of pseudo-anomalies that a text names: selectors joined by '+', like 'skip+patch[source=frames]'.
+def make_creators(
+    text: str, window: Window, to_range: Callable[[np.ndarray], np.ndarray]
+) -> list[Creator]:
+    """Return the creators of pseudo-anomalies that a text names: selectors joined by '+', like
+    'skip+patch[source=frames]'.
 
     Raises
     ------
@@ -219,13 +244,17 @@ def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[
                 f"{item.text!r} means nothing without parameters; write '{item.name}[{next(iter(entries), 'key')}=...]'. {takes}"
             )
     rows = [dict(zip(given, choice)) for choice in itertools.product(*given.values())]
-    return [_Row(item.name, {name: row[name] for name in entries if name in row}) for row in rows], mistakes
+    return [
+        _Row(item.name, {name: row[name] for name in entries if name in row}) for row in rows
+    ], mistakes
 
 
 def _unknown(kind: Kind, name: str, registry: Registry) -> str:
     near = nearest(name, [*registry.table(kind), *registry.groups(kind)])
     text = f"no {ONE[kind]} {name!r}"
-    other = next((one for other, one in ONE.items() if other != kind and name in registry.table(other)), None)
+    other = next(
+        (one for other, one in ONE.items() if other != kind and name in registry.table(other)), None
+    )
     broken = [record.name for record in registry.plugins if record.broken]
     look = f"bench list {kind}"
     if other:
@@ -239,20 +268,32 @@ def _unknown(kind: Kind, name: str, registry: Registry) -> str:
 
 def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Selected:
     target = registry.table(kind)[row.name]
-    label = row.name + ("[" + ",".join(f"{key}={format_value(value)}" for key, value in row.values.items()) + "]" if row.values else "")
-    if issubclass(getattr(target, "Parameters", object), ReleasedWeights) and row.values.get("weights"):
+    label = row.name + (
+        "[" + ",".join(f"{key}={format_value(value)}" for key, value in row.values.items()) + "]"
+        if row.values
+        else ""
+    )
+    if issubclass(getattr(target, "Parameters", object), ReleasedWeights) and row.values.get(
+        "weights"
+    ):
         profile = "paper"
     overrides = profile_values(target, profile) if kind == "methods" else {}
     try:
         if kind == "protocols":
-            target = parameters = dataclasses.replace(target, name=label, **row.values)  # no number stands under another's name
+            target = parameters = dataclasses.replace(
+                target, name=label, **row.values
+            )  # no number stands under another's name
         else:
             parameters = target.Parameters(**{**overrides, **row.values})
-        selected = Selected(kind, row.name, target, parameters, row.values, row.text, label, profile)
+        selected = Selected(
+            kind, row.name, target, parameters, row.values, row.text, label, profile
+        )
         if kind != "creators":  # which need the window of the method that they work for
             selected.make()
     except BenchError as error:
-        raise RequestError(*(f"{row.text!r}: {line}" for line in str(error).splitlines())) from error
+        raise RequestError(
+            *(f"{row.text!r}: {line}" for line in str(error).splitlines())
+        ) from error
     except ValueError as error:
         raise RequestError(f"{row.text!r}: {' '.join(str(error).split())}") from error
     except Exception as error:
@@ -269,5 +310,7 @@ def _same_labels(kind: Kind, rows: list[Selected]) -> list[str]:
     for row in rows:
         other = first.setdefault(row.label, row)
         if other is not row:
-            mistakes.append(f"{other.text!r} and {row.text!r} would both be the row {row.label}; rows of a table need labels of their own")
+            mistakes.append(
+                f"{other.text!r} and {row.text!r} would both be the row {row.label}; rows of a table need labels of their own"
+            )
     return mistakes

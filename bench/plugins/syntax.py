@@ -1,4 +1,6 @@
-"""The text of a selection: names, groups, parameters in brackets, exclusions. Knows no registered name."""
+"""The text of a selection: names, groups, parameters in brackets, exclusions. Knows no registered
+name.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,12 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .parameters import format_value
+from bench.contracts.parameters import format_value
 
 QUOTING = "in a shell, quote selections that contain [ or |"
 LONGEST = 20_000
-"""Characters of a selection. Chosen here: a thousand rows with parameters; each unknown name costs a search for the nearest."""
+"""Characters of a selection. Chosen here: a thousand rows with parameters; each unknown name costs
+a search for the nearest."""
 _SPECIAL = frozenset('[]|,"')
 
 
@@ -29,20 +32,38 @@ class Item:
 
 
 def parse(text: str) -> list[Item]:
-    """Split a selection into its items; mistakes of the syntax are kept with the item that has them."""
+    """Split a selection into its items; mistakes of the syntax are kept with the item that has
+    them.
+    """
     if len(text) > LONGEST:
         return [
-            Item(text[:80], mistakes=(f"a selection of {len(text)} characters, that begins {text[:80]!r}; at most {LONGEST} are read",))
+            Item(
+                text[:80],
+                mistakes=(
+                    f"a selection of {len(text)} characters, that begins {text[:80]!r}; at most {LONGEST} are read",
+                ),
+            )
         ]
     control = find_control_character(text)
     if control:
-        return [Item(text, mistakes=(f"{text!r} holds a control character ({control}); names and values are plain text",))]
+        return [
+            Item(
+                text,
+                mistakes=(
+                    f"{text!r} holds a control character ({control}); names and values are plain text",
+                ),
+            )
+        ]
     return [_parse_item(part.strip(), text) for part in split(text, ",")]
 
 
 def write(name: str, values: Mapping[str, object]) -> str:
     """Write a name and its values as a selector that `parse` reads back."""
-    return name + ("[" + ",".join(f"{key}={quote(format_value(value))}" for key, value in values.items()) + "]" if values else "")
+    return name + (
+        "[" + ",".join(f"{key}={quote(format_value(value))}" for key, value in values.items()) + "]"
+        if values
+        else ""
+    )
 
 
 def quote(text: str) -> str:
@@ -53,7 +74,9 @@ def quote(text: str) -> str:
 
 
 def find_control_character(text: str) -> str | None:
-    """Return the code point ('U+0007') of the first character that has no place in a name, a label or a file."""
+    """Return the code point ('U+0007') of the first character that has no place in a name, a label
+    or a file.
+    """
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
             return f"U+{ord(character):04X}"
@@ -62,8 +85,16 @@ def find_control_character(text: str) -> str | None:
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that was probably meant."""
-    found = difflib.get_close_matches(name.lower().replace("_", "-"), {key.lower().replace("_", "-"): key for key in candidates}, n=1)
-    return next((key for key in candidates if key.lower().replace("_", "-") == found[0]), None) if found else None
+    found = difflib.get_close_matches(
+        name.lower().replace("_", "-"),
+        {key.lower().replace("_", "-"): key for key in candidates},
+        n=1,
+    )
+    return (
+        next((key for key in candidates if key.lower().replace("_", "-") == found[0]), None)
+        if found
+        else None
+    )
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -93,7 +124,9 @@ def _parse_item(text: str, whole: str) -> Item:
     exclude = text.startswith("-")
     body = text[exclude:].strip()
     if not body and whole.strip():
-        return mistake(f"{whole!r} has a comma or a '-' with no name beside it - in a shell, quote selections that contain spaces")
+        return mistake(
+            f"{whole!r} has a comma or a '-' with no name beside it - in a shell, quote selections that contain spaces"
+        )
     if text.count('"') % 2:
         return mistake(f"{text!r} lacks a closing '\"'")
     bare = _bare(body)
@@ -102,9 +135,13 @@ def _parse_item(text: str, whole: str) -> Item:
         if "]" in bare:
             return mistake(f"{text!r} has a ']' without a '[' - {QUOTING}")
         if "=" in bare:
-            return mistake(f"{text!r} sets a parameter outside of brackets; write NAME[{body}] - {QUOTING}")
+            return mistake(
+                f"{text!r} sets a parameter outside of brackets; write NAME[{body}] - {QUOTING}"
+            )
         if "|" in bare:
-            return mistake(f"{text!r}: names are separated by commas; '|' separates values in brackets, as in NAME[key=a|b]")
+            return mistake(
+                f"{text!r}: names are separated by commas; '|' separates values in brackets, as in NAME[key=a|b]"
+            )
         return Item(text, exclude, name, {})
     if bare.count("[") > bare.count("]"):
         return mistake(f"{text!r} lacks a ']' - {QUOTING}")
@@ -114,14 +151,18 @@ def _parse_item(text: str, whole: str) -> Item:
         return mistake(f"{text!r} has text after the ']'; separate names by commas")
     inner = rest[:-1]
     if "[" in _bare(inner) or "]" in _bare(inner):
-        return mistake(f'{text!r}: put a value that contains brackets into double quotes, as in NAME[key="a[0]"] - {QUOTING}')
+        return mistake(
+            f'{text!r}: put a value that contains brackets into double quotes, as in NAME[key="a[0]"] - {QUOTING}'
+        )
     values: dict[str, tuple[str, ...]] = {}
     mistakes = []
     for part in split(inner, ",") if inner.strip() else []:
         try:
             key, alternatives = _parse_pair(part.strip())
             if key in values:
-                raise ValueError(f"{key} is given twice; {key}=a|b makes one row for a and one for b")
+                raise ValueError(
+                    f"{key} is given twice; {key}=a|b makes one row for a and one for b"
+                )
         except ValueError as error:
             mistakes.append(f"{text!r}: {error}")
         else:
@@ -144,5 +185,7 @@ def _unquote(key: str, text: str) -> str:
         return text
     inner = text[1:-1].replace('""', "")
     if len(text) < 2 or text[0] != '"' or text[-1] != '"' or '"' in inner:
-        raise ValueError(f'{key}={text}: put the whole value into double quotes, and a double quote inside of it twice ("")')
+        raise ValueError(
+            f'{key}={text}: put the whole value into double quotes, and a double quote inside of it twice ("")'
+        )
     return text[1:-1].replace('""', '"')

@@ -1,1 +1,1 @@
-"""Everything made from a run folder alone: results, tables, LaTeX."""
+"""Everything that is made of a run: writing it, verifying it, loading it in Python."""

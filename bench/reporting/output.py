@@ -1,9 +1,11 @@
-"""The one writer of tables, figures and page: each question has names of its own, and nothing stale stands unmarked.
+"""The one writer of tables, figures and page: each question has names of its own, and nothing stale
+stands unmarked.
 
-A question is a protocol and a metric. AUC under the run's own protocol is written to `tables/` and `figures/` themselves, another
-question to a folder of its name below them (`question_name`), so that no answer replaces another. `report.json` says of each file which
-question it answers, which state of the run it was made from, and its SHA-256. Whatever is written, tables of an earlier state of the
-run are made anew; figures and pages, which take longer, are marked.
+A question is a protocol and a metric. AUC under the run's own protocol is written to `tables/` and
+`figures/` themselves, another question to a folder of its name below them (`question_name`), so
+that no answer replaces another. `report.json` says of each file which question it answers, which
+state of the run it was made from, and its SHA-256. Whatever is written, tables of an earlier state
+of the run are made anew; figures and pages, which take longer, are marked.
 """
 
 from __future__ import annotations
@@ -15,20 +17,28 @@ from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import RequestError, RunError
-from ..plugins.registry import Registry
-from ..plugins.selection import select_one
-from ..runs.checksums import digest_of, sealed
-from ..runs.fields import misfit
-from ..runs.files import read_json, write_json, write_text
-from ..runs.folder import Run
-from ..scoring.metrics import choose_metric
-from ..scoring.protocols import Protocol
-from . import figures as drawing
-from .comparison import compare
-from .figures.distinction import Remake
-from .page import write_page
-from .report import KINDS, Source, kind_files, number_files, open_source, question_name, shared_files
+from bench import figures as drawing
+from bench.contracts.protocol import Protocol
+from bench.errors import RequestError, RunError
+from bench.figures.distinction import Remake
+from bench.files.checksums import digest_of, sealed
+from bench.files.whole_files import read_json, write_json, write_text
+from bench.page.page import write_page
+from bench.plugins.registry import Registry
+from bench.plugins.selection import select_one
+from bench.runs.field_types import misfit
+from bench.runs.folder import Run
+from bench.scoring.metrics import choose_metric
+from bench.tables.comparison import compare
+from bench.tables.report import (
+    KINDS,
+    Source,
+    kind_files,
+    number_files,
+    open_source,
+    question_name,
+    shared_files,
+)
 
 INDEX = "report.json"
 """In the folder of a report: what was made, and of what."""
@@ -55,7 +65,11 @@ class Index:
         except RunError:  # then everything counts as stale
             return
         if not misfit(value, _FIELDS):
-            self.questions = {name: one for name, one in value.get("questions", {}).items() if not misfit(one, _QUESTION)}
+            self.questions = {
+                name: one
+                for name, one in value.get("questions", {}).items()
+                if not misfit(one, _QUESTION)
+            }
             self.files = {
                 path: one
                 for path, one in value.get("files", {}).items()
@@ -73,18 +87,27 @@ class Index:
         """Write report.json."""
         used = {one["question"] for one in self.files.values()}
         questions = {name: self.questions[name] for name in sorted(used & self.questions.keys())}
-        write_json(self.path, sealed({"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))}))
+        write_json(
+            self.path,
+            sealed(
+                {"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))}
+            ),
+        )
 
 
 def _is_inside(path: str) -> bool:
     """Whether a text is the path of a file that belongs to a report, below its folder."""
     parts = PurePosixPath(path).parts
     is_page = len(parts) == 1 and path.endswith(".html")
-    return is_page or (len(parts) in (2, 3) and parts[0] in ("tables", "figures") and ".." not in parts)
+    return is_page or (
+        len(parts) in (2, 3) and parts[0] in ("tables", "figures") and ".." not in parts
+    )
 
 
 class Output:
-    """A folder that a report is written to, the run's own or another. `finish` belongs to whatever was written."""
+    """A folder that a report is written to, the run's own or another. `finish` belongs to whatever
+    was written.
+    """
 
     def __init__(self, source: Source, folder: Path) -> None:
         self.source, self.folder = source, folder
@@ -94,7 +117,9 @@ class Output:
         """A sentence for each thing that this run has none of."""
 
     def tables(self, names: Iterable[str], source: Source | None = None) -> None:
-        """Write kinds of tables as text, Markdown and LaTeX, and what stands beside them; of another source of the same run where given."""
+        """Write kinds of tables as text, Markdown and LaTeX, and what stands beside them; of
+        another source of the same run where given.
+        """
         source = source or self.source
         question = question_name(source)
         place = "/".join(filter(None, ["tables", question]))
@@ -106,23 +131,41 @@ class Output:
                     self._remove(f"{place}/{name}.{form}")
             for file, content in files.items():
                 self._put(f"{place}/{file}", content, question, source)
-        here = {path.stem: path for path in sorted((self.folder / place).glob("*.tex")) if table_kind(path.stem)}
-        tables = {stem: path.read_text(encoding="utf-8", errors="replace") for stem, path in here.items()}
+        here = {
+            path.stem: path
+            for path in sorted((self.folder / place).glob("*.tex"))
+            if table_kind(path.stem)
+        }
+        tables = {
+            stem: path.read_text(encoding="utf-8", errors="replace") for stem, path in here.items()
+        }
         for file, content in shared_files(source, tables).items():
             self._put(f"{place}/{file}", content, question, source)
 
     def numbers(self, protocols: Sequence[Protocol]) -> None:
-        """Write results.csv and summary.csv, under these protocols beside those that are named, and those that were asked for before."""
+        """Write results.csv and summary.csv, under these protocols beside those that are named, and
+        those that were asked for before.
+        """
         before = self._lines_before()
-        known = {protocol.name for protocol in [*self.source.registry.protocols.values(), *protocols]}
+        known = {
+            protocol.name for protocol in [*self.source.registry.protocols.values(), *protocols]
+        }
         asked = list(protocols)
-        for name in dict.fromkeys(line["protocol"] for line in before.get("results.csv", []) if line["protocol"] not in known):
+        for name in dict.fromkeys(
+            line["protocol"]
+            for line in before.get("results.csv", [])
+            if line["protocol"] not in known
+        ):
             try:
                 asked.append(select_one("protocols", name, self.source.registry).parameters)
-            except RequestError:  # of a plugin that is not loaded: its lines stay where they are still true
+            except (
+                RequestError
+            ):  # of a plugin that is not loaded: its lines stay where they are still true
                 continue
         for name, text in number_files(self.source, asked).items():
-            self._put(f"tables/{name}", text + self._unknown_lines(name, text, before.get(name, [])), "")
+            self._put(
+                f"tables/{name}", text + self._unknown_lines(name, text, before.get(name, [])), ""
+            )
 
     def figures(self, names: Sequence[str], remake: Remake | None = None) -> None:
         """Draw kinds of figures; `remake` as `write_figures` takes it."""
@@ -143,16 +186,29 @@ class Output:
         self.left_out += missing
 
     def finish(self) -> list[Path]:
-        """Make stale tables anew, mark what else is stale, write report.json, and return all paths that were written."""
+        """Make stale tables anew, mark what else is stale, write report.json, and return all paths
+        that were written.
+        """
         for path in [path for path in self.index.files if not (self.folder / path).is_file()]:
             del self.index.files[path]
         stale: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for path in [*self.index.files, *self._unlisted()]:
             place = Path(path)
-            if place.parts[0] == "tables" and place.suffix == ".tex" and self._is_stale(path) and table_kind(place.stem):
+            if (
+                place.parts[0] == "tables"
+                and place.suffix == ".tex"
+                and self._is_stale(path)
+                and table_kind(place.stem)
+            ):
                 tracks = self.index.files.get(path, {}).get("tracks", [])
-                stale.setdefault(("/".join(place.parts[1:-1]), tuple(tracks)), []).append(table_kind(place.stem))
-        if any(self._is_stale(f"tables/{name}") for name in NUMBERS if (self.folder / "tables" / name).is_file()):
+                stale.setdefault(("/".join(place.parts[1:-1]), tuple(tracks)), []).append(
+                    table_kind(place.stem)
+                )
+        if any(
+            self._is_stale(f"tables/{name}")
+            for name in NUMBERS
+            if (self.folder / "tables" / name).is_file()
+        ):
             self.numbers([])
         for (question, tracks), names in stale.items():
             if (source := self._asked_again(question, tracks)) is not None:
@@ -162,7 +218,9 @@ class Output:
         return list(dict.fromkeys(self.written))
 
     def _asked_again(self, question: str, tracks: Sequence[str]) -> Source | None:
-        """Return the source of a question that was asked before, of the run as it is; None where it cannot be asked any more."""
+        """Return the source of a question that was asked before, of the run as it is; None where it
+        cannot be asked any more.
+        """
         source = self.source
         if (question, tuple(tracks)) == (question_name(source), source.tracks_from):
             return source
@@ -170,9 +228,14 @@ class Output:
         try:
             if question:
                 protocol = self.index.protocol(question)
-                metric = choose_metric(self.index.questions.get(question, {}).get("metric", ""), registry)
+                metric = choose_metric(
+                    self.index.questions.get(question, {}).get("metric", ""), registry
+                )
             else:
-                protocol, metric = select_one("protocols", source.run.manifest["protocol"], registry).parameters, registry.metrics["auc"]
+                protocol, metric = (
+                    select_one("protocols", source.run.manifest["protocol"], registry).parameters,
+                    registry.metrics["auc"],
+                )
             if protocol is None:
                 return None
             again = open_source(source.run, registry, protocol, metric, tracks, source.evidence)
@@ -180,32 +243,42 @@ class Output:
             return None
         return again if question_name(again) == question else None
 
-    # -- lines of results.csv -------------------------------------------------------------------------------------------
+    # -- lines of results.csv ----------------------------------------------------------------------
 
     def _lines_before(self) -> dict[str, list[dict[str, str]]]:
         found = {}
         for name in NUMBERS:
             path = self.folder / "tables" / name
             if path.is_file():
-                lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace")))
-                found[name] = [line for line in lines if line.get("protocol") and line.get("metric")]
+                lines = csv.DictReader(
+                    io.StringIO(path.read_text(encoding="utf-8", errors="replace"))
+                )
+                found[name] = [
+                    line for line in lines if line.get("protocol") and line.get("metric")
+                ]
         return found
 
     def _unknown_lines(self, name: str, text: str, before: Sequence[Mapping[str, str]]) -> str:
-        """Return the lines of a protocol or metric that only a plugin knows, which is not loaded, where they are still true."""
+        """Return the lines of a protocol or metric that only a plugin knows, which is not loaded,
+        where they are still true.
+        """
         columns = next(csv.reader(io.StringIO(text)))
         now = {(line["protocol"], line["metric"]) for line in csv.DictReader(io.StringIO(text))}
         unknown = [line for line in before if (line["protocol"], line["metric"]) not in now]
         if unknown and self._is_stale(f"tables/{name}"):
-            kinds = ", ".join(dict.fromkeys(f"{line['protocol']} {line['metric']}" for line in unknown))
-            self.left_out.append(f"{name}: lines of {kinds}: the run has changed, and what computes them is not loaded (--plugin)")
+            kinds = ", ".join(
+                dict.fromkeys(f"{line['protocol']} {line['metric']}" for line in unknown)
+            )
+            self.left_out.append(
+                f"{name}: lines of {kinds}: the run has changed, and what computes them is not loaded (--plugin)"
+            )
             return ""
         kept = io.StringIO()
         writer = csv.DictWriter(kept, columns, lineterminator="\n", extrasaction="ignore")
         writer.writerows(unknown)
         return kept.getvalue()
 
-    # -- files ----------------------------------------------------------------------------------------------------------
+    # -- files -------------------------------------------------------------------------------------
 
     def _put(self, path: str, content: str, question: str, source: Source | None = None) -> None:
         write_text(self.folder / path, content)
@@ -220,7 +293,10 @@ class Output:
             "question": question, "evidence": source.evidence.digest, "sha256": digest_of(path), **tracks
         }  # fmt: skip
         if question:  # the run's own question stands in run.json
-            self.index.questions[question] = {"protocol": asdict(source.protocol), "metric": source.metric.name}
+            self.index.questions[question] = {
+                "protocol": asdict(source.protocol),
+                "metric": source.metric.name,
+            }
 
     def _remove(self, path: str) -> None:
         if (self.folder / path).is_file():
@@ -231,17 +307,30 @@ class Output:
         return self.index.files.get(path, {}).get("evidence") != self.source.evidence.digest
 
     def _unlisted(self) -> list[str]:
-        """Return tables, figures and page that no report.json tells of: those of earlier versions."""
-        found = [path for pattern in ("*.tex", "*/*.tex") for path in (self.folder / "tables").glob(pattern) if table_kind(path.stem)]
-        found += [path for path in (self.folder / "figures").glob("*.pdf") if path.stem.partition("-")[0] in drawing.KINDS]
+        """Return tables, figures and page that no report.json tells of: those of earlier
+        versions.
+        """
+        found = [
+            path
+            for pattern in ("*.tex", "*/*.tex")
+            for path in (self.folder / "tables").glob(pattern)
+            if table_kind(path.stem)
+        ]
+        found += [
+            path
+            for path in (self.folder / "figures").glob("*.pdf")
+            if path.stem.partition("-")[0] in drawing.KINDS
+        ]
         found += [page for page in [self.folder / "report.html"] if page.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in found]
         return [name for name in names if name not in self.index.files]
 
-    # -- marks ----------------------------------------------------------------------------------------------------------
+    # -- marks -------------------------------------------------------------------------------------
 
     def _mark(self) -> None:
-        """Say of what is stale, beside it or on it, that it is; take the word back where nothing is any more."""
+        """Say of what is stale, beside it or on it, that it is; take the word back where nothing is
+        any more.
+        """
         stale: dict[Path, list[str]] = {}
         for path in [*self.index.files, *self._unlisted()]:
             place = self.folder / path
@@ -253,7 +342,10 @@ class Output:
         for folder in {place.parent for place in self.folder.glob(f"*/**/{STALE}")} - stale.keys():
             (folder / STALE).unlink()
         for folder, names in stale.items():
-            write_text(folder / STALE, f"{_SAID} Of that state are:\n" + "".join(f"  {name}\n" for name in sorted(names)))
+            write_text(
+                folder / STALE,
+                f"{_SAID} Of that state are:\n" + "".join(f"  {name}\n" for name in sorted(names)),
+            )
             self.written.append(folder / STALE)
 
     def _mark_page(self, page: Path, name: str) -> None:
@@ -267,25 +359,40 @@ class Output:
             self.index.files[name]["sha256"] = digest_of(page)
 
 
-_SAID = "The run has changed since this was made. `bench report` with the same options makes it anew."
+_SAID = (
+    "The run has changed since this was made. `bench report` with the same options makes it anew."
+)
 
 
 def stale_note(written: Iterable[Path]) -> str:
-    """Return what to say where figures or pages among what was written are of an earlier state of the run; empty where none is."""
+    """Return what to say where figures or pages among what was written are of an earlier state of
+    the run; empty where none is.
+    """
     stale = [path for path in written if path.name == STALE or path.suffix == ".html"]
-    return f"of an earlier state of the run, and marked: {', '.join(map(str, stale))}; `bench report` makes them anew" if stale else ""
+    return (
+        f"of an earlier state of the run, and marked: {', '.join(map(str, stale))}; `bench report` makes them anew"
+        if stale
+        else ""
+    )
 
 
 def table_kind(stem: str) -> str:
-    """Return the kind of table that a file of this name holds, without its ending; empty for other files."""
+    """Return the kind of table that a file of this name holds, without its ending; empty for other
+    files.
+    """
     name = stem.removesuffix("-tracks")
     return name if name in KINDS else ""
 
 
 def write_tables(
-    run: Run, registry: Registry, protocols: Sequence[str] = (), metric: str = "auc", folder: Path | None = None
+    run: Run,
+    registry: Registry,
+    protocols: Sequence[str] = (),
+    metric: str = "auc",
+    folder: Path | None = None,
 ) -> list[Path]:
-    """Write results.csv, summary.csv, and the comparison and ablation under each of these protocols. Equal scores give equal bytes.
+    """Write results.csv, summary.csv, and the comparison and ablation under each of these
+    protocols. Equal scores give equal bytes.
 
     Other tables that are there are made anew where the run has changed since.
 
@@ -304,12 +411,19 @@ def write_tables(
     RequestError : no such protocol or metric.
     RunError : a file cannot be written.
     """
-    chosen = [select_one("protocols", text, registry).parameters for text in protocols or [run.manifest["protocol"]]]
+    chosen = [
+        select_one("protocols", text, registry).parameters
+        for text in protocols or [run.manifest["protocol"]]
+    ]
     first = open_source(run, registry, chosen[0], choose_metric(metric, registry))
     output = Output(first, folder or run.path)
     output.numbers(chosen)
     for protocol in chosen:
-        source = replace(first, protocol=protocol, comparison=compare(run, protocol, first.metric, first.evidence))
+        source = replace(
+            first,
+            protocol=protocol,
+            comparison=compare(run, protocol, first.metric, first.evidence),
+        )
         ablated = any(cell.ablation for cell in first.evidence.cells)
         output.tables(["comparison", *(["ablation"] if ablated else [])], source)
     return output.finish()

@@ -1,7 +1,9 @@
-"""What `bench verify RUN` says: whether a run's folder is what was written, and its tables follow from its scores and labels.
+"""What `bench verify RUN` says: whether a run's folder is what was written, and its tables follow
+from its scores and labels.
 
-Every number of every table is computed again. Beside that, checksums are compared, files that say the same thing in two places, and
-labels with known counts. A run of an earlier version has no checksums; then the rest is compared, and that is said.
+Every number of every table is computed again. Beside that, checksums are compared, files that say
+the same thing in two places, and labels with known counts. A run of an earlier version has no
+checksums; then the rest is compared, and that is said.
 """
 
 from __future__ import annotations
@@ -15,18 +17,25 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ..dataset import Dataset, Finding
-from ..errors import RequestError, RunError
-from ..plugins.registry import Registry
-from ..plugins.selection import select, select_one
-from ..runs.checksums import digest_of, seal_is_broken
-from ..runs.files import read_json
-from ..runs.folder import CHECKED, CellRecord, DatasetRecord, Run, read_cell
-from ..scoring.metrics import choose_metric
-from ..scoring.protocols import Protocol
-from .output import INDEX, NUMBERS, Index, table_kind
-from .report import Source, kind_files, number_files, open_source, question_name, shared_files
-from .results import Evidence
+from bench.contracts.dataset import Dataset, Finding
+from bench.contracts.protocol import Protocol
+from bench.errors import RequestError, RunError
+from bench.evaluation.results import Evidence
+from bench.files.checksums import digest_of, seal_is_broken
+from bench.files.whole_files import read_json
+from bench.plugins.registry import Registry
+from bench.plugins.selection import select, select_one
+from bench.reporting.output import INDEX, NUMBERS, Index, table_kind
+from bench.runs.folder import CHECKED, CellRecord, DatasetRecord, Run, read_cell
+from bench.scoring.metrics import choose_metric
+from bench.tables.report import (
+    Source,
+    kind_files,
+    number_files,
+    open_source,
+    question_name,
+    shared_files,
+)
 
 MOST = 5
 """Differing lines of one file that are named."""
@@ -36,7 +45,8 @@ PLANNED = (
     "method", "label", "selector", "dataset", "dataset_folder", "seed", "scene", "profile", "parameters", "parameters_changed", "key",
     "detector", "data_share", "family", "uses_seed",
 )  # fmt: skip
-"""What stands of a cell in run.json and in its own file, and is the same in both from the plan on."""
+"""What stands of a cell in run.json and in its own file, and is the same in both from the plan
+on."""
 LINE = ("method", "dataset", "scene", "seed", "label_set", "protocol", "metric")
 """What tells the lines of results.csv and summary.csv apart, of those columns that each has."""
 
@@ -62,12 +72,17 @@ class RunVerification:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
-        findings = [{"subject": finding.subject, "ok": finding.ok, "text": finding.text} for finding in self.findings]
+        findings = [
+            {"subject": finding.subject, "ok": finding.ok, "text": finding.text}
+            for finding in self.findings
+        ]
         return {"run": self.path, "ok": self.ok, "notes": list(self.notes), "findings": findings}
 
 
 def verify_run(path: Path, registry: Registry) -> RunVerification:
-    """Check the folder of a run. What differs is a finding, never an exception; nothing is written."""
+    """Check the folder of a run. What differs is a finding, never an exception; nothing is
+    written.
+    """
     run = Run(path)
     try:
         run = Run.open(path)
@@ -77,7 +92,9 @@ def verify_run(path: Path, registry: Registry) -> RunVerification:
         return RunVerification(str(path), (Finding("run.json", False, str(error)),), ())
     findings = [*_manifest(run, cells, registry), *_written(run)]
     datasets: dict[str, DatasetRecord] = {}
-    for name in dict.fromkeys(cell.dataset_folder for cell in evidence.cells if cell.status != "queued"):
+    for name in dict.fromkeys(
+        cell.dataset_folder for cell in evidence.cells if cell.status != "queued"
+    ):
         findings += _dataset(run, name, datasets, registry)
     for cell in cells:
         findings += _cell(run, cell, datasets.get(cell.dataset_folder), registry)
@@ -96,37 +113,58 @@ def _notes(run: Run, cells: Sequence[CellRecord]) -> Iterator[str]:
         yield "there are no tables"
 
 
-# -- run.json ---------------------------------------------------------------------------------------------------------------
+# -- run.json --------------------------------------------------------------------------------------
 
 
 def _manifest(run: Run, cells: Sequence[CellRecord], registry: Registry) -> Iterator[Finding]:
     value = read_json(run.path / "run.json", "run")
     broken = seal_is_broken(value)
-    yield Finding("run.json", not broken, "is not what was written: its checksum differs" if broken else "is as it was written")
+    yield Finding(
+        "run.json",
+        not broken,
+        "is not what was written: its checksum differs" if broken else "is as it was written",
+    )
     places = [cell.folder for cell in cells]
     for folder in dict.fromkeys(folder for folder in places if places.count(folder) > 1):
         yield Finding("run.json", False, f"names {folder} twice")
     labels = {cell.label for cell in cells}
     for entry in value.get("methods", []):
         if entry.get("label") not in labels:
-            yield Finding("run.json", False, f"has the method {entry.get('label')!r}, and no cell of it")
+            yield Finding(
+                "run.json", False, f"has the method {entry.get('label')!r}, and no cell of it"
+            )
     for cell in cells:
         named = [entry for entry in value.get("methods", []) if entry.get("label") == cell.label]
         if (
             value.get("methods")
-            and {"label": cell.label, "selector": cell.selector, "name": cell.method, "family": cell.family} not in named
+            and {
+                "label": cell.label,
+                "selector": cell.selector,
+                "name": cell.method,
+                "family": cell.family,
+            }
+            not in named
         ):
-            yield Finding("run.json", False, f"the method of {cell.folder} is none of its list of methods")
+            yield Finding(
+                "run.json", False, f"the method of {cell.folder} is none of its list of methods"
+            )
     yield from _seeds(value, cells, registry)
 
 
-def _seeds(value: Mapping[str, Any], cells: Sequence[CellRecord], registry: Registry) -> Iterator[Finding]:
-    """Compare the seeds of the last request with the cells: a seed that was taken out flatters a mean."""
+def _seeds(
+    value: Mapping[str, Any], cells: Sequence[CellRecord], registry: Registry
+) -> Iterator[Finding]:
+    """Compare the seeds of the last request with the cells: a seed that was taken out flatters a
+    mean.
+    """
     request = value.get("request", {})
     asked: set[str] = set()
     for profile in request.get("profiles", []):
         try:
-            asked |= {chosen.label for chosen in select("methods", str(request.get("methods", "")), registry, profile)}
+            asked |= {
+                chosen.label
+                for chosen in select("methods", str(request.get("methods", "")), registry, profile)
+            }
         except RequestError:  # of a plugin that is not loaded
             continue
     rows: dict[tuple[str, str], list[CellRecord]] = {}
@@ -136,7 +174,11 @@ def _seeds(value: Mapping[str, Any], cells: Sequence[CellRecord], registry: Regi
         if label in asked and members[0].uses_seed and members[0].status != "published only":
             gone = sorted(set(value.get("seeds", [])) - {cell.seed for cell in members})
             if gone:
-                yield Finding("run.json", False, f"{label} on {dataset}: seed {', '.join(map(str, gone))} was asked for, and has no cell")
+                yield Finding(
+                    "run.json",
+                    False,
+                    f"{label} on {dataset}: seed {', '.join(map(str, gone))} was asked for, and has no cell",
+                )
 
 
 def _written(run: Run) -> Iterator[Finding]:
@@ -156,13 +198,21 @@ def _same_digest(folder: Path, name: str, expected: str, where: str, subject: st
         same = digest_of(path) == expected
     except RunError as error:
         return Finding(subject, False, str(error))
-    return Finding(subject, same, "is as it was written" if same else f"is not what was written: its checksum is not that in {where}")
+    return Finding(
+        subject,
+        same,
+        "is as it was written"
+        if same
+        else f"is not what was written: its checksum is not that in {where}",
+    )
 
 
-# -- datasets ---------------------------------------------------------------------------------------------------------------
+# -- datasets --------------------------------------------------------------------------------------
 
 
-def _dataset(run: Run, name: str, datasets: dict[str, DatasetRecord], registry: Registry) -> Iterator[Finding]:
+def _dataset(
+    run: Run, name: str, datasets: dict[str, DatasetRecord], registry: Registry
+) -> Iterator[Finding]:
     """Read a dataset into `datasets`; compare it with run.json and with known counts."""
     subject = f"datasets/{name}"
     if not (run.path / f"{subject}.json").exists():
@@ -178,11 +228,23 @@ def _dataset(run: Run, name: str, datasets: dict[str, DatasetRecord], registry: 
     ids = [clip for clip, _, _ in record.clips]
     if len(set(ids)) < len(ids):
         yield Finding(f"{subject}.json", False, "names a clip twice")
-    entries = [entry for entry in run.manifest.get("datasets", []) if entry.get("folder", entry.get("label")) == name]
+    entries = [
+        entry
+        for entry in run.manifest.get("datasets", [])
+        if entry.get("folder", entry.get("label")) == name
+    ]
     for entry in entries:
         same = entry.get("fingerprint") in ("", record.fingerprint)
-        yield Finding(f"{subject}.json", same, "has the fingerprint of run.json" if same else "its fingerprint is not that in run.json")
-    kind = next((entry["name"] for entry in entries if "name" in entry), record.label.partition("[")[0])
+        yield Finding(
+            f"{subject}.json",
+            same,
+            "has the fingerprint of run.json"
+            if same
+            else "its fingerprint is not that in run.json",
+        )
+    kind = next(
+        (entry["name"] for entry in entries if "name" in entry), record.label.partition("[")[0]
+    )
     if kind in registry.datasets and record.share == 1:
         yield from _known_counts(f"{subject}.npz", record, registry.datasets[kind])
 
@@ -194,7 +256,10 @@ def _known_counts(subject: str, record: DatasetRecord, dataset: type[Dataset]) -
         known = lengths.get(clip)
         if known:
             yield Finding(
-                subject, length == known, f"clip {clip} has {length} frames" + ("" if length == known else f", {known} are known")
+                subject,
+                length == known,
+                f"clip {clip} has {length} frames"
+                + ("" if length == known else f", {known} are known"),
             )
     for label_set, clips in record.labels.items():
         for clip, labels in clips.items():
@@ -202,13 +267,19 @@ def _known_counts(subject: str, record: DatasetRecord, dataset: type[Dataset]) -
             if expected is not None and len(labels) == lengths.get(clip):
                 found = int(labels.sum())
                 text = f"labels {label_set} of clip {clip}: {found} anomalous frames"
-                yield Finding(subject, found == expected, text + ("" if found == expected else f", {expected} are known"))
+                yield Finding(
+                    subject,
+                    found == expected,
+                    text + ("" if found == expected else f", {expected} are known"),
+                )
 
 
-# -- cells ------------------------------------------------------------------------------------------------------------------
+# -- cells -----------------------------------------------------------------------------------------
 
 
-def _cell(run: Run, planned: CellRecord, dataset: DatasetRecord | None, registry: Registry) -> Iterator[Finding]:
+def _cell(
+    run: Run, planned: CellRecord, dataset: DatasetRecord | None, registry: Registry
+) -> Iterator[Finding]:
     folder = run.path / planned.folder
     subject = f"{planned.folder}/cell.json"
     if not (folder / "cell.json").exists():
@@ -224,8 +295,12 @@ def _cell(run: Run, planned: CellRecord, dataset: DatasetRecord | None, registry
         return
     for name in PLANNED:
         now, then = getattr(cell, name), getattr(planned, name)
-        if now != then and not (name in ("profile", "detector", "family", "data_share") and cell.status == "no data"):
-            yield Finding(subject, False, f"{name} is {_short(now)}, and {_short(then)} in run.json")
+        if now != then and not (
+            name in ("profile", "detector", "family", "data_share") and cell.status == "no data"
+        ):
+            yield Finding(
+                subject, False, f"{name} is {_short(now)}, and {_short(then)} in run.json"
+            )
     yield from _own_key(subject, cell, dataset)
     yield from _name(subject, cell, registry)
     for name, expected in cell.checksums.items():
@@ -233,7 +308,9 @@ def _cell(run: Run, planned: CellRecord, dataset: DatasetRecord | None, registry
     if cell.checksums:
         for name in CHECKED:
             if (folder / name).exists() and name not in cell.checksums:
-                yield Finding(f"{cell.folder}/{name}", False, f"is there, and {subject} does not know it")
+                yield Finding(
+                    f"{cell.folder}/{name}", False, f"is there, and {subject} does not know it"
+                )
     if cell.status == "done":
         yield from _scores(run, cell, dataset)
     elif cell.status == "failed" and (folder / "scores.npz").exists():
@@ -243,26 +320,46 @@ def _cell(run: Run, planned: CellRecord, dataset: DatasetRecord | None, registry
 def _own_key(subject: str, cell: CellRecord, dataset: DatasetRecord | None) -> Iterator[Finding]:
     """Compare a cell with its own key, which decides what it is."""
     names = [name for name in ("method", "seed", "scene", "parameters") if name in cell.key]
-    pairs: list[tuple[str, Any, Any]] = [(name, getattr(cell, name), cell.key[name]) for name in names]
+    pairs: list[tuple[str, Any, Any]] = [
+        (name, getattr(cell, name), cell.key[name]) for name in names
+    ]
     if dataset is not None and cell.status == "done" and cell.key.get("dataset"):
         pairs.append(("fingerprint of the dataset", dataset.fingerprint, cell.key["dataset"]))
     for name, value, of_key in pairs:
         if value != of_key:
-            yield Finding(subject, False, f"{name} is {_short(value)}, and {_short(of_key)} in its key")
+            yield Finding(
+                subject, False, f"{name} is {_short(value)}, and {_short(of_key)} in its key"
+            )
 
 
 def _name(subject: str, cell: CellRecord, registry: Registry) -> Iterator[Finding]:
     """Compare folder and row with the selector."""
-    end = f"-{hashlib.sha256(cell.selector.encode()).hexdigest()[:8]}" if cell.parameters_changed else ""
-    expected = "/".join(["cells", cell.method + end, cell.dataset_folder, str(cell.seed), *([cell.scene] if cell.scene else [])])
+    end = (
+        f"-{hashlib.sha256(cell.selector.encode()).hexdigest()[:8]}"
+        if cell.parameters_changed
+        else ""
+    )
+    expected = "/".join(
+        [
+            "cells",
+            cell.method + end,
+            cell.dataset_folder,
+            str(cell.seed),
+            *([cell.scene] if cell.scene else []),
+        ]
+    )
     if cell.folder != expected:
-        yield Finding(subject, False, f"a cell of {cell.selector}, seed {cell.seed}, lies in {expected}")
+        yield Finding(
+            subject, False, f"a cell of {cell.selector}, seed {cell.seed}, lies in {expected}"
+        )
     try:
         label = select_one("methods", cell.selector, registry, cell.profile or None).label
     except RequestError:  # of a plugin that is not loaded, or of another version
         return
     if label != cell.label:
-        yield Finding(subject, False, f"its row is {cell.label!r}, and that of {cell.selector} is {label!r}")
+        yield Finding(
+            subject, False, f"its row is {cell.label!r}, and that of {cell.selector} is {label!r}"
+        )
 
 
 def _scores(run: Run, cell: CellRecord, dataset: DatasetRecord | None) -> Iterator[Finding]:
@@ -276,17 +373,34 @@ def _scores(run: Run, cell: CellRecord, dataset: DatasetRecord | None) -> Iterat
     yield Finding(subject, True, "can be read")
     if dataset is None:
         return
-    lengths = {clip: length for clip, length, scene in dataset.clips if not cell.scene or scene == cell.scene}
+    lengths = {
+        clip: length
+        for clip, length, scene in dataset.clips
+        if not cell.scene or scene == cell.scene
+    }
     for clip in lengths.keys() - scores.keys():
         yield Finding(subject, False, f"clip {clip} is not in it")
     for clip in scores.keys() - lengths.keys():
-        yield Finding(subject, False, f"clip {clip} is none of {cell.dataset}" + (f", scene {cell.scene}" if cell.scene else ""))
+        yield Finding(
+            subject,
+            False,
+            f"clip {clip} is none of {cell.dataset}"
+            + (f", scene {cell.scene}" if cell.scene else ""),
+        )
     for clip, found in scores.items():
         if clip in lengths and len(found.frames) and found.frames[-1] >= lengths[clip]:
-            yield Finding(subject, False, f"clip {clip} has a score of frame {found.frames[-1]}, and {lengths[clip]} frames")
+            yield Finding(
+                subject,
+                False,
+                f"clip {clip} has a score of frame {found.frames[-1]}, and {lengths[clip]} frames",
+            )
     empty = {clip for clip, found in scores.items() if not len(found.values)}
     if empty != set(cell.clips_left_out):
-        yield Finding(subject, False, f"clips without a score are {sorted(empty)}, and {sorted(cell.clips_left_out)} in cell.json")
+        yield Finding(
+            subject,
+            False,
+            f"clips without a score are {sorted(empty)}, and {sorted(cell.clips_left_out)} in cell.json",
+        )
 
 
 def _unplanned(run: Run, cells: Sequence[CellRecord]) -> Iterator[Finding]:
@@ -294,10 +408,12 @@ def _unplanned(run: Run, cells: Sequence[CellRecord]) -> Iterator[Finding]:
     for path in sorted(run.path.glob("cells/**/cell.json")):
         folder = path.parent.relative_to(run.path).as_posix()
         if folder not in known and ".coming" not in path.parts:
-            yield Finding(f"{folder}/cell.json", False, "is there, and run.json does not name the cell")
+            yield Finding(
+                f"{folder}/cell.json", False, "is there, and run.json does not name the cell"
+            )
 
 
-# -- tables, figures, page --------------------------------------------------------------------------------------------------
+# -- tables, figures, page -------------------------------------------------------------------------
 
 
 def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Finding]:
@@ -309,7 +425,13 @@ def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Findin
         except RunError as error:
             yield Finding(INDEX, False, str(error))
         else:
-            yield Finding(INDEX, not broken, "is not what was written: its checksum differs" if broken else "is as it was written")
+            yield Finding(
+                INDEX,
+                not broken,
+                "is not what was written: its checksum differs"
+                if broken
+                else "is as it was written",
+            )
     for name, entry in index.files.items():
         yield _same_digest(run.path, name, entry["sha256"], INDEX)
     if not run.tables.is_dir():
@@ -319,17 +441,33 @@ def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Findin
         try:
             source = _source(run, registry, index, question, evidence)
         except RequestError as error:
-            yield Finding("/".join(filter(None, ["tables", question])), False, f"cannot be computed again: {' '.join(error.mistakes)}")
+            yield Finding(
+                "/".join(filter(None, ["tables", question])),
+                False,
+                f"cannot be computed again: {' '.join(error.mistakes)}",
+            )
             continue
         place = "/".join(filter(None, ["tables", question]))
-        made = {f"{place}/{file}": text for kind in sorted(kinds) for file, text in kind_files(source, kind).items()}
+        made = {
+            f"{place}/{file}": text
+            for kind in sorted(kinds)
+            for file, text in kind_files(source, kind).items()
+        }
         for kind in sorted(kinds):
             if f"{place}/{kind}.txt" not in made:
-                yield Finding(f"{place}/{kind}.txt", False, "is there, and nothing of the run gives such a table")
+                yield Finding(
+                    f"{place}/{kind}.txt",
+                    False,
+                    "is there, and nothing of the run gives such a table",
+                )
         stems = {Path(file).stem: text for file, text in made.items() if file.endswith(".tex")}
         shared = {f"{place}/{file}": text for file, text in shared_files(source, stems).items()}
         # Earlier versions made these for a whole report alone.
-        made |= {file: text for file, text in shared.items() if (run.path / file).is_file() or file in index.files}
+        made |= {
+            file: text
+            for file, text in shared.items()
+            if (run.path / file).is_file() or file in index.files
+        }
         expected |= made
     for name, text in expected.items():
         yield from _same_text(run.path / name, name, text)
@@ -337,31 +475,52 @@ def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Findin
 
 
 def _asked(run: Run, index: Index) -> dict[str, set[str]]:
-    """Return the kinds of tables that are there, or should be, by question; the comparison is always one."""
-    found: dict[str, set[str]] = {"": {"comparison"} if any((run.tables / name).exists() for name in NUMBERS) else set()}
-    paths = [path.relative_to(run.path).as_posix() for end in ("txt", "md", "tex") for path in run.tables.rglob(f"*.{end}")]
+    """Return the kinds of tables that are there, or should be, by question; the comparison is
+    always one.
+    """
+    found: dict[str, set[str]] = {
+        "": {"comparison"} if any((run.tables / name).exists() for name in NUMBERS) else set()
+    }
+    paths = [
+        path.relative_to(run.path).as_posix()
+        for end in ("txt", "md", "tex")
+        for path in run.tables.rglob(f"*.{end}")
+    ]
     for path in [*index.files, *paths]:
         parts = Path(path).parts
         kind = table_kind(Path(path).stem)
-        if parts[0] == "tables" and len(parts) in (2, 3) and kind and not Path(path).stem.endswith("-tracks"):
+        if (
+            parts[0] == "tables"
+            and len(parts) in (2, 3)
+            and kind
+            and not Path(path).stem.endswith("-tracks")
+        ):
             found.setdefault("/".join(parts[1:-1]), set()).add(kind)
     return found
 
 
-def _source(run: Run, registry: Registry, index: Index, question: str, evidence: Evidence) -> Source:
+def _source(
+    run: Run, registry: Registry, index: Index, question: str, evidence: Evidence
+) -> Source:
     """Return what a question is answered from.
 
     Raises
     ------
     RequestError : it is not known, or its protocol or metric is one of a plugin that is not loaded.
     """
-    protocol = select_one("protocols", run.manifest["protocol"], registry).parameters if not question else index.protocol(question)
+    protocol = (
+        select_one("protocols", run.manifest["protocol"], registry).parameters
+        if not question
+        else index.protocol(question)
+    )
     if protocol is None:
         raise RequestError(f"{INDEX} does not say under which protocol")
     metric = choose_metric(index.questions[question]["metric"] if question else "auc", registry)
     source = open_source(run, registry, protocol, metric, evidence=evidence)
     if question_name(source) != question:
-        raise RequestError(f"{INDEX} says {protocol.name} and {metric.name}, whose folder is {question_name(source) or 'tables'}")
+        raise RequestError(
+            f"{INDEX} says {protocol.name} and {metric.name}, whose folder is {question_name(source) or 'tables'}"
+        )
     return source
 
 
@@ -373,11 +532,24 @@ def _same_text(path: Path, name: str, expected: str) -> Iterator[Finding]:
     if found == expected:
         yield Finding(name, True, "follows from scores and labels")
         return
-    for number, (line, of_expected) in enumerate(zip_longest(found.split("\n"), expected.split("\n"), fillvalue=""), start=1):
+    for number, (line, of_expected) in enumerate(
+        zip_longest(found.split("\n"), expected.split("\n"), fillvalue=""), start=1
+    ):
         if line != of_expected:
-            start = max(0, next((at for at, (one, other) in enumerate(zip(line, of_expected)) if one != other), 0) - WIDTH // 2)
+            start = max(
+                0,
+                next(
+                    (at for at, (one, other) in enumerate(zip(line, of_expected)) if one != other),
+                    0,
+                )
+                - WIDTH // 2,
+            )
             texts = [_short(text[start : start + WIDTH].strip()) for text in (line, of_expected)]
-            yield Finding(name, False, f"line {number} reads {texts[0]}, and scores and labels give {texts[1]}")
+            yield Finding(
+                name,
+                False,
+                f"line {number} reads {texts[0]}, and scores and labels give {texts[1]}",
+            )
             return
 
 
@@ -387,23 +559,41 @@ def _numbers(run: Run, registry: Registry, index: Index, evidence: Evidence) -> 
     for name in NUMBERS:
         path = run.tables / name
         if path.is_file():
-            found[name] = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+            found[name] = list(
+                csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace")))
+            )
         else:
             yield Finding(f"tables/{name}", False, "is not there")
-    asked = _asked_protocols((line.get("protocol") or "" for lines in found.values() for line in lines), registry, index)
+    asked = _asked_protocols(
+        (line.get("protocol") or "" for lines in found.values() for line in lines), registry, index
+    )
     for name, text in number_files(open_source_of(run, registry, evidence), asked).items():
         if name in found:
-            yield from _same_lines(f"tables/{name}", found[name], list(csv.DictReader(io.StringIO(text))))
+            yield from _same_lines(
+                f"tables/{name}", found[name], list(csv.DictReader(io.StringIO(text)))
+            )
 
 
 def open_source_of(run: Run, registry: Registry, evidence: Evidence) -> Source:
     """Return a source for what depends on no question."""
-    return open_source(run, registry, next(iter(registry.protocols.values())), registry.metrics["auc"], evidence=evidence)
+    return open_source(
+        run,
+        registry,
+        next(iter(registry.protocols.values())),
+        registry.metrics["auc"],
+        evidence=evidence,
+    )
 
 
 def _asked_protocols(names: Iterable[str], registry: Registry, index: Index) -> list[Protocol]:
-    """Return the protocols of these names that are not among the registered ones, as far as they are known."""
-    found = {protocol.name: protocol for question in index.questions if (protocol := index.protocol(question)) is not None}
+    """Return the protocols of these names that are not among the registered ones, as far as they
+    are known.
+    """
+    found = {
+        protocol.name: protocol
+        for question in index.questions
+        if (protocol := index.protocol(question)) is not None
+    }
     for name in dict.fromkeys(names):
         if name and name not in registry.protocols and name not in found:
             try:
@@ -413,7 +603,9 @@ def _asked_protocols(names: Iterable[str], registry: Registry, index: Index) -> 
     return [found[name] for name in dict.fromkeys(names) if name in found] + list(found.values())
 
 
-def _same_lines(name: str, found: Sequence[Mapping[str, str]], expected: Sequence[Mapping[str, str]]) -> Iterator[Finding]:
+def _same_lines(
+    name: str, found: Sequence[Mapping[str, str]], expected: Sequence[Mapping[str, str]]
+) -> Iterator[Finding]:
     columns = [column for column in LINE if expected and column in expected[0]]
 
     def what(line: Mapping[str, str]) -> tuple[str, ...]:
@@ -427,12 +619,20 @@ def _same_lines(name: str, found: Sequence[Mapping[str, str]], expected: Sequenc
     for key, line in here.items():
         of_expected = wanted.get(key)
         if of_expected is None:
-            wrong.append(f"{_words(key)}: such a line is given by no cell under a protocol and metric that are known here (--plugin)")
+            wrong.append(
+                f"{_words(key)}: such a line is given by no cell under a protocol and metric that are known here (--plugin)"
+            )
             continue
         for column, value in of_expected.items():
             if line.get(column) != value:
-                wrong.append(f"{_words(key)}: {column} is {_short(line.get(column))}, and scores and labels give {_short(value)}")
-    wrong += [f"{_words(key)}: the line is not there" for key in wanted.keys() - here.keys() if _is_asked(key, columns, here)]
+                wrong.append(
+                    f"{_words(key)}: {column} is {_short(line.get(column))}, and scores and labels give {_short(value)}"
+                )
+    wrong += [
+        f"{_words(key)}: the line is not there"
+        for key in wanted.keys() - here.keys()
+        if _is_asked(key, columns, here)
+    ]
     if not wrong and [what(line) for line in found] != [key for key in wanted if key in here]:
         wrong.append("its lines stand in another order")
     yield from (Finding(name, False, text) for text in sorted(wrong)[:MOST])
@@ -442,8 +642,12 @@ def _same_lines(name: str, found: Sequence[Mapping[str, str]], expected: Sequenc
         yield Finding(name, True, f"{len(found)} lines follow from scores and labels")
 
 
-def _is_asked(key: Sequence[str], columns: Sequence[str], here: Mapping[tuple[str, ...], object]) -> bool:
-    """Whether any line of the protocol and metric of a line is there: a later version of bench has more of both."""
+def _is_asked(
+    key: Sequence[str], columns: Sequence[str], here: Mapping[tuple[str, ...], object]
+) -> bool:
+    """Whether any line of the protocol and metric of a line is there: a later version of bench has
+    more of both.
+    """
     places = [columns.index(column) for column in ("protocol", "metric")]
     return any(all(other[place] == key[place] for place in places) for other in here)
 

@@ -7,12 +7,13 @@ import time
 
 import psutil
 
-from .machine import cores
+from bench.engine.machine import cores
 
 INTERVAL = 0.3
 """Seconds to measure over, at least: the system counts in hundredths. Chosen here."""
 WORTH_A_NOTE = 0.5
-"""Cores of other work from which on it is said. Chosen here: half a core makes a run on all cores visibly longer."""
+"""Cores of other work from which on it is said. Chosen here: half a core makes a run on all cores
+visibly longer."""
 
 
 class OtherWork:
@@ -22,7 +23,8 @@ class OtherWork:
         self._busy, self._own, self._began = busy_seconds(), own_seconds(), time.monotonic()
 
     def held(self) -> float:
-        """Return the cores that other processes kept busy, on average since then; 0 where the system does not tell.
+        """Return the cores that other processes kept busy, on average since then; 0 where the
+        system does not tell.
 
         Waits until `INTERVAL` has passed.
         """
@@ -36,7 +38,9 @@ class OtherWork:
 
 
 def busy_seconds() -> float | None:
-    """Return the seconds that the cores of this process were busy since the system started; None where it does not tell."""
+    """Return the seconds that the cores of this process were busy since the system started; None
+    where it does not tell.
+    """
     try:
         times = psutil.cpu_times(percpu=True)
     except (psutil.Error, OSError, NotImplementedError, ValueError):
@@ -44,7 +48,13 @@ def busy_seconds() -> float | None:
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(len(times)))
     # Time of guests is counted as the host's as well.
     idle = ("idle", "iowait", "guest", "guest_nice")
-    found = [value for number, core in enumerate(times) if number in usable for name, value in core._asdict().items() if name not in idle]
+    found = [
+        value
+        for number, core in enumerate(times)
+        if number in usable
+        for name, value in core._asdict().items()
+        if name not in idle
+    ]
     return sum(found) if found else None
 
 
@@ -54,7 +64,9 @@ def own_seconds() -> float:
 
 
 def busy_note(held: float, wanted: int) -> str:
-    """Return what to tell a user whose run wants so many cores; empty where others leave it enough."""
+    """Return what to tell a user whose run wants so many cores; empty where others leave it
+    enough.
+    """
     if held < WORTH_A_NOTE or wanted <= cores() - held:
         return ""
     left = max(1, int(cores() - held + 0.5))

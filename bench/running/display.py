@@ -1,4 +1,6 @@
-"""What the person at the terminal sees while a run goes on: a live grid, or plain lines where there is no terminal."""
+"""What the person at the terminal sees while a run goes on: a live grid, or plain lines where there
+is no terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from ..runs.folder import CellRecord
-from .duration import duration
-from .plan import Plan
-from .runner import Job, Listener
+from bench.planning.plan import Plan
+from bench.running.duration import duration
+from bench.running.runner import Job, Listener
+from bench.runs.folder import CellRecord
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines about one cell."""
@@ -28,14 +30,22 @@ MARKS = {
 
 
 def make_console(stream: TextIO, color: str = "auto") -> Console:
-    """Return a console that colours as asked: 'always', 'never', or 'auto' (NO_COLOR, FORCE_COLOR, then the terminal)."""
+    """Return a console that colours as asked: 'always', 'never', or 'auto' (NO_COLOR, FORCE_COLOR,
+    then the terminal).
+    """
     match color:
         case "always":
             return Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True)
         case "never":
-            return Console(file=stream, no_color=True, color_system=None, highlight=False, soft_wrap=True)
-    if "ipykernel" in sys.modules:  # rich would write HTML beside the stream, and want widgets for the grid: a notebook gets plain lines
-        return Console(file=stream, force_terminal=False, force_jupyter=False, highlight=False, soft_wrap=True)
+            return Console(
+                file=stream, no_color=True, color_system=None, highlight=False, soft_wrap=True
+            )
+    if (
+        "ipykernel" in sys.modules
+    ):  # rich would write HTML beside the stream, and want widgets for the grid: a notebook gets plain lines
+        return Console(
+            file=stream, force_terminal=False, force_jupyter=False, highlight=False, soft_wrap=True
+        )
     return Console(file=stream, highlight=False, soft_wrap=True)
 
 
@@ -54,7 +64,9 @@ class Display(Listener):
         self._jobs: list[Job] = []
         self._waiting = self.total
         self._live = (  # which draws itself once when it is made
-            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render) if console.is_terminal else None
+            Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._render)
+            if console.is_terminal
+            else None
         )
 
     def __enter__(self) -> Display:
@@ -66,7 +78,7 @@ class Display(Listener):
         if self._live is not None:
             self._live.stop()
 
-    # -- what the runner tells ----------------------------------------------------------------------------------------
+    # -- what the runner tells ---------------------------------------------------------------------
 
     def started(self, job: Job) -> None:
         """Say in a plain line that a worker starts; the grid shows it by itself."""
@@ -77,7 +89,12 @@ class Display(Listener):
     def ended(self, job: Job, record: CellRecord | None, problem: str) -> None:
         """Say how a worker ended."""
         if record is None:
-            self._line(f"[red]failed[/] {escape(job.title)}: {escape(problem)}" if problem else f"ready  {escape(job.title)}", markup=True)
+            self._line(
+                f"[red]failed[/] {escape(job.title)}: {escape(problem)}"
+                if problem
+                else f"ready  {escape(job.title)}",
+                markup=True,
+            )
             return
         self.finished += 1
         self.failed += record.status == "failed"
@@ -85,7 +102,11 @@ class Display(Listener):
         if record.status == "done":
             self.cell_seconds.append(seconds)
         mark = MARKS.get(record.status, record.status)
-        text = f"{mark}   {escape(job.title)}" if record.status == "done" else f"{mark} {escape(job.title)}: {escape(record.reason)}"
+        text = (
+            f"{mark}   {escape(job.title)}"
+            if record.status == "done"
+            else f"{mark} {escape(job.title)}: {escape(record.reason)}"
+        )
         self._line(f"{text} ({duration(seconds)}, {self.finished} of {self.total})", markup=True)
 
     def tick(self, jobs: list[Job], waiting: int) -> None:
@@ -103,7 +124,7 @@ class Display(Listener):
         """Print a line."""
         self._line(text)
 
-    # -- how it looks -------------------------------------------------------------------------------------------------
+    # -- how it looks ------------------------------------------------------------------------------
 
     def _line(self, text: str, markup: bool = False) -> None:
         if not markup:
@@ -122,12 +143,16 @@ class Display(Listener):
         return text + (f", {duration(left)} left" if left is not None else "")
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until the run ends, judged by the cells that are finished; None before the first."""
+        """Return the seconds until the run ends, judged by the cells that are finished; None before
+        the first.
+        """
         if not self.cell_seconds:
             return None
         mean = sum(self.cell_seconds) / len(self.cell_seconds)
         now = time.monotonic()
-        running = sum(max(0.0, mean - (now - job.began)) for job in self._jobs if job.cell is not None)
+        running = sum(
+            max(0.0, mean - (now - job.began)) for job in self._jobs if job.cell is not None
+        )
         return (running + mean * self._waiting) / self.workers
 
     def _render(self) -> Table:
@@ -135,9 +160,18 @@ class Display(Listener):
         head = f"{self.finished} of {self.total} cells, {duration(time.monotonic() - self.began)} so far"
         head += f", about {duration(left)} left" if left is not None else ""
         head += f", {self.failed} failed" if self.failed else ""
-        table = Table(title=head, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=False)
+        table = Table(
+            title=head,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            expand=False,
+        )
         for name in ("cell", "now", "", "left", "memory"):
-            table.add_column(name, justify="right" if name in ("left", "memory") else "left", no_wrap=True)
+            table.add_column(
+                name, justify="right" if name in ("left", "memory") else "left", no_wrap=True
+            )
         for job in self._jobs:
             progress = job.progress
             share = progress.done / progress.total if progress and progress.total else 0.0

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..dataset import Dataset
-from ..errors import BenchError, DataError, RequestError
-from ..frames.cache import cache_folder
-from ..plugins.checks import ONE
-from ..plugins.registry import DISTRIBUTION, Registry
-from ..plugins.selection import parameters_of
-from .machine import cores, git_state
-from .plan import MEMORY_A_WORKER
-from .request import data_roots
-from .session import RESULTS
+from bench.contracts.dataset import Dataset
+from bench.engine.machine import cores, git_state
+from bench.errors import BenchError, DataError, RequestError
+from bench.files.cache import cache_folder
+from bench.planning.plan import MEMORY_A_WORKER
+from bench.planning.request import data_roots
+from bench.plugins.checks import ONE
+from bench.plugins.registry import DISTRIBUTION, Registry
+from bench.plugins.selection import parameters_of
+from bench.runs.folder import RESULTS
 
 State = Literal["ok", "note", "missing", "broken"]
 PYTHON = (3, 11)
@@ -47,7 +47,9 @@ _OPENCV = "import json, cv2; print(json.dumps({'opencv': cv2.__version__}))"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One finding. `broken` is what `bench run` cannot do without; `missing` what some methods or commands lack; `note` what to know."""
+    """One finding. `broken` is what `bench run` cannot do without; `missing` what some methods or
+    commands lack; `note` what to know.
+    """
 
     subject: str
     state: State
@@ -56,7 +58,8 @@ class Diagnosis:
 
 
 def examine(registry: Registry, data: tuple[Path, ...] = ()) -> list[Diagnosis]:
-    """Look at Python, packages, devices, memory, disks, datasets, weights, LaTeX and plugins. Nothing is written, rendered or downloaded.
+    """Look at Python, packages, devices, memory, disks, datasets, weights, LaTeX and plugins.
+    Nothing is written, rendered or downloaded.
 
     Parameters
     ----------
@@ -80,11 +83,19 @@ def examine(registry: Registry, data: tuple[Path, ...] = ()) -> list[Diagnosis]:
 
 
 def _python() -> list[Diagnosis]:
-    text = f"{platform.python_version()} ({sys.executable}), {platform.system()} {platform.machine()}"
+    text = (
+        f"{platform.python_version()} ({sys.executable}), {platform.system()} {platform.machine()}"
+    )
     if sys.version_info < PYTHON:
-        return [Diagnosis("python", "broken", text, f"install Python {'.'.join(map(str, PYTHON))} or later")]
+        return [
+            Diagnosis(
+                "python", "broken", text, f"install Python {'.'.join(map(str, PYTHON))} or later"
+            )
+        ]
     commit = git_state()
-    version = importlib.metadata.version(DISTRIBUTION) + (f", commit {commit[:12]}" if commit else "")
+    version = importlib.metadata.version(DISTRIBUTION) + (
+        f", commit {commit[:12]}" if commit else ""
+    )
     return [Diagnosis("python", "ok", text), Diagnosis("bench", "ok", version)]
 
 
@@ -111,14 +122,25 @@ def _absent(packages: Sequence[str]) -> list[str]:
 def _packages() -> list[Diagnosis]:
     needed = _requirements()
     if absent := _absent(needed):
-        return [Diagnosis("packages", "broken", f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}")]
+        return [
+            Diagnosis(
+                "packages",
+                "broken",
+                f"not installed: {', '.join(absent)}",
+                f"pip install {' '.join(absent)}",
+            )
+        ]
     return [Diagnosis("packages", "ok", f"all {len(needed)} that bench requires are installed")]
 
 
 def _asked(code: str) -> tuple[dict[str, Any], str]:
-    """Run code in a process of its own, where a package that is broken costs nothing. Returns what it printed, or the error's last line."""
+    """Run code in a process of its own, where a package that is broken costs nothing. Returns what
+    it printed, or the error's last line.
+    """
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE
+        )
     except subprocess.TimeoutExpired:
         return {}, f"importing it takes more than {PATIENCE} s"
     lines = done.stderr.strip().splitlines()
@@ -132,31 +154,63 @@ def _torch() -> list[Diagnosis]:
     found, error = _asked(_TORCH)
     if error:
         return [
-            Diagnosis("torch", "broken", error, "pip install --force-reinstall torch torchvision (pytorch.org names the line for a GPU)")
+            Diagnosis(
+                "torch",
+                "broken",
+                error,
+                "pip install --force-reinstall torch torchvision (pytorch.org names the line for a GPU)",
+            )
         ]
     cuda = f"CUDA {found['cuda']}" if found["cuda"] else "no CUDA in this build"
-    torch = Diagnosis("torch", "ok", f"{found['torch']}, torchvision {found['torchvision']}, {cuda}")
-    gpus = [f"cuda:{number}: {name}, {_gb(memory)}" for number, (name, memory) in enumerate(found["gpus"])]
+    torch = Diagnosis(
+        "torch", "ok", f"{found['torch']}, torchvision {found['torchvision']}, {cuda}"
+    )
+    gpus = [
+        f"cuda:{number}: {name}, {_gb(memory)}"
+        for number, (name, memory) in enumerate(found["gpus"])
+    ]
     if gpus:
         return [torch, Diagnosis("device", "ok", "; ".join(gpus))]
-    advice = "for a GPU, install its driver" + ("" if found["cuda"] else " and a torch with CUDA (pytorch.org)")
-    return [torch, Diagnosis("device", "note", "cpu: the profile is 'small'; 'paper' takes days for a network", advice)]
+    advice = "for a GPU, install its driver" + (
+        "" if found["cuda"] else " and a torch with CUDA (pytorch.org)"
+    )
+    return [
+        torch,
+        Diagnosis(
+            "device",
+            "note",
+            "cpu: the profile is 'small'; 'paper' takes days for a network",
+            advice,
+        ),
+    ]
 
 
 def _opencv() -> Diagnosis:
     found, error = _asked(_OPENCV)
     if error:
         library = re.search(r"lib(GL|gthread|glib)[\w.-]*", error)
-        return Diagnosis("opencv", "broken", error, LIBGL if library else "pip install --force-reinstall opencv-python")
+        return Diagnosis(
+            "opencv",
+            "broken",
+            error,
+            LIBGL if library else "pip install --force-reinstall opencv-python",
+        )
     return Diagnosis("opencv", "ok", found["opencv"])
 
 
 def _cores() -> Diagnosis:
     usable, there = cores(), os.cpu_count() or 1
-    text = f"{usable}" + (f" of {there} may be used" if usable < there else "") + f"; a cell has {usable} threads with --workers 1"
+    text = (
+        f"{usable}"
+        + (f" of {there} may be used" if usable < there else "")
+        + f"; a cell has {usable} threads with --workers 1"
+    )
     if not hasattr(os, "fork"):
         return Diagnosis(
-            "cores", "note", f"{text}; workers are spawned, since there is no fork", "nothing: each cell begins some seconds later"
+            "cores",
+            "note",
+            f"{text}; workers are spawned, since there is no fork",
+            "nothing: each cell begins some seconds later",
         )
     return Diagnosis("cores", "ok", text)
 
@@ -167,13 +221,20 @@ def _memory() -> Diagnosis:
     memory = psutil.virtual_memory()
     text = f"{_gb(memory.available)} free of {_gb(memory.total)}"
     if memory.available < MEMORY_A_WORKER:
-        return Diagnosis("memory", "note", text, f"a network in profile small takes up to {_gb(MEMORY_A_WORKER)}: see bench run --dry-run")
+        return Diagnosis(
+            "memory",
+            "note",
+            text,
+            f"a network in profile small takes up to {_gb(MEMORY_A_WORKER)}: see bench run --dry-run",
+        )
     return Diagnosis("memory", "ok", text)
 
 
 def _folder(subject: str, folder: Path, advice: str) -> Diagnosis:
     """Judge a folder that bench writes to, or the nearest one above it that is there."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    there = next(
+        place for place in (folder.absolute(), *folder.absolute().parents) if place.exists()
+    )
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Diagnosis(subject, "broken", f"{folder}: {there} cannot be written", advice)
     free = shutil.disk_usage(there).free
@@ -187,10 +248,28 @@ def _datasets(registry: Registry, data: tuple[Path, ...]) -> list[Diagnosis]:
     try:
         roots = data_roots(data)
     except RequestError as error:
-        return [Diagnosis("data", "broken", str(error), "make the folder, or name another with --data or BENCH_DATA")]
+        return [
+            Diagnosis(
+                "data",
+                "broken",
+                str(error),
+                "make the folder, or name another with --data or BENCH_DATA",
+            )
+        ]
     demo = registry.groups("datasets").get("demo", [])
-    found = [_dataset(cls, roots) for name, cls in registry.datasets.items() if not cls.needs_parameters and name not in demo]
-    return [*found, *([Diagnosis("dataset demo", "ok", f"{', '.join(demo)}: rendered on first use")] if demo else [])]
+    found = [
+        _dataset(cls, roots)
+        for name, cls in registry.datasets.items()
+        if not cls.needs_parameters and name not in demo
+    ]
+    return [
+        *found,
+        *(
+            [Diagnosis("dataset demo", "ok", f"{', '.join(demo)}: rendered on first use")]
+            if demo
+            else []
+        ),
+    ]
 
 
 def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
@@ -199,21 +278,39 @@ def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
         dataset = cls()
         dataset.locate(roots)
     except DataError as error:
-        return Diagnosis(subject, "missing", _line(error).replace(cls.info.obtain, "").rstrip(), cls.info.obtain)
+        return Diagnosis(
+            subject, "missing", _line(error).replace(cls.info.obtain, "").rstrip(), cls.info.obtain
+        )
     except Exception as error:  # a plugin's mistake is a finding
-        return Diagnosis(subject, "missing", f"{type(error).__name__}: {_line(error)}", "this is a mistake in the plugin")
+        return Diagnosis(
+            subject,
+            "missing",
+            f"{type(error).__name__}: {_line(error)}",
+            "this is a mistake in the plugin",
+        )
     try:
         share = dataset.share()
-        lacking = [reason for need in ("lengths", "frames", "train") if (reason := dataset.lacks(need))]
+        lacking = [
+            reason for need in ("lengths", "frames", "train") if (reason := dataset.lacks(need))
+        ]
         label_sets = dataset.available_label_sets()
     except BenchError as error:
         return Diagnosis(subject, "note", _line(error), f"bench verify {name}")
     text = f"{dataset.root}; labels: {', '.join(label_sets) or 'none'}"
     if lacking:
-        return Diagnosis(subject, "note", f"{text}; {lacking[0].removeprefix(f'{name}: ')}", f"bench verify {name}")
+        return Diagnosis(
+            subject,
+            "note",
+            f"{text}; {lacking[0].removeprefix(f'{name}: ')}",
+            f"bench verify {name}",
+        )
     if share < 1:
-        return Diagnosis(subject, "note", f"{text}; {share:.0%} of its frames", f"bench verify {name}")
-    return Diagnosis(subject, "ok", f"{text}; found whole, not looked at frame by frame (bench verify {name})")
+        return Diagnosis(
+            subject, "note", f"{text}; {share:.0%} of its frames", f"bench verify {name}"
+        )
+    return Diagnosis(
+        subject, "ok", f"{text}; found whole, not looked at frame by frame (bench verify {name})"
+    )
 
 
 def _weights(registry: Registry) -> list[Diagnosis]:
@@ -226,28 +323,42 @@ def _weights(registry: Registry) -> list[Diagnosis]:
             try:
                 cls().check("")
             except BenchError as error:
-                found.setdefault(_line(error).removeprefix(f"{ONE[kind]} ").removeprefix(f"{name}: "), []).append(name)
+                found.setdefault(
+                    _line(error).removeprefix(f"{ONE[kind]} ").removeprefix(f"{name}: "), []
+                ).append(name)
     if not found:
         return [Diagnosis("weights", "ok", "no detector and no method lacks any")]
-    return [Diagnosis("weights", "missing", f"{', '.join(names)}: {text}", todo) for (text, todo), names in _cut(found)]
+    return [
+        Diagnosis("weights", "missing", f"{', '.join(names)}: {text}", todo)
+        for (text, todo), names in _cut(found)
+    ]
 
 
 def _cut(found: dict[str, list[str]]) -> list[tuple[tuple[str, str], list[str]]]:
     """Cut the line of each error behind its first sentence: what is missing, and what to do."""
-    parts = [(re.split(r"[.;] (?![^(]*\))", text, maxsplit=1), names) for text, names in found.items()]
+    parts = [
+        (re.split(r"[.;] (?![^(]*\))", text, maxsplit=1), names) for text, names in found.items()
+    ]
     return [((part[0], part[-1] if len(part) > 1 else ""), names) for part, names in parts]
 
 
 def _demanding(cls: Any) -> bool:
     """Whether a class means nothing without parameters."""
-    return bool(getattr(cls, "needs_parameters", False)) or any(entry.required for entry in parameters_of("detectors", cls))
+    return bool(getattr(cls, "needs_parameters", False)) or any(
+        entry.required for entry in parameters_of("detectors", cls)
+    )
 
 
 def _latex() -> Diagnosis:
     absent = [program for program in ("pdflatex", "bibtex") if shutil.which(program) is None]
     if absent:
         todo = "apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended lmodern (Debian, Ubuntu), or compile the tables elsewhere"
-        return Diagnosis("latex", "missing", f"no {' and no '.join(absent)}: tables are written, but not compiled here", todo)
+        return Diagnosis(
+            "latex",
+            "missing",
+            f"no {' and no '.join(absent)}: tables are written, but not compiled here",
+            todo,
+        )
     return Diagnosis("latex", "ok", "pdflatex and bibtex")
 
 
@@ -258,7 +369,12 @@ def _extras() -> list[Diagnosis]:
         absent = _absent(_requirements(extra))
         if absent:
             found.append(
-                Diagnosis(f"extra {extra}", "missing", f"not installed: {', '.join(absent)}", f"pip install '{DISTRIBUTION}[{extra}]'")
+                Diagnosis(
+                    f"extra {extra}",
+                    "missing",
+                    f"not installed: {', '.join(absent)}",
+                    f"pip install '{DISTRIBUTION}[{extra}]'",
+                )
             )
         else:
             found.append(Diagnosis(f"extra {extra}", "ok", "installed"))
@@ -270,8 +386,19 @@ def _plugins(registry: Registry) -> list[Diagnosis]:
     for record in registry.plugins:
         if record.broken:
             own = record.origin.startswith(DISTRIBUTION)
-            todo = "pip install --force-reinstall -e . (or the wheel)" if own else "mend or uninstall it; all else goes on without it"
-            found.append(Diagnosis(f"plugin {record.name}", "broken" if own else "note", f"{record.broken} [{record.origin}]", todo))
+            todo = (
+                "pip install --force-reinstall -e . (or the wheel)"
+                if own
+                else "mend or uninstall it; all else goes on without it"
+            )
+            found.append(
+                Diagnosis(
+                    f"plugin {record.name}",
+                    "broken" if own else "note",
+                    f"{record.broken} [{record.origin}]",
+                    todo,
+                )
+            )
         else:
             offers = ", ".join(f"{len(names)} {kind}" for kind, names in record.provides.items())
             found.append(Diagnosis(f"plugin {record.name}", "ok", f"{offers} [{record.origin}]"))

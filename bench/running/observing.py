@@ -14,23 +14,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import BenchError
-from ..observer import Observer
-from ..reporting.results import label_sets_of
-from ..runs.folder import CellRecord, Run
-from ..scoring.evaluate import ClipScores, evaluate
-from ..scoring.metrics import Metric
-from .plan import Plan
-from .runner import Job, Listener
+from bench.contracts.metric import Metric
+from bench.contracts.observer import Observer
+from bench.errors import BenchError
+from bench.evaluation.results import label_sets_of
+from bench.planning.plan import Plan
+from bench.running.runner import Job, Listener
+from bench.runs.folder import CellRecord, Run
+from bench.scoring.evaluate import ClipScores, evaluate
 
 LOOK = 1.0
 """Seconds between two looks at the epochs of a cell."""
 PATIENCE = 10.0
-"""Seconds an observer has at the end to hear what it was told. Chosen here: a run is not kept open by a server that hangs."""
+"""Seconds an observer has at the end to hear what it was told. Chosen here: a run is not kept open
+by a server that hangs."""
 
 
 class _Audience(threading.Thread):
-    """One observer. Failures go to the log; the first is also news for the person at the terminal."""
+    """One observer. Failures go to the log; the first is also news for the person at the
+    terminal.
+    """
 
     def __init__(self, observer: Observer, logger: logging.Logger, log: Path) -> None:
         super().__init__(name=f"observer {observer.name}", daemon=True)
@@ -61,7 +64,13 @@ class _Audience(threading.Thread):
 class Observing(Listener):
     """Passes on to a listener what it is told, and what observers want to know to these."""
 
-    def __init__(self, plan: Plan, observers: Sequence[Observer], metrics: Sequence[Metric], listener: Listener) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        observers: Sequence[Observer],
+        metrics: Sequence[Metric],
+        listener: Listener,
+    ) -> None:
         self.run: Run = plan.run
         self.protocol, self.metrics, self.listener = plan.protocol.parameters, metrics, listener
         log = plan.run.path / "observers.log"
@@ -92,13 +101,15 @@ class Observing(Listener):
         for handler in self.logger.handlers:
             handler.close()
 
-    # -- what the runner tells ----------------------------------------------------------------------------------------
+    # -- what the runner tells ---------------------------------------------------------------------
 
     def started(self, job: Job) -> None:
         """Tell of a cell; lines that an earlier attempt left in training.csv are no news."""
         self.listener.started(job)
         if job.cell is not None:
-            self.told[job.cell.record.folder] = 0 if job.cell.fresh else len(_history(self._training(job.cell.record)))
+            self.told[job.cell.record.folder] = (
+                0 if job.cell.fresh else len(_history(self._training(job.cell.record)))
+            )
             self._tell("started", asdict(job.cell.record))
 
     def ended(self, job: Job, record: CellRecord | None, problem: str) -> None:
@@ -107,7 +118,9 @@ class Observing(Listener):
         if record is not None and record.folder in self.told:
             self._tell_epochs(record)
             del self.told[record.folder]
-            self._tell("finished", asdict(record), self._figures(record) if record.status == "done" else {})
+            self._tell(
+                "finished", asdict(record), self._figures(record) if record.status == "done" else {}
+            )
 
     def tick(self, jobs: list[Job], waiting: int) -> None:
         """Tell of epochs that have ended since the last look."""
@@ -124,7 +137,7 @@ class Observing(Listener):
         """Pass a line on."""
         self.listener.say(text)
 
-    # -- telling ------------------------------------------------------------------------------------------------------
+    # -- telling -----------------------------------------------------------------------------------
 
     def _tell(self, what: str, *arguments: Any) -> None:
         for audience in self.audiences:
@@ -145,30 +158,51 @@ class Observing(Listener):
         self.told[record.folder] = len(lines)
 
     def _figures(self, record: CellRecord) -> Mapping[str, float]:
-        """Return the metrics of a finished cell on its own frames, under the run's protocol and its label set."""
+        """Return the metrics of a finished cell on its own frames, under the run's protocol and its
+        label set.
+        """
         try:
             dataset, scores = self.run.dataset(record.dataset_folder), self.run.scores(record)
             label_set = label_sets_of(dataset, self.protocol)[0]
             clips = [
-                ClipScores(clip, scene, scores[clip].values, scores[clip].frames, dataset.labels[label_set][clip])
+                ClipScores(
+                    clip,
+                    scene,
+                    scores[clip].values,
+                    scores[clip].frames,
+                    dataset.labels[label_set][clip],
+                )
                 for clip, _, scene in dataset.clips
                 if clip in scores
             ]
-            found = {metric.name: evaluate(clips, self.protocol, metric).value for metric in self.metrics}
-        except (BenchError, IndexError):  # no labels, or nothing that can be read: the table says it
+            found = {
+                metric.name: evaluate(clips, self.protocol, metric).value for metric in self.metrics
+            }
+        except (
+            BenchError,
+            IndexError,
+        ):  # no labels, or nothing that can be read: the table says it
             return {}
         return {name: value for name, value in found.items() if value is not None}
 
 
 def _history(path: Path) -> list[tuple[int, dict[str, float]]]:
-    """Return (epoch or step, the other figures) of each line of a training.csv; empty where there is none."""
+    """Return (epoch or step, the other figures) of each line of a training.csv; empty where there
+    is none.
+    """
     try:
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
         found = []
         for number, line in enumerate(lines, start=1):
             count = next((int(line[name]) for name in ("epoch", "step") if line.get(name)), number)
-            figures = {name: float(text) for name, text in line.items() if name not in ("epoch", "step") and text}
-            found.append((count, {name: value for name, value in figures.items() if math.isfinite(value)}))
+            figures = {
+                name: float(text)
+                for name, text in line.items()
+                if name not in ("epoch", "step") and text
+            }
+            found.append(
+                (count, {name: value for name, value in figures.items() if math.isfinite(value)})
+            )
     except (OSError, ValueError, TypeError):
         return []
     return found

@@ -14,27 +14,29 @@ from typing import Any
 
 import psutil
 
-from ..claims import DEAD, Claim, Holder
-from ..errors import BenchError, RunError
-from ..executor import ENDED, Executor, Exit, Place
-from ..runs.files import read_json, write_bytes, write_json
-from ..runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
-from .duration import duration
-from .plan import Plan, PlannedCell, PlannedDataset
-from .reporter import Progress, read_progress
-from .stopping import asked_to_stop
+from bench.contracts.executor import ENDED, Executor, Exit, Place
+from bench.errors import BenchError, RunError
+from bench.files.claims import DEAD, Claim, Holder
+from bench.files.whole_files import read_json, write_bytes, write_json
+from bench.planning.plan import Plan, PlannedCell, PlannedDataset
+from bench.running.duration import duration
+from bench.running.stopping import asked_to_stop
+from bench.runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
+from bench.worker.progress import Progress, read_progress
 
 POLL = 0.1
 """Seconds between two looks at the workers."""
 LOOK = 1.0
 """Seconds between two looks at cells that another runner works on."""
 TAKEN_AT_MOST = 8
-"""Attempts at a cell that end because it is another worker's, after which the cell fails. Chosen here: `LOOK` doubles after each, so
-that they take four minutes, longer than a claim of a dead process on another host lasts, or what an NFS client remembers of a folder."""
+"""Attempts at a cell that end because it is another worker's, after which the cell fails. Chosen
+here: `LOOK` doubles after each, so that they take four minutes, longer than a claim of a dead
+process on another host lasts, or what an NFS client remembers of a folder."""
 GRACE = 10.0
 """Seconds a worker has to write its outcome after it was asked to stop."""
 SILENCE = 60.0
-"""Seconds after which a worker that was killed, and whose end nobody reports, means that the server of the workers is frozen."""
+"""Seconds after which a worker that was killed, and whose end nobody reports, means that the server
+of the workers is frozen."""
 
 
 @dataclass
@@ -89,7 +91,9 @@ def _identity(run: Run) -> str:
 
 def _title(cell: PlannedCell) -> str:
     record = cell.record
-    return f"{record.label} on {record.dataset}, seed {record.seed}" + (f", scene {record.scene}" if record.scene else "")
+    return f"{record.label} on {record.dataset}, seed {record.seed}" + (
+        f", scene {record.scene}" if record.scene else ""
+    )
 
 
 class Runner:
@@ -114,8 +118,8 @@ class Runner:
     def execute(self) -> bool:
         """Run every cell that has to be run. Returns whether the user stopped it.
 
-        A failed cell, or one whose dataset cannot be prepared, costs itself alone. Afterwards every cell of the run
-        has its outcome on disk.
+        A failed cell, or one whose dataset cannot be prepared, costs itself alone. Afterwards every
+        cell of the run has its outcome on disk.
         """
         for cell in self.plan.cells:
             if cell.reuse:
@@ -125,7 +129,8 @@ class Runner:
         to_prepare = [
             planned
             for planned in self.plan.datasets
-            if planned.wants_record and any(cell.mine and cell.dataset is planned for cell in self.plan.cells)
+            if planned.wants_record
+            and any(cell.mine and cell.dataset is planned for cell in self.plan.cells)
         ]
         to_run = self.plan.to_run
         if not to_prepare:
@@ -134,8 +139,12 @@ class Runner:
         word.unlink(missing_ok=True)
         with asked_to_stop(word) as stops:
             self.stops = stops
-            torch_wanted = any(cell.network for cell in to_run) or any(planned.wants_tracks for planned in to_prepare)
-            place = Place(self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers)
+            torch_wanted = any(cell.network for cell in to_run) or any(
+                planned.wants_tracks for planned in to_prepare
+            )
+            place = Place(
+                self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers
+            )
             if self.executor.away:
                 self.identity = _identity(self.run)
             slots = self.executor.open(place)
@@ -145,9 +154,15 @@ class Runner:
                 self.executor.leave() if self.detached else self.executor.close()
             return stops() > 0
 
-    # -- the loop ---------------------------------------------------------------------------------------------------
+    # -- the loop ----------------------------------------------------------------------------------
 
-    def _loop(self, slots: int | None, to_prepare: list[PlannedDataset], to_run: list[PlannedCell], stops: Callable[[], int]) -> None:
+    def _loop(
+        self,
+        slots: int | None,
+        to_prepare: list[PlannedDataset],
+        to_run: list[PlannedCell],
+        stops: Callable[[], int],
+    ) -> None:
         prepared: set[str] = set()
         unprepared: dict[str, str] = {}
         waiting_datasets = list(to_prepare)
@@ -160,7 +175,14 @@ class Runner:
         while True:
             stopping = stops() > 0 or (self.failed and self.plan.request.fail_fast)
             while not stopping and (slots is None or len(self.jobs) < slots):
-                cell = next((cell for cell in waiting_cells if cell.dataset.name in prepared | unprepared.keys()), None)
+                cell = next(
+                    (
+                        cell
+                        for cell in waiting_cells
+                        if cell.dataset.name in prepared | unprepared.keys()
+                    ),
+                    None,
+                )
                 if cell is not None:
                     waiting_cells.remove(cell)
                     if cell.dataset.name in unprepared:
@@ -173,7 +195,12 @@ class Runner:
                     self._start(waiting_datasets.pop(0), None)
                 else:
                     break
-            if self.plan.request.detach and not stopping and not waiting_cells and all(job.submitted for job in self.jobs.values()):
+            if (
+                self.plan.request.detach
+                and not stopping
+                and not waiting_cells
+                and all(job.submitted for job in self.jobs.values())
+            ):
                 self.detached = True
                 return
             if not self.jobs and (stopping or not (waiting_cells or waiting_datasets or elsewhere)):
@@ -203,7 +230,9 @@ class Runner:
                         self._handle_file(job.cell).unlink(missing_ok=True)
                     if job.cell is not None and event.code == Exit.TAKEN:
                         self.taken[job.cell.record.folder] += 1
-                        elsewhere[job.cell] = time.monotonic() + LOOK * 2 ** (self.taken[job.cell.record.folder] - 1)
+                        elsewhere[job.cell] = time.monotonic() + LOOK * 2 ** (
+                            self.taken[job.cell.record.folder] - 1
+                        )
                         continue
                     problem = self._finish(job, event.code, event.reason)
                     if job.cell is None:
@@ -216,24 +245,32 @@ class Runner:
                 self._stop_all(asked)
             self._watch()
             self.listener.tick(list(self.jobs.values()), len(waiting_cells))
-        reason = "stopped by the user before it began" if stops() else "not begun: --fail-fast after a failed cell"
+        reason = (
+            "stopped by the user before it began"
+            if stops()
+            else "not begun: --fail-fast after a failed cell"
+        )
         for cell in waiting_cells:
             if cell.record.status != "queued" or stops() or self.failed:
                 cell.record.status, cell.record.reason = "interrupted", reason
                 self._write(cell)
 
-    # -- jobs that an earlier runner left -----------------------------------------------------------------------------
+    # -- jobs that an earlier runner left ----------------------------------------------------------
 
     def _handle_file(self, cell: PlannedCell) -> Path:
         return self.run.path / cell.record.folder / JOB
 
     def _keep_handle(self, cell: PlannedCell, handle: str) -> None:
         write_json(
-            self._handle_file(cell), {"executor": self.plan.request.executor, "handle": handle, "key": cell.record.key}, durable=False
+            self._handle_file(cell),
+            {"executor": self.plan.request.executor, "handle": handle, "key": cell.record.key},
+            durable=False,
         )
 
     def _handle(self, cell: PlannedCell) -> str:
-        """Return by what the executor finds the job that an earlier runner left for a cell; empty where there is none."""
+        """Return by what the executor finds the job that an earlier runner left for a cell; empty
+        where there is none.
+        """
         if not self.executor.lasts or not self._handle_file(cell).exists():
             return ""
         try:
@@ -247,34 +284,51 @@ class Runner:
             return ""
         return str(left["handle"])
 
-    # -- other runners of the same run ------------------------------------------------------------------------------
+    # -- other runners of the same run -------------------------------------------------------------
 
     def _claim(self, cell: PlannedCell) -> Claim:
-        return self.claims.setdefault(cell.record.folder, Claim(self.run.path / cell.record.folder / CLAIM))
+        return self.claims.setdefault(
+            cell.record.folder, Claim(self.run.path / cell.record.folder / CLAIM)
+        )
 
     def _holder(self, cell: PlannedCell) -> Holder | None:
-        """Return who works on a cell: another runner's worker, or one that is about to end with its runner."""
+        """Return who works on a cell: another runner's worker, or one that is about to end with its
+        runner.
+        """
         holder = self._claim(cell).holder()
         if holder is not None and not holder.here and cell.record.folder not in self.said:
             self.said.add(cell.record.folder)
-            unknown = "" if holder.pid else f"; its claim cannot be read, and counts for nothing after {DEAD:g} s without a sign of life"
+            unknown = (
+                ""
+                if holder.pid
+                else f"; its claim cannot be read, and counts for nothing after {DEAD:g} s without a sign of life"
+            )
             self.listener.say(f"{_title(cell)}: {holder} is at work on it{unknown}")
         return holder
 
     def _clear(self, cell: PlannedCell) -> bool:
-        """Remove the claims of who was seen to die. A worker sees them for the first time, and would wait for them anew."""
-        with self._claim(cell) as claim, contextlib.suppress(OSError):  # the disk may be full: there is time to look again
+        """Remove the claims of who was seen to die. A worker sees them for the first time, and
+        would wait for them anew.
+        """
+        with (
+            self._claim(cell) as claim,
+            contextlib.suppress(OSError),
+        ):  # the disk may be full: there is time to look again
             return claim.take() is None
         return False
 
     def _write(self, cell: PlannedCell) -> None:
-        """Write a cell as it stands, so that a look at the folder is true at any time; not where another runner has it, or had it since."""
+        """Write a cell as it stands, so that a look at the folder is true at any time; not where
+        another runner has it, or had it since.
+        """
         with self._claim(cell) as claim:
             try:
                 if claim.take() is None and not self._changed(cell):
                     self.run.write_cell(cell.record)
             except OSError as error:
-                raise RunError(f"cannot write to {self.run.path}: {error.strerror or error}; choose another folder with --out") from error
+                raise RunError(
+                    f"cannot write to {self.run.path}: {error.strerror or error}; choose another folder with --out"
+                ) from error
 
     def _always_taken(self, cell: PlannedCell) -> str:
         return (
@@ -284,9 +338,13 @@ class Runner:
         )
 
     def _changed(self, cell: PlannedCell) -> CellRecord | None:
-        """Return a cell as it is on disk, where somebody has worked on it since it was planned: another runner, or a worker whose runner died."""
+        """Return a cell as it is on disk, where somebody has worked on it since it was planned:
+        another runner, or a worker whose runner died.
+        """
         now = self.run.cell(replace(cell.record))
-        same = now.key == cell.record.key or cell.record.status == "no data"  # whose key lacks what is not there
+        same = (
+            now.key == cell.record.key or cell.record.status == "no data"
+        )  # whose key lacks what is not there
         if same and now.attempts > cell.record.attempts:
             return now
         # One that had been done when it was planned would be reused.
@@ -303,7 +361,7 @@ class Runner:
         self.listener.ended(Job(0, _title(cell), cell.dataset, cell, Path()), now, "")
         return True
 
-    # -- starting ---------------------------------------------------------------------------------------------------
+    # -- starting ----------------------------------------------------------------------------------
 
     def _start(self, planned: PlannedDataset, cell: PlannedCell | None) -> None:
         self._number += 1
@@ -328,13 +386,22 @@ class Runner:
             "keep": list(self.plan.request.keep),
             "name": planned.name,
             "label": planned.selected.label,
-            "test_formats": [[frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)],
-            "train_formats": [[frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)],
+            "test_formats": [
+                [frames.size, frames.channels] for frames in sorted(planned.test_formats, key=str)
+            ],
+            "train_formats": [
+                [frames.size, frames.channels] for frames in sorted(planned.train_formats, key=str)
+            ],
         }
         if cell is None:
             task |= prepare
         else:
-            task |= {"kind": "cell", "cell": dict(vars(cell.record)), "fresh": cell.fresh, "keep": list(self.plan.request.keep)}
+            task |= {
+                "kind": "cell",
+                "cell": dict(vars(cell.record)),
+                "fresh": cell.fresh,
+                "keep": list(self.plan.request.keep),
+            }
         if cell is not None and self.executor.away:
             task |= {
                 "prepare": prepare,
@@ -344,7 +411,9 @@ class Runner:
                 "plugins": {str(file): file.read_text() for file in self.plan.request.plugins},
                 "resources": {
                     "threads": self.plan.threads,
-                    "memory": cell.memory.peak if cell.memory is not None and not cell.memory.unknown else None,
+                    "memory": cell.memory.peak
+                    if cell.memory is not None and not cell.memory.unknown
+                    else None,
                     "gpus": int(self.plan.device.startswith("cuda")),
                 },
                 "handle": self._handle(cell),
@@ -357,9 +426,13 @@ class Runner:
         cell.record.status, cell.record.reason = "failed", reason
         self.failed = True
         self.run.write_cell(cell.record)
-        self.listener.ended(Job(0, f"{cell.record.label} on {cell.record.dataset}", cell.dataset, cell, Path()), cell.record, "")
+        self.listener.ended(
+            Job(0, f"{cell.record.label} on {cell.record.dataset}", cell.dataset, cell, Path()),
+            cell.record,
+            "",
+        )
 
-    # -- watching ---------------------------------------------------------------------------------------------------
+    # -- watching ----------------------------------------------------------------------------------
 
     def _watch(self) -> None:
         now = time.monotonic()
@@ -371,7 +444,9 @@ class Runner:
             if not job.where:
                 continue
             job.memory = max(job.memory, self.executor.memory(job.number))
-            job.frozen_since = (job.frozen_since or now) if self.executor.frozen(job.number) else None
+            job.frozen_since = (
+                (job.frozen_since or now) if self.executor.frozen(job.number) else None
+            )
             if job.stopping:
                 if now > job.stop_by + SILENCE:
                     raise BenchError(
@@ -380,15 +455,24 @@ class Runner:
                     )
                 if now > job.stop_by:
                     self.executor.stop(job.number, kill=True)
-            elif (job.cell is not None and job.steps >= 0 and now - job.moved > request.stall_limit and self._is_stepped(job)) or (
-                job.frozen_since is not None and now - job.frozen_since > request.stall_limit
-            ):
+            elif (
+                job.cell is not None
+                and job.steps >= 0
+                and now - job.moved > request.stall_limit
+                and self._is_stepped(job)
+            ) or (job.frozen_since is not None and now - job.frozen_since > request.stall_limit):
                 self._stop(job, "stalled")
-            elif job.cell is not None and request.time_limit is not None and now - job.began > request.time_limit:
+            elif (
+                job.cell is not None
+                and request.time_limit is not None
+                and now - job.began > request.time_limit
+            ):
                 self._stop(job, "time limit")
 
     def _is_stepped(self, job: Job) -> bool:
-        """Whether the worker has shown that it makes steps: a plain `fit` in one piece is held by the time limit alone."""
+        """Whether the worker has shown that it makes steps: a plain `fit` in one piece is held by
+        the time limit alone.
+        """
         assert job.cell is not None
         return job.cell.network or (job.progress is not None and job.progress.phase == "score")
 
@@ -408,10 +492,12 @@ class Runner:
             else:
                 self.executor.stop(job.number, kill=True)
 
-    # -- outcomes ---------------------------------------------------------------------------------------------------
+    # -- outcomes ----------------------------------------------------------------------------------
 
     def _finish(self, job: Job, code: int, reason: str) -> str:
-        """Take down the outcome of a worker that ended. Returns why a preparation failed, or an empty text."""
+        """Take down the outcome of a worker that ended. Returns why a preparation failed, or an
+        empty text.
+        """
         job.progress_file.unlink(missing_ok=True)
         if job.cell is None:
             problem = self._preparation_problem(job, code, reason)
@@ -449,18 +535,32 @@ class Runner:
         log = f"Log: {job.cell.record.folder}/log.txt"
         where = f" ({job.progress.what})" if job.progress and job.progress.what else ""
         if self._asked(job):
-            return "interrupted", "stopped by the user; the same command goes on from the last checkpoint"
+            return (
+                "interrupted",
+                "stopped by the user; the same command goes on from the last checkpoint",
+            )
         if job.stopping == "stalled":
-            return "failed", f"stalled: no step for {duration(request.stall_limit)}{where}; try again, or a higher --stall-limit. {log}"
+            return (
+                "failed",
+                f"stalled: no step for {duration(request.stall_limit)}{where}; try again, or a higher --stall-limit. {log}",
+            )
         if job.stopping == "time limit":
             took = duration(time.monotonic() - job.began)
-            return "failed", f"time limit: stopped after {took}{where}; the same command goes on from the last checkpoint. {log}"
+            return (
+                "failed",
+                f"time limit: stopped after {took}{where}; the same command goes on from the last checkpoint. {log}",
+            )
         if code == Exit.STOPPED:
-            return "failed", f"{reason or ENDED}{where}; the same command goes on from the last checkpoint. {log}"
+            return (
+                "failed",
+                f"{reason or ENDED}{where}; the same command goes on from the last checkpoint. {log}",
+            )
         return "failed", f"{reason or self._death(job, code)}{where}. {log}"
 
     def _asked(self, job: Job) -> bool:
-        """Whether the user ended a job: a signal to the whole group of processes reaches workers before the runner has told them."""
+        """Whether the user ended a job: a signal to the whole group of processes reaches workers
+        before the runner has told them.
+        """
         return job.stopping == "interrupted" or (job.stopping == "" and self.stops() > 0)
 
     @staticmethod
@@ -474,5 +574,7 @@ class Runner:
         memory = psutil.virtual_memory().total
         text = f"killed by {name} at {job.memory / 2**30:.1f} of {memory / 2**30:.1f} GB"
         if -code == signal.SIGKILL and job.memory > 0.5 * memory:
-            text += ": the system was out of memory; try --workers 1, a smaller batch or a smaller size"
+            text += (
+                ": the system was out of memory; try --workers 1, a smaller batch or a smaller size"
+            )
         return text

@@ -1,4 +1,6 @@
-"""One `bench run` from request to tables: finds or makes the run folder, writes run.json, runs the plan, writes the tables."""
+"""One `bench run` from request to tables: finds or makes the run folder, writes run.json, runs the
+plan, writes the tables.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +13,51 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..claims import DEAD, Claim
-from ..errors import RequestError, RunError
-from ..plugins.registry import Registry
-from ..reporting.output import write_tables
-from ..runs.folder import FORMAT, Run, find_runs
-from .busy import OtherWork, busy_note
-from .display import Display
-from .duration import duration
-from .filling import hold, runners
-from .machine import describe, git_state, versions
-from .observing import Observing
-from .plan import Plan, make_plan
-from .request import Request
-from .runner import Listener, Runner
+from bench.engine.machine import describe, git_state, versions
+from bench.errors import RequestError, RunError
+from bench.files.claims import DEAD, Claim
+from bench.planning.plan import Plan, make_plan
+from bench.planning.request import Request
+from bench.plugins.registry import Registry
+from bench.reporting.output import write_tables
+from bench.running.busy import OtherWork, busy_note
+from bench.running.display import Display
+from bench.running.duration import duration
+from bench.running.observing import Observing
+from bench.running.runner import Listener, Runner
+from bench.runs.folder import FORMAT, RESULTS, Run, find_runs
+from bench.runs.runners import hold, runners
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-RESULTS = Path("results")
 RESIZING = "OpenCV on uint8: INTER_AREA when shrinking, INTER_LINEAR otherwise; gray = BT.601 luma"
 
 
-def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable[[Mapping[str, Any]], tuple[Run, bool]]:
-    """Return how the run folder of a request is found: `--out`, else the newest equal run that is not complete, else a new one."""
+def run_finder(
+    out: Path | None, new: bool, results: Path = RESULTS
+) -> Callable[[Mapping[str, Any]], tuple[Run, bool]]:
+    """Return how the run folder of a request is found: `--out`, else the newest equal run that is
+    not complete, else a new one.
+    """
 
     def find(signature: Mapping[str, Any]) -> tuple[Run, bool]:
         if out is not None:
             exists = (out / "run.json").is_file()
             if exists and new:
-                raise RequestError(f"--new and --out {str(out)!r}: that run is there already; leave one of them out")
-            # A claim, and a run.json that the disk had no room for, are all that a run leaves which never began; their names are hidden.
-            if not exists and out.exists() and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir())):
-                raise RequestError(f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder")
+                raise RequestError(
+                    f"--new and --out {str(out)!r}: that run is there already; leave one of them out"
+                )
+            # A claim, and a run.json that the disk had no room for, are all that a run leaves which
+            # never began; their names are hidden.
+            if (
+                not exists
+                and out.exists()
+                and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir()))
+            ):
+                raise RequestError(
+                    f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder"
+                )
             return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists
         if not new:
             for run in find_runs(results):
@@ -60,7 +74,9 @@ def run_finder(out: Path | None, new: bool, results: Path = RESULTS) -> Callable
 
 
 def _is_damaged(run: Run) -> bool:
-    """Whether run.json cannot be read: the cells have files of their own, from which it is made anew."""
+    """Whether run.json cannot be read: the cells have files of their own, from which it is made
+    anew.
+    """
     try:
         return not run.manifest
     except RunError:
@@ -86,7 +102,9 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     """
     other_work = OtherWork()
     plan = make_plan(request, registry, run_finder(request.out, request.new))
-    console.print(f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False)
+    console.print(
+        f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False
+    )
     console.print(
         f"profile {', '.join(plan.profiles)}; device {plan.device}; "
         f"{plan.request.executor if plan.executor.away else plan.workers} worker{'s' * (plan.executor.away or plan.workers > 1)} "
@@ -94,15 +112,19 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
         markup=False,
     )
     # Not among the notes of the plan, which stay in the run: it is true now.
-    busy = busy_note(other_work.held(), plan.workers * plan.threads) if plan.to_run and not plan.executor.away else ""
+    busy = (
+        busy_note(other_work.held(), plan.workers * plan.threads)
+        if plan.to_run and not plan.executor.away
+        else ""
+    )
     for note in [*plan.notes, *([busy] if busy else [])]:
         console.print(f"note: {note}", markup=False)
     return plan
 
 
 def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | None:
-    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the user stopped it, none where it goes on without this
-    process.
+    """Run a plan, showing how far it is, and write its tables. Returns their paths; None where the
+    user stopped it, none where it goes on without this process.
 
     Raises
     ------
@@ -124,11 +146,16 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
                 console.print(f"note: {holder} fills this run too", markup=False)
         reused = sum(cell.reuse for cell in plan.cells)
         if reused:
-            console.print(f"{reused} of {len(plan.cells)} cells are done already and stay as they are", markup=False)
+            console.print(
+                f"{reused} of {len(plan.cells)} cells are done already and stay as they are",
+                markup=False,
+            )
         with contextlib.ExitStack() as stack:
             listener: Listener = stack.enter_context(Display(plan, console))
             if plan.observers:
-                listener = stack.enter_context(Observing(plan, plan.observers, list(registry.metrics.values()), listener))
+                listener = stack.enter_context(
+                    Observing(plan, plan.observers, list(registry.metrics.values()), listener)
+                )
             runner = Runner(plan, listener)
             stopped = runner.execute()
         if runner.detached:
@@ -139,7 +166,10 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
             )
             return []
         if stopped:
-            console.print(f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}", markup=False)
+            console.print(
+                f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}",
+                markup=False,
+            )
             return None
         written = write_tables(plan.run, registry, [plan.protocol.text])
         with _turn(plan.run):
@@ -157,13 +187,15 @@ def _turn(run: Run) -> Iterator[None]:
 
 
 def _refuse_another_copy(plan: Plan) -> None:
-    """Refuse to fill a run together with another runner where it was begun with another copy of a dataset.
+    """Refuse to fill a run together with another runner where it was begun with another copy of a
+    dataset.
 
     Raises
     ------
     RunError : there is one at work.
     """
-    # A host that died leaves its claim. Who looks for the first time can only go by the clocks of disk and host.
+    # A host that died leaves its claim. Who looks for the first time can only go by the clocks of
+    # disk and host.
     others = [
         (holder, silent)
         for holder, silent in runners(plan.run)
@@ -171,7 +203,10 @@ def _refuse_another_copy(plan: Plan) -> None:
     ]
     if not others or not (plan.run.path / "run.json").is_file() or _is_damaged(plan.run):
         return
-    begun = {entry.get("label"): entry.get("fingerprint") for entry in plan.run.manifest.get("datasets", [])}
+    begun = {
+        entry.get("label"): entry.get("fingerprint")
+        for entry in plan.run.manifest.get("datasets", [])
+    }
     for planned in plan.datasets:
         label = planned.selected.label
         if planned.fingerprint and begun.get(label) and begun[label] != planned.fingerprint:
@@ -184,33 +219,48 @@ def _refuse_another_copy(plan: Plan) -> None:
 
 
 def write_run(plan: Plan, registry: Registry) -> None:
-    """Write run.json: what was asked, with what, on what. Cells of an earlier request for the same folder stay.
+    """Write run.json: what was asked, with what, on what. Cells of an earlier request for the same
+    folder stay.
 
     Raises
     ------
     RunError : the folder cannot be written.
     """
-    manifest = plan.run.manifest if (plan.run.path / "run.json").is_file() and not _is_damaged(plan.run) else {}
+    manifest = (
+        plan.run.manifest
+        if (plan.run.path / "run.json").is_file() and not _is_damaged(plan.run)
+        else {}
+    )
     begun = {entry["label"]: entry.get("fingerprint", "") for entry in manifest.get("datasets", [])}
     mine = {cell.record.folder for cell in plan.cells}
     try:
         before = plan.run.planned() if manifest else plan.run.cells_left()
     except RunError:  # one that was planned is damaged
         before = plan.run.cells_left()
-    # Each cell that was ever laid out has its file; a folder without one is a name that was damaged.
-    others = [asdict(cell) for cell in before if cell.folder not in mine and (plan.run.cell_path(cell) / "cell.json").is_file()]
+    # Each cell that was ever laid out has its file; a folder without one is a name that was
+    # damaged.
+    others = [
+        asdict(cell)
+        for cell in before
+        if cell.folder not in mine and (plan.run.cell_path(cell) / "cell.json").is_file()
+    ]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan.run.write_manifest(
         {
             "command": plan.request.command,
-            "commands": [*manifest.get("commands", []), {"at": now, "line": plan.request.command, "git": git_state()}],
+            "commands": [
+                *manifest.get("commands", []),
+                {"at": now, "line": plan.request.command, "git": git_state()},
+            ],
             "started": manifest.get("started", now),
             "request": plan.signature(),
             "profile": ", ".join(plan.profiles),
             "seeds": list(plan.request.seeds),
             # The tables without a protocol in their path are those of the first request.
             "protocol": manifest.get("protocol", plan.protocol.text),
-            "detector": ", ".join(dict.fromkeys(planned.detector for planned in plan.datasets if planned.wants_tracks)),
+            "detector": ", ".join(
+                dict.fromkeys(planned.detector for planned in plan.datasets if planned.wants_tracks)
+            ),
             "device": plan.device,
             "workers": plan.workers,
             "threads": plan.threads,
@@ -219,7 +269,12 @@ def write_run(plan: Plan, registry: Registry) -> None:
             "git": git_state(),
             "machine": describe(),
             "plugins": [
-                {"name": plugin.name, "origin": plugin.origin, "sha256": plugin.sha256, "broken": plugin.broken}
+                {
+                    "name": plugin.name,
+                    "origin": plugin.origin,
+                    "sha256": plugin.sha256,
+                    "broken": plugin.broken,
+                }
                 for plugin in registry.plugins
             ],
             "datasets": _merged(
@@ -233,7 +288,9 @@ def write_run(plan: Plan, registry: Registry) -> None:
                         # Of what is not here the earlier one stays, for those who have it.
                         "fingerprint": planned.fingerprint or begun.get(planned.selected.label, ""),
                         "missing": planned.missing,
-                        "root": _shown(planned.dataset.root) if planned.dataset is not None and planned.dataset.root is not None else "",
+                        "root": _shown(planned.dataset.root)
+                        if planned.dataset is not None and planned.dataset.root is not None
+                        else "",
                     }
                     for planned in plan.datasets
                 ],
@@ -241,7 +298,12 @@ def write_run(plan: Plan, registry: Registry) -> None:
             "methods": _merged(
                 manifest.get("methods", []),
                 [
-                    {"label": cell.record.label, "selector": cell.record.selector, "name": cell.record.method, "family": cell.record.family}
+                    {
+                        "label": cell.record.label,
+                        "selector": cell.record.selector,
+                        "name": cell.record.method,
+                        "family": cell.record.family,
+                    }
                     for cell in plan.cells
                 ],
             ),
@@ -253,7 +315,9 @@ def write_run(plan: Plan, registry: Registry) -> None:
 
 
 def _of_what_stays(plan: Plan, checksums: Mapping[str, str]) -> dict[str, str]:
-    """Return the checksums of files that this run does not write anew: scores that are used again, and cells of earlier requests."""
+    """Return the checksums of files that this run does not write anew: scores that are used again,
+    and cells of earlier requests.
+    """
     mine = {cell.record.folder for cell in plan.cells}
     kept = {f"{cell.record.folder}/scores.npz" for cell in plan.cells if cell.reuse}
     return {
@@ -269,6 +333,8 @@ def _merged(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dic
 
 
 def _shown(path: Path) -> str:
-    """Return a path as it is seen from the working folder: runs are passed on, and where a home lies is nobody's business."""
+    """Return a path as it is seen from the working folder: runs are passed on, and where a home
+    lies is nobody's business.
+    """
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -16,12 +16,14 @@ LOOK = 1.0
 
 @contextlib.contextmanager
 def asked_to_stop(word: Path | None = None, insist: bool = False) -> Iterator[Callable[[], int]]:
-    """Count Ctrl-C and SIGTERM instead of raising them: the first asks for an end in good order, the second for one at once.
+    """Count Ctrl-C and SIGTERM instead of raising them: the first asks for an end in good order,
+    the second for one at once.
 
     Parameters
     ----------
     word : a file that counts as one more, once it is there.
-    insist : the second signal is raised, as KeyboardInterrupt, for work that cannot be asked in between.
+    insist : the second signal is raised, as KeyboardInterrupt, for work that cannot be asked in
+        between.
     """
     count, looked, told = 0, 0.0, False
 
@@ -31,7 +33,9 @@ def asked_to_stop(word: Path | None = None, insist: bool = False) -> Iterator[Ca
             looked, told = time.monotonic(), word.exists()
         return count + told
 
-    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # where Python delivers no signals
         yield stops
         return
 

@@ -10,15 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import RequestError, RunError
-from .files import write_json
+from bench.errors import RequestError, RunError
+from bench.files.whole_files import write_json
 
 FRAME_COLUMNS = ("frame", "time", "score", "smoothed", "above")
-EVENT_COLUMNS = ("source", "event", "first_frame", "last_frame", "start", "end", "peak", "peak_time", "closed")
+EVENT_COLUMNS = (
+    "source",
+    "event",
+    "first_frame",
+    "last_frame",
+    "start",
+    "end",
+    "peak",
+    "peak_time",
+    "closed",
+)
 
 
 class Lines:
-    """A CSV file that grows line by line, each written whole: a process that is killed leaves no half line.
+    """A CSV file that grows line by line, each written whole: a process that is killed leaves no
+    half line.
 
     Raises
     ------
@@ -54,12 +65,14 @@ class Lines:
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(f"cannot write {path}: {error.strerror or error}; free space or permission is needed there")
+    return RunError(
+        f"cannot write {path}: {error.strerror or error}; free space or permission is needed there"
+    )
 
 
 class Applied:
-    """The folder: `apply.json` (what was applied to what, and how it went), `events.csv`, and of each video
-    scores/NAME.csv and, where asked for, videos/NAME.mp4.
+    """The folder: `apply.json` (what was applied to what, and how it went), `events.csv`, and of
+    each video scores/NAME.csv and, where asked for, videos/NAME.mp4.
 
     Raises
     ------
@@ -72,7 +85,9 @@ class Applied:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise RequestError(f"--out {folder}: there is something in it already; name a new folder")
+                raise RequestError(
+                    f"--out {folder}: there is something in it already; name a new folder"
+                )
             (folder / "scores").mkdir()
         except OSError as error:
             raise _unwritable(folder, error) from error

@@ -11,13 +11,21 @@ from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
-from ..errors import RunError
-from ..method import Scores
-from ..plugins.syntax import find_control_character
-from .checksums import digest_of, seal_is_broken, sealed
-from .fields import misfit
-from .files import npz, read_json, read_npz, write_bytes, write_json
-from .regions import Detections, Regions, TrueRegions, read_regions, read_true_regions, write_regions, write_true_regions
+from bench.contracts.method import Scores
+from bench.errors import RunError
+from bench.files.checksums import digest_of, seal_is_broken, sealed
+from bench.files.whole_files import npz, read_json, read_npz, write_bytes, write_json
+from bench.plugins.syntax import find_control_character
+from bench.runs.field_types import misfit
+from bench.runs.regions import (
+    Detections,
+    Regions,
+    TrueRegions,
+    read_regions,
+    read_true_regions,
+    write_regions,
+    write_true_regions,
+)
 
 FORMAT = 1
 """Version of the files of a run folder; raised when an older reader would misread them."""
@@ -41,8 +49,8 @@ FILES = {
     "tables/QUESTION/NAME.{txt,md,tex}": "the same under another protocol or metric, as tables/raw, tables/_ap",
     "report.json": "of each table, figure and page: its question, a digest of the run it was made from, its SHA-256",
 }
-"""The files of a run that are for reading. METHOD carries 8 hex digits where parameters differ from the profile; below SEED stands SCENE
-where each scene has a model of its own."""
+"""The files of a run that are for reading. METHOD carries 8 hex digits where parameters differ from
+the profile; below SEED stands SCENE where each scene has a model of its own."""
 
 _TEXT_OR_NONE = str | None
 MANIFEST = {
@@ -87,9 +95,16 @@ DATASET = {
 
 Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
 
+RESULTS = Path("results")
+"""Where runs are written by default, below the working directory."""
 STEPS = "steps.csv"
 """Beside training.csv."""
-KEPT = {"images": "images", "weights": "weights", "regions": "regions.npz", "train-scores": "train_scores.npz"}
+KEPT = {
+    "images": "images",
+    "weights": "weights",
+    "regions": "regions.npz",
+    "train-scores": "train_scores.npz",
+}
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 CHECKED = ("scores.npz", "training.csv", *KEPT.values())
 """What cell.json has checksums of."""
@@ -101,7 +116,7 @@ JOB = "job.json"
 IDENTITY = ".id"
 """In a run folder: tells other machines whether they see this folder, or one of the same name."""
 CLAIM = ".claim"
-"""Beside cell.json: by whom the cell is worked on (`bench.claims`)."""
+"""Beside cell.json: by whom the cell is worked on (`bench.files.claims`)."""
 
 
 @dataclass
@@ -143,15 +158,17 @@ class CellRecord:
     source_sha256: str = ""
     """Of the file of the method."""
     git: str = ""
-    """The commit of bench that the cell was last begun by, with '+' where files differed; empty outside a checkout."""
+    """The commit of bench that the cell was last begun by, with '+' where files differed; empty
+    outside a checkout."""
     attempts: int = 0
     warnings: list[str] = field(default_factory=list)
     deviations: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """By phase: fit, score."""
     cost: dict[str, Any] = field(default_factory=dict)
-    """Measured: peak_memory (bytes); of a network also parameters (count), gflops_a_frame, seconds_a_step, frames_a_second with what that
-    is of in frames_a_second_of, and on a GPU peak_memory_gpu (bytes)."""
+    """Measured: peak_memory (bytes); of a network also parameters (count), gflops_a_frame,
+    seconds_a_step, frames_a_second with what that is of in frames_a_second_of, and on a GPU
+    peak_memory_gpu (bytes)."""
     ablation: list[str] = field(default_factory=list)
     """[network, variant]: the place in the ablation table; empty where there is none."""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -159,15 +176,18 @@ class CellRecord:
     bibtex: str = ""
     """The BibTeX entry of `citation`."""
     published: dict[str, str] = field(default_factory=dict)
-    """'auc' (percent, as printed) and 'source' for this dataset, where the method's paper gives one."""
+    """'auc' (percent, as printed) and 'source' for this dataset, where the method's paper gives
+    one."""
     clips_left_out: list[str] = field(default_factory=list)
     """Test clips without a single score: shorter than the window."""
     normalises_clips: bool = False
     """Whether the method scales the scores of each clip by themselves."""
     kept: list[str] = field(default_factory=list)
-    """What `--keep` asked for when the cell was done; a method may have had nothing of it to give."""
+    """What `--keep` asked for when the cell was done; a method may have had nothing of it to
+    give."""
     checksums: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the files and folders of `CHECKED` that the cell wrote; empty in cells of earlier versions."""
+    """SHA-256 of the files and folders of `CHECKED` that the cell wrote; empty in cells of earlier
+    versions."""
     started: str = ""
     ended: str = ""
 
@@ -198,7 +218,8 @@ class DatasetRecord:
     resolution: tuple[int, int] | None = None
     """Height and width in pixels, where known."""
     regions: Mapping[str, TrueRegions] = field(default_factory=dict)
-    """Clip id -> components of its pixel masks, for clips that have masks; empty unless regions were asked for."""
+    """Clip id -> components of its pixel masks, for clips that have masks; empty unless regions
+    were asked for."""
 
     @property
     def has_scenes(self) -> bool:
@@ -222,7 +243,9 @@ class Run:
         """
         run = cls(path)
         if not (run.path / "run.json").is_file():
-            raise RunError(f"{path} is no run: it has no run.json (runs lie below results/, one folder each)")
+            raise RunError(
+                f"{path} is no run: it has no run.json (runs lie below results/, one folder each)"
+            )
         version = run.manifest.get("format")
         if version != FORMAT:
             raise RunError(
@@ -256,11 +279,19 @@ class Run:
         RunError : run.json or one of the files cannot be read, or run.json cannot be written.
         """
         manifest = self.manifest
-        files = [path for path in sorted((self.path / "datasets").glob("*")) if path.suffix in (".json", ".npz")]
+        files = [
+            path
+            for path in sorted((self.path / "datasets").glob("*"))
+            if path.suffix in (".json", ".npz")
+        ]
         for cell in self.cells():
             if cell.status not in ("queued", "running", "interrupted"):
                 files += [self.cell_path(cell) / name for name in ("cell.json", "scores.npz")]
-        found = {path.relative_to(self.path).as_posix(): digest_of(path) for path in files if path.is_file()}
+        found = {
+            path.relative_to(self.path).as_posix(): digest_of(path)
+            for path in files
+            if path.is_file()
+        }
         self.write_manifest({**manifest, "checksums": found})
 
     @property
@@ -268,19 +299,28 @@ class Run:
         """The folder of the tables."""
         return self.path / "tables"
 
-    # -- cells ------------------------------------------------------------------------------------------------------
+    # -- cells -------------------------------------------------------------------------------------
 
     def planned(self) -> list[CellRecord]:
         """Return the cells of the run as they were planned, in the order of the request."""
-        return [_record(cell, str(self.path / "run.json")) for cell in self.manifest.get("cells", [])]
+        return [
+            _record(cell, str(self.path / "run.json")) for cell in self.manifest.get("cells", [])
+        ]
 
     def cells(self) -> list[CellRecord]:
-        """Return the cells as they are now. One whose cell.json is damaged is failed, with that reason."""
+        """Return the cells as they are now. One whose cell.json is damaged is failed, with that
+        reason.
+        """
         source = str(self.path / "run.json")
-        return [self._as_it_is(cell.get("folder"), partial(_record, cell, source)) for cell in self.manifest.get("cells", [])]
+        return [
+            self._as_it_is(cell.get("folder"), partial(_record, cell, source))
+            for cell in self.manifest.get("cells", [])
+        ]
 
     def cells_left(self) -> list[CellRecord]:
-        """Return the cells whose own files can be read, by folder: all there is where run.json is damaged."""
+        """Return the cells whose own files can be read, by folder: all there is where run.json is
+        damaged.
+        """
         found = []
         for path in sorted(self.path.glob("cells/**/cell.json")):
             try:
@@ -296,7 +336,9 @@ class Run:
         return self._as_it_is(planned.folder, lambda: planned)
 
     def _as_it_is(self, folder: Any, planned: Callable[[], CellRecord]) -> CellRecord:
-        """Return what stands in a cell's folder, else the cell as planned, which is then read: of 10,000 cells that is half the time."""
+        """Return what stands in a cell's folder, else the cell as planned, which is then read: of
+        10,000 cells that is half the time.
+        """
         if not isinstance(folder, str) or not _is_cell_folder(folder):
             return planned()
         path = self.path / folder / "cell.json"
@@ -314,7 +356,9 @@ class Run:
         return record
 
     def write_cell(self, record: CellRecord) -> None:
-        """Write cell.json, with a checksum: a digit that changed on the disk would be a number like any other."""
+        """Write cell.json, with a checksum: a digit that changed on the disk would be a number like
+        any other.
+        """
         write_json(self.cell_path(record) / "cell.json", sealed(asdict(record)))
 
     def cell_path(self, record: CellRecord) -> Path:
@@ -341,7 +385,7 @@ class Run:
             )
         return path
 
-    # -- scores -----------------------------------------------------------------------------------------------------
+    # -- scores ------------------------------------------------------------------------------------
 
     def write_scores(self, record: CellRecord, scores: Mapping[str, Scores]) -> None:
         """Write scores.npz: for each clip `ID` float32 and `ID.frames` int32."""
@@ -370,7 +414,7 @@ class Run:
         path = self._as_written(record, KEPT["train-scores"])
         return read_scores(path) if path.is_file() else {}
 
-    # -- regions ----------------------------------------------------------------------------------------------------
+    # -- regions -----------------------------------------------------------------------------------
 
     def write_regions(self, record: CellRecord, regions: Regions | Detections) -> None:
         """Write regions.npz."""
@@ -387,14 +431,26 @@ class Run:
         return read_regions(path) if path.is_file() else None
 
     def lacking(self, record: CellRecord, wanted: Sequence[str]) -> list[str]:
-        """Return which of the kinds of `KEPT` a finished cell was not asked to keep, and does not hold."""
-        return [kind for kind in wanted if kind not in record.kept and not (self.cell_path(record) / KEPT[kind]).exists()]
+        """Return which of the kinds of `KEPT` a finished cell was not asked to keep, and does not
+        hold.
+        """
+        return [
+            kind
+            for kind in wanted
+            if kind not in record.kept and not (self.cell_path(record) / KEPT[kind]).exists()
+        ]
 
-    # -- datasets ---------------------------------------------------------------------------------------------------
+    # -- datasets ----------------------------------------------------------------------------------
 
     def write_dataset(self, record: DatasetRecord) -> None:
-        """Write datasets/NAME.json and datasets/NAME.npz; with regions, datasets/NAME.regions.npz too."""
-        arrays = {f"{label_set}/{clip}": array for label_set, clips in record.labels.items() for clip, array in clips.items()}
+        """Write datasets/NAME.json and datasets/NAME.npz; with regions, datasets/NAME.regions.npz
+        too.
+        """
+        arrays = {
+            f"{label_set}/{clip}": array
+            for label_set, clips in record.labels.items()
+            for clip, array in clips.items()
+        }
         labels = self.path / "datasets" / f"{record.name}.npz"
         regions = self.path / "datasets" / f"{record.name}.regions.npz"
         write_bytes(labels, npz(arrays))
@@ -411,8 +467,13 @@ class Run:
             "tracks": dict(record.tracks),
             "frame_rate": record.frame_rate,
             "resolution": list(record.resolution) if record.resolution else None,
-            "clips": [{"id": clip, "length": length, "scene": scene} for clip, length, scene in record.clips],
-            "checksums": {path.name: digest_of(path) for path in (labels, regions) if path.is_file()},
+            "clips": [
+                {"id": clip, "length": length, "scene": scene}
+                for clip, length, scene in record.clips
+            ],
+            "checksums": {
+                path.name: digest_of(path) for path in (labels, regions) if path.is_file()
+            },
         }
         write_json(self.path / "datasets" / f"{record.name}.json", sealed(value))
 
@@ -429,22 +490,34 @@ class Run:
             if problem := misfit(value, DATASET):
                 raise ValueError(problem)
             if seal_is_broken(value):
-                raise RunError(f"{path} is damaged: its content is not what was written; the same `bench run` line writes it anew")
+                raise RunError(
+                    f"{path} is damaged: its content is not what was written; the same `bench run` line writes it anew"
+                )
             for file, expected in value.get("checksums", {}).items():
                 if not _is_name(file) or digest_of(path.with_name(file)) != expected:
                     raise RunError(
                         f"{path.with_name(Path(file).name)} is not what was written: its checksum is not that in {path.name}; the same "
                         "`bench run` line writes it anew"
                     )
-            clips = tuple((str(clip["id"]), int(clip["length"]), str(clip["scene"])) for clip in value["clips"])
+            clips = tuple(
+                (str(clip["id"]), int(clip["length"]), str(clip["scene"]))
+                for clip in value["clips"]
+            )
             label_sets = tuple(value["label_sets"])
             arrays = read_npz(path.with_suffix(".npz"))
             for label_set in label_sets:
                 for clip, length, _ in clips:
-                    _check_labels(arrays[f"{label_set}/{clip}"], length, f"the labels {label_set} of clip {clip}")
+                    _check_labels(
+                        arrays[f"{label_set}/{clip}"],
+                        length,
+                        f"the labels {label_set} of clip {clip}",
+                    )
             regions = path.with_name(f"{name}.regions.npz")
             resolution = value.get("resolution")
-            labels = {label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips} for label_set in label_sets}
+            labels = {
+                label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips}
+                for label_set in label_sets
+            }
             return DatasetRecord(
                 name=value["name"],
                 label=value["label"],
@@ -490,12 +563,23 @@ def read_scores(path: Path) -> dict[str, Scores]:
         raise RunError(f"{path} has no array {error}") from error
     for clip, scores in found.items():
         values, frames = scores.values, scores.frames
-        if values.dtype != np.float32 or values.ndim != 1 or frames.dtype != np.int32 or frames.shape != values.shape:
+        if (
+            values.dtype != np.float32
+            or values.ndim != 1
+            or frames.dtype != np.int32
+            or frames.shape != values.shape
+        ):
             raise RunError(
                 f"{path}: clip {clip} has {values.dtype} {values.shape} scores of {frames.dtype} {frames.shape} frames, {_AGAIN}"
             )
-        if not np.isfinite(values).all() or (frames.size and frames[0] < 0) or np.any(frames[1:] <= frames[:-1]):
-            raise RunError(f"{path}: the scores of clip {clip} are not finite, or their frames do not ascend from 0, {_AGAIN}")
+        if (
+            not np.isfinite(values).all()
+            or (frames.size and frames[0] < 0)
+            or np.any(frames[1:] <= frames[:-1])
+        ):
+            raise RunError(
+                f"{path}: the scores of clip {clip} are not finite, or their frames do not ascend from 0, {_AGAIN}"
+            )
     return found
 
 
@@ -505,7 +589,9 @@ _HINTS = get_type_hints(CellRecord)
 
 def _check_labels(labels: np.ndarray, length: int, what: str) -> None:
     if labels.shape != (length,) or labels.dtype != np.uint8 or (labels.size and labels.max() > 1):
-        raise ValueError(f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames")
+        raise ValueError(
+            f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames"
+        )
 
 
 def read_cell(path: Path, name: str = "") -> CellRecord:
@@ -529,11 +615,15 @@ def _record(value: Mapping[str, Any], path: str) -> CellRecord:
     except TypeError as error:
         raise RunError(f"{path} is incomplete ({error})") from error
     if not _is_cell_folder(record.folder) or not _is_name(record.dataset_folder):
-        raise RunError(f"{path} names a folder outside of the run: {record.folder!r}, or a dataset that is no file's name")
+        raise RunError(
+            f"{path} names a folder outside of the run: {record.folder!r}, or a dataset that is no file's name"
+        )
     numbers = {name: float for name in record.cost if name != "frames_a_second_of"}
     if problem := misfit(record.cost, numbers) or misfit(record.cost, {"frames_a_second_of": str}):
         raise RunError(f"{path} is damaged: cost: {problem}")
-    if len(record.ablation) not in (0, 2) or (record.published and not {"auc", "source"} <= record.published.keys()):
+    if len(record.ablation) not in (0, 2) or (
+        record.published and not {"auc", "source"} <= record.published.keys()
+    ):
         raise RunError(f"{path} is damaged: ablation or published lack a part")
     return record
 
@@ -546,12 +636,23 @@ def _is_cell_folder(folder: str) -> bool:
 
 def _is_name(name: str) -> bool:
     """Whether a text is the name of one file or folder."""
-    return name not in ("", ".", "..") and "/" not in name and len(os.fsencode(name)) < 256 and not find_control_character(name)
+    return (
+        name not in ("", ".", "..")
+        and "/" not in name
+        and len(os.fsencode(name)) < 256
+        and not find_control_character(name)
+    )
 
 
 def find_runs(results: Path) -> list[Run]:
-    """Return the runs below a results folder, the one that `bench run` was last asked for first: by when its run.json was written."""
+    """Return the runs below a results folder, the one that `bench run` was last asked for first: by
+    when its run.json was written.
+    """
     if not results.is_dir():
         return []
-    newest_first = sorted(results.glob("*/run.json"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name), reverse=True)
+    newest_first = sorted(
+        results.glob("*/run.json"),
+        key=lambda path: (path.stat().st_mtime_ns, path.parent.name),
+        reverse=True,
+    )
     return [Run(path.parent) for path in newest_first]

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
-from .folder import CellRecord, DatasetRecord, Run
+from bench.errors import RunError
+from bench.runs.folder import CellRecord, DatasetRecord, Run
 
 Place = tuple[str, str, int, str]
 """Label, dataset, seed, scene: what a cell is, wherever it was made."""
@@ -18,8 +18,9 @@ Place = tuple[str, str, int, str]
 class MergedRun(Run):
     """The cells of several runs. Written to is `path` alone; the runs themselves stay as they are.
 
-    A cell that stands in several runs under one key counts once, from the first run that finished it. Rows of one name that
-    are not the same (another profile, other parameters) are told apart by the name of their run.
+    A cell that stands in several runs under one key counts once, from the first run that finished
+    it. Rows of one name that are not the same (another profile, other parameters) are told apart by
+    the name of their run.
 
     Raises
     ------
@@ -30,8 +31,14 @@ class MergedRun(Run):
         super().__init__(path)
         self.runs = {run.path.resolve().name: run for run in runs}
         if len(self.runs) < len(runs):
-            names = [name for name, times in Counter(run.path.resolve().name for run in runs).items() if times > 1]
-            raise RunError(f"several of the runs are called {', '.join(names)}; copy one to a folder of another name")
+            names = [
+                name
+                for name, times in Counter(run.path.resolve().name for run in runs).items()
+                if times > 1
+            ]
+            raise RunError(
+                f"several of the runs are called {', '.join(names)}; copy one to a folder of another name"
+            )
         self._datasets = self._one_copy_of_each()
         self._cells = self._each_once()
 
@@ -40,7 +47,11 @@ class MergedRun(Run):
         """What the runs have in common, and `merged`: run.json of each, by name."""
         manifests = {name: run.manifest for name, run in self.runs.items()}
         first = next(iter(manifests.values()))
-        agreed = {key: value for key, value in first.items() if all(other.get(key) == value for other in manifests.values())}
+        agreed = {
+            key: value
+            for key, value in first.items()
+            if all(other.get(key) == value for other in manifests.values())
+        }
         return {"protocol": first.get("protocol", "median17"), **agreed, "merged": manifests}
 
     def planned(self) -> list[CellRecord]:
@@ -90,26 +101,39 @@ class MergedRun(Run):
         for run_name, run in self.runs.items():
             for cell in run.cells():
                 place = (cell.label, cell.dataset, cell.seed, cell.scene)
-                versions.setdefault(place, []).append((run_name, replace(cell, folder=f"{run_name}/{cell.folder}")))
+                versions.setdefault(place, []).append(
+                    (run_name, replace(cell, folder=f"{run_name}/{cell.folder}"))
+                )
         rows: dict[str, set[str]] = {}
         kept: list[tuple[str, CellRecord]] = []
         for found in versions.values():
             distinct: list[tuple[str, CellRecord]] = []
             for run_name, cell in found:
-                same = next((number for number, (_, other) in enumerate(distinct) if _same(cell, other)), None)
+                same = next(
+                    (number for number, (_, other) in enumerate(distinct) if _same(cell, other)),
+                    None,
+                )
                 if same is None:
                     distinct.append((run_name, cell))
                 elif distinct[same][1].status != "done" and cell.status == "done":
                     distinct[same] = (run_name, cell)
             if len(distinct) > 1:
-                rows.setdefault(found[0][1].label, set()).update(run_name for run_name, _ in distinct)
+                rows.setdefault(found[0][1].label, set()).update(
+                    run_name for run_name, _ in distinct
+                )
             kept += distinct
-        # A row that differs anywhere carries its run's name everywhere: half a row of each would be nobody's.
-        return [replace(cell, label=f"{cell.label} ({run_name})") if cell.label in rows else cell for run_name, cell in kept]
+        # A row that differs anywhere carries its run's name everywhere: half a row of each would be
+        # nobody's.
+        return [
+            replace(cell, label=f"{cell.label} ({run_name})") if cell.label in rows else cell
+            for run_name, cell in kept
+        ]
 
 
 def _same(cell: CellRecord, other: CellRecord) -> bool:
-    """Return whether two cells of one place would have the same scores; one that never ran agrees with any of its profile."""
+    """Return whether two cells of one place would have the same scores; one that never ran agrees
+    with any of its profile.
+    """
     if not cell.key or not other.key:
         return (cell.profile, cell.status) == (other.profile, other.status)
     return cell.key == other.key

@@ -1,4 +1,5 @@
-"""The regions that a cell keeps, of error maps or with a score each, and those of a dataset's pixel masks.
+"""The regions that a cell keeps, of error maps or with a score each, and those of a dataset's pixel
+masks.
 
 A box is x1, y1, x2, y2 in pixels, ends excluded.
 """
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import RunError
-from .files import npz, read_npz, write_bytes
+from bench.errors import RunError
+from bench.files.whole_files import npz, read_npz, write_bytes
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,10 @@ class ClipRegions:
     ----------
     frames : (K,) int32, the frames that have a map, ascending.
     maximum : (K,) float32, the largest value of each map.
-    forty : (K,) float32, the largest threshold at which 40 % of the anomalous pixels of the frame are at or above it; NaN where the
-        frame has no anomalous pixel.
-    boxes, box_frames, box_levels : (R, 4) uint16, (R,) int32, (R,) uint8: the regions, the frame and the level (an index) of each.
+    forty : (K,) float32, the largest threshold at which 40 % of the anomalous pixels of the frame
+        are at or above it; NaN where the frame has no anomalous pixel.
+    boxes, box_frames, box_levels : (R, 4) uint16, (R,) int32, (R,) uint8: the regions, the frame
+        and the level (an index) of each.
     dropped : (levels,) int32, at each level the regions that were counted and not kept.
     """
 
@@ -43,7 +45,9 @@ FIELDS = tuple(ClipRegions.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Regions:
-    """What a cell keeps of its error maps: `levels` (L,) float32, ascending; `size` of the maps, height and width; each clip."""
+    """What a cell keeps of its error maps: `levels` (L,) float32, ascending; `size` of the maps,
+    height and width; each clip.
+    """
 
     levels: np.ndarray
     size: tuple[int, int]
@@ -57,7 +61,8 @@ class ClipDetections:
     Parameters
     ----------
     frames : (K,) int32, the frames in which regions were looked for, ascending.
-    boxes : (R, 4) float64, in pixels of the dataset's frames. box_frames : (R,) int32, the frame of each.
+    boxes : (R, 4) float64, in pixels of the dataset's frames. box_frames : (R,) int32, the frame of
+        each.
     box_scores : (R,) float64, higher = more anomalous.
     """
 
@@ -79,7 +84,9 @@ class Detections:
 
 @dataclass(frozen=True)
 class TrueRegions:
-    """The components of the pixel masks of one clip: `boxes` (G, 4) int32, the `frames` (G,) int32 of each, `size` of the masks."""
+    """The components of the pixel masks of one clip: `boxes` (G, 4) int32, the `frames` (G,) int32
+    of each, `size` of the masks.
+    """
 
     boxes: np.ndarray
     frames: np.ndarray
@@ -87,12 +94,30 @@ class TrueRegions:
 
 
 def write_regions(path: Path, regions: Regions | Detections) -> None:
-    """Write regions.npz: for each clip `ID.` and each field of `ClipRegions` or `ClipDetections`; `levels` and `size` of maps."""
+    """Write regions.npz: for each clip `ID.` and each field of `ClipRegions` or `ClipDetections`;
+    `levels` and `size` of maps.
+    """
     if isinstance(regions, Detections):
-        write_bytes(path, npz({f"{clip}.{name}": getattr(kept, name) for clip, kept in regions.clips.items() for name in DETECTION_FIELDS}))
+        write_bytes(
+            path,
+            npz(
+                {
+                    f"{clip}.{name}": getattr(kept, name)
+                    for clip, kept in regions.clips.items()
+                    for name in DETECTION_FIELDS
+                }
+            ),
+        )
         return
-    arrays = {f"{clip}.{name}": getattr(kept, name) for clip, kept in regions.clips.items() for name in FIELDS}
-    write_bytes(path, npz({"levels": regions.levels, "size": np.asarray(regions.size, dtype=np.int32), **arrays}))
+    arrays = {
+        f"{clip}.{name}": getattr(kept, name)
+        for clip, kept in regions.clips.items()
+        for name in FIELDS
+    }
+    write_bytes(
+        path,
+        npz({"levels": regions.levels, "size": np.asarray(regions.size, dtype=np.int32), **arrays}),
+    )
 
 
 def read_regions(path: Path) -> Regions | Detections:
@@ -107,8 +132,18 @@ def read_regions(path: Path) -> Regions | Detections:
     clips = [key.removesuffix(".maximum") for key in arrays if key.endswith(".maximum")]
     try:
         if detected:
-            return Detections({clip: ClipDetections(**{name: arrays[f"{clip}.{name}"] for name in DETECTION_FIELDS}) for clip in detected})
-        found = {clip: ClipRegions(**{name: arrays[f"{clip}.{name}"] for name in FIELDS}) for clip in clips}
+            return Detections(
+                {
+                    clip: ClipDetections(
+                        **{name: arrays[f"{clip}.{name}"] for name in DETECTION_FIELDS}
+                    )
+                    for clip in detected
+                }
+            )
+        found = {
+            clip: ClipRegions(**{name: arrays[f"{clip}.{name}"] for name in FIELDS})
+            for clip in clips
+        }
         return Regions(arrays["levels"], _size(arrays["size"]), found)
     except KeyError as error:
         raise RunError(f"{path} has no array {error}") from error
@@ -118,7 +153,11 @@ def write_true_regions(path: Path, regions: Mapping[str, TrueRegions]) -> None:
     """Write datasets/NAME.regions.npz: for each clip `ID.boxes`, `ID.frames` and `ID.size`."""
     arrays: dict[str, np.ndarray] = {}
     for clip, kept in regions.items():
-        arrays |= {f"{clip}.boxes": kept.boxes, f"{clip}.frames": kept.frames, f"{clip}.size": np.asarray(kept.size, dtype=np.int32)}
+        arrays |= {
+            f"{clip}.boxes": kept.boxes,
+            f"{clip}.frames": kept.frames,
+            f"{clip}.size": np.asarray(kept.size, dtype=np.int32),
+        }
     write_bytes(path, npz(arrays))
 
 
@@ -132,7 +171,12 @@ def read_true_regions(path: Path) -> dict[str, TrueRegions]:
     arrays = read_npz(path)
     clips = [key.removesuffix(".size") for key in arrays if key.endswith(".size")]
     try:
-        return {clip: TrueRegions(arrays[f"{clip}.boxes"], arrays[f"{clip}.frames"], _size(arrays[f"{clip}.size"])) for clip in clips}
+        return {
+            clip: TrueRegions(
+                arrays[f"{clip}.boxes"], arrays[f"{clip}.frames"], _size(arrays[f"{clip}.size"])
+            )
+            for clip in clips
+        }
     except KeyError as error:
         raise RunError(f"{path} has no array {error}") from error
 

@@ -1,4 +1,6 @@
-"""What an operator asks of scores: with one threshold, which events are found, how soon, and how often is there a false alarm."""
+"""What an operator asks of scores: with one threshold, which events are found, how soon, and how
+often is there a false alarm.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +10,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .evaluate import ClipScores
-from .protocols import Protocol, smooth
+from bench.contracts.protocol import Protocol
+from bench.scoring.evaluate import ClipScores
+from bench.scoring.protocols import smooth
 
 QUANTILE = 0.999
-"""Of the smoothed scores of the training frames: the threshold. Chosen here: one normal frame in a thousand may exceed it, a rule that
-needs no frame rate, and is not moved by a single frame as the largest score is."""
+"""Of the smoothed scores of the training frames: the threshold. Chosen here: one normal frame in a
+thousand may exceed it, a rule that needs no frame rate, and is not moved by a single frame as the
+largest score is."""
 
 
 FAR = 10
-"""How many times as many frames above the threshold as it promises are far more. Chosen here: footage may hold events, and still not be told
-that its threshold does not hold."""
+"""How many times as many frames above the threshold as it promises are far more. Chosen here:
+footage may hold events, and still not be told that its threshold does not hold."""
 
 
 @dataclass(frozen=True)
 class Alarms:
-    """What happened on the test clips. An event is a maximal run of anomalous frames; `delays` are in frames, one an event found."""
+    """What happened on the test clips. An event is a maximal run of anomalous frames; `delays` are
+    in frames, one an event found.
+    """
 
     events: int
     delays: tuple[int, ...]
@@ -37,25 +43,35 @@ class Alarms:
 
     @property
     def normal_above(self) -> float:
-        """The share (0..1) of normal frames that are above the threshold; 0 where none has a score."""
+        """The share (0..1) of normal frames that are above the threshold; 0 where none has a
+        score.
+        """
         return self.false_frames / self.normal_frames if self.normal_frames else 0.0
 
 
-def threshold_of(scores: Sequence[np.ndarray], protocol: Protocol, quantile: float = QUANTILE) -> float:
-    """Return the threshold from the scores (K,) of each training clip: one that at most a share of 1 - `quantile` of the frames exceeds.
+def threshold_of(
+    scores: Sequence[np.ndarray], protocol: Protocol, quantile: float = QUANTILE
+) -> float:
+    """Return the threshold from the scores (K,) of each training clip: one that at most a share of
+    1 - `quantile` of the frames exceeds.
 
     Each clip is smoothed as the protocol smooths, and not normalised.
     """
-    smoothed = np.concatenate([smooth(np.asarray(values, dtype=np.float64), protocol) for values in scores])
+    smoothed = np.concatenate(
+        [smooth(np.asarray(values, dtype=np.float64), protocol) for values in scores]
+    )
     return float(np.quantile(smoothed, quantile, method="higher"))
 
 
 def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) -> Alarms:
-    """Return what a threshold finds. An alarm is a maximal run of scored frames whose smoothed score is above the threshold.
+    """Return what a threshold finds. An alarm is a maximal run of scored frames whose smoothed
+    score is above the threshold.
 
-    Alarms are split where an event begins or ends: each part on normal frames is a false alarm, whatever it goes on into, so that an alarm
-    that never ends is false before, between and after the events. An event is found at its first frame above the threshold; its delay
-    counts from its first frame, and is 0 where an alarm goes on already. An event without a scored frame is not found.
+    Alarms are split where an event begins or ends: each part on normal frames is a false alarm,
+    whatever it goes on into, so that an alarm that never ends is false before, between and after
+    the events. An event is found at its first frame above the threshold; its delay counts from its
+    first frame, and is 0 where an alarm goes on already. An event without a scored frame is not
+    found.
     """
     events, false_alarms, normal_frames, false_frames, on_already = 0, 0, 0, 0, 0
     delays: list[int] = []
@@ -66,7 +82,9 @@ def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) ->
             place = int(np.searchsorted(clip.frames, first))
             within = clip.frames[above & (clip.frames >= first) & (clip.frames <= last)]
             delays += [int(within[0]) - first] if len(within) else []
-            on_already += bool(len(within) and within[0] == first and place > 0 and above[place - 1])
+            on_already += bool(
+                len(within) and within[0] == first and place > 0 and above[place - 1]
+            )
         for first, last in runs(clip.labels == 0):
             within = above[(clip.frames >= first) & (clip.frames <= last)]
             false_alarms += len(runs(within))
@@ -76,14 +94,18 @@ def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) ->
 
 
 def more_than_promised(above: int, frames: int, rate: float) -> bool:
-    """Whether more frames are above a threshold than it promises: than a share `rate` of them, in whole frames, rounded up."""
+    """Whether more frames are above a threshold than it promises: than a share `rate` of them, in
+    whole frames, rounded up.
+    """
     return above > math.ceil(round(rate * frames, 9))
 
 
 def far_more_than_promised(above: int, frames: int, rate: float) -> bool:
-    """Whether so many frames are above a threshold that it can hardly hold: more than `FAR` frames, and `FAR` times the promised share.
+    """Whether so many frames are above a threshold that it can hardly hold: more than `FAR` frames,
+    and `FAR` times the promised share.
 
-    Where that would be nearly all frames, half of the way from the promised share to all is the limit.
+    Where that would be nearly all frames, half of the way from the promised share to all is the
+    limit.
     """
     return above > max(FAR, min(FAR * rate, (1 + rate) / 2) * frames)
 

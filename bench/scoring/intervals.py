@@ -1,11 +1,13 @@
 """Intervals and paired tests over clips: what an AUC would be on other clips of the same kind.
 
-Frames of one clip resemble their neighbours, so clips are what is drawn again, never frames. The plain percentiles of such a bootstrap
-are too narrow for the dozens of clips that datasets have; here its standard error, taken on the logit scale and widened by
-sqrt(K / (K - 1)), goes with Student's t of K - 1 degrees of freedom. What that covers is measured in docs/statistics.md.
-Chosen here after those simulations: K is the effective number of clips, (sum of lengths)^2 / (sum of squared lengths) (Kish 1965, for
-weights), since a few long clips among short ones are fewer than they look; and where fewer than FEW clips have frames of one of the
-classes, it is the number of these.
+Frames of one clip resemble their neighbours, so clips are what is drawn again, never frames. The
+plain percentiles of such a bootstrap are too narrow for the dozens of clips that datasets have;
+here its standard error, taken on the logit scale and widened by sqrt(K / (K - 1)), goes with
+Student's t of K - 1 degrees of freedom. What that covers is measured in docs/statistics.md. Chosen
+here after those simulations: K is the effective number of clips, (sum of lengths)^2 / (sum of
+squared lengths) (Kish 1965, for weights), since a few long clips among short ones are fewer than
+they look; and where fewer than FEW clips have frames of one of the classes, it is the number of
+these.
 """
 
 from __future__ import annotations
@@ -17,28 +19,40 @@ from functools import reduce
 import numpy as np
 from scipy.special import expit, logit, stdtr, stdtrit
 
-from .evaluate import ClipScores, Part, has_both, pooled_labels, pooled_scores, processed, used_groups
-from .metrics import auc
-from .protocols import Protocol
+from bench.contracts.protocol import Protocol
+from bench.scoring.evaluate import (
+    ClipScores,
+    Part,
+    has_both,
+    pooled_labels,
+    pooled_scores,
+    processed,
+    used_groups,
+)
+from bench.scoring.metrics import auc
 
 METRIC = "auc"
-"""The metric that has an interval. For the AUC a resample costs a product of a matrix of clips; any other metric would have to sort
-all frames again, a thousand times a number."""
+"""The metric that has an interval. For the AUC a resample costs a product of a matrix of clips; any
+other metric would have to sort all frames again, a thousand times a number."""
 RESAMPLES = 1000
 """Chosen here: the standard error is then known to 1 / sqrt(2 * 1000), two parts in a hundred."""
 LEVEL = 0.95
 SEED = 0
-"""Of the resampling: the same clips are drawn for all methods and seeds of a dataset, on every machine."""
+"""Of the resampling: the same clips are drawn for all methods and seeds of a dataset, on every
+machine."""
 LIMIT = 1e-6
-"""How near to 0 or 1 a resample may come before its logit: the last digit that files keep. Chosen here."""
+"""How near to 0 or 1 a resample may come before its logit: the last digit that files keep. Chosen
+here."""
 FEW = 4
-"""Clips with frames of a class. With 3 of 20 the interval that counts all 20 covers 90 %, with 2 it covers 82 %, with 4 it covers 93 %."""
+"""Clips with frames of a class. With 3 of 20 the interval that counts all 20 covers 90 %, with 2 it
+covers 82 %, with 4 it covers 93 %."""
 TRIES = 20
 """Draws, in multiples of RESAMPLES, before resampling is given up. Chosen here."""
 ONE_CLASS = "nearly all resamples have frames of one class alone"
 
 Statistic = Callable[[np.ndarray], np.ndarray]
-"""From (R, K) counts of each clip in each resample to (R,) AUCs; NaN where the frames of a resample are of one class."""
+"""From (R, K) counts of each clip in each resample to (R,) AUCs; NaN where the frames of a resample
+are of one class."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +84,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """The AUCs of two methods on the frames that both scored, first less second, with interval and test over clips.
+    """The AUCs of two methods on the frames that both scored, first less second, with interval and
+    test over clips.
 
     Parameters
     ----------
-    low, high : the ends of the 95 % interval of the difference; p : two-sided. None where there is no test.
+    low, high : the ends of the 95 % interval of the difference; p : two-sided. None where there is
+        no test.
     frames, normal_frames : that both scored in every seed.
     """
 
@@ -105,7 +121,8 @@ def interval(seeds: Sequence[Sequence[ClipScores]], protocol: Protocol) -> Inter
 
     Parameters
     ----------
-    seeds : the clips of each seed; the same clips are drawn for all of them, so that the spread over seeds stays out of it.
+    seeds : the clips of each seed; the same clips are drawn for all of them, so that the spread
+        over seeds stays out of it.
     """
     found = _statistics([seeds], protocol)
     if found is None:
@@ -122,12 +139,18 @@ def interval(seeds: Sequence[Sequence[ClipScores]], protocol: Protocol) -> Inter
     return Interval(value, float(low), float(high), clips, redrawn)
 
 
-def difference(first: Sequence[Sequence[ClipScores]], second: Sequence[Sequence[ClipScores]], protocol: Protocol) -> Difference | None:
-    """Return how two methods differ on the frames that both scored. None where one of them has no AUC there.
+def difference(
+    first: Sequence[Sequence[ClipScores]],
+    second: Sequence[Sequence[ClipScores]],
+    protocol: Protocol,
+) -> Difference | None:
+    """Return how two methods differ on the frames that both scored. None where one of them has no
+    AUC there.
 
-    The same clips are drawn for both. The difference of their logits is set against its standard error over the resamples, with Student's
-    t of K - 1 degrees of freedom; the ends of its interval are turned back into AUCs with the middle of both logits held, so that the
-    interval holds 0 where, and only where, p is at least 0.05.
+    The same clips are drawn for both. The difference of their logits is set against its standard
+    error over the resamples, with Student's t of K - 1 degrees of freedom; the ends of its interval
+    are turned back into AUCs with the middle of both logits held, so that the interval holds 0
+    where, and only where, p is at least 0.05.
 
     Parameters
     ----------
@@ -135,7 +158,9 @@ def difference(first: Sequence[Sequence[ClipScores]], second: Sequence[Sequence[
     """
     scored = [{clip.id: clip.frames for clip in clips} for clips in (*first, *second)]
     nothing = np.empty(0, dtype=np.int64)
-    frames = {name: reduce(np.intersect1d, [of.get(name, nothing) for of in scored]) for name in scored[0]}
+    frames = {
+        name: reduce(np.intersect1d, [of.get(name, nothing) for of in scored]) for name in scored[0]
+    }
     sides = [[_restricted(clips, frames) for clips in seeds] for seeds in (first, second)]
     found = _statistics(sides, protocol)
     if found is None:
@@ -148,7 +173,9 @@ def difference(first: Sequence[Sequence[ClipScores]], second: Sequence[Sequence[
         reason = "one of the two orders every pair of frames alike, so that no resample differs"
     drawn, redrawn = (None, 0) if reason else _resampled(statistics, clips)
     if drawn is None:
-        return Difference(one, other, None, None, None, clips, *counts, redrawn, reason or ONE_CLASS)
+        return Difference(
+            one, other, None, None, None, clips, *counts, redrawn, reason or ONE_CLASS
+        )
     middle, apart = (logit(one) + logit(other)) / 2, logit(one) - logit(other)
     error = _standard_error(np.subtract(*map(_logit, drawn)), counted)
     same = error < 1e-12  # two rows of the same scores, or of scores in the same order
@@ -161,7 +188,9 @@ def difference(first: Sequence[Sequence[ClipScores]], second: Sequence[Sequence[
 def _restricted(clips: Sequence[ClipScores], frames: Mapping[str, np.ndarray]) -> list[ClipScores]:
     """Return the clips with these of their frames alone."""
     kept = [(clip, np.isin(clip.frames, frames.get(clip.id, ()))) for clip in clips]
-    return [replace(clip, scores=clip.scores[keep], frames=clip.frames[keep]) for clip, keep in kept]
+    return [
+        replace(clip, scores=clip.scores[keep], frames=clip.frames[keep]) for clip, keep in kept
+    ]
 
 
 def _quantile(clips: float) -> float:
@@ -173,33 +202,55 @@ def _logit(values: np.ndarray) -> np.ndarray:
 
 
 def _standard_error(drawn: np.ndarray, clips: float) -> float:
-    """Return the standard deviation over resamples; a bootstrap of K clips is too narrow by sqrt((K - 1) / K)."""
+    """Return the standard deviation over resamples; a bootstrap of K clips is too narrow by sqrt((K
+    - 1) / K).
+    """
     return float(np.std(drawn, ddof=1) * np.sqrt(clips / (clips - 1)))
 
 
-def _statistics(methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Protocol) -> tuple[list[Statistic], int, float, str] | None:
-    """Return what resampling the clips of several methods needs. None where the AUC of a seed does not exist.
+def _statistics(
+    methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Protocol
+) -> tuple[list[Statistic], int, float, str] | None:
+    """Return what resampling the clips of several methods needs. None where the AUC of a seed does
+    not exist.
 
     Returns
     -------
-    A statistic for each method; the number of clips that take part; how many they count for (K); why they cannot be resampled, or ''.
+    A statistic for each method; the number of clips that take part; how many they count for (K);
+    why they cannot be resampled, or ''.
     """
-    groups = [[used_groups(processed(clips, protocol), protocol) for clips in seeds] for seeds in methods]
+    groups = [
+        [used_groups(processed(clips, protocol), protocol) for clips in seeds] for seeds in methods
+    ]
     every = [of_seed for seeds in groups for of_seed in seeds]
-    if not every or not all(of_seed and has_both(pooled_labels(of_seed[0], protocol)) for of_seed in every):
+    if not every or not all(
+        of_seed and has_both(pooled_labels(of_seed[0], protocol)) for of_seed in every
+    ):
         return None
     used = {part.id for of_seed in every for group in of_seed for part in group}
-    order = list(dict.fromkeys(clip.id for seeds in methods for clips in seeds for clip in clips if clip.id in used))
+    order = list(
+        dict.fromkeys(
+            clip.id for seeds in methods for clips in seeds for clip in clips if clip.id in used
+        )
+    )
     place = {name: number for number, name in enumerate(order)}
-    statistics = [_mean([_statistic(of_seed, place, protocol) for of_seed in seeds]) for seeds in groups]
+    statistics = [
+        _mean([_statistic(of_seed, place, protocol) for of_seed in seeds]) for seeds in groups
+    ]
     rarer = min(_clips_of_the_rarer_class(of_seed, protocol) for of_seed in every)
-    reason = "" if rarer > 1 else "one clip alone has frames of one of the classes, and cannot be resampled"
+    reason = (
+        ""
+        if rarer > 1
+        else "one clip alone has frames of one of the classes, and cannot be resampled"
+    )
     effective = min(_effective_number(of_seed, protocol) for of_seed in every)
     return statistics, len(order), effective if rarer >= FEW else min(effective, rarer), reason
 
 
 def _effective_number(groups: list[list[Part]], protocol: Protocol) -> float:
-    """Return how many clips of equal weight these are worth: by their lengths where frames are pooled, all of them in a mean over clips."""
+    """Return how many clips of equal weight these are worth: by their lengths where frames are
+    pooled, all of them in a mean over clips.
+    """
     lengths = np.array([len(part.labels) for group in groups for part in group], dtype=np.float64)
     if protocol.pool.startswith("macro"):
         return float(len(lengths))
@@ -219,7 +270,8 @@ def _mean(statistics: Sequence[Statistic]) -> Statistic:
 
 
 def _statistic(groups: list[list[Part]], place: Mapping[str, int], protocol: Protocol) -> Statistic:
-    """Return the AUC of any resample of the clips, exactly as `evaluate` would give it for clips repeated so often.
+    """Return the AUC of any resample of the clips, exactly as `evaluate` would give it for clips
+    repeated so often.
 
     Parameters
     ----------
@@ -227,7 +279,12 @@ def _statistic(groups: list[list[Part]], place: Mapping[str, int], protocol: Pro
     """
     if protocol.pool.startswith("macro"):
         columns = [place[group[0].id] for group in groups]
-        values = np.array([auc(pooled_labels(group, protocol), pooled_scores(group, protocol)) for group in groups])
+        values = np.array(
+            [
+                auc(pooled_labels(group, protocol), pooled_scores(group, protocol))
+                for group in groups
+            ]
+        )
 
         def mean_of_clips(weights: np.ndarray) -> np.ndarray:
             used = weights[:, columns]
@@ -242,10 +299,14 @@ def _statistic(groups: list[list[Part]], place: Mapping[str, int], protocol: Pro
         for row, (columns, above, anomalous, normal) in zip(each, counted):
             used = weights[:, columns]
             with np.errstate(invalid="ignore"):
-                row[:] = np.einsum("rk,rk->r", used @ above, used) / ((used @ anomalous) * (used @ normal))
+                row[:] = np.einsum("rk,rk->r", used @ above, used) / (
+                    (used @ anomalous) * (used @ normal)
+                )
         exists = ~np.isnan(each).all(axis=0)
         joined = np.full(len(weights), np.nan)
-        joined[exists] = (np.nanmedian if protocol.pool == "scene-median" else np.nanmean)(each[:, exists], axis=0)
+        joined[exists] = (np.nanmedian if protocol.pool == "scene-median" else np.nanmean)(
+            each[:, exists], axis=0
+        )
         return joined
 
     return pooled
@@ -254,18 +315,22 @@ def _statistic(groups: list[list[Part]], place: Mapping[str, int], protocol: Pro
 def pair_counts(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what the pooled AUC of any resample of K clips follows from.
 
-    With counts w of the clips, it is w' above w / (w' anomalous) (w' normal): the Mann-Whitney statistic, whose pairs of frames are
-    here added up by the clips that the two frames belong to.
+    With counts w of the clips, it is w' above w / (w' anomalous) (w' normal): the Mann-Whitney
+    statistic, whose pairs of frames are here added up by the clips that the two frames belong to.
 
     Returns
     -------
-    above : (K, K) pairs of an anomalous frame of clip i and a normal frame of clip j in which the first has the higher score; ties half.
+    above : (K, K) pairs of an anomalous frame of clip i and a normal frame of clip j in which the
+        first has the higher score; ties half.
     anomalous, normal : (K,) frames of each clip.
     """
     clips = np.repeat(np.arange(len(parts)), [len(part.labels) for part in parts])
     labels = np.concatenate([part.labels for part in parts]) == 1
     scores = np.concatenate([part.scores for part in parts])
-    anomalous, normal = (np.bincount(clips[kind], minlength=len(parts)).astype(np.float64) for kind in (labels, ~labels))
+    anomalous, normal = (
+        np.bincount(clips[kind], minlength=len(parts)).astype(np.float64)
+        for kind in (labels, ~labels)
+    )
     order = np.argsort(scores[~labels], kind="stable")
     below = np.zeros((len(order) + 1, len(parts)))  # normal frames of each clip among the m lowest
     below[np.arange(1, len(order) + 1), clips[~labels][order]] = 1
@@ -282,17 +347,26 @@ def pair_counts(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _resampled(statistics: Sequence[Statistic], clips: int) -> tuple[np.ndarray | None, int]:
-    """Return (statistics, RESAMPLES) AUCs of the same resamples, and how many were drawn again; None where nearly all had to be.
+    """Return (statistics, RESAMPLES) AUCs of the same resamples, and how many were drawn again;
+    None where nearly all had to be.
 
-    The legacy generator is used on purpose: its stream is frozen (NEP 19), so that tables are the same under every NumPy.
+    The legacy generator is used on purpose: its stream is frozen (NEP 19), so that tables are the
+    same under every NumPy.
     """
     generator = np.random.RandomState(SEED)
     kept = np.empty((len(statistics), 0))
     redrawn = 0
     while kept.shape[1] < RESAMPLES:
         number = RESAMPLES - kept.shape[1]
-        drawn = generator.randint(clips, size=(number, clips), dtype=np.int64) + np.arange(number)[:, None] * clips
-        weights = np.bincount(drawn.ravel(), minlength=number * clips).reshape(number, clips).astype(np.float64)
+        drawn = (
+            generator.randint(clips, size=(number, clips), dtype=np.int64)
+            + np.arange(number)[:, None] * clips
+        )
+        weights = (
+            np.bincount(drawn.ravel(), minlength=number * clips)
+            .reshape(number, clips)
+            .astype(np.float64)
+        )
         values = np.array([statistic(weights) for statistic in statistics])
         exists = np.isfinite(values).all(axis=0)
         redrawn += int((~exists).sum())

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import RequestError
-from ..plugins.hookspecs import hookimpl
-from ..plugins.syntax import nearest
+from bench.contracts.metric import Metric
+from bench.errors import RequestError
+from bench.plugins.syntax import nearest
 
 if TYPE_CHECKING:
-    from ..plugins.registry import Registry
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A named number.
-
-    Parameters
-    ----------
-    function : of labels (N,) 0/1 and scores (N,) float, higher = more anomalous, both classes present.
-    chance : of labels: what scores that know nothing get; None where that is not known.
-    """
-
-    name: str
-    function: Callable[[np.ndarray, np.ndarray], float]
-    chance: Callable[[np.ndarray], float] | None = None
-    higher_is_better: bool = True
+    from bench.plugins.registry import Registry
 
 
 def choose_metric(name: str, registry: Registry) -> Metric:
@@ -40,7 +22,9 @@ def choose_metric(name: str, registry: Registry) -> Metric:
     RequestError : there is none.
     """
     if not isinstance(name, str):
-        raise RequestError(f"a metric is chosen by its name, not by {name!r} (there are {', '.join(registry.metrics)})")
+        raise RequestError(
+            f"a metric is chosen by its name, not by {name!r} (there are {', '.join(registry.metrics)})"
+        )
     if name not in registry.metrics:
         near = nearest(name, registry.metrics)
         hint = f" - did you mean {near!r}?" if near else ""
@@ -49,7 +33,9 @@ def choose_metric(name: str, registry: Registry) -> Metric:
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the area under the ROC curve: the Mann-Whitney statistic over the pairs of both classes, ties half."""
+    """Return the area under the ROC curve: the Mann-Whitney statistic over the pairs of both
+    classes, ties half.
+    """
     from scipy.stats import rankdata
 
     positive = labels == 1
@@ -59,7 +45,9 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def _operating_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return false and true positives at each threshold, from the highest distinct score down; equal scores go together."""
+    """Return false and true positives at each threshold, from the highest distinct score down;
+    equal scores go together.
+    """
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true = np.cumsum(labels[order] == 1)[last]
@@ -67,20 +55,26 @@ def _operating_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarra
 
 
 def roc(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return false and true positive rate at each threshold, from (0, 0) to (1, 1); straight lines join them. Both classes present."""
+    """Return false and true positive rate at each threshold, from (0, 0) to (1, 1); straight lines
+    join them. Both classes present.
+    """
     false, true = _operating_points(labels, scores)
     return np.concatenate([[0.0], false / false[-1]]), np.concatenate([[0.0], true / true[-1]])
 
 
 def ap(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the average precision: precision at each threshold, weighted by the gain in recall (no interpolation)."""
+    """Return the average precision: precision at each threshold, weighted by the gain in recall (no
+    interpolation).
+    """
     false, true = _operating_points(labels, scores)
     recall = true / true[-1]
     return float(np.sum(np.diff(recall, prepend=0.0) * true / (true + false)))
 
 
 def eer(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the rate at which false positives and false negatives are equally frequent, linearly interpolated on the ROC curve."""
+    """Return the rate at which false positives and false negatives are equally frequent, linearly
+    interpolated on the ROC curve.
+    """
     false_rate, hit_rate = roc(labels, scores)
     miss_rate = 1 - hit_rate
     difference = false_rate - miss_rate  # never falls, from -1 to 1
@@ -88,13 +82,3 @@ def eer(labels: np.ndarray, scores: np.ndarray) -> float:
     before = after - 1
     share = -difference[before] / (difference[after] - difference[before])
     return float(false_rate[before] + share * (false_rate[after] - false_rate[before]))
-
-
-@hookimpl
-def bench_metrics() -> list[Metric]:
-    """Offer the metrics that come with bench."""
-    return [
-        Metric("auc", auc, lambda labels: 0.5),
-        Metric("ap", ap, lambda labels: float(np.mean(labels == 1))),
-        Metric("eer", eer, lambda labels: 0.5, higher_is_better=False),
-    ]

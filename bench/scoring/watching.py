@@ -1,4 +1,6 @@
-"""Scores that come one after the other: smoothed as a protocol smooths, and the events that a threshold finds in them."""
+"""Scores that come one after the other: smoothed as a protocol smooths, and the events that a
+threshold finds in them.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from .protocols import Protocol, reach, smooth
+from bench.contracts.protocol import Protocol
+from bench.scoring.protocols import reach, smooth
 
 
 class RunningSmooth:
-    """Smooths scores while they come: `add` and `finish` together return what `smooth` returns of all of them at once.
+    """Smooths scores while they come: `add` and `finish` together return what `smooth` returns of
+    all of them at once.
 
-    A score is returned when the `reach` scores after it are known. What is held does not grow with the number of scores.
+    A score is returned when the `reach` scores after it are known. What is held does not grow with
+    the number of scores.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -40,7 +45,9 @@ class RunningSmooth:
 
 @dataclass
 class Event:
-    """A maximal run of scored frames whose smoothed score is above the threshold, as far as it is known."""
+    """A maximal run of scored frames whose smoothed score is above the threshold, as far as it is
+    known.
+    """
 
     number: int
     """Counted from 1."""
@@ -59,7 +66,12 @@ class Event:
     def as_json(self) -> dict[str, Any]:
         """Return what is known, times to a millisecond: of an event that goes on, its beginning."""
         if not self.closed:
-            return {"event": "begin", "number": self.number, "frame": self.first, "start": round(self.start, 3)}
+            return {
+                "event": "begin",
+                "number": self.number,
+                "frame": self.first,
+                "start": round(self.start, 3),
+            }
         return {
             "event": "end", "number": self.number, "first_frame": self.first, "last_frame": self.last,
             "start": round(self.start, 3), "end": round(self.end, 3), "peak": self.peak, "peak_time": round(self.peak_time, 3),
@@ -71,7 +83,9 @@ BELOW = "below threshold"
 
 
 class Watch:
-    """Finds the events in smoothed scores that come one after the other; `alarms` splits the same ones where labels change."""
+    """Finds the events in smoothed scores that come one after the other; `alarms` splits the same
+    ones where labels change.
+    """
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
@@ -79,7 +93,9 @@ class Watch:
         self._open: Event | None = None
 
     def add(self, frame: int, seconds: float, score: float) -> Event | None:
-        """Take the next smoothed score; return the event that begins or ends with it, if one does."""
+        """Take the next smoothed score; return the event that begins or ends with it, if one
+        does.
+        """
         event = self._open
         if score <= self.threshold:
             return self.close(BELOW)

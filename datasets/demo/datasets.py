@@ -1,4 +1,6 @@
-"""The demo datasets: small, rendered on first use, nothing to download, and read by the loaders of the published ones."""
+"""The demo datasets: small, rendered on first use, nothing to download, and read by the loaders of
+the published ones.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def _info(title: str, scenes: int = 1) -> DatasetInfo:
 
 
 def rendered(name: str) -> Path:
-    """Return the folder with the rendered dataset in its folder `name`; renders it unless it is there whole.
+    """Return the folder with the rendered dataset in its folder `name`; renders it unless it is
+    there whole.
 
     Raises
     ------
@@ -65,13 +68,17 @@ def rendered(name: str) -> Path:
 
 
 class Rendered(PublishedDataset):
-    """A dataset that is rendered where it is looked for. Comes before the published dataset among the bases."""
+    """A dataset that is rendered where it is looked for. Comes before the published dataset among
+    the bases.
+    """
 
     default_profile = "smoke"
     default_detector = "motion"
 
     def locate(self, roots: Sequence[Path]) -> None:
-        """Render the dataset unless it is in the cache, and find it there; the data folders are not looked at."""
+        """Render the dataset unless it is in the cache, and find it there; the data folders are not
+        looked at.
+        """
         super().locate(roots if self.parameters.path else [rendered(self.folder_names[0])])
 
 
@@ -101,7 +108,14 @@ class DemoShanghaiTech(Rendered, ShanghaiTech):
     name = "demo-shanghaitech"
     info = _info("Demo in the layout of ShanghaiTech Campus", scenes=3)
     expected = {
-        "train": {"01_001": 64, "01_002": 52, "02_001": 64, "02_002": 52, "03_001": 64, "03_002": 52},
+        "train": {
+            "01_001": 64,
+            "01_002": 52,
+            "02_001": 64,
+            "02_002": 52,
+            "03_001": 64,
+            "03_002": 52,
+        },
         "test": {"01_0014": 72, "01_0015": 15, "02_0128": 72, "03_0031": 72},
     }
     expected_totals = {"train": 348, "test": 231}

@@ -1,6 +1,8 @@
-"""Renders short videos of a walkway: a textured ground in perspective, people on foot, and now and then something else.
+"""Renders short videos of a walkway: a textured ground in perspective, people on foot, and now and
+then something else.
 
-Everything is drawn at twice the size with OpenCV, made smaller, and given the noise of a sensor. Each clip is determined by its plan.
+Everything is drawn at twice the size with OpenCV, made smaller, and given the noise of a sensor.
+Each clip is determined by its plan.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ Paving = Literal["tiles", "asphalt", "bricks"]
 RATE = 10
 """Frames per second."""
 SMALLEST_MASK = 20
-"""An anomaly of which fewer pixels are seen, at the edge of the picture or behind a post, is not one yet."""
+"""An anomaly of which fewer pixels are seen, at the edge of the picture or behind a post, is not
+one yet."""
 _SIZE = (160, 240)
 _FINE = 2
 _SHIFT = 4
@@ -29,15 +32,31 @@ _SHADOW = 0.45
 _NOISE = 3.0
 _SPEED = {"bicycle": 3.6, "cart": 2.9, "runner": 3.5}
 _THROW_FRAMES = 18
-_SHIRTS: tuple[Colour, ...] = ((38, 44, 70), (232, 228, 216), (150, 40, 44), (30, 92, 84), (222, 186, 70), (24, 24, 28), (70, 104, 168))
-_TROUSERS: tuple[Colour, ...] = ((30, 34, 48), (44, 40, 38), (58, 66, 92), (24, 24, 26), (84, 70, 56))
+_SHIRTS: tuple[Colour, ...] = (
+    (38, 44, 70),
+    (232, 228, 216),
+    (150, 40, 44),
+    (30, 92, 84),
+    (222, 186, 70),
+    (24, 24, 28),
+    (70, 104, 168),
+)
+_TROUSERS: tuple[Colour, ...] = (
+    (30, 34, 48),
+    (44, 40, 38),
+    (58, 66, 92),
+    (24, 24, 26),
+    (84, 70, 56),
+)
 _SKINS: tuple[Colour, ...] = ((224, 184, 156), (190, 142, 108), (120, 84, 62), (84, 58, 44))
 _HAIRS: tuple[Colour, ...] = ((30, 24, 22), (66, 46, 32), (120, 92, 56), (16, 16, 18))
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One camera and what it always sees. Lengths in metres, `horizon` and `focal` in pixels of the drawing, 480 x 320."""
+    """One camera and what it always sees. Lengths in metres, `horizon` and `focal` in pixels of the
+    drawing, 480 x 320.
+    """
 
     paving: Paving
     seed: int
@@ -50,7 +69,8 @@ class Scene:
     edge: float = 21.0
     """Where the paving ends, and grass begins."""
     shadow: tuple[float, float] = (0.55, 0.22)
-    """Where the shadow of a point falls that is 1 m above the ground: to the right, and up in the picture."""
+    """Where the shadow of a point falls that is 1 m above the ground: to the right, and up in the
+    picture."""
     posts: tuple[tuple[float, float], ...] = ((-2.2, 8.3),)
     kiosks: tuple[tuple[float, float], ...] = ()
     warmth: float = 1.0
@@ -124,7 +144,8 @@ def render_clip(plan: ClipPlan) -> tuple[np.ndarray, np.ndarray]:
     riders = [_look(random) for _ in plan.events]
     standing = [_Figure(right, distance, post()) for right, distance in plan.scene.posts]
     standing += [_Figure(right, distance, kiosk()) for right, distance in plan.scene.kiosks]
-    # Each frame takes its noise from another place of one long row, which is quicker than drawing it anew.
+    # Each frame takes its noise from another place of one long row, which is quicker than drawing
+    # it anew.
     noise = _NOISE * random.standard_normal(4 * ground.size // _FINE**2, dtype=np.float32)
     frames, masks = [], []
     for index in range(plan.frames):
@@ -139,14 +160,20 @@ def render_clip(plan: ClipPlan) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def paint_ground(scene: Scene) -> np.ndarray:
-    """Return the empty scene, (320, 480, 3) RGB uint8, read-only: paving, grass beyond its edge, and a wall at the back."""
+    """Return the empty scene, (320, 480, 3) RGB uint8, read-only: paving, grass beyond its edge,
+    and a wall at the back.
+    """
     random = np.random.default_rng(scene.seed)
     height, width = _SIZE[0] * _FINE, _SIZE[1] * _FINE
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    distance = np.maximum(scene.height * scene.focal / np.maximum(rows - scene.horizon, 1), 1).astype(np.float32)
+    distance = np.maximum(
+        scene.height * scene.focal / np.maximum(rows - scene.horizon, 1), 1
+    ).astype(np.float32)
     right = ((columns - width / 2) * distance / scene.focal).astype(np.float32)
     coarse, fine = _texture(random, 9), _texture(random, 1.2)
-    grain = 9 * _sample(coarse, right * 40, distance * 40) + 7 * _sample(fine, right * 24, distance * 24)
+    grain = 9 * _sample(coarse, right * 40, distance * 40) + 7 * _sample(
+        fine, right * 24, distance * 24
+    )
     paving = _paving(scene, right, distance, random) + grain
     picture = np.stack([paving * scene.warmth, paving, paving / scene.warmth], axis=2)
     grass = np.stack([tone + 2.2 * grain for tone in (82.0, 112.0, 62.0)], axis=2)
@@ -154,14 +181,22 @@ def paint_ground(scene: Scene) -> np.ndarray:
     curb = (distance > scene.edge - 0.5) & (distance <= scene.edge)
     picture[curb] = 176
     wall_foot = scene.project(0, scene.edge + 6)[1]
-    wall = 96 + 14 * ((columns // 34 % 2 == 0) & (rows % 26 < 16)) - 34 * ((columns % 68 > 12) & (columns % 68 < 30) & (rows % 44 < 22))
-    picture = np.where((rows < wall_foot)[..., None], np.stack([wall * 1.12, wall, wall * 0.9], axis=2), picture)
+    wall = (
+        96
+        + 14 * ((columns // 34 % 2 == 0) & (rows % 26 < 16))
+        - 34 * ((columns % 68 > 12) & (columns % 68 < 30) & (rows % 44 < 22))
+    )
+    picture = np.where(
+        (rows < wall_foot)[..., None], np.stack([wall * 1.12, wall, wall * 0.9], axis=2), picture
+    )
     ground = np.clip(picture, 0, 255).astype(np.uint8)
     ground.setflags(write=False)
     return ground
 
 
-def _paving(scene: Scene, right: np.ndarray, distance: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _paving(
+    scene: Scene, right: np.ndarray, distance: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
     """Return the grey of the paving at each pixel."""
     tones = random.normal(0, 1, (64, 64)).astype(np.float32)
     fade = np.clip(1.6 - distance / 18, 0.1, 1)  # joints are thinner than a pixel far away
@@ -178,25 +213,33 @@ def _paving(scene: Scene, right: np.ndarray, distance: np.ndarray, random: np.ra
 
 
 def _texture(random: np.random.Generator, sigma: float) -> np.ndarray:
-    """Return smooth noise, (512, 512) float32 with deviation 1, that continues at the opposite edge."""
+    """Return smooth noise, (512, 512) float32 with deviation 1, that continues at the opposite
+    edge.
+    """
     noise = np.pad(random.standard_normal((512, 512), dtype=np.float32), 32, mode="wrap")
     smooth = cv2.GaussianBlur(noise, (0, 0), sigma)[32:-32, 32:-32]
     return np.asarray(smooth / smooth.std())
 
 
 def _sample(texture: np.ndarray, right: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    return cv2.remap(texture, right % 512, distance % 512, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return cv2.remap(
+        texture, right % 512, distance % 512, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
 
 
 def _look(random: np.random.Generator) -> Look:
     def pick(colours: tuple[Colour, ...]) -> Colour:
         return colours[int(random.integers(len(colours)))]
 
-    return Look(pick(_SHIRTS), pick(_TROUSERS), pick(_SKINS), pick(_HAIRS), float(random.uniform(1.6, 1.9)))
+    return Look(
+        pick(_SHIRTS), pick(_TROUSERS), pick(_SKINS), pick(_HAIRS), float(random.uniform(1.6, 1.9))
+    )
 
 
 def _walks(plan: ClipPlan, random: np.random.Generator) -> list[_Walk]:
-    """Return people spread over the width and the depth of the walkway, about half of them in each direction."""
+    """Return people spread over the width and the depth of the walkway, about half of them in each
+    direction.
+    """
     lanes = np.linspace(plan.scene.nearest, plan.scene.farthest, plan.walkers)
     places = np.linspace(-4.5, 4.5, plan.walkers)
     random.shuffle(places)
@@ -217,17 +260,32 @@ def _walking(walk: _Walk, seconds: float) -> _Figure:
     moved = walk.speed * seconds
     facing = 1 if walk.speed > 0 else -1
     # Two steps take 1.5 m, so that feet do not slide.
-    shapes = walker(walk.look, walk.phase + 2 * math.pi * abs(moved) / 1.5 * math.copysign(1, seconds), facing)
+    shapes = walker(
+        walk.look, walk.phase + 2 * math.pi * abs(moved) / 1.5 * math.copysign(1, seconds), facing
+    )
     return _Figure(walk.right + moved, walk.distance + walk.drift * seconds, shapes)
 
 
 def _happening(event: Event, look: Look, index: int) -> list[_Figure]:
-    """Return what an event shows in one frame; a thrower stands there in all frames, and is anomalous while the bag flies."""
+    """Return what an event shows in one frame; a thrower stands there in all frames, and is
+    anomalous while the bag flies.
+    """
     if event.kind == "throw":
         progress = (index - event.middle) / _THROW_FRAMES + 0.5
         flies = 0 <= progress <= 1
-        figures = [_Figure(event.right, event.distance, thrower(look, max(progress, 0.0), event.facing), flies)]
-        return [*figures, _Figure(event.right, event.distance - 0.05, bag(progress, event.facing), True)] if flies else figures
+        figures = [
+            _Figure(
+                event.right, event.distance, thrower(look, max(progress, 0.0), event.facing), flies
+            )
+        ]
+        return (
+            [
+                *figures,
+                _Figure(event.right, event.distance - 0.05, bag(progress, event.facing), True),
+            ]
+            if flies
+            else figures
+        )
     moved = _SPEED[event.kind] * (index - event.middle) / RATE
     if event.kind == "bicycle":
         shapes = bicycle(look, -moved * 1.7, event.facing)
@@ -238,8 +296,12 @@ def _happening(event: Event, look: Look, index: int) -> list[_Figure]:
     return [_Figure(event.facing * moved, event.distance, shapes, True)]
 
 
-def _draw(scene: Scene, ground: np.ndarray, figures: list[_Figure]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the picture, (160, 240, 3) float32, and the mask of what is anomalous in it, (160, 240) bool."""
+def _draw(
+    scene: Scene, ground: np.ndarray, figures: list[_Figure]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the picture, (160, 240, 3) float32, and the mask of what is anomalous in it, (160,
+    240) bool.
+    """
     shade = np.zeros(ground.shape[:2], np.uint8)
     for figure in figures:
         right, down, scale = scene.project(figure.right, figure.distance)
@@ -259,19 +321,31 @@ def _draw(scene: Scene, ground: np.ndarray, figures: list[_Figure]) -> tuple[np.
             _paint(mask, shape, points, scale, 255 if figure.anomalous else 0)
     size = _SIZE[::-1]
     seen = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32), seen & (seen.sum() >= SMALLEST_MASK)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32), seen & (
+        seen.sum() >= SMALLEST_MASK
+    )
 
 
-def _paint(image: np.ndarray, shape: Shape, pixels: np.ndarray, scale: float, colour: Colour | int) -> None:
+def _paint(
+    image: np.ndarray, shape: Shape, pixels: np.ndarray, scale: float, colour: Colour | int
+) -> None:
     points = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)[None]
     if shape.width:
-        cv2.polylines(image, points, False, colour, max(1, round(shape.width * scale)), cv2.LINE_AA, _SHIFT)
+        cv2.polylines(
+            image, points, False, colour, max(1, round(shape.width * scale)), cv2.LINE_AA, _SHIFT
+        )
     else:
         cv2.fillPoly(image, points, colour, cv2.LINE_AA, _SHIFT)
 
 
 def _sense(picture: np.ndarray, noise: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return the picture as a sensor gives it: brightness that flickers a little, and noise in each pixel."""
+    """Return the picture as a sensor gives it: brightness that flickers a little, and noise in each
+    pixel.
+    """
     start = int(random.integers(noise.size - picture.size))
     brightness = 1 + 0.004 * random.standard_normal()
-    return np.clip(picture * brightness + noise[start : start + picture.size].reshape(picture.shape) + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(
+        picture * brightness + noise[start : start + picture.size].reshape(picture.shape) + 0.5,
+        0,
+        255,
+    ).astype(np.uint8)

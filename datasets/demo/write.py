@@ -1,4 +1,6 @@
-"""Writes the three demo datasets as the published ones are laid out, labels and pixel masks included."""
+"""Writes the three demo datasets as the published ones are laid out, labels and pixel masks
+included.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,44 @@ from bench import DataError
 from .render import RATE, ClipPlan, Event, Scene, render_clip
 
 _WALKWAY = Scene("tiles", seed=11)
-_CAMPUS = Scene("asphalt", seed=12, height=4.6, horizon=-22, posts=(), kiosks=((2.6, 8.2),), shadow=(-0.5, 0.2), warmth=1.05)
+_CAMPUS = Scene(
+    "asphalt",
+    seed=12,
+    height=4.6,
+    horizon=-22,
+    posts=(),
+    kiosks=((2.6, 8.2),),
+    shadow=(-0.5, 0.2),
+    warmth=1.05,
+)
 _SCENES = {
     "01": Scene("bricks", seed=13, warmth=1.18),
-    "02": Scene("tiles", seed=14, height=6.0, focal=560, horizon=-60, posts=((2.4, 9.0),), shadow=(-0.6, 0.18), warmth=0.94),
-    "03": Scene("asphalt", seed=15, height=4.0, horizon=0, posts=(), kiosks=((-2.8, 8.4),), shadow=(0.35, 0.28)),
+    "02": Scene(
+        "tiles",
+        seed=14,
+        height=6.0,
+        focal=560,
+        horizon=-60,
+        posts=((2.4, 9.0),),
+        shadow=(-0.6, 0.18),
+        warmth=0.94,
+    ),
+    "03": Scene(
+        "asphalt",
+        seed=15,
+        height=4.0,
+        horizon=0,
+        posts=(),
+        kiosks=((-2.8, 8.4),),
+        shadow=(0.35, 0.28),
+    ),
 }
 
 PED2 = {
-    "Train": {f"{number:03d}": ClipPlan(_WALKWAY, frames, 100 + number) for number, frames in enumerate((64, 56, 72, 60, 64), start=1)},
+    "Train": {
+        f"{number:03d}": ClipPlan(_WALKWAY, frames, 100 + number)
+        for number, frames in enumerate((64, 56, 72, 60, 64), start=1)
+    },
     "Test": {
         "001": ClipPlan(_WALKWAY, 72, 151, 4, (Event("bicycle", 34, 11.5),)),
         "002": ClipPlan(_WALKWAY, 80, 152, 4, (Event("cart", 40, 13.5, -1),)),
@@ -33,7 +64,8 @@ PED2 = {
 }
 AVENUE = {
     "training_videos": {
-        f"{number:02d}": ClipPlan(_CAMPUS, frames, 200 + number) for number, frames in enumerate((72, 60, 64, 56, 48), start=1)
+        f"{number:02d}": ClipPlan(_CAMPUS, frames, 200 + number)
+        for number, frames in enumerate((72, 60, 64, 56, 48), start=1)
     },
     "testing_videos": {
         "01": ClipPlan(_CAMPUS, 76, 251, 4, (Event("runner", 36, 10.5),)),
@@ -58,17 +90,28 @@ SHANGHAITECH = {
 
 
 def write_ped2(folder: Path) -> None:
-    """Write gray `.tif` a frame, `.bmp` a mask, and the ranges of anomalous frames as a Matlab script."""
+    """Write gray `.tif` a frame, `.bmp` a mask, and the ranges of anomalous frames as a Matlab
+    script.
+    """
     labels = []
     for part, plans in PED2.items():
         for number, plan in plans.items():
             frames, masks = render_clip(plan)
             clip = folder / part / f"{part}{number}"
-            _write_pictures(clip, [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames], 1, ".tif")
+            _write_pictures(
+                clip, [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames], 1, ".tif"
+            )
             if part == "Test":
-                _write_pictures(clip.with_name(f"{clip.name}_gt"), [mask.astype(np.uint8) * 255 for mask in masks], 1, ".bmp")
+                _write_pictures(
+                    clip.with_name(f"{clip.name}_gt"),
+                    [mask.astype(np.uint8) * 255 for mask in masks],
+                    1,
+                    ".bmp",
+                )
                 labels.append(f"TestVideoFile{{end+1}}.gt_frame = [{', '.join(_ranges(masks))}];")
-    (folder / "Test" / "UCSDped2.m").write_text("\n".join(["TestVideoFile = {};", *labels, ""]), encoding="ascii")
+    (folder / "Test" / "UCSDped2.m").write_text(
+        "\n".join(["TestVideoFile = {};", *labels, ""]), encoding="ascii"
+    )
 
 
 def write_avenue(folder: Path) -> None:
@@ -78,18 +121,29 @@ def write_avenue(folder: Path) -> None:
             frames, masks = render_clip(plan)
             _write_video(folder / part / f"{number}.avi", frames)
             if part == "testing_videos":
-                _write_mat(folder / "ground_truth_demo" / "testing_label_mask" / f"{int(number)}_label.mat", masks)
+                _write_mat(
+                    folder
+                    / "ground_truth_demo"
+                    / "testing_label_mask"
+                    / f"{int(number)}_label.mat",
+                    masks,
+                )
 
 
 def write_shanghaitech(folder: Path) -> None:
-    """Write a `.avi` a training clip, a `.jpg` a test frame, and labels and masks of each test clip as `.npy`."""
+    """Write a `.avi` a training clip, a `.jpg` a test frame, and labels and masks of each test clip
+    as `.npy`.
+    """
     for number, plan in SHANGHAITECH["training"].items():
         _write_video(folder / "training" / "videos" / f"{number}.avi", render_clip(plan)[0])
     for number, plan in SHANGHAITECH["testing"].items():
         frames, masks = render_clip(plan)
         bgr = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames]
         _write_pictures(folder / "testing" / "frames" / number, bgr, 0, ".jpg")
-        for name, array in (("test_frame_mask", masks.any(axis=(1, 2))), ("test_pixel_mask", masks)):
+        for name, array in (
+            ("test_frame_mask", masks.any(axis=(1, 2))),
+            ("test_pixel_mask", masks),
+        ):
             path = folder / "testing" / name / f"{number}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, array.astype(np.uint8))
@@ -115,7 +169,9 @@ def _write_pictures(folder: Path, pictures: list[np.ndarray], first: int, ending
         path = folder / f"{number:03d}{ending}"
         coded, content = cv2.imencode(ending, picture)
         if not coded:
-            raise DataError(f"{path}: this OpenCV cannot write {ending} pictures; install opencv-python-headless anew")
+            raise DataError(
+                f"{path}: this OpenCV cannot write {ending} pictures; install opencv-python-headless anew"
+            )
         path.write_bytes(content.tobytes())
 
 
@@ -123,7 +179,9 @@ def _write_video(path: Path, frames: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE, frames.shape[2:0:-1])
     if not writer.isOpened():
-        raise DataError(f"{path} cannot be written: the folder is not writable, or this OpenCV has no MJPG encoder")
+        raise DataError(
+            f"{path} cannot be written: the folder is not writable, or this OpenCV has no MJPG encoder"
+        )
     for frame in frames:
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()
@@ -135,7 +193,8 @@ def _write_mat(path: Path, masks: np.ndarray) -> None:
         cells[0, index] = mask.astype(np.uint8)
     content = io.BytesIO()
     scipy.io.savemat(content, {"volLabel": cells}, do_compression=True)
-    # The first 116 bytes are a text with the time of writing; a fixed one keeps files of the same content the same.
+    # The first 116 bytes are a text with the time of writing; a fixed one keeps files of the same
+    # content the same.
     content.getbuffer()[:116] = b"MATLAB 5.0 MAT-file".ljust(116)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.getvalue())

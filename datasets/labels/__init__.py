@@ -1,1 +1,3 @@
-"""Readers of label files, shared by the datasets. Nothing is evaluated, and no pickle is ever loaded."""
+"""Readers of label files, shared by the datasets. Nothing is evaluated, and no pickle is ever
+loaded.
+"""

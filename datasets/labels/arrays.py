@@ -1,4 +1,6 @@
-"""Labels and masks in `.npy` and `.npz` files. Arrays of Python objects, which are pickles, are refused."""
+"""Labels and masks in `.npy` and `.npz` files. Arrays of Python objects, which are pickles, are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     refuse_stand_in(path)
     if _begins_with(path, b"\x93NUMPY"):
-        raise DataError(f"{path} is an .npy file under another name; expected an .npz with one array a clip (key = clip id)")
+        raise DataError(
+            f"{path} is an .npy file under another name; expected an .npz with one array a clip (key = clip id)"
+        )
     try:
         return load_npz(path)
     except (ValueError, OSError) as error:
@@ -65,7 +69,9 @@ def as_labels(array: np.ndarray, where: str) -> np.ndarray:
     DataError : another shape, or a value that is neither 0 nor 1, with its frame.
     """
     if array.ndim != 1 or array.dtype.kind not in "biuf":
-        raise DataError(f"{where} is {array.dtype} {array.shape}, expected one 0 or 1 a frame, (N,)")
+        raise DataError(
+            f"{where} is {array.dtype} {array.shape}, expected one 0 or 1 a frame, (N,)"
+        )
     wrong = np.flatnonzero((array != 0) & (array != 1))
     if wrong.size:
         raise DataError(

@@ -11,7 +11,8 @@ from .stand_ins import refuse_stand_in
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the number of the line, and the cells without blanks around them, of each row that is not empty.
+    """Return the number of the line, and the cells without blanks around them, of each row that is
+    not empty.
 
     Raises
     ------
@@ -25,7 +26,9 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
         reader = csv.reader(text.splitlines(), strict=True, delimiter=separator)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8") from error
+        raise DataError(
+            f"{path} is no text in UTF-8 ({error.reason}); save it as CSV in UTF-8"
+        ) from error
     except csv.Error as error:
         raise DataError(f"{path} is no CSV: {error}") from error
     return [(line, row) for line, row in rows if any(row)]

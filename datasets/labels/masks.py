@@ -32,5 +32,7 @@ def read_npy_masks(path: Path) -> np.ndarray:
     """
     array = read_npy(path, mapped=True)
     if array.ndim != 3 or array.dtype.kind not in "biuf":
-        raise DataError(f"{path} is {array.dtype} {array.shape}, expected masks (frames, height, width)")
+        raise DataError(
+            f"{path} is {array.dtype} {array.shape}, expected masks (frames, height, width)"
+        )
     return np.asarray(array != 0)

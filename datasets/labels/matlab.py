@@ -1,6 +1,8 @@
-"""Matlab files: `gt` (ranges of abnormal frames, a cell a clip) and `volLabel` (pixel masks, a cell a frame).
+"""Matlab files: `gt` (ranges of abnormal frames, a cell a clip) and `volLabel` (pixel masks, a cell
+a frame).
 
-Version 5 is read with scipy, version 7.3, which is HDF5, with h5py: there arrays are transposed and cells are references.
+Version 5 is read with scipy, version 7.3, which is HDF5, with h5py: there arrays are transposed and
+cells are references.
 """
 
 from __future__ import annotations
@@ -17,14 +19,19 @@ from .stand_ins import refuse_stand_in
 
 
 def read_mat_ranges(path: Path) -> list[np.ndarray]:
-    """Return the ranges of each clip in the cell array `gt`: (k, 2) int64 of first and last frame, from 1, both included.
+    """Return the ranges of each clip in the cell array `gt`: (k, 2) int64 of first and last frame,
+    from 1, both included.
 
     Raises
     ------
-    DataError : not a Matlab file, without `gt`, or a cell that is not (2, k) whole numbers, with the clip.
+    DataError : not a Matlab file, without `gt`, or a cell that is not (2, k) whole numbers, with
+        the clip.
     """
     cells = _read_cells(path, "gt")
-    return [_cell_ranges(cell, f"{path}, gt, cell {number}") for number, cell in enumerate(cells, start=1)]
+    return [
+        _cell_ranges(cell, f"{path}, gt, cell {number}")
+        for number, cell in enumerate(cells, start=1)
+    ]
 
 
 def read_mat_masks(path: Path) -> np.ndarray:
@@ -32,7 +39,8 @@ def read_mat_masks(path: Path) -> np.ndarray:
 
     Raises
     ------
-    DataError : not a Matlab file, without `volLabel`, or masks of different sizes, or that are no numbers.
+    DataError : not a Matlab file, without `volLabel`, or masks of different sizes, or that are no
+        numbers.
     """
     return np.stack([cell != 0 for cell in _mask_cells(path)])
 
@@ -50,7 +58,11 @@ def read_mat_mask_labels(path: Path) -> np.ndarray:
 def _mask_cells(path: Path) -> list[np.ndarray]:
     cells = _read_cells(path, "volLabel")
     shapes = {cell.shape for cell in cells}
-    if len(shapes) != 1 or cells[0].ndim != 2 or any(cell.dtype.kind not in "biuf" for cell in cells):
+    if (
+        len(shapes) != 1
+        or cells[0].ndim != 2
+        or any(cell.dtype.kind not in "biuf" for cell in cells)
+    ):
         raise DataError(
             f"{path}: the masks of volLabel have the shapes {sorted(shapes)}, expected numbers, of one height and width for all frames"
         )
@@ -62,7 +74,9 @@ def _cell_ranges(cell: np.ndarray, where: str) -> np.ndarray:
     if numbers.size == 0:
         return np.zeros((0, 2), dtype=np.int64)
     if numbers.dtype.kind not in "iuf" or numbers.ndim not in (1, 2) or numbers.shape[0] != 2:
-        raise DataError(f"{where} is {numbers.dtype} {numbers.shape}, expected (2, k) numbers: first frames, and last frames below them")
+        raise DataError(
+            f"{where} is {numbers.dtype} {numbers.shape}, expected (2, k) numbers: first frames, and last frames below them"
+        )
     # As int64 before anything is computed: these files hold uint8, in which 180 + 100 is 24.
     whole = numbers.astype(np.int64)
     if not np.array_equal(whole, numbers):

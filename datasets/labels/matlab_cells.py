@@ -1,6 +1,8 @@
-"""Reads cell arrays of Matlab files, in a process of its own: on damaged files scipy's parser may crash, and HDF5's search without end.
+"""Reads cell arrays of Matlab files, in a process of its own: on damaged files scipy's parser may
+crash, and HDF5's search without end.
 
-`read_cells` asks that process, which is started at first use and lives as long as the one that asks.
+`read_cells` asks that process, which is started at first use and lives as long as the one that
+asks.
 """
 
 from __future__ import annotations
@@ -23,25 +25,31 @@ from bench import DataError
 TIME_LIMIT = 60.0
 """Seconds for one file. Chosen here: the largest of Avenue's takes about one."""
 LARGEST = 1 << 29
-"""Bytes that the cells of one file may take. Chosen here: Avenue's longest clip has 0.3 GiB of masks."""
+"""Bytes that the cells of one file may take. Chosen here: Avenue's longest clip has 0.3 GiB of
+masks."""
 _turn = threading.Lock()
 _reader: tuple[int, subprocess.Popen[bytes]] | None = None
 """The process that started it (one forked from that one needs its own), and the reader."""
 
 
 def read_cells(path: Path, name: str) -> list[np.ndarray]:
-    """Return the cells of a one-dimensional cell array, as Matlab has them; a cell that is no array of numbers or text has the type V1.
+    """Return the cells of a one-dimensional cell array, as Matlab has them; a cell that is no array
+    of numbers or text has the type V1.
 
     Raises
     ------
-    DataError : not a Matlab file, no such variable, no cell array, or a file that cannot be read in time or memory.
+    DataError : not a Matlab file, no such variable, no cell array, or a file that cannot be read in
+        time or memory.
     """
     global _reader
     with _turn:
         if _reader is None or _reader[0] != os.getpid() or _reader[1].poll() is not None:
             _end()
             process = subprocess.Popen(
-                [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
             )
             _reader = os.getpid(), process
         process = _reader[1]
@@ -52,7 +60,10 @@ def read_cells(path: Path, name: str) -> list[np.ndarray]:
             process.stdin.write(json.dumps([os.fspath(path.absolute()), name]).encode() + b"\n")
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
-            cells = [_receive(process.stdout, np.dtype(kind), tuple(shape)) for kind, shape in answer.get("cells", ())]
+            cells = [
+                _receive(process.stdout, np.dtype(kind), tuple(shape))
+                for kind, shape in answer.get("cells", ())
+            ]
         except (OSError, ValueError, EOFError) as error:
             process.kill()
             _end()
@@ -87,7 +98,8 @@ def _end() -> None:
     _reader = None
 
 
-# ------------------------------------------------------------------------------------------------------- in the reader
+# -------------------------------------------------------------------------------------------------------
+# in the reader
 
 
 class _Refused(Exception):
@@ -100,7 +112,9 @@ def _cells_of_version_5(path: Path, name: str) -> list[np.ndarray]:
     try:
         variables = scipy.io.loadmat(str(path), variable_names=[name])
     except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise _Refused(f" cannot be read as a Matlab file: {error}; copy or unpack it again") from error
+        raise _Refused(
+            f" cannot be read as a Matlab file: {error}; copy or unpack it again"
+        ) from error
     array = variables.get(name)
     if array is None:
         raise _Refused(f" has no variable {name!r}; is it another file?")
@@ -109,7 +123,9 @@ def _cells_of_version_5(path: Path, name: str) -> list[np.ndarray]:
         return [np.asarray(cell) for cell in array.ravel(order="F")]
     if name == "gt" and array.ndim == 2 and array.shape[1] == 2 and array.shape[0] != 2:
         return list(array)  # cells of one range each, stacked to (clips, 2)
-    raise _Refused(f": {name} is {array.dtype} {array.shape}, expected a cell array with one cell a {'clip' if name == 'gt' else 'frame'}")
+    raise _Refused(
+        f": {name} is {array.dtype} {array.shape}, expected a cell array with one cell a {'clip' if name == 'gt' else 'frame'}"
+    )
 
 
 def _cells_of_hdf5(path: Path, name: str) -> list[np.ndarray]:
@@ -121,12 +137,16 @@ def _cells_of_hdf5(path: Path, name: str) -> list[np.ndarray]:
                 raise _Refused(f" has no variable {name!r}; is it another file?")
             cells = file[name]
             if getattr(cells, "dtype", None) != h5py.ref_dtype:
-                raise _Refused(f": {name} is {getattr(cells, 'dtype', 'a group')} {getattr(cells, 'shape', '')}, expected a cell array")
+                raise _Refused(
+                    f": {name} is {getattr(cells, 'dtype', 'a group')} {getattr(cells, 'shape', '')}, expected a cell array"
+                )
             return [_hdf5_cell(file[reference]) for reference in cells[()].ravel()]
     except _Refused:
         raise
     except Exception as error:  # h5py raises whatever HDF5 stumbles over
-        raise _Refused(f" cannot be read as a Matlab file of version 7.3: {error}; copy or unpack it again") from error
+        raise _Refused(
+            f" cannot be read as a Matlab file of version 7.3: {error}; copy or unpack it again"
+        ) from error
 
 
 def _hdf5_cell(cell: Any) -> np.ndarray:
@@ -141,7 +161,9 @@ def _answer(path: Path, name: str) -> list[np.ndarray]:
     cells = _cells_of_hdf5(path, name) if h5py.is_hdf5(path) else _cells_of_version_5(path, name)
     needed = sum(cell.nbytes for cell in cells)
     if needed > LARGEST:
-        raise _Refused(f": the cells of {name} take {needed} bytes, more than the {LARGEST} that are read")
+        raise _Refused(
+            f": the cells of {name} take {needed} bytes, more than the {LARGEST} that are read"
+        )
     return [cell if cell.dtype.kind in "biufcSU" else np.zeros(cell.shape, "V1") for cell in cells]
 
 
@@ -153,7 +175,10 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
         except _Refused as reason:
             answers.write(json.dumps({"refused": str(reason)}).encode() + b"\n")
         else:
-            answers.write(json.dumps({"cells": [[cell.dtype.str, cell.shape] for cell in cells]}).encode() + b"\n")
+            answers.write(
+                json.dumps({"cells": [[cell.dtype.str, cell.shape] for cell in cells]}).encode()
+                + b"\n"
+            )
             for cell in cells:
                 answers.write(cell.tobytes())
         answers.flush()

@@ -42,7 +42,9 @@ class OwnLabels:
     def content(self, clip: str) -> bytes:
         """Return what tells the labels of a clip from others, without its length."""
         if self.ranges is not None:
-            return repr(sorted((first, last) for first, last, _ in self.ranges.get(clip, ()))).encode()
+            return repr(
+                sorted((first, last) for first, last, _ in self.ranges.get(clip, ()))
+            ).encode()
         return self.row.tobytes() if self.row is not None else self.arrays[clip].tobytes()
 
     def of(self, clip: str, length: int, lengths: Callable[[], Mapping[str, int]]) -> np.ndarray:
@@ -86,10 +88,19 @@ def read_own_labels(path: Path, clips: Sequence[str]) -> OwnLabels:
 
     Raises
     ------
-    DataError : nothing of what `READ` tells; a clip that is not among `clips`, one that has no labels, values other than 0 and 1.
+    DataError : nothing of what `READ` tells; a clip that is not among `clips`, one that has no
+        labels, values other than 0 and 1.
     """
     if path.is_dir():
-        return _per_clip(path, {one.stem: read_npy(one) for one in sorted(path.iterdir()) if one.suffix.lower() == ".npy"}, clips)
+        return _per_clip(
+            path,
+            {
+                one.stem: read_npy(one)
+                for one in sorted(path.iterdir())
+                if one.suffix.lower() == ".npy"
+            },
+            clips,
+        )
     refuse_stand_in(path)
     with path.open("rb") as file:
         start = file.read(8)
@@ -108,8 +119,14 @@ def _per_clip(path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence[str]
     for key, array in arrays.items():
         clip = unicodedata.normalize("NFC", key)
         if clip not in clips:
-            unnamed = " (an array that was saved without a name)" if re.fullmatch("arr_[0-9]+", key) else ""
-            raise DataError(f"{path}: there is no test clip {key!r}{unnamed}; the test clips are {_some(clips)}")
+            unnamed = (
+                " (an array that was saved without a name)"
+                if re.fullmatch("arr_[0-9]+", key)
+                else ""
+            )
+            raise DataError(
+                f"{path}: there is no test clip {key!r}{unnamed}; the test clips are {_some(clips)}"
+            )
         if clip in named:
             raise DataError(f"{path} has labels of clip {clip!r} twice")
         named[clip] = as_labels(array, f"{path}, clip {clip}")
@@ -119,14 +136,18 @@ def _per_clip(path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence[str]
 
 def _refuse_missing(path: Path, clips: Sequence[str]) -> None:
     if clips:
-        raise DataError(f"{path} has no labels of the test clips {_some(clips)} ({len(clips)}); each needs 0/1 for all its frames")
+        raise DataError(
+            f"{path} has no labels of the test clips {_some(clips)} ({len(clips)}); each needs 0/1 for all its frames"
+        )
 
 
 def _row(path: Path, row: np.ndarray, clips: Sequence[str]) -> np.ndarray:
     """Return labels of all clips in a row where the order of the clips is beyond doubt."""
     by_number = natural_order(clips)
     if by_number != sorted(clips):
-        one, other = next((one, other) for one, other in zip(by_number, sorted(clips)) if one != other)
+        one, other = next(
+            (one, other) for one, other in zip(by_number, sorted(clips)) if one != other
+        )
         raise DataError(
             f"{path} holds the labels of all clips in a row, but the order of the clips is in doubt: {one!r} or {other!r} may come first; "
             "write an .npz with one array for each clip (key = clip)"
@@ -144,15 +165,26 @@ def _read_csv(path: Path, clips: Sequence[str]) -> OwnLabels:
         return OwnLabels(path, ranges=ranges_of_rows(path, rows[1:], clips))
     if header == FRAME_HEADER:
         return _frame_by_frame(path, rows[1:], clips)
-    if header and all(cell in ("0", "1") for _, row in rows for cell in row) and (len(rows) == 1 or len(header) == 1):
-        return OwnLabels(path, row=_row(path, np.array([int(cell) for _, row in rows for cell in row], np.uint8), clips))
+    if (
+        header
+        and all(cell in ("0", "1") for _, row in rows for cell in row)
+        and (len(rows) == 1 or len(header) == 1)
+    ):
+        return OwnLabels(
+            path,
+            row=_row(
+                path, np.array([int(cell) for _, row in rows for cell in row], np.uint8), clips
+            ),
+        )
     line, found = (rows[0][0], repr(",".join(rows[0][1])[:80])) if rows else (1, "nothing")
     raise DataError(
         f"{path}, line {line}: expected the header {','.join(CSV_HEADER)!r} or {','.join(FRAME_HEADER)!r}, found {found}; {READ}"
     )
 
 
-def _frame_by_frame(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Sequence[str]) -> OwnLabels:
+def _frame_by_frame(
+    path: Path, rows: Sequence[tuple[int, list[str]]], clips: Sequence[str]
+) -> OwnLabels:
     """Read a line for each frame, in any order."""
     found: dict[str, dict[int, int]] = {}
     for line, row in rows:
@@ -166,10 +198,16 @@ def _frame_by_frame(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Se
     for clip, labels in found.items():
         missing = next((frame for frame in range(len(labels)) if frame not in labels), None)
         if missing is not None:
-            raise DataError(f"{path}: clip {clip} has no label for frame {missing} (frames are counted from 0)")
+            raise DataError(
+                f"{path}: clip {clip} has no label for frame {missing} (frames are counted from 0)"
+            )
     _refuse_missing(path, [clip for clip in clips if clip not in found])
     return OwnLabels(
-        path, arrays={clip: np.array([labels[frame] for frame in range(len(labels))], np.uint8) for clip, labels in found.items()}
+        path,
+        arrays={
+            clip: np.array([labels[frame] for frame in range(len(labels))], np.uint8)
+            for clip, labels in found.items()
+        },
     )
 
 

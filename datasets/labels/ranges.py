@@ -1,4 +1,6 @@
-"""Ranges of abnormal frames: Matlab's, counted from 1, and those of a CSV, counted from 0; both ends included."""
+"""Ranges of abnormal frames: Matlab's, counted from 1, and those of a CSV, counted from 0; both
+ends included.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,17 @@ from .stand_ins import refuse_stand_in
 
 CSV_HEADER = ("clip", "first", "last")
 _START = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
-_ENTRY = re.compile(r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[(?P<ranges>[^\[\]]*)\]\s*;?")
+_ENTRY = re.compile(
+    r"TestVideoFile\s*\{\s*end\s*\+\s*1\s*\}\s*\.\s*gt_frame\s*=\s*\[(?P<ranges>[^\[\]]*)\]\s*;?"
+)
 _RANGE = re.compile(r"([0-9]{1,9})\s*:\s*([0-9]{1,9})")
 _RANGES = re.compile(rf"{_RANGE.pattern}(\s+{_RANGE.pattern})*")
 _INT = re.compile(r"[0-9]{1,18}")
 
 
 def read_m_ranges(path: Path) -> list[np.ndarray]:
-    """Return the ranges of each clip of a `UCSDpedN.m`, in its order: (k, 2) int64 of first and last frame, from 1.
+    """Return the ranges of each clip of a `UCSDpedN.m`, in its order: (k, 2) int64 of first and
+    last frame, from 1.
 
     The file is parsed line by line, never evaluated.
 
@@ -37,8 +42,8 @@ def read_m_ranges(path: Path) -> list[np.ndarray]:
 def parse_m_ranges(text: str, where: str) -> list[np.ndarray]:
     r"""Return the ranges of each clip, as `read_m_ranges` does; `where` names the file in errors.
 
-    >>> parse_m_ranges("TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [5:90, 140:200];", "x.m")[0].tolist()
-    [[5, 90], [140, 200]]
+    >>> parse_m_ranges("TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [5:90, 140:200];",
+    "x.m")[0].tolist() [[5, 90], [140, 200]]
     """
     clips: list[np.ndarray] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -53,7 +58,9 @@ def parse_m_ranges(text: str, where: str) -> list[np.ndarray]:
             )
         clips.append(_m_ranges(entry["ranges"], f"{where}, line {number}"))
     if not clips:
-        raise DataError(f"{where}: no line with TestVideoFile{{end+1}}.gt_frame = [first:last]; is it another file?")
+        raise DataError(
+            f"{where}: no line with TestVideoFile{{end+1}}.gt_frame = [first:last]; is it another file?"
+        )
     return clips
 
 
@@ -69,10 +76,14 @@ def _m_ranges(text: str, where: str) -> np.ndarray:
 
 
 def check_ranges(ranges: np.ndarray, where: str) -> np.ndarray:
-    """Return (k, 2) int64 ranges counted from 1, or refuse one that begins before frame 1 or ends before it begins."""
+    """Return (k, 2) int64 ranges counted from 1, or refuse one that begins before frame 1 or ends
+    before it begins.
+    """
     for first, last in ranges:
         if first < 1 or last < first:
-            raise DataError(f"{where}: {first}:{last} is no range of frames; they are counted from 1, first to last")
+            raise DataError(
+                f"{where}: {first}:{last} is no range of frames; they are counted from 1, first to last"
+            )
     return ranges
 
 
@@ -94,14 +105,18 @@ def ranges_to_labels(ranges: np.ndarray, length: int, where: str) -> np.ndarray:
     return labels
 
 
-def ranges_of_rows(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Container[str]) -> dict[str, list[tuple[int, int, int]]]:
-    """Return clip id -> (first frame, last frame, line of the file) of the rows of a CSV below the header `clip,first,last`.
+def ranges_of_rows(
+    path: Path, rows: Sequence[tuple[int, list[str]]], clips: Container[str]
+) -> dict[str, list[tuple[int, int, int]]]:
+    """Return clip id -> (first frame, last frame, line of the file) of the rows of a CSV below the
+    header `clip,first,last`.
 
     Frames are counted from 0, both ends included.
 
     Raises
     ------
-    DataError : a clip that is not among `clips`, anything that is no whole number, with file and line.
+    DataError : a clip that is not among `clips`, anything that is no whole number, with file and
+        line.
     """
     ranges: dict[str, list[tuple[int, int, int]]] = {}
     for line, row in rows:
@@ -113,15 +128,20 @@ def ranges_of_rows(path: Path, rows: Sequence[tuple[int, list[str]]], clips: Con
     return ranges
 
 
-def clip_and_numbers(where: str, row: Sequence[str], header: Sequence[str], clips: Container[str]) -> tuple[str, int, int]:
+def clip_and_numbers(
+    where: str, row: Sequence[str], header: Sequence[str], clips: Container[str]
+) -> tuple[str, int, int]:
     """Return the test clip of a row, and the two whole numbers behind it.
 
     Raises
     ------
-    DataError : another number of cells, a clip that is not among `clips`, or something that is no whole number.
+    DataError : another number of cells, a clip that is not among `clips`, or something that is no
+        whole number.
     """
     if len(row) != len(header):
-        raise DataError(f"{where}: {','.join(row)!r} has {len(row)} cells, expected {len(header)}: {','.join(header)}")
+        raise DataError(
+            f"{where}: {','.join(row)!r} has {len(row)} cells, expected {len(header)}: {','.join(header)}"
+        )
     clip = unicodedata.normalize("NFC", row[0])
     if clip not in clips:
         raise DataError(
@@ -130,13 +150,17 @@ def clip_and_numbers(where: str, row: Sequence[str], header: Sequence[str], clip
     for name, text in zip(header[1:], row[1:]):
         if not _INT.fullmatch(text):
             raise DataError(
-                f"{where}: {name} is {text!r}, expected a whole number" + (", a frame counted from 0" if name != "label" else "")
+                f"{where}: {name} is {text!r}, expected a whole number"
+                + (", a frame counted from 0" if name != "label" else "")
             )
     return clip, int(row[1]), int(row[2])
 
 
-def csv_labels(ranges: Mapping[str, list[tuple[int, int, int]]], clip: str, length: int, path: Path) -> np.ndarray:
-    """Return 0/1 a frame, (length,) uint8, of the ranges that a CSV has for a clip; a clip not mentioned is normal.
+def csv_labels(
+    ranges: Mapping[str, list[tuple[int, int, int]]], clip: str, length: int, path: Path
+) -> np.ndarray:
+    """Return 0/1 a frame, (length,) uint8, of the ranges that a CSV has for a clip; a clip not
+    mentioned is normal.
 
     Raises
     ------

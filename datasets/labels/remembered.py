@@ -15,7 +15,8 @@ from bench import DataError, cache_folder
 
 
 def remembered_labels(path: Path, read: Callable[[Path], np.ndarray]) -> np.ndarray:
-    """Return `read(path)`, (N,) uint8 of 0/1; the next time from the cache, as long as path, size and time of change are the same.
+    """Return `read(path)`, (N,) uint8 of 0/1; the next time from the cache, as long as path, size
+    and time of change are the same.
 
     A cache that is damaged or cannot be written costs a second reading, no error.
     """
@@ -25,7 +26,11 @@ def remembered_labels(path: Path, read: Callable[[Path], np.ndarray]) -> np.ndar
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     name = str(path.absolute())
     identity = [name, status.st_size, status.st_mtime_ns]
-    entry = cache_folder() / "mask-labels" / f"{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+    entry = (
+        cache_folder()
+        / "mask-labels"
+        / f"{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+    )
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(entry.read_text(encoding="utf-8"))
         if record["file"] == identity and set(record["labels"]) <= {"0", "1"}:
@@ -34,6 +39,9 @@ def remembered_labels(path: Path, read: Callable[[Path], np.ndarray]) -> np.ndar
     temporary = entry.with_name(f"{entry.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"file": identity, "labels": "".join(map(str, labels.tolist()))}), encoding="utf-8")
+        temporary.write_text(
+            json.dumps({"file": identity, "labels": "".join(map(str, labels.tolist()))}),
+            encoding="utf-8",
+        )
         temporary.replace(entry)
     return labels

@@ -50,12 +50,16 @@ class AutoEncoder3D(nn.Module):
         self.apply(initialise)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of (B, C, T, H, W) windows, of the same shape; T a multiple of 8, H and W of 16."""
+        """Return the reconstruction of (B, C, T, H, W) windows, of the same shape; T a multiple of
+        8, H and W of 16.
+        """
         return self.decoder(self.encoder(windows))
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw weights as MemAE's code does: convolutions N(0, 0.02), normalisations N(1, 0.02) with bias 0."""
+    """Draw weights as MemAE's code does: convolutions N(0, 0.02), normalisations N(1, 0.02) with
+    bias 0.
+    """
     if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm3d):
@@ -64,9 +68,11 @@ def initialise(module: nn.Module) -> None:
 
 
 def from_flat(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the weights of authors' networks, in which convolution, normalisation and activation lie flat, one after the other.
+    """Rename the weights of authors' networks, in which convolution, normalisation and activation
+    lie flat, one after the other.
 
-    `encoder.3.weight` (MemAE) and `encoder.encoder.3.weight` (LNTRA, STEAL) become `encoder.1.0.weight`; other names stay.
+    `encoder.3.weight` (MemAE) and `encoder.encoder.3.weight` (LNTRA, STEAL) become
+    `encoder.1.0.weight`; other names stay.
     """
 
     def rename(name: str) -> str:

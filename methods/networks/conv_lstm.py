@@ -7,9 +7,11 @@ from torch import nn
 
 
 class ConvLSTM(nn.Module):
-    """An LSTM whose products are convolutions; gates in the order input, forget, output, candidate, no peepholes (Luo et al. 2017, code).
+    """An LSTM whose products are convolutions; gates in the order input, forget, output, candidate,
+    no peepholes (Luo et al. 2017, code).
 
-    The convolution of the input has the one bias of the four gates, that of the hidden state has none.
+    The convolution of the input has the one bias of the four gates, that of the hidden state has
+    none.
 
     Parameters
     ----------
@@ -24,7 +26,9 @@ class ConvLSTM(nn.Module):
         self.from_hidden = nn.Conv2d(hidden, 4 * hidden, kernel, padding=kernel // 2, bias=False)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Return the hidden states (B, T, hidden, H, W) of windows (B, T, inputs, H, W); both states begin at 0."""
+        """Return the hidden states (B, T, hidden, H, W) of windows (B, T, inputs, H, W); both
+        states begin at 0.
+        """
         batch, length, _, height, width = windows.shape
         driven = self.from_input(windows.flatten(0, 1)).unflatten(0, (batch, length))
         hidden = cell = windows.new_zeros(batch, self.hidden, height, width)

@@ -1,4 +1,5 @@
-"""The 2D convolutional autoencoder of Hasan et al., 2016, in its symmetric form with true unpooling.
+"""The 2D convolutional autoencoder of Hasan et al., 2016, in its symmetric form with true
+unpooling.
 
 The authors' network file is not public; layers and sizes follow public reimplementations.
 """
@@ -26,7 +27,11 @@ class ConvAutoEncoder2D(nn.Module):
         super().__init__()
         first, second, third = (max(1, round(number * width)) for number in WIDTHS)
         self.encoder = nn.ModuleList(
-            [nn.Conv2d(length, first, 11, 4), nn.Conv2d(first, second, 5, padding=2), nn.Conv2d(second, third, 3, padding=1)]
+            [
+                nn.Conv2d(length, first, 11, 4),
+                nn.Conv2d(first, second, 5, padding=2),
+                nn.Conv2d(second, third, 3, padding=1),
+            ]
         )
         self.decoder = nn.ModuleList(
             [
@@ -42,7 +47,9 @@ class ConvAutoEncoder2D(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of (B, T, H, W) windows, of the same shape, in -1..1; H and W of the form 11 + 4k, from 23."""
+        """Return the reconstruction of (B, T, H, W) windows, of the same shape, in -1..1; H and W
+        of the form 11 + 4k, from 23.
+        """
         x = torch.tanh(self.encoder[0](windows))
         outer = x.shape[2:]
         x, outer_indices = pool(x)
@@ -56,7 +63,9 @@ class ConvAutoEncoder2D(nn.Module):
 
 
 def pool(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the maxima of 2 x 2 blocks of (B, C, H, W), (B, C, H // 2, W // 2), and their places in the flattened map."""
+    """Return the maxima of 2 x 2 blocks of (B, C, H, W), (B, C, H // 2, W // 2), and their places
+    in the flattened map.
+    """
     pooled: tuple[torch.Tensor, torch.Tensor] = functional.max_pool2d(x, 2, return_indices=True)  # type: ignore[assignment]
     return pooled
 

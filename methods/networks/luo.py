@@ -1,4 +1,6 @@
-"""The convolutional LSTM autoencoder of Luo et al., 2017: one decoder for the frame that came, one for the frame before."""
+"""The convolutional LSTM autoencoder of Luo et al., 2017: one decoder for the frame that came, one
+for the frame before.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ WIDTHS = (128, 256, 512)
 
 
 class ConvLSTMAutoEncoder(nn.Module):
-    """Three strided convolutions for each frame, a ConvLSTM over the window, and two decoders of the same form.
+    """Three strided convolutions for each frame, a ConvLSTM over the window, and two decoders of
+    the same form.
 
     Parameters
     ----------
@@ -45,11 +48,15 @@ class ConvLSTMAutoEncoder(nn.Module):
         self.apply(initialise)
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """Return the features (N, C, h, w) of gray frames (N, 1, H, W); H and W of the form 16k + 1, each frame by itself."""
+        """Return the features (N, C, h, w) of gray frames (N, 1, H, W); H and W of the form 16k +
+        1, each frame by itself.
+        """
         return self.encoder(frames)
 
     def decode(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return frames 0..T-1 and frames 0..T-2 of windows as `forward` does, from their features (B, T, C, h, w)."""
+        """Return frames 0..T-1 and frames 0..T-2 of windows as `forward` does, from their features
+        (B, T, C, h, w).
+        """
         hidden = self.memory(features)
         batch, length = hidden.shape[:2]
         current = self.current(hidden.flatten(0, 1)).unflatten(0, (batch, length))
@@ -57,7 +64,9 @@ class ConvLSTMAutoEncoder(nn.Module):
         return current.transpose(1, 2), past.transpose(1, 2)
 
     def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return, of windows (B, 1, T, H, W), frames 0..T-1 from the state at their time, and frames 0..T-2 from the state one later."""
+        """Return, of windows (B, 1, T, H, W), frames 0..T-1 from the state at their time, and
+        frames 0..T-2 from the state one later.
+        """
         batch, _, length = windows.shape[:3]
         features = self.encode(windows.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, length))
         return self.decode(features)

@@ -1,4 +1,6 @@
-"""Memory addressing with hard shrinkage of MemAE, Gong et al., 2019: features are replaced by mixtures of a few learned items."""
+"""Memory addressing with hard shrinkage of MemAE, Gong et al., 2019: features are replaced by
+mixtures of a few learned items.
+"""
 
 from __future__ import annotations
 
@@ -37,28 +39,35 @@ class Memory(nn.Module):
 
         Returns
         -------
-        what was read, like `features`, and the attention (B, N, ...): it sums to 1 at each position, or is 0 in all items
-        where none has more than the shrinkage; 0 is read there.
+        what was read, like `features`, and the attention (B, N, ...): it sums to 1 at each
+        position, or is 0 in all items where none has more than the shrinkage; 0 is read there.
         """
-        # Attention to one of 2000 items lies near the shrinkage of 0.0025, where half precision cannot tell them apart.
+        # Attention to one of 2000 items lies near the shrinkage of 0.0025, where half precision
+        # cannot tell them apart.
         with torch.autocast(features.device.type, enabled=False):
             precise = torch.promote_types(features.dtype, torch.float32)
             queries = features.movedim(1, -1).to(precise)
             items = self.items.to(precise)
             attention = functional.normalize(
-                shrink(functional.softmax(queries @ items.T, dim=-1), self.shrinkage), p=1, dim=-1, eps=EPSILON
+                shrink(functional.softmax(queries @ items.T, dim=-1), self.shrinkage),
+                p=1,
+                dim=-1,
+                eps=EPSILON,
             )
             return (attention @ items).movedim(-1, 1).to(features.dtype), attention.movedim(-1, 1)
 
 
 def shrink(attention: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Return attention (>= 0) above the threshold as it is, and 0 else: w max(w - t, 0) / (|w - t| + 1e-12), MemAE, code."""
+    """Return attention (>= 0) above the threshold as it is, and 0 else: w max(w - t, 0) / (|w - t|
+    + 1e-12), MemAE, code.
+    """
     above = attention - threshold
     return functional.relu(above) * attention / (above.abs() + EPSILON)
 
 
 def entropy(attention: torch.Tensor) -> torch.Tensor:
-    """Return the mean entropy (nats, a scalar) of the attention (B, N, ...) over positions; it is small where few items are read.
+    """Return the mean entropy (nats, a scalar) of the attention (B, N, ...) over positions; it is
+    small where few items are read.
 
     MemAE, code: -sum w log(w + 1e-12). An empty position counts as 0, and one item alone as -1e-12.
     """
@@ -66,5 +75,7 @@ def entropy(attention: torch.Tensor) -> torch.Tensor:
 
 
 def share_empty(attention: torch.Tensor) -> torch.Tensor:
-    """Return the share of positions (0..1, a scalar) at which no item is left in the attention (B, N, ...)."""
+    """Return the share of positions (0..1, a scalar) at which no item is left in the attention (B,
+    N, ...).
+    """
     return (attention == 0).all(dim=1).float().mean()

@@ -1,7 +1,8 @@
-"""MNAD, Park et al., 2020, for reconstruction: an autoencoder whose decoder sees features beside what a memory reads for them.
+"""MNAD, Park et al., 2020, for reconstruction: an autoencoder whose decoder sees features beside
+what a memory reads for them.
 
-Code at commit 4e108a8. The memory's functions take the items as an argument: at test time they change from frame to frame, while
-those of the network stay as they were trained.
+Code at commit 4e108a8. The memory's functions take the items as an argument: at test time they
+change from frame to frame, while those of the network stay as they were trained.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 WIDTHS = (64, 128, 256, 512)
-"""Channels of the four levels of the encoder; the last is also the length of a memory item (code)."""
+"""Channels of the four levels of the encoder; the last is also the length of a memory item
+(code)."""
 
 
 def convolutions(inputs: int, outputs: int) -> list[nn.Module]:
@@ -30,9 +32,13 @@ def convolutions(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def upsampling(channels: int) -> nn.Sequential:
-    """Return a transposed convolution that doubles height and width, with its normalisation and ReLU."""
+    """Return a transposed convolution that doubles height and width, with its normalisation and
+    ReLU.
+    """
     return nn.Sequential(
-        nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1, output_padding=1), nn.BatchNorm2d(channels), nn.ReLU()
+        nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1, output_padding=1),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
     )
 
 
@@ -47,9 +53,9 @@ class Normalise(nn.Module):
 class MemoryGuidedAutoEncoder(nn.Module):
     """Encoder of single frames, memory items, and decoder without skip connections.
 
-    The encoder ends with the queries: features of length 1. The items are a buffer: they are saved and moved with the network,
-    but no gradient reaches them; `updated` learns them. The authors' encoder owns another normalisation that it never uses;
-    these 1,024 parameters are left out.
+    The encoder ends with the queries: features of length 1. The items are a buffer: they are saved
+    and moved with the network, but no gradient reaches them; `updated` learns them. The authors'
+    encoder owns another normalisation that it never uses; these 1,024 parameters are left out.
 
     Parameters
     ----------
@@ -71,7 +77,9 @@ class MemoryGuidedAutoEncoder(nn.Module):
             nn.MaxPool2d(2),
             nn.Sequential(*convolutions(second, third)),
             nn.MaxPool2d(2),
-            nn.Sequential(*convolutions(third, fourth)[:-2]),  # signed: the last convolution stands alone
+            nn.Sequential(
+                *convolutions(third, fourth)[:-2]
+            ),  # signed: the last convolution stands alone
             Normalise(),
         )
         self.decoder = nn.Sequential(
@@ -81,16 +89,22 @@ class MemoryGuidedAutoEncoder(nn.Module):
             upsampling(third),
             nn.Sequential(*convolutions(third, second)),
             upsampling(second),
-            nn.Sequential(*convolutions(second, first), nn.Conv2d(first, channels, 3, padding=1), nn.Tanh()),
+            nn.Sequential(
+                *convolutions(second, first), nn.Conv2d(first, channels, 3, padding=1), nn.Tanh()
+            ),
         )
         self.register_buffer("items", functional.normalize(torch.rand(items, fourth), dim=1))
 
     def decode(self, queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        """Return frames (B, C, 8h, 8w) in -1..1 from queries (B, F, h, w) and what items (M, F) give for them."""
+        """Return frames (B, C, 8h, 8w) in -1..1 from queries (B, F, h, w) and what items (M, F)
+        give for them.
+        """
         return self.decoder(torch.cat([queries, read(queries, items)], dim=1))
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of (B, C, H, W) frames with the memory as trained; H and W multiples of 8."""
+        """Return the reconstruction of (B, C, H, W) frames with the memory as trained; H and W
+        multiples of 8.
+        """
         return self.decode(self.encoder(frames), self.items)
 
 
@@ -100,7 +114,8 @@ def rows(queries: torch.Tensor) -> torch.Tensor:
 
 
 def read(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-    """Return mixtures of the items (M, F), like the queries (B, F, h, w): by the softmax of their products with the query.
+    """Return mixtures of the items (M, F), like the queries (B, F, h, w): by the softmax of their
+    products with the query.
 
     No gradient passes: the encoder learns by the queries beside them alone (code).
     """
@@ -111,19 +126,25 @@ def read(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
 
 
 def nearest(queries: torch.Tensor, items: torch.Tensor, count: int) -> torch.Tensor:
-    """Return the indices (Q, count) of the items (M, F) whose product with each query (Q, F) is largest, the largest first."""
+    """Return the indices (Q, count) of the items (M, F) whose product with each query (Q, F) is
+    largest, the largest first.
+    """
     return (queries.detach() @ items.T).topk(count, dim=1).indices
 
 
 def compactness(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-    """Return, for each frame of queries (B, F, h, w), the mean squared difference between query and nearest item, (B,)."""
+    """Return, for each frame of queries (B, F, h, w), the mean squared difference between query and
+    nearest item, (B,).
+    """
     flat = rows(queries)
     found = items[nearest(flat, items, 1)[:, 0]]
     return (flat - found).square().unflatten(0, (len(queries), -1)).mean(dim=(1, 2))
 
 
 def separateness(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-    """Return the triplet loss, a scalar: each query is to be nearer to its nearest item than to the second nearest, by 1."""
+    """Return the triplet loss, a scalar: each query is to be nearer to its nearest item than to the
+    second nearest, by 1.
+    """
     flat = rows(queries)
     found = nearest(flat, items, 2)
     return functional.triplet_margin_loss(flat, items[found[:, 0]], items[found[:, 1]], margin=1.0)
@@ -131,25 +152,32 @@ def separateness(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def updated(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-    """Return the items (M, F) drawn towards the queries (B, F, h, w) that have them as their nearest, again of length 1.
+    """Return the items (M, F) drawn towards the queries (B, F, h, w) that have them as their
+    nearest, again of length 1.
 
-    A query weighs by its update weight, the softmax over all queries of their products with the item, over the largest such
-    weight; an item that is nobody's nearest stays.
+    A query weighs by its update weight, the softmax over all queries of their products with the
+    item, over the largest such weight; an item that is nobody's nearest stays.
     """
     flat = rows(queries)
     products = flat @ items.T
     weights = (products - products.amax(dim=0)).exp()  # the quotient of two softmax values
-    is_nearest = products.argmax(dim=1, keepdim=True) == torch.arange(len(items), device=items.device)
+    is_nearest = products.argmax(dim=1, keepdim=True) == torch.arange(
+        len(items), device=items.device
+    )
     return functional.normalize(items + (weights * is_nearest).T @ flat, dim=1)
 
 
 def psnr(errors: torch.Tensor) -> torch.Tensor:
-    """Return the peak signal-to-noise ratio in dB, (B,), of squared errors (B, ...) of values in 0..1; at most 120."""
+    """Return the peak signal-to-noise ratio in dB, (B,), of squared errors (B, ...) of values in
+    0..1; at most 120.
+    """
     return -10 * errors.flatten(1).mean(dim=1).clamp_min(1e-12).log10()
 
 
 def point_score(errors: torch.Tensor) -> torch.Tensor:
-    """Return the mean of the squared errors (B, ...) of values in 0..1, (B,), weighted by 1 - exp(-error): large errors count more."""
+    """Return the mean of the squared errors (B, ...) of values in 0..1, (B,), weighted by 1 -
+    exp(-error): large errors count more.
+    """
     flat = errors.flatten(1)
     weights = -torch.expm1(-flat)
     # Where there is no error at all there is no weight either.
@@ -157,17 +185,27 @@ def point_score(errors: torch.Tensor) -> torch.Tensor:
 
 
 def from_authors(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the weights of the authors' network with its memory items, 'keys', and turn the order of colours.
+    """Rename the weights of the authors' network with its memory items, 'keys', and turn the order
+    of colours.
 
-    OpenCV reads blue, green, red, and so the authors' network sees and gives them; frames are red, green, blue here. It matters
-    for trained weights alone: a network that is trained here learns either order.
+    OpenCV reads blue, green, red, and so the authors' network sees and gives them; frames are red,
+    green, blue here. It matters for trained weights alone: a network that is trained here learns
+    either order.
 
     Raises
     ------
     KeyError : no memory items, or no first or last convolution.
     """
     encoder = {f"moduleConv{level}": str(2 * (level - 1)) for level in (1, 2, 3, 4)}
-    decoder = ("moduleConv", "moduleUpsample4", "moduleDeconv3", "moduleUpsample3", "moduleDeconv2", "moduleUpsample2", "moduleDeconv1")
+    decoder = (
+        "moduleConv",
+        "moduleUpsample4",
+        "moduleDeconv3",
+        "moduleUpsample3",
+        "moduleDeconv2",
+        "moduleUpsample2",
+        "moduleDeconv1",
+    )
     places = {("encoder", name): place for name, place in encoder.items()}
     places |= {("decoder", name): str(place) for place, name in enumerate(decoder)}
     renamed = {"items": weights["keys"]}
@@ -176,7 +214,13 @@ def from_authors(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
         module, _, layer = rest.partition(".")
         if name == "keys" or module == "moduleBatchNorm":  # the latter is never used
             continue
-        renamed[f"{part}.{places[part, module]}.{layer}" if (part, module) in places else name] = tensor
-    for name, axis in (("encoder.0.0.weight", 1), ("decoder.6.6.weight", 0), ("decoder.6.6.bias", 0)):
+        renamed[f"{part}.{places[part, module]}.{layer}" if (part, module) in places else name] = (
+            tensor
+        )
+    for name, axis in (
+        ("encoder.0.0.weight", 1),
+        ("decoder.6.6.weight", 0),
+        ("decoder.6.6.bias", 0),
+    ):
         renamed[name] = renamed[name].flip(axis)
     return renamed

@@ -1,4 +1,6 @@
-"""Features of the last stage of a frozen ResNet, averaged over the patches of a frame (Luo et al., 2017; code at commit 8c942cb)."""
+"""Features of the last stage of a frozen ResNet, averaged over the patches of a frame (Luo et al.,
+2017; code at commit 8c942cb).
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,13 @@ RANDOM_SEED = 0
 
 
 class PatchFeatures(nn.Module):
-    """The vectors of a frame's patches, from a ResNet that is never trained and always in eval mode.
+    """The vectors of a frame's patches, from a ResNet that is never trained and always in eval
+    mode.
 
     Parameters
     ----------
-    trunk : gives a map (N, F, h, w) of pictures (N, 3, 32 h, 32 w); h and w 7, or another size whose patches are 21.
+    trunk : gives a map (N, F, h, w) of pictures (N, 3, 32 h, 32 w); h and w 7, or another size
+        whose patches are 21.
     """
 
     mean: torch.Tensor
@@ -37,7 +41,9 @@ class PatchFeatures(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> PatchFeatures:
-        """Stay in eval mode: batch statistics of surveillance frames are not those that the weights belong to."""
+        """Stay in eval mode: batch statistics of surveillance frames are not those that the weights
+        belong to.
+        """
         return super().train(False)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
@@ -54,9 +60,11 @@ class PatchFeatures(nn.Module):
 
 
 def patches(maps: torch.Tensor) -> torch.Tensor:
-    """Return the means of the blocks of grids 1, 2 and 4 of maps (N, F, h, w), row by row, (N, blocks, F).
+    """Return the means of the blocks of grids 1, 2 and 4 of maps (N, F, h, w), row by row, (N,
+    blocks, F).
 
-    A block is ceil(h / grid) high; those at the end are cut off where the map ends. 7 x 7 and 4 x 4 maps have 21 blocks.
+    A block is ceil(h / grid) high; those at the end are cut off where the map ends. 7 x 7 and 4 x 4
+    maps have 21 blocks.
     """
     height, width = maps.shape[2:]
     found = []
@@ -82,15 +90,30 @@ def trained(weights: Mapping[str, torch.Tensor]) -> PatchFeatures:
     with torch.device("meta"):  # nothing is drawn that the weights would replace
         network = resnet50(weights=None)
     network.load_state_dict(weights, assign=True)
-    return PatchFeatures(nn.Sequential(*list(network.children())[:-2]))  # without the pooling and the classifier
+    return PatchFeatures(
+        nn.Sequential(*list(network.children())[:-2])
+    )  # without the pooling and the classifier
 
 
 def untrained() -> PatchFeatures:
-    """Return the features of a thin ResNet of one block a stage, with the same random weights each time."""
+    """Return the features of a thin ResNet of one block a stage, with the same random weights each
+    time.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
-        stem = nn.Sequential(nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1))
-        trunk = nn.Sequential(stem, _block(16, 16, 1), _block(16, 32, 2), _block(32, 64, 2), _block(64, FEATURES["random"], 2))
+        stem = nn.Sequential(
+            nn.Conv2d(3, 16, 7, 2, 3, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, 1),
+        )
+        trunk = nn.Sequential(
+            stem,
+            _block(16, 16, 1),
+            _block(16, 32, 2),
+            _block(32, 64, 2),
+            _block(64, FEATURES["random"], 2),
+        )
         for module in trunk.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -102,6 +125,8 @@ def _block(inputs: int, outputs: int, stride: int) -> nn.Module:
 
     shortcut = None
     if stride > 1:
-        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        shortcut = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+        )
     block: nn.Module = BasicBlock(inputs, outputs, stride, shortcut)
     return block

@@ -1,7 +1,9 @@
-"""The spatio-temporal autoencoder of Zhao et al., 2017: one 3D encoder, one decoder for its frames and one for those that follow.
+"""The spatio-temporal autoencoder of Zhao et al., 2017: one 3D encoder, one decoder for its frames
+and one for those that follow.
 
-The authors' code is not public; layers and widths are those on which two public reimplementations agree. Where they differ (slope .2
-or .01 of the leaky ReLU, kernel 3 or 4 of the deconvolutions) the default is PyAnomaly's.
+The authors' code is not public; layers and widths are those on which two public reimplementations
+agree. Where they differ (slope .2 or .01 of the leaky ReLU, kernel 3 or 4 of the deconvolutions)
+the default is PyAnomaly's.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class HalvingPool3D(nn.Module):
 
 
 class SpatioTemporalAutoEncoder(nn.Module):
-    """A 3D encoder with two decoders of the same form: reconstruction of a window, and prediction of the next one.
+    """A 3D encoder with two decoders of the same form: reconstruction of a window, and prediction
+    of the next one.
 
     Parameters
     ----------
@@ -40,16 +43,25 @@ class SpatioTemporalAutoEncoder(nn.Module):
     kernel : of the transposed convolutions, 3 or 4; both double frames, height and width.
     """
 
-    def __init__(self, channels: int = 1, width: float = 1.0, prediction: bool = True, kernel: int = 3) -> None:
+    def __init__(
+        self, channels: int = 1, width: float = 1.0, prediction: bool = True, kernel: int = 3
+    ) -> None:
         super().__init__()
         first, second, third, fourth = (max(1, round(number * width)) for number in WIDTHS)
 
         def decoder() -> nn.Sequential:
             def double(inputs: int, outputs: int) -> nn.Sequential:
-                return block(nn.ConvTranspose3d(inputs, outputs, kernel, 2, 1, output_padding=4 - kernel), outputs)
+                return block(
+                    nn.ConvTranspose3d(inputs, outputs, kernel, 2, 1, output_padding=4 - kernel),
+                    outputs,
+                )
 
             return nn.Sequential(
-                double(fourth, second), double(second, first), double(first, first), nn.Conv3d(first, channels, 3, padding=1), nn.Sigmoid()
+                double(fourth, second),
+                double(second, first),
+                double(first, first),
+                nn.Conv3d(first, channels, 3, padding=1),
+                nn.Sigmoid(),
             )
 
         self.encoder = nn.Sequential(
@@ -66,31 +78,42 @@ class SpatioTemporalAutoEncoder(nn.Module):
         self.apply(initialise)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of (B, C, T, H, W) windows, of the same shape, in 0..1; T, H and W multiples of 8."""
+        """Return the reconstruction of (B, C, T, H, W) windows, of the same shape, in 0..1; T, H
+        and W multiples of 8.
+        """
         return self.reconstruction(self.encoder(windows))
 
     def continued(self, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of (B, C, T, H, W) windows and behind it the T frames that follow, (B, C, 2T, H, W)."""
+        """Return the reconstruction of (B, C, T, H, W) windows and behind it the T frames that
+        follow, (B, C, 2T, H, W).
+        """
         assert self.prediction is not None
         features = self.encoder(windows)
         return torch.cat([self.reconstruction(features), self.prediction(features)], dim=2)
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw weights as PyAnomaly, a public reimplementation, does: He's normal distribution over the outputs, also of the deconvolutions."""
+    """Draw weights as PyAnomaly, a public reimplementation, does: He's normal distribution over the
+    outputs, also of the deconvolutions.
+    """
     if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def prediction_loss(output: torch.Tensor, target: torch.Tensor, last_is_free: bool = False) -> torch.Tensor:
-    """Return the weighted sum of the T frames' mean squared errors, a scalar: a frame farther ahead weighs less.
+def prediction_loss(
+    output: torch.Tensor, target: torch.Tensor, last_is_free: bool = False
+) -> torch.Tensor:
+    """Return the weighted sum of the T frames' mean squared errors, a scalar: a frame farther ahead
+    weighs less.
 
     Parameters
     ----------
     output, target : (B, C, T, H, W).
-    last_is_free : frame t = 0..T - 1 weighs (T - t) / T^2 (PyAnomaly), or (T - 1 - t) / T^2, the last then nothing
-        (another public reimplementation).
+    last_is_free : frame t = 0..T - 1 weighs (T - t) / T^2 (PyAnomaly), or (T - 1 - t) / T^2, the
+        last then nothing (another public reimplementation).
     """
     length = output.shape[2]
-    weights = torch.arange(length, 0, -1, dtype=output.dtype, device=output.device) - float(last_is_free)
+    weights = torch.arange(length, 0, -1, dtype=output.dtype, device=output.device) - float(
+        last_is_free
+    )
     return ((output - target).square().mean(dim=(0, 1, 3, 4)) * weights).sum() / length**2

@@ -10,7 +10,8 @@ from bench import Context, Creator, OpenClip
 
 
 class Fusion(Creator):
-    """Blends the window with another of a random place in the training part, half and half where no weight is learned.
+    """Blends the window with another of a random place in the training part, half and half where no
+    weight is learned.
 
     PseudoBound names the kind; its form has no source.
     """
@@ -23,7 +24,9 @@ class Fusion(Creator):
         self._clips = [clip for clip in clips if clip.length >= self.window.span]
         self._ends = np.cumsum([clip.length - self.window.span + 1 for clip in self._clips])
 
-    def draw(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         """Return the other window and a full mask."""
         number = int(generator.integers(self._ends[-1]))
         index = int(np.searchsorted(self._ends, number, side="right"))

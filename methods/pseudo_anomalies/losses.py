@@ -1,4 +1,6 @@
-"""Losses of training with pseudo-anomalies. Tensors are (B, C, K, H, W): K reconstructed frames of B windows."""
+"""Losses of training with pseudo-anomalies. Tensors are (B, C, K, H, W): K reconstructed frames of
+B windows.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,24 @@ EPSILON = 1e-6
 def channel_norm(difference: torch.Tensor) -> torch.Tensor:
     """Return the root mean square over channels at each pixel, (B, K, H, W).
 
-    The library's norm has gradient 0 where the difference is 0; a root of a sum of squares has NaN there, and outside
-    of its mask a pseudo-anomalous window equals the normal one exactly.
+    The library's norm has gradient 0 where the difference is 0; a root of a sum of squares has NaN
+    there, and outside of its mask a pseudo-anomalous window equals the normal one exactly.
     """
     return torch.linalg.vector_norm(difference, dim=1) / difference.shape[1] ** 0.5
 
 
 def reconstruction(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the mean over pixels of the channel norm: DDL, code. For one channel the mean absolute error."""
+    """Return the mean over pixels of the channel norm: DDL, code. For one channel the mean absolute
+    error.
+    """
     return channel_norm(target - output).mean()
 
 
-def distinction_ratios(normal: torch.Tensor, pseudo: torch.Tensor, output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return, at each masked pixel of the batch, how far the output is from the normal frame over how far from the pseudo-anomalous one.
+def distinction_ratios(
+    normal: torch.Tensor, pseudo: torch.Tensor, output: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """Return, at each masked pixel of the batch, how far the output is from the normal frame over
+    how far from the pseudo-anomalous one.
 
     DDL, code: the ratio is taken pixel by pixel. Below 1 the network restores the normal frame.
 
@@ -37,11 +44,16 @@ def distinction_ratios(normal: torch.Tensor, pseudo: torch.Tensor, output: torch
     (P,) for the P masked pixels.
     """
     inside = mask[:, 0] > 0
-    return (channel_norm(normal - output)[inside] + EPSILON) / (channel_norm(pseudo - output)[inside] + EPSILON)
+    return (channel_norm(normal - output)[inside] + EPSILON) / (
+        channel_norm(pseudo - output)[inside] + EPSILON
+    )
 
 
-def distinction_of_norms(normal: torch.Tensor, pseudo: torch.Tensor, output: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return, for each sample with a mask, the ratio of the two norms over its whole masked frames: DDL, paper.
+def distinction_of_norms(
+    normal: torch.Tensor, pseudo: torch.Tensor, output: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """Return, for each sample with a mask, the ratio of the two norms over its whole masked frames:
+    DDL, paper.
 
     Whether the paper means a sample or the batch it does not say; a sample is taken here.
 
@@ -56,7 +68,8 @@ def distinction_of_norms(normal: torch.Tensor, pseudo: torch.Tensor, output: tor
 
 
 class AnomalyWeight(torch.nn.Module):
-    """sigma(l), the weight of the noise in a pseudo-anomaly: a learned scalar that starts at l = 0 (sigma .5), or a fixed one.
+    """sigma(l), the weight of the noise in a pseudo-anomaly: a learned scalar that starts at l = 0
+    (sigma .5), or a fixed one.
 
     DDL, section 3.1 and code; "static" is the paper's SDL, sigma = .5.
     """

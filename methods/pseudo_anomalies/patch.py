@@ -19,7 +19,8 @@ RECORD = 2 + 3072
 SMALLEST = 10
 """Pixels of the least height and width of a patch (LNTRA, code), in frames of SIZE."""
 SIZE = 256
-"""Height and width of the frames that lengths in pixels are meant in: those of LNTRA. At another size they are scaled by it."""
+"""Height and width of the frames that lengths in pixels are meant in: those of LNTRA. At another
+size they are scaled by it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class PatchParameters:
         doc="of the pictures; auto: CIFAR-100 where it is found, else frames of other training clips",
     )
     cifar: str = parameter(
-        "", source="no source: looked for below BENCH_DATA and ./data", doc=f"the file {CIFAR[1]} of CIFAR-100's binary version"
+        "",
+        source="no source: looked for below BENCH_DATA and ./data",
+        doc=f"the file {CIFAR[1]} of CIFAR-100's binary version",
     )
     form: Literal["soft", "gaussian", "box", "half"] = parameter(
         "soft",
@@ -60,7 +63,8 @@ class PatchParameters:
 
 
 class Patch(Creator):
-    """Blends a patch of a picture or of another clip, which wanders from frame to frame, into the window.
+    """Blends a patch of a picture or of another clip, which wanders from frame to frame, into the
+    window.
 
     LNTRA, code: a picture is enlarged to the whole frame, and the mask shows a part of it.
     """
@@ -81,58 +85,97 @@ class Patch(Creator):
         self._cifar: np.ndarray | None = None
         if self.parameters.source != "frames":
             self._cifar = self._find_cifar()
-        context.fact("patches", "CIFAR-100" if self._cifar is not None else "windows of other training clips")
+        context.fact(
+            "patches", "CIFAR-100" if self._cifar is not None else "windows of other training clips"
+        )
         if self.parameters.source == "auto" and self._cifar is None:
-            context.logger.warning("no CIFAR-100 was found: patches come from other training clips, which the authors tried as well")
+            context.logger.warning(
+                "no CIFAR-100 was found: patches come from other training clips, which the authors tried as well"
+            )
 
-    def draw(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        """Return the picture in all frames, or a window of another clip, and the mask at each frame's place."""
+    def draw(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Return the picture in all frames, or a window of another clip, and the mask at each
+        frame's place.
+        """
         _, height, width, *colours = clip.frames.shape
         if self._cifar is None:
             content = self.to_range(self._other_frames(clip, generator))
         else:
-            picture = self.to_range(self._cifar_picture(self._cifar, (height, width), bool(colours), generator)[None])
+            picture = self.to_range(
+                self._cifar_picture(self._cifar, (height, width), bool(colours), generator)[None]
+            )
             content = np.repeat(picture, self.window.length, axis=1)
         mask = np.stack(wander((height, width), self.window.length, self.parameters, generator))
         return {"content": content, "mask": mask[None].astype(np.float32)}
 
     def _other_frames(self, clip: OpenClip, generator: np.random.Generator) -> np.ndarray:
-        """Return a window of another clip than the sample's, where one is long enough (LNTRA, code: its frames move as well)."""
+        """Return a window of another clip than the sample's, where one is long enough (LNTRA, code:
+        its frames move as well).
+        """
         span = self.window.span
-        others = [other for other in self._clips if other.id != clip.id and other.length >= span] or [clip]
+        others = [
+            other for other in self._clips if other.id != clip.id and other.length >= span
+        ] or [clip]
         other = others[int(generator.integers(len(others)))]
         start = int(generator.integers(other.length - span + 1))
         return np.asarray(other.frames[start : start + span : self.window.step])
 
-    def _cifar_picture(self, cifar: np.ndarray, size: tuple[int, int], colour: bool, generator: np.random.Generator) -> np.ndarray:
+    def _cifar_picture(
+        self, cifar: np.ndarray, size: tuple[int, int], colour: bool, generator: np.random.Generator
+    ) -> np.ndarray:
         """Return a picture of a frame's `size`, (H, W) or, in colour, (H, W, 3) uint8."""
         import cv2
 
-        values = cifar[int(generator.integers(len(cifar))), 2:].reshape(3, 32, 32).transpose(1, 2, 0)
+        values = (
+            cifar[int(generator.integers(len(cifar))), 2:].reshape(3, 32, 32).transpose(1, 2, 0)
+        )
         if not colour:
             values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2GRAY)
         return np.rint(enlarge(values.astype(np.float64), size)).astype(np.uint8)
 
     def _find_cifar(self) -> np.ndarray | None:
-        roots = [Path(part) for part in os.environ.get("BENCH_DATA", "").split(os.pathsep) if part] or [Path("data")]
+        roots = [
+            Path(part) for part in os.environ.get("BENCH_DATA", "").split(os.pathsep) if part
+        ] or [Path("data")]
         given = self.parameters.cifar
-        path = Path(given).expanduser() if given else next((found for root in roots if (found := root.joinpath(*CIFAR)).is_file()), None)
+        path = (
+            Path(given).expanduser()
+            if given
+            else next((found for root in roots if (found := root.joinpath(*CIFAR)).is_file()), None)
+        )
         if path is None and self.parameters.source == "auto":
             return None
         if path is None or not path.is_file():
-            pickled = next((root / "cifar-100-python" for root in roots if (root / "cifar-100-python").is_dir()), None)
-            hint = f" {pickled} holds the version for Python, which is a pickle and is not opened." if pickled else ""
+            pickled = next(
+                (
+                    root / "cifar-100-python"
+                    for root in roots
+                    if (root / "cifar-100-python").is_dir()
+                ),
+                None,
+            )
+            hint = (
+                f" {pickled} holds the version for Python, which is a pickle and is not opened."
+                if pickled
+                else ""
+            )
             raise RequestError(
                 f"patch: no CIFAR-100 at {path or ' or '.join(str(root.joinpath(*CIFAR)) for root in roots)}.{hint} "
                 "Unpack its binary version there (https://www.cs.toronto.edu/~kriz/cifar.html), or take source=frames"
             )
         if path.stat().st_size == 0 or path.stat().st_size % RECORD:
-            raise DataError(f"patch: {path} is no {CIFAR[1]} of CIFAR-100: its size is not a multiple of {RECORD} bytes; unpack it again")
+            raise DataError(
+                f"patch: {path} is no {CIFAR[1]} of CIFAR-100: its size is not a multiple of {RECORD} bytes; unpack it again"
+            )
         return np.memmap(path, np.uint8, "r").reshape(-1, RECORD)
 
 
 def enlarge(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture (h, w[, C]) resized to (height, width), bilinearly with its corners in the corners (LNTRA, code)."""
+    """Return a picture (h, w[, C]) resized to (height, width), bilinearly with its corners in the
+    corners (LNTRA, code).
+    """
     for axis, length in enumerate(size):
         place = np.linspace(0, picture.shape[axis] - 1, length)
         low = np.minimum(place.astype(int), picture.shape[axis] - 2)
@@ -141,8 +184,11 @@ def enlarge(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return picture
 
 
-def wander(size: tuple[int, int], length: int, parameters: PatchParameters, generator: np.random.Generator) -> list[np.ndarray]:
-    """Return the masks, `length` times (H, W) in 0..1, of a patch whose centre takes a random step in each frame (LNTRA, code).
+def wander(
+    size: tuple[int, int], length: int, parameters: PatchParameters, generator: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the masks, `length` times (H, W) in 0..1, of a patch whose centre takes a random step
+    in each frame (LNTRA, code).
 
     Its least size and its steps are the same shares of the frame at any size of it.
     """
@@ -150,23 +196,41 @@ def wander(size: tuple[int, int], length: int, parameters: PatchParameters, gene
     x, y = float(generator.integers(width)), float(generator.integers(height))
     cut_width = _least(width, generator.uniform(0, parameters.largest))
     cut_height = _least(height, generator.uniform(0, parameters.largest))
-    form = {"soft": soft_mask, "gaussian": gaussian_mask, "box": hard_mask, "half": hard_mask}[parameters.form]
+    form = {"soft": soft_mask, "gaussian": gaussian_mask, "box": hard_mask, "half": hard_mask}[
+        parameters.form
+    ]
     weight = 0.5 if parameters.form == "half" else 1.0
     masks = []
     for _ in range(length):
         masks.append(weight * form(size, (round(x), round(y)), (cut_width, cut_height)))
-        x = float(np.clip(x + generator.integers(-parameters.move, parameters.move + 1) * width / SIZE, 0, width))
-        y = float(np.clip(y + generator.integers(-parameters.move, parameters.move + 1) * height / SIZE, 0, height))
+        x = float(
+            np.clip(
+                x + generator.integers(-parameters.move, parameters.move + 1) * width / SIZE,
+                0,
+                width,
+            )
+        )
+        y = float(
+            np.clip(
+                y + generator.integers(-parameters.move, parameters.move + 1) * height / SIZE,
+                0,
+                height,
+            )
+        )
     return masks
 
 
 def _least(length: int, share: float) -> int:
-    """Return a share of a frame's length, not less than SMALLEST of SIZE; two pixels at least, or a mask has no inside."""
+    """Return a share of a frame's length, not less than SMALLEST of SIZE; two pixels at least, or a
+    mask has no inside.
+    """
     return max(2, round(SMALLEST * length / SIZE), int(share * length))
 
 
 def soft_mask(size: tuple[int, int], centre: tuple[int, int], cut: tuple[int, int]) -> np.ndarray:
-    """Return 1 in the box around `centre` (x, y) of `cut` (width, height), both edges included, fading to 0 over a tenth of its half size."""
+    """Return 1 in the box around `centre` (x, y) of `cut` (width, height), both edges included,
+    fading to 0 over a tenth of its half size.
+    """
 
     def along(length: int, middle: int, extent: int) -> np.ndarray:
         half = extent // 2
@@ -180,15 +244,24 @@ def soft_mask(size: tuple[int, int], centre: tuple[int, int], cut: tuple[int, in
     return along(size[0], centre[1], cut[1])[:, None] * along(size[1], centre[0], cut[0])[None]
 
 
-def gaussian_mask(size: tuple[int, int], centre: tuple[int, int], cut: tuple[int, int]) -> np.ndarray:
-    """Return a Gaussian around `centre` (x, y) with `cut` (width, height) as standard deviations, 1 at its peak."""
+def gaussian_mask(
+    size: tuple[int, int], centre: tuple[int, int], cut: tuple[int, int]
+) -> np.ndarray:
+    """Return a Gaussian around `centre` (x, y) with `cut` (width, height) as standard deviations, 1
+    at its peak.
+    """
     x, y = np.arange(size[1]), np.arange(size[0])
-    mask = np.exp(-((y - centre[1]) ** 2) / (2 * cut[1] ** 2))[:, None] * np.exp(-((x - centre[0]) ** 2) / (2 * cut[0] ** 2))[None]
+    mask = (
+        np.exp(-((y - centre[1]) ** 2) / (2 * cut[1] ** 2))[:, None]
+        * np.exp(-((x - centre[0]) ** 2) / (2 * cut[0] ** 2))[None]
+    )
     return mask / mask.max()
 
 
 def hard_mask(size: tuple[int, int], centre: tuple[int, int], cut: tuple[int, int]) -> np.ndarray:
-    """Return 1 in the box that begins half of `cut` (width, height) before `centre` (x, y), 0 outside."""
+    """Return 1 in the box that begins half of `cut` (width, height) before `centre` (x, y), 0
+    outside.
+    """
     mask = np.zeros(size)
     left, top = (int(np.clip(centre[axis] - cut[axis] // 2, 0, size[1 - axis])) for axis in (0, 1))
     mask[top : min(top + cut[1], size[0]), left : min(left + cut[0], size[1])] = 1

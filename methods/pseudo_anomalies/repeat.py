@@ -24,12 +24,16 @@ class RepeatParameters:
         minimum=2,
     )
     mode: Literal["slow", "freeze"] = parameter(
-        "slow", source="no source: chosen here", doc="slow: each frame several times; freeze: the first alone"
+        "slow",
+        source="no source: chosen here",
+        doc="slow: each frame several times; freeze: the first alone",
     )
 
 
 class Repeat(Creator):
-    """Shows frames several times, so that everything moves slower (PseudoBound names the kind; its parameters have no source)."""
+    """Shows frames several times, so that everything moves slower (PseudoBound names the kind; its
+    parameters have no source).
+    """
 
     name = "repeat"
     Parameters = RepeatParameters
@@ -38,9 +42,15 @@ class Repeat(Creator):
         refuse_single_frames(self.name, window)
         super().__init__(window, *arguments)  # type: ignore[arg-type]
 
-    def draw(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         """Return the slowed window and a full mask."""
-        hold = self.window.length if self.parameters.mode == "freeze" else int(generator.choice(self.parameters.holds))
+        hold = (
+            self.window.length
+            if self.parameters.mode == "freeze"
+            else int(generator.choice(self.parameters.holds))
+        )
         places = start + np.arange(self.window.length) // hold * self.window.step
         content = self.to_range(clip.frames[places])
         return {"content": content, "mask": np.ones_like(content[:1])}

@@ -16,15 +16,20 @@ class SkipParameters:
     """Parameters of skip."""
 
     strides: tuple[int, ...] = parameter(
-        (2, 3, 4, 5), unit="frames", source="LNTRA and STEAL, READMEs; the code's default is 3", doc="each as likely", minimum=2
+        (2, 3, 4, 5),
+        unit="frames",
+        source="LNTRA and STEAL, READMEs; the code's default is 3",
+        doc="each as likely",
+        minimum=2,
     )
 
 
 class Skip(Creator):
     """Takes frames a stride apart, so that everything moves faster.
 
-    LNTRA, code: frames start, start + s, start + 2s, ... of the clip. Where the clip ends before them, another start is drawn, up to ten
-    times; after that the last frame is repeated. The normal window is the consecutive one of the same start.
+    LNTRA, code: frames start, start + s, start + 2s, ... of the clip. Where the clip ends before
+    them, another start is drawn, up to ten times; after that the last frame is repeated. The normal
+    window is the consecutive one of the same start.
     """
 
     name = "skip"
@@ -36,12 +41,15 @@ class Skip(Creator):
         refuse_single_frames(self.name, window)
         super().__init__(window, *arguments)  # type: ignore[arg-type]
 
-    def draw(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         """Return the skipped window, a full mask, and the consecutive window of its start."""
         stride = int(generator.choice(self.parameters.strides)) * self.window.step
         reach = (self.window.length - 1) * stride
         for _ in range(self.redraws):
-            # The code lets start + reach be one frame beyond the end, and repeats the last frame then.
+            # The code lets start + reach be one frame beyond the end, and repeats the last frame
+            # then.
             if start + reach <= clip.length:
                 break
             start = int(generator.integers(clip.length))

@@ -13,4 +13,6 @@ def refuse_single_frames(name: str, window: Window) -> None:
     RequestError : the window has one frame.
     """
     if window.length < 2:
-        raise RequestError(f"pseudo-anomalies {name!r} need a window of several frames, and this method sees one frame at a time")
+        raise RequestError(
+            f"pseudo-anomalies {name!r} need a window of several frames, and this method sees one frame at a time"
+        )

@@ -29,7 +29,9 @@ class PseudoAnomalyParameters:
         doc="distinction: ratio of both errors; restore: the target is the normal window; negative: the error of pseudo-anomalies is maximised",
     )
     anomaly_weight: Literal["learned", "static"] = parameter(
-        "learned", source="DDL, section 3.1: learned; section 6: static (.5), SDL", doc="sigma(l) of the distinction loss"
+        "learned",
+        source="DDL, section 3.1: learned; section 6: static (.5), SDL",
+        doc="sigma(l) of the distinction loss",
     )
     anomaly_learning_rate: float | None = parameter(
         None,
@@ -38,10 +40,15 @@ class PseudoAnomalyParameters:
         minimum=0.0,
     )
     distinction: Literal["pixel", "norm"] = parameter(
-        "pixel", source="DDL, code; the paper has norm: a ratio of norms over the masked frame", doc="form of the distinction loss"
+        "pixel",
+        source="DDL, code; the paper has norm: a ratio of norms over the masked frame",
+        doc="form of the distinction loss",
     )
     distinction_weight: float = parameter(
-        0.01, source="DDL, code; the paper names no value", doc="lambda: weight of the distinction loss", minimum=0.0
+        0.01,
+        source="DDL, code; the paper names no value",
+        doc="lambda: weight of the distinction loss",
+        minimum=0.0,
     )
     probability: float | None = parameter(
         None,
@@ -53,15 +60,17 @@ class PseudoAnomalyParameters:
 
 
 PROBABILITIES = {"distinction": 1.0, "restore": 0.2, "negative": 0.01}
-"""By loss, where the user gives none. Every sample has a pseudo-anomaly under a negative loss only to make the network unlearn everything."""
+"""By loss, where the user gives none. Every sample has a pseudo-anomaly under a negative loss only
+to make the network unlearn everything."""
 
 
 class PseudoAnomalyTraining(NetworkMethod):
     """A network method that reconstructs frames, and may be trained with pseudo-anomalies.
 
-    A subclass writes `window`, `build_network`, `reconstruct`, `reconstructed_frames`, `reconstruction_loss` and
-    `error`. With the distinction loss normal and pseudo-anomalous windows pass the network one after the other, so that
-    batch statistics of each kind stay apart (DDL, code); with the other losses they share one batch (LNTRA, STEAL).
+    A subclass writes `window`, `build_network`, `reconstruct`, `reconstructed_frames`,
+    `reconstruction_loss` and `error`. With the distinction loss normal and pseudo-anomalous windows
+    pass the network one after the other, so that batch statistics of each kind stay apart (DDL,
+    code); with the other losses they share one batch (LNTRA, STEAL).
     """
 
     Parameters: ClassVar[type] = PseudoAnomalyParameters
@@ -77,7 +86,11 @@ class PseudoAnomalyTraining(NetworkMethod):
             self.parameters = replace(self.parameters, probability=usual)
         self._creators: list[Creator] = []
         if self.parameters.pseudo != "none":
-            self._creators = make_creators(self.parameters.pseudo, self.training_window, lambda frames: self.to_range(frames).numpy())
+            self._creators = make_creators(
+                self.parameters.pseudo,
+                self.training_window,
+                lambda frames: self.to_range(frames).numpy(),
+            )
             share = self.parameters.probability * len(self._creators)
             if share > 1:
                 raise RequestError(
@@ -86,10 +99,18 @@ class PseudoAnomalyTraining(NetworkMethod):
                 )
         else:
             names = {item.name for item in fields(PseudoAnomalyParameters)} - {"pseudo"}
-            usually = {item.name: item.default for item in fields(self.parameters) if item.name in names} | {"probability": usual}
-            idle = [name for name, value in usually.items() if getattr(self.parameters, name) not in (value, *self._profiles_values(name))]
+            usually = {
+                item.name: item.default for item in fields(self.parameters) if item.name in names
+            } | {"probability": usual}
+            idle = [
+                name
+                for name, value in usually.items()
+                if getattr(self.parameters, name) not in (value, *self._profiles_values(name))
+            ]
             if idle:
-                raise RequestError(f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well")
+                raise RequestError(
+                    f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well"
+                )
         self.version = type(self).version + sum(creator.version - 1 for creator in self._creators)
         if self._creators and self.parameters.pseudo_loss == "distinction":
             self.version += 1  # 2: a batch without a mask in its scored frames makes a step, as in the authors' code
@@ -100,14 +121,16 @@ class PseudoAnomalyTraining(NetworkMethod):
         """Return what profiles set a parameter to: `c3dsu[pseudo=none]` is fine in each of them."""
         return [values[name] for values in self.profiles.values() if name in values]
 
-    # -- what a subclass writes ---------------------------------------------------------------------------------------
+    # -- what a subclass writes --------------------------------------------------------------------
 
     def build_network(self) -> torch.nn.Module:
         """Return the network with fresh weights."""
         raise NotImplementedError
 
     def reconstruct(self, network: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction of the `reconstructed_frames` of (B, C, T, H, W) windows, (B, C, K, H, W)."""
+        """Return the reconstruction of the `reconstructed_frames` of (B, C, T, H, W) windows, (B,
+        C, K, H, W).
+        """
         raise NotImplementedError
 
     @property
@@ -119,27 +142,42 @@ class PseudoAnomalyTraining(NetworkMethod):
         """Return the loss of a reconstruction, a scalar. Default: the mean squared error."""
         return (output - target).square().mean()
 
-    # -- what training does ---------------------------------------------------------------------------------------------
+    # -- what training does ------------------------------------------------------------------------
 
     def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
-        """Adam at the method's learning rate, for the learned weight of pseudo-anomalies at its own."""
+        """Adam at the method's learning rate, for the learned weight of pseudo-anomalies at its
+        own.
+        """
         return self.with_anomaly_rate(super().optimiser(network), network)
 
-    def with_anomaly_rate(self, optimiser: torch.optim.Optimizer, network: torch.nn.Module) -> torch.optim.Optimizer:
+    def with_anomaly_rate(
+        self, optimiser: torch.optim.Optimizer, network: torch.nn.Module
+    ) -> torch.optim.Optimizer:
         """Return a new optimiser with l in a group of its own, where it has a rate of its own."""
-        rate, weight = self.parameters.anomaly_learning_rate, getattr(network, "anomaly_weight", None)
+        rate, weight = (
+            self.parameters.anomaly_learning_rate,
+            getattr(network, "anomaly_weight", None),
+        )
         if rate is None or weight is None:
             return optimiser
         for group in list(optimiser.param_groups):
             if any(parameter is weight.logit for parameter in group["params"]):
-                group["params"] = [parameter for parameter in group["params"] if parameter is not weight.logit]
+                group["params"] = [
+                    parameter for parameter in group["params"] if parameter is not weight.logit
+                ]
                 optimiser.add_param_group({**group, "params": [weight.logit], "lr": rate})
         return optimiser
 
     def build(self) -> torch.nn.Module:
-        """Return the network; where a weight of pseudo-anomalies belongs to it, as its part `anomaly_weight`."""
+        """Return the network; where a weight of pseudo-anomalies belongs to it, as its part
+        `anomaly_weight`.
+        """
         network = self.build_network()
-        if self._creators and self.parameters.pseudo_loss == "distinction" and self.weights_file is None:
+        if (
+            self._creators
+            and self.parameters.pseudo_loss == "distinction"
+            and self.weights_file is None
+        ):
             from .losses import AnomalyWeight
 
             network.anomaly_weight = AnomalyWeight(self.parameters.anomaly_weight == "learned")
@@ -152,18 +190,25 @@ class PseudoAnomalyTraining(NetworkMethod):
                 creator.prepare(clips, context)
         super().fit(clips, context)
 
-    def sample(self, clip: OpenClip, start: int, generator: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1, T, H, W), and which creator made them.
+    def sample(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1,
+        T, H, W), and which creator made them.
 
-        One number is drawn; each creator has an interval of it as wide as its probability (LNTRA, code). Outside of all of
-        them the window stays normal: creator -1, an empty mask.
+        One number is drawn; each creator has an interval of it as wide as its probability (LNTRA,
+        code). Outside of all of them the window stays normal: creator -1, an empty mask.
         """
         import torch
 
         if not self._creators:
             return super().sample(clip, start, generator)
         drawn_number = generator.random()
-        kind = int(drawn_number / self.parameters.probability) if self.parameters.probability else len(self._creators)
+        kind = (
+            int(drawn_number / self.parameters.probability)
+            if self.parameters.probability
+            else len(self._creators)
+        )
         if kind < len(self._creators):
             drawn = self._creators[kind].draw(clip, start, generator)
             parts = {name: torch.from_numpy(array) for name, array in drawn.items()}
@@ -176,10 +221,16 @@ class PseudoAnomalyTraining(NetworkMethod):
             parts = {"content": torch.zeros_like(window), "mask": torch.zeros_like(window[:1])}
         return {"window": window, **parts, "creator": torch.tensor(kind)}
 
-    def loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context) -> dict[str, torch.Tensor] | None:
-        """Return the loss and its terms; None where pseudo-anomalies are wanted and no window of the batch has one."""
+    def loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
+    ) -> dict[str, torch.Tensor] | None:
+        """Return the loss and its terms; None where pseudo-anomalies are wanted and no window of
+        the batch has one.
+        """
         if not self._creators:
-            loss = self.reconstruction_loss(self.reconstruct(network, batch["window"]), self._frames_of(batch["window"]))
+            loss = self.reconstruction_loss(
+                self.reconstruct(network, batch["window"]), self._frames_of(batch["window"])
+            )
             return {"loss": loss, "reconstruction": loss}
         if self.parameters.pseudo_loss == "distinction":
             return self._distinction_loss(network, batch)
@@ -188,7 +239,9 @@ class PseudoAnomalyTraining(NetworkMethod):
     def pseudo_anomaly(
         self, clip: OpenClip, start: int, generator: np.random.Generator, sigmas: Sequence[float]
     ) -> dict[str, np.ndarray] | None:
-        """Return the middle one of the reconstructed frames, normal and pseudo-anomalous, and the outputs for both."""
+        """Return the middle one of the reconstructed frames, normal and pseudo-anomalous, and the
+        outputs for both.
+        """
         import torch
 
         if not self._creators or self.parameters.pseudo_loss != "distinction":
@@ -202,7 +255,10 @@ class PseudoAnomalyTraining(NetworkMethod):
         network = self.network.eval()
         with torch.inference_mode():
             sigma = network.anomaly_weight()  # type: ignore[operator]
-            windows = [batch["window"], *(self._blend(batch, torch.as_tensor(one)) for one in (float(sigma), *sigmas))]
+            windows = [
+                batch["window"],
+                *(self._blend(batch, torch.as_tensor(one)) for one in (float(sigma), *sigmas)),
+            ]
             outputs = [self.reconstruct(network, windows[kind])[0, :, place] for kind in (0, 1)]
         normal, pseudo, *blends = (window[0, :, frame].numpy() for window in windows)
         return {
@@ -216,11 +272,15 @@ class PseudoAnomalyTraining(NetworkMethod):
         }
 
     def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
-        """Warn where no pseudo-anomaly was drawn in the whole training, and where a negative loss drove the network away from what is normal."""
+        """Warn where no pseudo-anomaly was drawn in the whole training, and where a negative loss
+        drove the network away from what is normal.
+        """
         if not self._creators:
             return
         if not any(row["masked"] for row in history):
-            context.logger.warning("no pseudo-anomaly was drawn in training: the network saw normal windows alone")
+            context.logger.warning(
+                "no pseudo-anomaly was drawn in training: the network saw normal windows alone"
+            )
         if self.parameters.pseudo_loss != "negative":
             return
         if all(row["masked"] == 1 for row in history):
@@ -235,29 +295,45 @@ class PseudoAnomalyTraining(NetworkMethod):
                 f"maximised, outweighs it; lower probability from {self.parameters.probability:g}"
             )
 
-    def _blend(self, batch: dict[str, torch.Tensor], sigma: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the windows of a batch with their pseudo-anomalies, of the learned weight or each of its creator's own."""
+    def _blend(
+        self, batch: dict[str, torch.Tensor], sigma: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the windows of a batch with their pseudo-anomalies, of the learned weight or each
+        of its creator's own.
+        """
         import torch
 
         blended = batch["window"]
         for kind, creator in enumerate(self._creators):
-            made = creator.blend(batch["window"], batch["content"], batch["mask"], creator.sigma if sigma is None else sigma)
+            made = creator.blend(
+                batch["window"],
+                batch["content"],
+                batch["mask"],
+                creator.sigma if sigma is None else sigma,
+            )
             chosen = (batch["creator"] == kind)[:, None, None, None, None]
             blended = torch.where(chosen, made, blended)
         return blended
 
-    def _distinction_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+    def _distinction_loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor] | None:
         from .losses import distinction_of_norms, distinction_ratios
 
-        # A batch without any mask makes no step; one whose masks miss the scored frames makes one on reconstruction alone (DDL, code).
+        # A batch without any mask makes no step; one whose masks miss the scored frames makes one
+        # on reconstruction alone (DDL, code).
         if not bool(batch["mask"].any()):
             return None
         mask = self._frames_of(batch["mask"])
         sigma = network.anomaly_weight()  # type: ignore[operator]
         pseudo = self._blend(batch, sigma)
         normal = self._frames_of(batch["window"])
-        reconstruction = self.reconstruction_loss(self.reconstruct(network, batch["window"]), normal)
-        ratio = distinction_ratios if self.parameters.distinction == "pixel" else distinction_of_norms
+        reconstruction = self.reconstruction_loss(
+            self.reconstruct(network, batch["window"]), normal
+        )
+        ratio = (
+            distinction_ratios if self.parameters.distinction == "pixel" else distinction_of_norms
+        )
         ratios = ratio(normal, self._frames_of(pseudo), self.reconstruct(network, pseudo), mask)
         if not len(ratios):
             ratios = ratios.new_zeros(1)
@@ -271,7 +347,9 @@ class PseudoAnomalyTraining(NetworkMethod):
             "masked": batch["mask"].flatten(1).any(dim=1).float().mean(),
         }
 
-    def _mixed_loss(self, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _mixed_loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         import torch
 
         pseudo = self._blend(batch)
@@ -279,7 +357,9 @@ class PseudoAnomalyTraining(NetworkMethod):
         output = self.reconstruct(network, pseudo)
         restores = self.parameters.pseudo_loss == "restore"
         target = self._frames_of(batch["window"] if restores else pseudo)
-        errors = torch.stack([self.reconstruction_loss(one[None], other[None]) for one, other in zip(output, target)])
+        errors = torch.stack(
+            [self.reconstruction_loss(one[None], other[None]) for one, other in zip(output, target)]
+        )
         signs = torch.ones_like(errors) if restores else torch.where(is_pseudo, -1.0, 1.0)
         return {
             "loss": (signs * errors).mean(),

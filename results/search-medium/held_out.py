@@ -24,7 +24,12 @@ TRAIN, HELD_OUT = [f"{clip:02d}" for clip in range(1, 13)], ["13", "14", "15", "
 
 def frames_of(ped2: Path, clip: str) -> np.ndarray:
     """Return the frames of a training clip, (T, H, W) uint8."""
-    return np.stack([cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted((ped2 / "training" / "frames" / clip).glob("*.jpg"))])
+    return np.stack(
+        [
+            cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            for path in sorted((ped2 / "training" / "frames" / clip).glob("*.jpg"))
+        ]
+    )
 
 
 def silhouette(part: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -33,7 +38,16 @@ def silhouette(part: np.ndarray, background: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(cv2.dilate(differs.astype(np.float32), np.ones((3, 3))), (3, 3), 0)
 
 
-def cross(frames: np.ndarray, patch: np.ndarray, mask: np.ndarray, first: int, last: int, y: int, speed: float, start: float) -> None:
+def cross(
+    frames: np.ndarray,
+    patch: np.ndarray,
+    mask: np.ndarray,
+    first: int,
+    last: int,
+    y: int,
+    speed: float,
+    start: float,
+) -> None:
     """Let a patch cross the frames from `first` to `last`, from side to side."""
     height, width = patch.shape
     free = frames.shape[2] - width
@@ -44,14 +58,22 @@ def cross(frames: np.ndarray, patch: np.ndarray, mask: np.ndarray, first: int, l
         frames[number, y : y + height, x : x + width] = (part * (1 - mask) + patch * mask).round()
 
 
-def pedestrian(frames: np.ndarray, boxes: list, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
+def pedestrian(
+    frames: np.ndarray, boxes: list, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Return one box of a frame, its mask and its top."""
     background = np.median(frames[::5], axis=0).astype(np.uint8)
     number = int(generator.integers(len(frames)))
-    seen = [box for box in boxes[number] if box[3] - box[1] > 28 and min(box[:2]) > 2 and box[2] < 358 and box[3] < 238]
+    seen = [
+        box
+        for box in boxes[number]
+        if box[3] - box[1] > 28 and min(box[:2]) > 2 and box[2] < 358 and box[3] < 238
+    ]
     if not seen:
         return pedestrian(frames, boxes, generator)
-    left, top, right, bottom = (round(value) for value in seen[int(generator.integers(len(seen)))][:4])
+    left, top, right, bottom = (
+        round(value) for value in seen[int(generator.integers(len(seen)))][:4]
+    )
     part = frames[number, top - 2 : bottom + 2, left - 2 : right + 2]
     return part, silhouette(part, background[top - 2 : bottom + 2, left - 2 : right + 2]), top
 
@@ -60,9 +82,13 @@ def play_fast(frames: np.ndarray, whole: np.ndarray, first: int, last: int) -> N
     """Play the busiest part of the picture at four times its speed, from `first` to `last`."""
     height, width = 70, 90
     busy = np.abs(np.diff(whole.astype(np.float32), axis=0)).mean(axis=0)
-    y, x = np.unravel_index(np.argmax(cv2.boxFilter(busy, -1, (width, height))[35:-35, 45:-45]), (170, 270))
+    y, x = np.unravel_index(
+        np.argmax(cv2.boxFilter(busy, -1, (width, height))[35:-35, 45:-45]), (170, 270)
+    )
     mask = np.zeros((height, width), np.float32)
-    cv2.ellipse(mask, (width // 2, height // 2), (width // 2 - 4, height // 2 - 4), 0, 0, 360, 1.0, -1)
+    cv2.ellipse(
+        mask, (width // 2, height // 2), (width // 2 - 4, height // 2 - 4), 0, 0, 360, 1.0, -1
+    )
     mask = cv2.GaussianBlur(mask, (7, 7), 0)
     for number in range(first, last):
         ahead = (first + 4 * (number - first)) % len(whole)
@@ -80,7 +106,9 @@ def main() -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to((ped2 / "training" / "frames" / clip).resolve())
     kept = {clip: boxes["clips"][clip] for clip in TRAIN}
-    (folder / "boxes_train.json").write_text(json.dumps(boxes | {"dataset": "folder", "clips": kept}))
+    (folder / "boxes_train.json").write_text(
+        json.dumps(boxes | {"dataset": "folder", "clips": kept})
+    )
     lines = ["clip,first,last"]
     for clip in HELD_OUT:
         whole = frames_of(ped2, clip)
@@ -92,10 +120,23 @@ def main() -> None:
             speed, start = float(generator.uniform(3, 6)), float(generator.uniform(0, 600))
             if kind == "rider":
                 other = str(generator.choice(TRAIN))
-                patch, mask, _ = pedestrian(frames_of(ped2, other), boxes["clips"][other], generator)
+                patch, mask, _ = pedestrian(
+                    frames_of(ped2, other), boxes["clips"][other], generator
+                )
                 scale = float(generator.uniform(1.5, 2))
-                patch, mask = (cv2.resize(np.rot90(one), None, fx=scale, fy=scale) for one in (patch, mask))
-                cross(frames, patch, mask, first, last, int(generator.integers(100, 170)), speed, start)
+                patch, mask = (
+                    cv2.resize(np.rot90(one), None, fx=scale, fy=scale) for one in (patch, mask)
+                )
+                cross(
+                    frames,
+                    patch,
+                    mask,
+                    first,
+                    last,
+                    int(generator.integers(100, 170)),
+                    speed,
+                    start,
+                )
             elif kind == "runner":
                 patch, mask, top = pedestrian(whole, boxes["clips"][clip], generator)
                 cross(frames, patch, mask, first, last, top, speed, start)

@@ -1,4 +1,5 @@
-"""What recorders, cutters and broken downloads leave, through the program: the number of the same video in plain form, or a refusal."""
+"""What recorders, cutters and broken downloads leave, through the program: the number of the same
+video in plain form, or a refusal."""
 
 import subprocess
 import sys
@@ -48,16 +49,35 @@ def test_interlaced_video_has_the_number_of_progressive(tmp_path):
         station(tmp_path / "interlaced", INTERLACED),
         station(tmp_path / "mkv", INTERLACED, ".mkv"),
     ]
-    words = ["run", "--methods", "frame-difference,optical-flow", "--datasets", ",".join(f"folder[path={place}]" for place in places)]
+    words = [
+        "run",
+        "--methods",
+        "frame-difference,optical-flow",
+        "--datasets",
+        ",".join(f"folder[path={place}]" for place in places),
+    ]
     found = subprocess.run(
-        [sys.executable, "-m", "bench", *words, "--profile", "smoke", "--threads", "1", "--out", "run"],
+        [
+            sys.executable,
+            "-m",
+            "bench",
+            *words,
+            "--profile",
+            "smoke",
+            "--threads",
+            "1",
+            "--out",
+            "run",
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert found.returncode == 0, found.stderr
     table = pd.read_csv(tmp_path / "run" / "tables" / "results.csv")
-    values = table[table["metric"] == "auc"].pivot_table(index="method", columns="dataset", values="value")
+    values = table[table["metric"] == "auc"].pivot_table(
+        index="method", columns="dataset", values="value"
+    )
     assert values.shape == (2, 3) and (values > 0.9).all(axis=None), values
     assert float(np.ptp(values.to_numpy(), axis=1).max()) < 0.01, values
     assert verify(places[1], "--full")[0] == 0
@@ -68,18 +88,30 @@ def test_a_cut_video_is_never_green(tmp_path):
     folder = station(tmp_path / "station", {**PLAIN, "g": "10"})
     path = folder / "test" / "gate.mp4"
     content = path.read_bytes()
-    hole = content[: len(content) // 3] + bytes(len(content) // 10) + content[len(content) // 3 + len(content) // 10 :]
+    hole = (
+        content[: len(content) // 3]
+        + bytes(len(content) // 10)
+        + content[len(content) // 3 + len(content) // 10 :]
+    )
     for damaged in (content[: len(content) * 6 // 10], hole):
         path.write_bytes(damaged)
         for more in ((), ("--full",)):
             code, output = verify(folder, *more)
-            assert code == 1 and "gate.mp4" in output and ("truncated" in output or "damaged" in output), output
+            assert (
+                code == 1
+                and "gate.mp4" in output
+                and ("truncated" in output or "damaged" in output)
+            ), output
 
 
 def test_a_video_cut_without_encoding_is_green(tmp_path):
     """62 of 70 frames are shown, and these are counted."""
     folder = station(tmp_path / "station", PLAIN)
-    whole = encode(tmp_path / "whole.mp4", moving(100), options={"g": "30", "x264-params": "scenecut=0:threads=1"})
+    whole = encode(
+        tmp_path / "whole.mp4",
+        moving(100),
+        options={"g": "30", "x264-params": "scenecut=0:threads=1"},
+    )
     cut_without_encoding(whole, folder / "test" / "gate.mp4", 38)
     (folder / "labels.csv").unlink()
     code, output = verify(folder, "--full")
@@ -93,7 +125,11 @@ def test_a_codec_without_a_decoder_is_named(tmp_path, tag):
     path = folder / "test" / "gate.mp4"
     path.write_bytes(path.read_bytes().replace(b"avc1", tag.encode()))
     code, output = verify(folder)
-    assert code == 1 and "gate.mp4 is not damaged, but this PyAV" in output and f"has no decoder for {tag[:3]}" in output
+    assert (
+        code == 1
+        and "gate.mp4 is not damaged, but this PyAV" in output
+        and f"has no decoder for {tag[:3]}" in output
+    )
 
 
 def test_what_is_read_is_the_picture(tmp_path):
@@ -105,4 +141,7 @@ def test_what_is_read_is_the_picture(tmp_path):
     clip = Clip("gate", "test", VideoFile(place / "test" / "gate.mp4"))
     with temporary_frames(clip, Frames((96, 128), 1), lambda done: None) as frames:
         gray = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in scene(range(25, 45))]
-        assert len(frames) == 60 and max(float(cv2.absdiff(one, other).mean()) for one, other in zip(frames, gray)) < 3
+        assert (
+            len(frames) == 60
+            and max(float(cv2.absdiff(one, other).mean()) for one, other in zip(frames, gray)) < 3
+        )

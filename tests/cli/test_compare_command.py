@@ -21,7 +21,8 @@ def compare(*arguments):
 
 
 def test_text_says_numbers_meaning_and_warning():
-    """Both methods, the difference with its interval and p, a sentence, and what Ped2 cannot carry."""
+    """Both methods, the difference with its interval and p, a sentence, and what Ped2 cannot
+    carry."""
     text = compare(EVIDENCE, "c3dsu", "memae").stdout
     assert "ped2, labels frame. Protocol median17" in text and "sd over seeds 1.08" in text
     assert "1000 resamples of the clips, 0 redrawn" in text and "95 % over clips" in text
@@ -31,7 +32,11 @@ def test_text_says_numbers_meaning_and_warning():
 
 def test_json_is_data_alone():
     """On stdout, in fractions, one entry a dataset."""
-    (facts,) = json.loads(compare(EVIDENCE, "steal", "lntra-patch", "--json", "--protocol", "minmax", "--dataset", "ped2").stdout)
+    (facts,) = json.loads(
+        compare(
+            EVIDENCE, "steal", "lntra-patch", "--json", "--protocol", "minmax", "--dataset", "ped2"
+        ).stdout
+    )
     assert facts["protocol"] == "minmax" and facts["dataset"] == "ped2" and facts["metric"] == "auc"
     assert facts["ci_low"] <= facts["difference"] <= facts["ci_high"] and 0 <= facts["p"] <= 1
 
@@ -41,7 +46,9 @@ def test_mistakes_come_at_once():
     with pytest.raises(RequestError) as error:
         compare(EVIDENCE, "c3dsuu", "memea", "--dataset", "pde2")
     first, second, third = error.value.mistakes
-    assert first.startswith(f"no row 'c3dsuu' in {EVIDENCE} - did you mean 'c3dsu'? (there are c3dsu, ")
+    assert first.startswith(
+        f"no row 'c3dsuu' in {EVIDENCE} - did you mean 'c3dsu'? (there are c3dsu, "
+    )
     assert "did you mean 'memae'?" in second and third.endswith(
         "no dataset 'pde2' in " + f"{EVIDENCE} - did you mean 'ped2'? (there are ped2)"
     )
@@ -67,5 +74,8 @@ def test_several_runs_are_read_as_one(tmp_path):
     """A copy of a run changes nothing, and nothing is written."""
     other = shutil.copytree(EVIDENCE, tmp_path / "other")
     before = sorted(path for path in tmp_path.rglob("*"))
-    assert compare(EVIDENCE, other, "c3dsu", "memae").stdout == compare(EVIDENCE, "c3dsu", "memae").stdout
+    assert (
+        compare(EVIDENCE, other, "c3dsu", "memae").stdout
+        == compare(EVIDENCE, "c3dsu", "memae").stdout
+    )
     assert sorted(path for path in tmp_path.rglob("*")) == before

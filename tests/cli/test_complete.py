@@ -11,7 +11,7 @@ from click.shell_completion import ShellComplete
 from bench.cli.main import bench
 from bench.plugins.registry import load
 
-TOYS = Path(__file__).parents[1] / "running" / "toys.py"
+TOYS = Path(__file__).parents[1] / "toys.py"
 
 
 def offered(*words):
@@ -31,22 +31,33 @@ def test_names_and_groups_with_help():
     assert found["pca"] and found["trivial"].startswith("group: constant")
     assert values("run", "-d", "demo-p") == ["demo-ped2"]
     assert values("run", "--protocol", "macro") == ["macro17", "macro17-padded"]
-    assert values("run", "--detector", "mo") == ["motion"] and values("run", "--profile", "sm") == ["small", "smoke"]
+    assert values("run", "--detector", "mo") == ["motion"] and values("run", "--profile", "sm") == [
+        "small",
+        "smoke",
+    ]
 
 
 def test_last_item_of_a_comma_list():
     """What stands before it stays, whatever its brackets hold; '-' takes away."""
-    assert values("run", "--methods", "pca,c3dsu[latent=64,width=.5],frame-d") == ["pca,c3dsu[latent=64,width=.5],frame-difference"]
+    assert values("run", "--methods", "pca,c3dsu[latent=64,width=.5],frame-d") == [
+        "pca,c3dsu[latent=64,width=.5],frame-difference"
+    ]
     assert values("run", "--methods", "all,-frame-i") == ["all,-frame-index"]
     assert values("run", "--methods", "c3dsu[lat") == []
 
 
 def test_names_by_kind_and_of_plugins():
     """`bench list KIND` and `bench check`; and what a file before it offers."""
-    assert values("list", "creators", "pa") == ["patch"] and values("list", "metrics", "") == ["auc", "ap", "eer"]
+    assert values("list", "creators", "pa") == ["patch"] and values("list", "metrics", "") == [
+        "auc",
+        "ap",
+        "eer",
+    ]
     assert values("check", "demo-p") == ["demo-ped2"]
     assert values("run", "--plugin", str(TOYS), "--methods", "brigh") == ["brightness"]
-    assert values("report", "--table", "ddl") == ["ddl-table1"] and values("score", "--metric", "e") == ["eer"]
+    assert values("report", "--table", "ddl") == ["ddl-table1"] and values(
+        "score", "--metric", "e"
+    ) == ["eer"]
     assert values("help", "pro") == ["protocols", "profiles"] and "verify" in values("help", "v")
 
 
@@ -57,7 +68,10 @@ def test_runs_below_results(tmp_path, monkeypatch):
         (tmp_path / "results" / name).mkdir(parents=True)
         (tmp_path / "results" / name / "run.json").write_text(content)
     (first, second) = offered("status", "res")
-    assert (second.value, second.help) == ("results/20260101", "bench run -m pca") and first.value == "results/20260202"
+    assert (second.value, second.help) == (
+        "results/20260101",
+        "bench run -m pca",
+    ) and first.value == "results/20260202"
     assert [item.type for item in offered("report", "/elsewhere")] == ["dir"]
 
 
@@ -68,5 +82,7 @@ def test_a_shell_is_answered_without_torch(shell):
         **os.environ, "_BENCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": "bench run --methods pca,frame-d", "COMP_CWORD": "pca,frame-d" if shell == "fish" else "3",
     }  # fmt: skip
     code = "import sys; sys.argv[0] = 'bench'; from bench.cli.main import bench\ntry: bench(prog_name='bench')\nfinally: assert 'torch' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
     assert done.stderr == "" and "pca,frame-difference" in done.stdout

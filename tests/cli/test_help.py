@@ -35,7 +35,11 @@ def test_protocols_and_groups_are_those_of_the_code():
     text = " ".join(help_of("protocols").split())
     for name, protocol in load().protocols.items():
         assert f" {name} {sentence(protocol)}" in text
-    assert all(group in help_of("selections") for kind in ("methods", "datasets") for group in load().groups(kind))
+    assert all(
+        group in help_of("selections")
+        for kind in ("methods", "datasets")
+        for group in load().groups(kind)
+    )
 
 
 def test_files_are_those_of_a_run():
@@ -44,7 +48,9 @@ def test_files_are_those_of_a_run():
     for word in ("NAME", "METHOD", "DATASET", "SEED"):
         known = [pattern.replace(word, r"[^/]+") for pattern in known]
     known = [pattern.replace(r"\{txt,md,tex\}", "(txt|md|tex|bib)") for pattern in known]
-    files = [path.relative_to(EVIDENCE).as_posix() for path in EVIDENCE.rglob("*") if path.is_file()]
+    files = [
+        path.relative_to(EVIDENCE).as_posix() for path in EVIDENCE.rglob("*") if path.is_file()
+    ]
     written = [file for file in files if file != "README.md"]
     assert len(written) > 50
     for file in written:
@@ -53,7 +59,10 @@ def test_files_are_those_of_a_run():
 
 def test_a_command_is_explained_as_by_its_own_help():
     """`bench help verify` is `bench verify --help`."""
-    assert help_of("verify").rstrip() == CliRunner().invoke(bench, ["verify", "--help"]).output.rstrip()
+    assert (
+        help_of("verify").rstrip()
+        == CliRunner().invoke(bench, ["verify", "--help"]).output.rstrip()
+    )
 
 
 def test_unknown_topic():

@@ -65,7 +65,9 @@ def broken(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(
+        command, [str(argument) for argument in arguments], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     return result
 
@@ -82,7 +84,8 @@ def test_list_methods_shows_rows_and_groups(plugin):
 
 @pytest.mark.parametrize("arguments", [["brightness"], ["toys"], ["--parameters"]])
 def test_list_methods_tells_parameters(plugin, arguments):
-    """A name, a group or --parameters shows parameters with types, units and sources, profiles and published numbers."""
+    """A name, a group or --parameters shows parameters with types, units and sources, profiles and
+    published numbers."""
     out = run("methods", *arguments, "--plugin", plugin).stdout
     for text in (
         "brightness: Bright frames\n  Mean of the frame.\n",
@@ -100,9 +103,20 @@ def test_list_methods_tells_parameters(plugin, arguments):
 def test_list_methods_json_has_all_that_is_known(plugin):
     """Programs get the same as people."""
     (facts,) = json.loads(run("methods", "brightness", "--json", "--plugin", plugin).stdout)
-    assert (facts["name"], facts["kind"], facts["origin"], facts["plugin"]) == ("brightness", "methods", str(plugin), "mine.py")
-    assert facts["groups"] == ["all", "toys"] and facts["info"]["year"] == 1999 and facts["about"] == "Mean of the frame."
-    assert facts["info"]["published"] == [{"dataset": "ped2", "auc": "51.3", "source": "paper, table 2"}]
+    assert (facts["name"], facts["kind"], facts["origin"], facts["plugin"]) == (
+        "brightness",
+        "methods",
+        str(plugin),
+        "mine.py",
+    )
+    assert (
+        facts["groups"] == ["all", "toys"]
+        and facts["info"]["year"] == 1999
+        and facts["about"] == "Mean of the frame."
+    )
+    assert facts["info"]["published"] == [
+        {"dataset": "ped2", "auc": "51.3", "source": "paper, table 2"}
+    ]
     assert facts["profiles"] == {"small": {"every": 5, "heads": [1, 2]}}
     every, heads, file = facts["parameters"]
     assert every == {
@@ -134,18 +148,24 @@ def test_list_says_which_plugin_is_broken_on_stderr(plugin, broken):
     """A broken plugin is named with its reason, and everything else is listed."""
     result = run("methods", "--plugin", broken, "--plugin", plugin)
     assert "brightness" in result.stdout and "cracked" not in result.stdout
-    assert "bench: plugin 'cracked.py' is left out: ModuleNotFoundError: No module named 'no_such_module'" in result.stderr
+    assert (
+        "bench: plugin 'cracked.py' is left out: ModuleNotFoundError: No module named 'no_such_module'"
+        in result.stderr
+    )
 
 
 def test_list_plugins_shows_what_each_provides(plugin, broken):
     """The list of plugins has origin, what each gave, and why one could not be used."""
     out = run("plugins", "--plugin", broken, "--plugin", plugin).stdout
-    assert f"cracked.py  ({broken})\n  broken: ModuleNotFoundError: No module named 'no_such_module' ({broken}, line 1)\n" in out
+    assert (
+        f"cracked.py  ({broken})\n  broken: ModuleNotFoundError: No module named 'no_such_module' ({broken}, line 1)\n"
+        in out
+    )
     assert f"mine.py  ({plugin})\n  methods: brightness, reader\n" in out
     record = json.loads(run("plugins", "mine.py", "--json", "--plugin", plugin).stdout)
-    assert [(part["name"], part["provides"], part["broken"], len(part["sha256"])) for part in record] == [
-        ("mine.py", {"methods": ["brightness", "reader"]}, None, 64)
-    ]
+    assert [
+        (part["name"], part["provides"], part["broken"], len(part["sha256"])) for part in record
+    ] == [("mine.py", {"methods": ["brightness", "reader"]}, None, 64)]
 
 
 def test_list_refuses_unknown_names_with_the_nearest(plugin):

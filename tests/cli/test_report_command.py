@@ -19,7 +19,9 @@ EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
 @pytest.fixture
 def run(tmp_path):
     """A copy of a finished run, without its tables."""
-    return Path(shutil.copytree(EVIDENCE, tmp_path / "ped2-small", ignore=shutil.ignore_patterns("tables")))
+    return Path(
+        shutil.copytree(EVIDENCE, tmp_path / "ped2-small", ignore=shutil.ignore_patterns("tables"))
+    )
 
 
 def report(*arguments):
@@ -34,7 +36,14 @@ def test_one_table_is_printed_and_written(run):
     found = report(run, "--table", "ddl-table1")
     assert found.exit_code == 0 and "digit by digit as printed" in " ".join(found.output.split())
     names = {path.name for path in (run / "tables").iterdir()}
-    assert {"ddl-table1.txt", "ddl-table1.md", "ddl-table1.tex", "numbers.tex", "references.bib", "all.tex"} <= names
+    assert {
+        "ddl-table1.txt",
+        "ddl-table1.md",
+        "ddl-table1.tex",
+        "numbers.tex",
+        "references.bib",
+        "all.tex",
+    } <= names
     assert "comparison.txt" not in names and not (run / "report.html").exists()
     assert (run / "tables" / "ddl-table1.txt").read_text() in found.output
 
@@ -43,29 +52,41 @@ def test_page_alone(run):
     """--page writes report.html and no table, and says where."""
     found = report(run, "--page")
     assert found.exit_code == 0 and not (run / "tables").exists()
-    assert f"next: open {run / 'report.html'} in a browser" in found.output and "pdflatex" not in found.output
+    assert (
+        f"next: open {run / 'report.html'} in a browser" in found.output
+        and "pdflatex" not in found.output
+    )
     assert "92.45" in (run / "report.html").read_text()
 
 
 def test_page_beside_a_table(run):
     """Both are written where both are asked for; the page links to the table."""
     found = report(run, "--page", "--table", "speed")
-    assert found.exit_code == 0 and {path.stem for path in (run / "tables").glob("*.txt")} == {"speed"}
+    assert found.exit_code == 0 and {path.stem for path in (run / "tables").glob("*.txt")} == {
+        "speed"
+    }
     text = (run / "report.html").read_text()
     assert 'href="tables/speed.txt"' in text and "tables/comparison" not in text
 
 
 def test_everything_is_the_default(run):
-    """Tables and page; the page links to the tables, and a real run without pictures takes less than 5 MB."""
+    """Tables and page; the page links to the tables, and a real run without pictures takes less
+    than 5 MB."""
     report(run)
     text = (run / "report.html").read_text()
-    assert 'href="tables/protocols.tex"' in text and 'href="tables/comparison.md"' in text and len(text.encode()) < 5e6
+    assert (
+        'href="tables/protocols.tex"' in text
+        and 'href="tables/comparison.md"' in text
+        and len(text.encode()) < 5e6
+    )
 
 
 def test_elsewhere_leaves_the_run_alone(run, tmp_path):
     """--out takes all that is written."""
     report(run, "--table", "comparison", "--out", tmp_path / "there")
-    assert (tmp_path / "there" / "tables" / "comparison.tex").is_file() and not (run / "tables").exists()
+    assert (tmp_path / "there" / "tables" / "comparison.tex").is_file() and not (
+        run / "tables"
+    ).exists()
 
 
 def test_mistakes_come_at_once(run):
@@ -73,13 +94,21 @@ def test_mistakes_come_at_once(run):
     with pytest.raises(RequestError) as error:
         report(run, "--table", "comparsion", "--table", "nothing", "--metric", "auk")
     first, second, third = error.value.mistakes
-    assert first.startswith("no table 'comparsion' - did you mean 'comparison'? (there are comparison, ")
-    assert second.startswith("no table 'nothing' (there are") and third == "no metric 'auk' - did you mean 'auc'? (there are auc, ap, eer)"
+    assert first.startswith(
+        "no table 'comparsion' - did you mean 'comparison'? (there are comparison, "
+    )
+    assert (
+        second.startswith("no table 'nothing' (there are")
+        and third == "no metric 'auk' - did you mean 'auc'? (there are auc, ap, eer)"
+    )
 
 
 def test_several_runs_need_a_place(run):
     """A merged report belongs to none of its runs."""
-    with pytest.raises(RequestError, match="2 runs make one report: say with --out where it is written, e.g. --out results/merged"):
+    with pytest.raises(
+        RequestError,
+        match="2 runs make one report: say with --out where it is written, e.g. --out results/merged",
+    ):
         report(run, run)
 
 
@@ -95,20 +124,48 @@ def test_two_runs_become_one_report(run, tmp_path):
     found = report(run, other, "--out", tmp_path / "both", "--table", "comparison")
     alone = report(run, "--out", tmp_path / "alone", "--table", "comparison")
     assert found.exit_code == alone.exit_code == 0
-    assert (tmp_path / "both" / "tables" / "comparison.txt").read_text() == (tmp_path / "alone" / "tables" / "comparison.txt").read_text()
+    assert (tmp_path / "both" / "tables" / "comparison.txt").read_text() == (
+        tmp_path / "alone" / "tables" / "comparison.txt"
+    ).read_text()
 
 
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("source", "datasets"), [("memae", "ped2,avenue"), ("dmad", "ped2,avenue,shanghaitech"), ("svd-gan", "avenue,shanghaitech")]
+    ("source", "datasets"),
+    [
+        ("memae", "ped2,avenue"),
+        ("dmad", "ped2,avenue,shanghaitech"),
+        ("svd-gan", "avenue,shanghaitech"),
+    ],
 )
 def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path, source, datasets):
-    """A run over real scores shows the numbers that scipy and scikit-learn gave, for each dataset and label set."""
+    """A run over real scores shows the numbers that scipy and scikit-learn gave, for each dataset
+    and label set."""
     scores = f"scores[path={real_data}/scores/{source}/{{dataset}}.npz,first={FIRST[source]}]"
-    line = ["run", "--methods", scores, "--datasets", datasets, "--data", str(real_data), "--out", str(tmp_path / source)]
-    done = subprocess.run([sys.executable, "-m", "bench", *line], capture_output=True, text=True, timeout=240, cwd=tmp_path)
+    line = [
+        "run",
+        "--methods",
+        scores,
+        "--datasets",
+        datasets,
+        "--data",
+        str(real_data),
+        "--out",
+        str(tmp_path / source),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *line],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
-    cases = [(dataset, labels) for of, dataset, labels, metric in KNOWN if of == source and metric == "auc"]
+    cases = [
+        (dataset, labels)
+        for of, dataset, labels, metric in KNOWN
+        if of == source and metric == "auc"
+    ]
     for metric in ("auc", "ap", "eer") if source == "memae" else ("auc",):
         report(tmp_path / source, "--table", "protocols", "--metric", metric)
         folder = tmp_path / source / "tables" / ("" if metric == "auc" else f"_{metric}")
@@ -117,7 +174,20 @@ def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path, sourc
             assert f"on {dataset}, labels {label_set}" in table
             names = table.split("|\n")[0].replace("\\", "").replace(" ", "").split("|")
             row = next(line for line in table.splitlines() if line.startswith("| scores"))
-            values = dict(zip(names, [re.sub(r"[*]| \(1\)", "", cell).strip() for cell in row.strip("|").split("|")[1:]]))
+            values = dict(
+                zip(
+                    names,
+                    [
+                        re.sub(r"[*]| \(1\)", "", cell).strip()
+                        for cell in row.strip("|").split("|")[1:]
+                    ],
+                )
+            )
             for column, known in zip(COLUMNS, KNOWN.get((source, dataset, label_set, metric), [])):
                 if known is not None:
-                    assert abs(float(values[column]) - 100 * known) < 0.0101, (dataset, label_set, metric, column)
+                    assert abs(float(values[column]) - 100 * known) < 0.0101, (
+                        dataset,
+                        label_set,
+                        metric,
+                        column,
+                    )

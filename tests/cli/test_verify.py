@@ -24,7 +24,10 @@ def mine(tmp_path: Path) -> Path:
         folder = tmp_path / "mine" / part / clip
         folder.mkdir(parents=True)
         for index in range(length):
-            cv2.imwrite(str(folder / f"{index}.jpg"), np.random.default_rng(index).integers(0, 255, (12, 16, 3), np.uint8))
+            cv2.imwrite(
+                str(folder / f"{index}.jpg"),
+                np.random.default_rng(index).integers(0, 255, (12, 16, 3), np.uint8),
+            )
     (tmp_path / "mine" / "labels.csv").write_text("clip,first,last\nb,1,2\n")
     return tmp_path / "mine"
 
@@ -34,7 +37,11 @@ def test_folder_of_ones_own_is_green(mine: Path) -> None:
     result = verify(f'folder[path="{mine}"]')
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[1:4] == ["  train: 1 clips, 3 frames", "  test: 1 clips, 4 frames", "  labels frame (default): 2 of 4 frames anomalous"]
+    assert lines[1:4] == [
+        "  train: 1 clips, 3 frames",
+        "  test: 1 clips, 4 frames",
+        "  labels frame (default): 2 of 4 frames anomalous",
+    ]
     assert lines[-1].endswith("as it should be (3 checks)")
 
 
@@ -57,9 +64,18 @@ def test_json_lists_every_check(mine: Path) -> None:
     result = verify(f'folder[path="{mine}"]', "--json")
     (found,) = json.loads(result.stdout)
     assert found["ok"] is True
-    assert found["parts"]["test"] == {"clips": 1, "clips_expected": None, "frames": 4, "frames_expected": None}
+    assert found["parts"]["test"] == {
+        "clips": 1,
+        "clips_expected": None,
+        "frames": 4,
+        "frames_expected": None,
+    }
     assert found["label_sets"] == {"frame": {"frames": 4, "anomalous_frames": 2, "clips": 1}}
-    assert [finding["subject"] for finding in found["findings"]] == ["train clip a", "test clip b", "labels frame, clip b"]
+    assert [finding["subject"] for finding in found["findings"]] == [
+        "train clip a",
+        "test clip b",
+        "labels frame, clip b",
+    ]
     assert len(found["fingerprint"]) == 64
 
 
@@ -67,7 +83,10 @@ def test_dataset_that_is_not_there(tmp_path: Path) -> None:
     """Where it was looked for, how to obtain it, and exit code 1."""
     result = verify("ped2", "--data", tmp_path)
     assert result.exit_code == 1
-    assert f"ped2: not found. Looked below {tmp_path} for a folder 'UCSDped2' or 'ped2'" in result.stdout
+    assert (
+        f"ped2: not found. Looked below {tmp_path} for a folder 'UCSDped2' or 'ped2'"
+        in result.stdout
+    )
 
 
 def test_several_names(mine: Path, tmp_path: Path) -> None:
@@ -75,11 +94,15 @@ def test_several_names(mine: Path, tmp_path: Path) -> None:
     own = f'folder[path="{mine}"]'
     for names in (("ped2", own), ("ped2,", own), (f"ped2,{own}",)):
         found = json.loads(verify(*names, "--json", "--data", tmp_path).stdout)
-        assert [(one["dataset"], one["ok"]) for one in found] == [("ped2", False), (f"folder[path={mine}]", True)]
+        assert [(one["dataset"], one["ok"]) for one in found] == [
+            ("ped2", False),
+            (f"folder[path={mine}]", True),
+        ]
 
 
 def test_request_that_cannot_be_met(tmp_path: Path) -> None:
-    """A name that nobody knows, and a data folder that is not there, end with 2 and one line each."""
+    """A name that nobody knows, and a data folder that is not there, end with 2 and one line
+    each."""
     result = verify("pde2")
     assert result.exit_code == 2
     assert "no dataset 'pde2' - did you mean 'ped2'?" in result.stderr
@@ -105,7 +128,8 @@ def test_real_ped2_is_green(real_data: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.realdata
 def test_datasets_of_labels_alone(real_data: Path) -> None:
-    """What is there, what is missing, where it was looked for; one line for many clips; exit code 1."""
+    """What is there, what is missing, where it was looked for; one line for many clips; exit code
+    1."""
     result = verify("avenue,shanghaitech", "--data", real_data)
     assert result.exit_code == 1
     for line in (
@@ -119,16 +143,28 @@ def test_datasets_of_labels_alone(real_data: Path) -> None:
         "  labels frame (default): 17,326 of 40,791 frames anomalous",
     ):
         assert line in result.stdout.splitlines()
-    assert "only labels (mat, pixel) of 21 test clips; looked in testing_videos (videos)" in result.stdout
+    assert (
+        "only labels (mat, pixel) of 21 test clips; looked in testing_videos (videos)"
+        in result.stdout
+    )
 
 
 @pytest.mark.realdata
 def test_official_tree_of_two_clips(real_data: Path, tmp_path: Path) -> None:
-    """The official layout, stray files and all: what is there is right, and what is not is named."""
+    """The official layout, stray files and all: what is there is right, and what is not is
+    named."""
     tool = real_data.parent / "tools" / "make_official_ped2.py"
     if not tool.is_file():
         pytest.skip(f"{tool} is not there")
-    command = [sys.executable, str(tool), str(tmp_path), "--clips", "2", "--source", str(real_data / "ped2")]
+    command = [
+        sys.executable,
+        str(tool),
+        str(tmp_path),
+        "--clips",
+        "2",
+        "--source",
+        str(real_data / "ped2"),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     result = verify("ped2", "--data", tmp_path)
     assert result.exit_code == 1

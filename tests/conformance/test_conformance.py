@@ -1,4 +1,5 @@
-"""What every method owes, for every registered method; and that the checks catch those who do not."""
+"""What every method owes, for every registered method; and that the checks catch those who do
+not."""
 
 import itertools
 import subprocess
@@ -10,9 +11,19 @@ import pytest
 
 from bench import Creator, Frames, Method, NetworkMethod, Window, parameter
 from bench.plugins.registry import load
-from bench.testing import CHECKS, CheckFailed, draws_what_it_promises, parametrize_with_checks, run_check
+from bench.testing import (
+    CHECKS,
+    CheckFailed,
+    draws_what_it_promises,
+    parametrize_with_checks,
+    run_check,
+)
 
-REGISTERED = [cls for _, cls in sorted(load().methods.items()) if not cls.needs_parameters and not cls.published_only]
+REGISTERED = [
+    cls
+    for _, cls in sorted(load().methods.items())
+    if not cls.needs_parameters and not cls.published_only
+]
 
 
 @parametrize_with_checks(REGISTERED)
@@ -34,7 +45,10 @@ class White(Creator):
 
     def draw(self, clip, start, generator):
         frames = clip.frames[start : start + 4]
-        return {"content": self.to_range(np.full_like(frames, 255)), "mask": np.ones((1, *frames.shape), np.float32)}
+        return {
+            "content": self.to_range(np.full_like(frames, 255)),
+            "mask": np.ones((1, *frames.shape), np.float32),
+        }
 
 
 class Wide(White):
@@ -183,7 +197,9 @@ class Rising(NetworkMethod):
         """A step against the gradient."""
         import torch
 
-        return torch.optim.SGD(network.parameters(), lr=-self.parameters.learning_rate, maximize=True)
+        return torch.optim.SGD(
+            network.parameters(), lr=-self.parameters.learning_rate, maximize=True
+        )
 
     def loss(self, network, batch, context):
         """Return the distance to the mean of each frame."""
@@ -200,7 +216,11 @@ class Rising(NetworkMethod):
     [
         (Rising, "its_loss_falls", r"the loss of the epochs is .*: it does not fall"),
         (TooFew, "scores_what_it_claims", "returned 39 scores for 40 frames"),
-        (Unseeded, "same_under_the_same_seed", "fitted again with the same seed: the score of frame"),
+        (
+            Unseeded,
+            "same_under_the_same_seed",
+            "fitted again with the same seed: the score of frame",
+        ),
         (Forgetful, "same_after_save_and_load", "after save and load: the score of frame 0"),
         (Remembers, "same_in_any_order", "clips in another order"),
         (Changes, "leaves_its_inputs_alone", "changed the frames of a clip"),
@@ -253,13 +273,22 @@ def bench_methods():
 
 
 @pytest.mark.parametrize(
-    ("cut", "code", "text"), [("", 0, "all checks passed"), ("[1:]", 1, "FAILED: mine, clip 01: score() returned 39 scores for 40 frames")]
+    ("cut", "code", "text"),
+    [
+        ("", 0, "all checks passed"),
+        ("[1:]", 1, "FAILED: mine, clip 01: score() returned 39 scores for 40 frames"),
+    ],
 )
 def test_check_command_on_a_file(tmp_path, cut, code, text):
     """`bench check FILE` prints a line a check and ends with 1 where one failed."""
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN.replace("{cut}", cut))
-    done = subprocess.run([sys.executable, "-m", "bench", "check", str(file)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "check", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == code, done.stderr
     assert text in done.stdout
     assert "mine: says what it is ... ok" in done.stdout
@@ -269,7 +298,12 @@ def test_check_command_on_a_broken_file(tmp_path):
     """A file that cannot be loaded is an error with its reason, not a traceback."""
     file = tmp_path / "mine.py"
     file.write_text("import no_such_module\n")
-    done = subprocess.run([sys.executable, "-m", "bench", "check", str(file)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "check", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2
     assert "no_such_module" in done.stderr
     assert "Traceback" not in done.stderr

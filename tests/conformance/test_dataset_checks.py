@@ -12,9 +12,15 @@ from click.testing import CliRunner
 from bench import Clip, Dataset, ImageFiles
 from bench.cli.check import command
 from bench.plugins.registry import load
-from bench.testing import DATASET_CHECKS, CheckFailed, clips_are_in_order, frames_can_be_read, labels_fit
+from bench.testing import (
+    DATASET_CHECKS,
+    CheckFailed,
+    clips_are_in_order,
+    frames_can_be_read,
+    labels_fit,
+)
 
-TOYS = Path(__file__).parents[1] / "running" / "toys.py"
+TOYS = Path(__file__).parents[1] / "toys.py"
 
 
 class Small(Dataset):
@@ -27,10 +33,14 @@ class Small(Dataset):
         self.root = roots[0]
         for clip, length in self.lengths.items():
             for frame in range(length):
-                cv2.imwrite(str(self.root / f"{clip}-{frame}.png"), np.full((8, 8), frame, np.uint8))
+                cv2.imwrite(
+                    str(self.root / f"{clip}-{frame}.png"), np.full((8, 8), frame, np.uint8)
+                )
 
     def clips(self, part):
-        found = [Clip(clip, "test", self.source(clip), length) for clip, length in self.lengths.items()]
+        found = [
+            Clip(clip, "test", self.source(clip), length) for clip, length in self.lengths.items()
+        ]
         return found if part == "test" else []
 
     def source(self, clip):
@@ -58,7 +68,9 @@ def test_a_dataset_as_it_should_be_passes(small):
 
 
 def change(**functions):
-    return lambda dataset: [setattr(dataset, name, function) for name, function in functions.items()]
+    return lambda dataset: [
+        setattr(dataset, name, function) for name, function in functions.items()
+    ]
 
 
 def clips_of(dataset, *change):
@@ -69,16 +81,36 @@ def clips_of(dataset, *change):
 
 
 MISTAKES = {
-    "ids must be sorted, each once; they are 02, 01": (clips_are_in_order, lambda dataset: clips_of(dataset, lambda clips: clips[::-1])),
-    "ids must be sorted, each once; they are 01, 01": (clips_are_in_order, lambda dataset: clips_of(dataset, lambda clips: clips[:1] * 2)),
+    "ids must be sorted, each once; they are 02, 01": (
+        clips_are_in_order,
+        lambda dataset: clips_of(dataset, lambda clips: clips[::-1]),
+    ),
+    "ids must be sorted, each once; they are 01, 01": (
+        clips_are_in_order,
+        lambda dataset: clips_of(dataset, lambda clips: clips[:1] * 2),
+    ),
     "02 say that they belong to another part": (
         clips_are_in_order,
-        lambda dataset: clips_of(dataset, lambda clips: [clips[0], replace(clips[1], part="train")]),
+        lambda dataset: clips_of(
+            dataset, lambda clips: [clips[0], replace(clips[1], part="train")]
+        ),
     ),
-    "clips('test') is empty": (clips_are_in_order, lambda dataset: clips_of(dataset, lambda clips: [])),
-    "must be 0 or 1; here are [0, 255]": (labels_fit, change(labels=lambda clip, label_set=None: np.array([0, 255] * 3))),
-    "clip 01 has 6 frames, its labels 'frame' have 5": (labels_fit, change(labels=lambda clip, label_set=None: np.array([0, 1, 0, 1, 0]))),
-    "0 of 10 frames are anomalous": (labels_fit, change(labels=lambda clip, label_set=None: np.zeros(clip.length))),
+    "clips('test') is empty": (
+        clips_are_in_order,
+        lambda dataset: clips_of(dataset, lambda clips: []),
+    ),
+    "must be 0 or 1; here are [0, 255]": (
+        labels_fit,
+        change(labels=lambda clip, label_set=None: np.array([0, 255] * 3)),
+    ),
+    "clip 01 has 6 frames, its labels 'frame' have 5": (
+        labels_fit,
+        change(labels=lambda clip, label_set=None: np.array([0, 1, 0, 1, 0])),
+    ),
+    "0 of 10 frames are anomalous": (
+        labels_fit,
+        change(labels=lambda clip, label_set=None: np.zeros(clip.length)),
+    ),
     "01-3.png is 8x9, but frame 0 is 8x8": (
         frames_can_be_read,
         lambda dataset: cv2.imwrite(str(dataset.root / "01-3.png"), np.zeros((9, 8), np.uint8)),
@@ -102,6 +134,12 @@ def test_mistakes_are_caught(small, text):
 def test_command_checks_a_dataset_where_it_lies(tmp_path, monkeypatch):
     """By name and by file; one that is not there is skipped with the reason."""
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(command, ["toy", "ped2", "--plugin", str(TOYS), "--data", str(tmp_path)])
-    assert done.exit_code == 0 and "toy: labels fit ... ok" in done.output and "toy: frames can be read ... ok" in done.output
+    done = CliRunner().invoke(
+        command, ["toy", "ped2", "--plugin", str(TOYS), "--data", str(tmp_path)]
+    )
+    assert (
+        done.exit_code == 0
+        and "toy: labels fit ... ok" in done.output
+        and "toy: frames can be read ... ok" in done.output
+    )
     assert "ped2: skipped, since its data is not there: ped2: not found" in done.output

@@ -1,4 +1,5 @@
-"""The demo datasets: rendered once for this file, read by the ordinary loaders, and as hard as they are meant to be."""
+"""The demo datasets: rendered once for this file, read by the ordinary loaders, and as hard as they
+are meant to be."""
 
 import hashlib
 import threading
@@ -16,13 +17,15 @@ from sklearn.metrics import roc_auc_score
 
 from bench import DataError, Dataset, ImageFiles, VideoFile, read_frames
 from bench.cli.main import bench
+from bench.frames.verification import findings_of
 
 DEMO = [DemoPed2, DemoAvenue, DemoShanghaiTech]
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder that `own_cache` sets for each test, for fixtures of the module, which come before it."""
+    """The folder that `own_cache` sets for each test, for fixtures of the module, which come before
+    it."""
     folder = tmp_path_factory.getbasetemp() / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(folder))
@@ -39,13 +42,22 @@ def dataset(request: pytest.FixtureRequest, cache: Path) -> Dataset:
 def small(dataset: Dataset, part: str) -> list[np.ndarray]:
     """Each clip as gray frames of 32x32 in 0..1, one a row."""
     return [
-        np.array([cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).ravel() / 255.0 for frame in read_frames(clip, channels=1)])
+        np.array(
+            [
+                cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).ravel() / 255.0
+                for frame in read_frames(clip, channels=1)
+            ]
+        )
         for clip in dataset.clips(part)  # type: ignore[arg-type]
     ]
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_sizes(dataset: Dataset) -> None:
@@ -57,7 +69,9 @@ def test_sizes(dataset: Dataset) -> None:
     assert sum(frames < 16 for frames in test) == 1
     frame = next(read_frames(dataset.clips("test")[0], channels=3))
     assert frame.shape == (160, 240, 3)
-    assert (dataset.name != "demo-ped2") == bool(np.ptp(frame.astype(int), axis=2).max() > 30)  # colour, but for Ped2
+    assert (dataset.name != "demo-ped2") == bool(
+        np.ptp(frame.astype(int), axis=2).max() > 30
+    )  # colour, but for Ped2
 
 
 def test_layout_is_the_official_one(dataset: Dataset) -> None:
@@ -67,7 +81,9 @@ def test_layout_is_the_official_one(dataset: Dataset) -> None:
     else:
         kinds = (VideoFile, VideoFile if isinstance(dataset, DemoAvenue) else ImageFiles)
     assert tuple(type(source) for source in sources.values()) == kinds
-    assert dataset.available_label_sets() == (("pixel",) if isinstance(dataset, DemoAvenue) else ("frame",))
+    assert dataset.available_label_sets() == (
+        ("pixel",) if isinstance(dataset, DemoAvenue) else ("frame",)
+    )
     scenes = {clip.scene for clip in dataset.clips("train")}
     assert scenes == ({"01", "02", "03"} if isinstance(dataset, DemoShanghaiTech) else {""})
 
@@ -84,7 +100,8 @@ def test_labels_are_the_frames_with_a_mask(dataset: Dataset) -> None:
 
 
 def test_masks_lie_on_what_changes(dataset: Dataset) -> None:
-    """What is masked differs from the median of the clip much more than the rest does; a thrower, who stands still, least."""
+    """What is masked differs from the median of the clip much more than the rest does; a thrower,
+    who stands still, least."""
     for clip in dataset.clips("test"):
         masks = dataset.pixel_masks(clip)
         frames = np.stack(list(read_frames(clip, channels=1))).astype(np.float64)
@@ -96,7 +113,8 @@ def test_masks_lie_on_what_changes(dataset: Dataset) -> None:
 
 
 def test_people_stand_out_from_the_background(dataset: Dataset) -> None:
-    """In nearly all training frames at least 1 % of the pixels differ from the clip's median by five deviations of the noise."""
+    """In nearly all training frames at least 1 % of the pixels differ from the clip's median by
+    five deviations of the noise."""
     for clip in dataset.clips("train"):
         frames = np.stack(list(read_frames(clip, channels=1))).astype(np.float64)
         people = (np.abs(frames - np.median(frames, axis=0)) > 15).mean(axis=(1, 2))
@@ -121,7 +139,7 @@ def test_principal_components_find_some_of_it(dataset: Dataset) -> None:
 
 
 def test_verify_is_green(dataset: Dataset) -> None:
-    assert [finding for finding in dataset.verify() if not finding.ok] == []
+    assert [finding for finding in findings_of(dataset) if not finding.ok] == []
     assert dataset.share() == 1.0
 
 
@@ -145,8 +163,12 @@ TINY = ClipPlan(Scene("tiles", seed=1), 3, seed=2, walkers=2, events=(Event("bic
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(write, "PED2", {"Train": {"001": TINY}, "Test": {"001": TINY}})
-    monkeypatch.setattr(write, "AVENUE", {"training_videos": {"01": TINY}, "testing_videos": {"01": TINY}})
-    monkeypatch.setattr(write, "SHANGHAITECH", {"training": {"01_001": TINY}, "testing": {"01_0014": TINY}})
+    monkeypatch.setattr(
+        write, "AVENUE", {"training_videos": {"01": TINY}, "testing_videos": {"01": TINY}}
+    )
+    monkeypatch.setattr(
+        write, "SHANGHAITECH", {"training": {"01_001": TINY}, "testing": {"01_0014": TINY}}
+    )
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
@@ -161,7 +183,9 @@ def test_the_same_files_every_time(tiny: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", ["bicycle", "cart", "runner", "throw"])
 def test_every_anomaly_is_seen_and_masked(kind: str) -> None:
     def clip(*events: Event) -> tuple[np.ndarray, np.ndarray]:
-        return render_clip(ClipPlan(Scene("bricks", seed=1, posts=()), 2, seed=3, walkers=0, events=events))
+        return render_clip(
+            ClipPlan(Scene("bricks", seed=1, posts=()), 2, seed=3, walkers=0, events=events)
+        )
 
     frames, masks = clip(Event(kind, 0, 10.0))  # type: ignore[arg-type]
     empty, nothing = clip()
@@ -199,10 +223,14 @@ def test_what_a_killed_process_left_is_rendered_anew(tiny: Path) -> None:
     assert not left.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"demo dataset cannot be rendered in .*file.*set BENCH_CACHE"):
+    with pytest.raises(
+        DataError, match=r"demo dataset cannot be rendered in .*file.*set BENCH_CACHE"
+    ):
         DemoAvenue().locate([])
 
 

@@ -43,7 +43,9 @@ def write_v73(path: Path, name: str, cells: list[np.ndarray]) -> Path:
     with h5py.File(path, "w", userblock_size=512) as file:
         references = np.empty((len(cells), 1), dtype=h5py.ref_dtype)
         for index, cell in enumerate(cells):
-            stored = file.create_dataset(f"#refs#/{index}", data=np.array([0, 0], np.uint64) if cell.size == 0 else cell.T)
+            stored = file.create_dataset(
+                f"#refs#/{index}", data=np.array([0, 0], np.uint64) if cell.size == 0 else cell.T
+            )
             if cell.size == 0:
                 stored.attrs["MATLAB_empty"] = np.uint8(1)
             references[index, 0] = stored.ref
@@ -53,7 +55,8 @@ def write_v73(path: Path, name: str, cells: list[np.ndarray]) -> Path:
     return path
 
 
-# --------------------------------------------------------------------------------------------------------- Matlab scripts
+# ---------------------------------------------------------------------------------------------------------
+# Matlab scripts
 
 
 def test_m_script_with_several_ranges_in_a_clip(tmp_path: Path) -> None:
@@ -76,7 +79,12 @@ def test_m_script_with_several_ranges_in_a_clip(tmp_path: Path) -> None:
 def test_official_ped1_script(real_data: Path) -> None:
     """Clips 5, 6, 29 and 32 of Ped1 have two ranges; 4,045 frames of 7,200 are anomalous."""
     clips = read_m_ranges(real_data / "ped1" / "Test" / "UCSDped1.m")
-    assert [number for number, clip in enumerate(clips, start=1) if len(clip) == 2] == [5, 6, 29, 32]
+    assert [number for number, clip in enumerate(clips, start=1) if len(clip) == 2] == [
+        5,
+        6,
+        29,
+        32,
+    ]
     assert sum(int(ranges_to_labels(clip, 200, "x").sum()) for clip in clips) == 4045
 
 
@@ -98,20 +106,34 @@ def test_official_ped1_script(real_data: Path) -> None:
 )
 def test_m_script_line_that_is_no_range(line: str, tmp_path: Path) -> None:
     """What is not a list of ranges is refused with file and line, and never evaluated."""
-    path = written(tmp_path / "UCSDped2.m", f"TestVideoFile = {{}};\nTestVideoFile{{end+1}}.gt_frame = [1:2];\n{line}\n")
+    path = written(
+        tmp_path / "UCSDped2.m",
+        f"TestVideoFile = {{}};\nTestVideoFile{{end+1}}.gt_frame = [1:2];\n{line}\n",
+    )
     with pytest.raises(DataError, match=r"UCSDped2\.m, line 3: .* (range|ranges)"):
         read_m_ranges(path)
 
 
 @given(
     st.lists(
-        st.lists(st.tuples(st.integers(1, 500), st.integers(0, 500)).map(lambda pair: (pair[0], pair[0] + pair[1])), max_size=4), min_size=1
+        st.lists(
+            st.tuples(st.integers(1, 500), st.integers(0, 500)).map(
+                lambda pair: (pair[0], pair[0] + pair[1])
+            ),
+            max_size=4,
+        ),
+        min_size=1,
     ),
     st.sampled_from([", ", ",", " ", "  "]),
 )
-def test_m_script_gives_back_what_was_written(clips: list[list[tuple[int, int]]], between: str) -> None:
+def test_m_script_gives_back_what_was_written(
+    clips: list[list[tuple[int, int]]], between: str
+) -> None:
     """Any ranges, written as Matlab writes them, are read back."""
-    lines = [f"TestVideoFile{{end+1}}.gt_frame = [{between.join(f'{a}:{b}' for a, b in clip)}];" for clip in clips]
+    lines = [
+        f"TestVideoFile{{end+1}}.gt_frame = [{between.join(f'{a}:{b}' for a, b in clip)}];"
+        for clip in clips
+    ]
     found = parse_m_ranges("TestVideoFile = {};\n" + "\n".join(lines), "x.m")
     assert [[tuple(pair) for pair in clip.tolist()] for clip in found] == clips
 
@@ -131,9 +153,14 @@ def test_range_beyond_its_clip() -> None:
         ranges_to_labels(np.array([[61, 180]]), 179, "the labels")
 
 
-# ----------------------------------------------------------------------------------------------------------- Matlab files
+# -----------------------------------------------------------------------------------------------------------
+# Matlab files
 
-CELLS = [np.array([[180], [255]], np.uint8), np.array([[3, 300], [5, 301]], np.uint16), np.zeros((0, 0))]
+CELLS = [
+    np.array([[180], [255]], np.uint8),
+    np.array([[3, 300], [5, 301]], np.uint16),
+    np.zeros((0, 0)),
+]
 RANGES = [[[180, 255]], [[3, 5], [300, 301]], []]
 
 
@@ -157,9 +184,17 @@ def test_mat_of_version_7_3(tmp_path: Path) -> None:
 
 def test_mat_with_stacked_and_with_squeezed_cells(tmp_path: Path) -> None:
     """One range a clip, stacked to (clips, 2) or squeezed to (2,), is understood."""
-    scipy.io.savemat(tmp_path / "stacked.mat", {"gt": np.array([[61, 180], [95, 180], [1, 146]], np.uint8)})
-    assert [clip.tolist() for clip in read_mat_ranges(tmp_path / "stacked.mat")] == [[[61, 180]], [[95, 180]], [[1, 146]]]
-    scipy.io.savemat(tmp_path / "squeezed.mat", {"gt": cell_array([np.array([61, 180])])}, oned_as="column")
+    scipy.io.savemat(
+        tmp_path / "stacked.mat", {"gt": np.array([[61, 180], [95, 180], [1, 146]], np.uint8)}
+    )
+    assert [clip.tolist() for clip in read_mat_ranges(tmp_path / "stacked.mat")] == [
+        [[61, 180]],
+        [[95, 180]],
+        [[1, 146]],
+    ]
+    scipy.io.savemat(
+        tmp_path / "squeezed.mat", {"gt": cell_array([np.array([61, 180])])}, oned_as="column"
+    )
     assert [clip.tolist() for clip in read_mat_ranges(tmp_path / "squeezed.mat")] == [[[61, 180]]]
 
 
@@ -201,7 +236,8 @@ def test_masks_of_both_versions(tmp_path: Path) -> None:
 
 
 def test_labels_of_masks_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second time they come from the cache; a changed file and a damaged cache are read anew."""
+    """The second time they come from the cache; a changed file and a damaged cache are read
+    anew."""
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     path = written(tmp_path / "1_label.mat", "one")
     answers = iter([[0, 1], [1, 1, 0], [1, 1, 0], [0]])
@@ -219,7 +255,8 @@ def test_labels_of_masks_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert remembered_labels(path, read).tolist() == [0]
 
 
-# ------------------------------------------------------------------------------------------------------ arrays, and pickles
+# ------------------------------------------------------------------------------------------------------
+# arrays, and pickles
 
 
 def test_object_array_is_refused(tmp_path: Path) -> None:
@@ -245,7 +282,9 @@ def test_pickle_under_another_name_is_recognised(protocol: int, tmp_path: Path) 
 
 def test_pointer_empty_and_damaged_files(tmp_path: Path) -> None:
     """A Git LFS pointer, an empty file and one that is cut off are named as such."""
-    pointer = written(tmp_path / "a.npy", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    pointer = written(
+        tmp_path / "a.npy", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"
+    )
     with pytest.raises(DataError, match="Git LFS pointer"):
         read_npy(pointer)
     with pytest.raises(DataError, match="empty"):
@@ -286,7 +325,8 @@ def test_masks_in_npy_have_three_axes(tmp_path: Path) -> None:
         read_npy_masks(tmp_path / "01.npy")
 
 
-# -------------------------------------------------------------------------------------------------------------------- CSV
+# --------------------------------------------------------------------------------------------------------------------
+# CSV
 
 
 def csv_ranges(path: Path, clips: set[str]) -> Mapping[str, list[tuple[int, int, int]]]:
@@ -296,7 +336,8 @@ def csv_ranges(path: Path, clips: set[str]) -> Mapping[str, list[tuple[int, int,
 
 
 def test_csv_counts_from_zero_and_includes_both_ends(tmp_path: Path) -> None:
-    """Lines may come in any order, with blanks and a byte order mark; clips not mentioned are normal."""
+    """Lines may come in any order, with blanks and a byte order mark; clips not mentioned are
+    normal."""
     path = written(tmp_path / "labels.csv", "\ufeffClip, first, last\nb,1,2\n\na,0,0\nb, 4 ,4\n")
     ranges = csv_ranges(path, {"a", "b", "c"})
     assert csv_labels(ranges, "b", 6, path).tolist() == [0, 1, 1, 0, 1, 0]
@@ -324,7 +365,10 @@ def test_csv_line_that_is_wrong(line: str, text: str, tmp_path: Path) -> None:
 
 def test_csv_without_header_or_in_another_encoding(tmp_path: Path) -> None:
     """A file without the header is refused: its first line would be lost."""
-    with pytest.raises(DataError, match=r"line 1: expected the header 'clip,first,last' or 'clip,frame,label', found 'a,0,1'"):
+    with pytest.raises(
+        DataError,
+        match=r"line 1: expected the header 'clip,first,last' or 'clip,frame,label', found 'a,0,1'",
+    ):
         csv_ranges(written(tmp_path / "labels.csv", "a,0,1\n"), {"a"})
     (tmp_path / "latin.csv").write_bytes("clip,first,last\nü,0,1".encode("latin-1"))
     with pytest.raises(DataError, match="UTF-8"):
@@ -334,23 +378,32 @@ def test_csv_without_header_or_in_another_encoding(tmp_path: Path) -> None:
 def test_csv_range_beyond_the_clip(tmp_path: Path) -> None:
     """A range that ends behind the last frame is refused with file, line and both numbers."""
     path = written(tmp_path / "labels.csv", "clip,first,last\na,2,5\n")
-    with pytest.raises(DataError, match=r"line 2: the range ends at frame 5, but clip a has 5 frames"):
+    with pytest.raises(
+        DataError, match=r"line 2: the range ends at frame 5, but clip a has 5 frames"
+    ):
         csv_labels(csv_ranges(path, {"a"}), "a", 5, path)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 19), st.integers(0, 19)), max_size=8))
-def test_csv_agrees_with_plain_slices(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, int]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 19), st.integers(0, 19)), max_size=8)
+)
+def test_csv_agrees_with_plain_slices(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, int]]
+) -> None:
     """Labels are those frames that lie in any of a clip's ranges."""
     rows = [(clip, min(a, b), max(a, b)) for clip, a, b in rows]
     path = tmp_path_factory.mktemp("csv") / "labels.csv"
     path.write_text("clip,first,last\n" + "".join(f"{clip},{a},{b}\n" for clip, a, b in rows))
     ranges = csv_ranges(path, set("abc"))
     for clip in "abc":
-        wanted = [int(any(name == clip and a <= frame <= b for name, a, b in rows)) for frame in range(20)]
+        wanted = [
+            int(any(name == clip and a <= frame <= b for name, a, b in rows)) for frame in range(20)
+        ]
         assert csv_labels(ranges, clip, 20, path).tolist() == wanted
 
 
-# ------------------------------------------------------------------------------------------- found by the suite of bad input
+# ------------------------------------------------------------------------------------------- found
+# by the suite of bad input
 
 
 def test_length_that_a_pickle_claims_is_not_allocated(tmp_path: Path) -> None:
@@ -372,7 +425,9 @@ def test_csv_number_of_thousands_of_digits(tmp_path: Path) -> None:
         csv_ranges(path, {"01"})
 
 
-@pytest.mark.parametrize("content", [b"\x93NUMPY\x01\x00\x0b\x00{'descr': (", b"\x93NUMPY\x01\x00\x05\x00((((\n"])
+@pytest.mark.parametrize(
+    "content", [b"\x93NUMPY\x01\x00\x0b\x00{'descr': (", b"\x93NUMPY\x01\x00\x05\x00((((\n"]
+)
 def test_npy_header_that_no_parser_ends(tmp_path: Path, content: bytes) -> None:
     """numpy raises an error of Python's tokenizer then; the file is named all the same."""
     path = tmp_path / "labels.npy"
@@ -391,7 +446,8 @@ def test_npz_with_a_text_for_labels(tmp_path: Path) -> None:
 
 
 def test_mat_file_that_crashes_its_parser(tmp_path: Path) -> None:
-    """scipy's parser dies of a wrong type of the first field; that costs the file, and the next one is read."""
+    """scipy's parser dies of a wrong type of the first field; that costs the file, and the next one
+    is read."""
     path = tmp_path / "gt.mat"
     scipy.io.savemat(path, {"gt": cell_array([np.array([[5], [9]], np.uint8)])})
     good = path.read_bytes()
@@ -406,7 +462,10 @@ def test_mat_file_that_takes_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     """A reader that does not come back is ended after the time limit, and the next file is read."""
     os.mkfifo(tmp_path / "endless.mat")
     monkeypatch.setattr("bench.datasets.labels.matlab_cells.TIME_LIMIT", 0.2)
-    with pytest.raises(DataError, match=r"endless\.mat is damaged: reading it ended its reader, or took more than 0\.2 s"):
+    with pytest.raises(
+        DataError,
+        match=r"endless\.mat is damaged: reading it ended its reader, or took more than 0\.2 s",
+    ):
         read_cells(tmp_path / "endless.mat", "gt")
     monkeypatch.undo()
     path = write_v73(tmp_path / "gt.mat", "gt", [np.array([[5], [9]])])

@@ -11,6 +11,7 @@ from bench.datasets.folder import Folder
 import bench
 from bench import DataError, ImageFiles, VideoFile
 from bench.frames.fingerprint import dataset_fingerprint
+from bench.frames.verification import findings_of
 
 
 def pictures(folder: Path, numbers: range) -> None:
@@ -29,7 +30,8 @@ def video(path: Path, frames: int) -> None:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A folder with a video to train on, and a video and a folder of pictures, numbered from 100, to test."""
+    """A folder with a video to train on, and a video and a folder of pictures, numbered from 100,
+    to test."""
     folder = tmp_path / "mine"
     video(folder / "train" / "Monday.avi", 6)
     video(folder / "test" / "gate-2.avi", 5)
@@ -48,10 +50,13 @@ def opened(folder: Path, *roots: Path, labels: Path | None = None) -> Folder:
 def test_videos_and_folders_of_pictures_are_clips(mine: Path) -> None:
     """Clips are called as their folders, or as their files without ending."""
     dataset = opened(mine)
-    assert [(clip.id, type(clip.source)) for clip in dataset.clips("test")] == [("gate-2", VideoFile), ("yard_1", ImageFiles)]
+    assert [(clip.id, type(clip.source)) for clip in dataset.clips("test")] == [
+        ("gate-2", VideoFile),
+        ("yard_1", ImageFiles),
+    ]
     assert [clip.id for clip in dataset.clips("train")] == ["Monday"]
     assert [dataset.lacks(need) for need in ("lengths", "frames", "train")] == [None, None, None]
-    assert [(finding.subject, finding.text) for finding in dataset.verify()] == [
+    assert [(finding.subject, finding.text) for finding in findings_of(dataset)] == [
         ("train clip Monday", "6 frames"),
         ("test clip gate-2", "5 frames"),
         ("test clip yard_1", "4 frames"),
@@ -73,25 +78,40 @@ def test_csv_of_abnormal_ranges(mine: Path) -> None:
     (mine / "labels.csv").write_text("clip,first,last\nyard_1,1,2\n")
     dataset = opened(mine)
     assert dataset.available_label_sets() == ("frame",)
-    assert [dataset.labels(clip).tolist() for clip in dataset.clips("test")] == [[0] * 5, [0, 1, 1, 0]]
+    assert [dataset.labels(clip).tolist() for clip in dataset.clips("test")] == [
+        [0] * 5,
+        [0, 1, 1, 0],
+    ]
     (mine / "other.csv").write_text("clip,first,last\ngate-2,4,4\n")
     for other in (Path("other.csv"), mine / "other.csv"):
         named = opened(mine, labels=other)
-        assert [named.labels(clip).tolist() for clip in named.clips("test")] == [[0, 0, 0, 0, 1], [0] * 4]
+        assert [named.labels(clip).tolist() for clip in named.clips("test")] == [
+            [0, 0, 0, 0, 1],
+            [0] * 4,
+        ]
 
 
 def test_without_a_csv_there_are_no_labels(mine: Path) -> None:
     """Then there is no label set, and the text says what to write."""
     dataset = opened(mine)
     assert dataset.available_label_sets() == ()
-    with pytest.raises(DataError, match=r"write .*labels\.csv with the header clip,first,last .* counted from 0, both ends included"):
+    with pytest.raises(
+        DataError,
+        match=r"write .*labels\.csv with the header clip,first,last .* counted from 0, both ends included",
+    ):
         dataset.labels(dataset.clips("test")[0])
     with pytest.raises(DataError, match=r"labels='gone\.csv' is not there"):
         opened(mine, labels=Path("gone.csv")).available_label_sets()
-    assert [finding.subject for finding in opened(mine, labels=Path("gone.csv")).verify() if not finding.ok] == ["labels"]
+    assert [
+        finding.subject
+        for finding in findings_of(opened(mine, labels=Path("gone.csv")))
+        if not finding.ok
+    ] == ["labels"]
 
 
-def test_fingerprint_counts_the_ranges_and_decodes_nothing(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_counts_the_ranges_and_decodes_nothing(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Other ranges are another dataset; no video is decoded to know that."""
     monkeypatch.setattr(folder, "count_frames", lambda clip: pytest.fail("decoded"))
     found = set()
@@ -115,10 +135,12 @@ def test_csv_that_does_not_fit(line: str, text: str, mine: Path) -> None:
     dataset = opened(mine)
     with pytest.raises(DataError, match=text):
         dataset.labels(dataset.clips("test")[0])
-    assert not all(finding.ok for finding in dataset.verify())
+    assert not all(finding.ok for finding in findings_of(dataset))
 
 
-@pytest.mark.parametrize("name", ["my clip", "gärten", "入口 2", "a & b (copy)", "50%_#1~^{x}'", "file", "a" * 196])
+@pytest.mark.parametrize(
+    "name", ["my clip", "gärten", "入口 2", "a & b (copy)", "50%_#1~^{x}'", "file", "a" * 196]
+)
 def test_names_may_have_blanks_and_any_letters(name: str, mine: Path) -> None:
     """What people call their videos; only what has a meaning elsewhere is refused."""
     video(mine / "train" / f"{name}.avi", 1)
@@ -149,7 +171,8 @@ def test_name_that_cannot_be_a_key(name: str, text: str, mine: Path) -> None:
 
 
 def test_names_are_compared_in_one_normal_form(mine: Path) -> None:
-    """A folder unpacked from a Mac has 'a' and two dots where labels have one 'ä'; two such names are one clip."""
+    """A folder unpacked from a Mac has 'a' and two dots where labels have one 'ä'; two such names
+    are one clip."""
     composed, decomposed = "G\u00e4rten", "Ga\u0308rten"
     video(mine / "test" / f"{decomposed}.avi", 2)
     (mine / "labels.csv").write_text(f"clip,first,last\n{composed},1,1\n", encoding="utf-8")
@@ -169,7 +192,8 @@ def test_two_clips_of_one_name(mine: Path) -> None:
 
 
 def test_folder_that_is_none(tmp_path: Path, mine: Path) -> None:
-    """A path that is not there, a folder without parts, pictures without clip folders: each says what to do."""
+    """A path that is not there, a folder without parts, pictures without clip folders: each says
+    what to do."""
     with pytest.raises(DataError, match="no folder 'gone'; looked for"):
         opened(Path("gone"), tmp_path)
     with pytest.raises(DataError, match=r"has neither train/ nor test/ in it\. DIR/train"):
@@ -187,7 +211,8 @@ def test_gap_is_refused_here_too(mine: Path) -> None:
 
 
 def test_the_number_does_not_depend_on_how_pictures_are_named(tmp_path: Path) -> None:
-    """One picture a second across a full minute, abnormal at first: by the last number alone the order would be another, and the AUC 39."""
+    """One picture a second across a full minute, abnormal at first: by the last number alone the
+    order would be another, and the AUC 39."""
     for naming in ("time", "number"):
         for part in ("train", "test"):
             rng = np.random.default_rng(0)
@@ -199,10 +224,21 @@ def test_the_number_does_not_depend_on_how_pictures_are_named(tmp_path: Path) ->
                 if part == "test" and index < 10:
                     picture = rng.integers(0, 255, picture.shape).astype(np.uint8)
                 minute, second = divmod(30 + index, 60)
-                name = f"2024-01-01_12-{minute:02d}-{second:02d}" if naming == "time" else f"{index:04d}"
+                name = (
+                    f"2024-01-01_12-{minute:02d}-{second:02d}"
+                    if naming == "time"
+                    else f"{index:04d}"
+                )
                 cv2.imwrite(str(folder / f"{name}.png"), picture)
         (tmp_path / naming / "labels.csv").write_text("clip,first,last\na,0,9\n")
     datasets = [f'folder[path="{tmp_path / naming}"]' for naming in ("time", "number")]
-    run = bench.run("frame-difference", ",".join(datasets), protocol="raw", profile="smoke", threads=1, out=tmp_path / "run")
+    run = bench.run(
+        "frame-difference",
+        ",".join(datasets),
+        protocol="raw",
+        profile="smoke",
+        threads=1,
+        out=tmp_path / "run",
+    )
     raw = run.results[(run.results["protocol"] == "raw") & (run.results["metric"] == "auc")]
     assert [round(100 * float(value), 2) for value in raw["value"]] == [98.0, 98.0]

@@ -1,4 +1,5 @@
-"""Labels of one's own footage: every form gives the same labels, and what is wrong is told with what is read."""
+"""Labels of one's own footage: every form gives the same labels, and what is wrong is told with
+what is read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from bench.datasets.folder import Folder
 
 from bench import DataError
 from bench.frames.fingerprint import dataset_fingerprint
+from bench.frames.verification import findings_of
 
 LABELS = {"01": (np.arange(20) > 11).astype(np.uint8), "gate 2": np.zeros(18, np.uint8)}
 
@@ -40,7 +42,11 @@ def ranges(path: Path, sign: str = ",") -> None:
 
 
 def frame_by_frame(path: Path) -> None:
-    lines = [f"{clip},{frame},{label}" for clip, labels in LABELS.items() for frame, label in enumerate(labels)]
+    lines = [
+        f"{clip},{frame},{label}"
+        for clip, labels in LABELS.items()
+        for frame, label in enumerate(labels)
+    ]
     path.write_text("\n".join(["Clip,Frame,Label", *reversed(lines)]))
 
 
@@ -75,13 +81,16 @@ FORMS: list[tuple[str, Callable[[Path], None]]] = [
 
 
 @pytest.mark.parametrize(("name", "write"), FORMS)
-def test_every_form_gives_the_same_labels(station: Path, tmp_path: Path, name: str, write: Callable[[Path], None]) -> None:
-    """In the folder, whatever the case of the name; and named by the parameter, whatever the name."""
+def test_every_form_gives_the_same_labels(
+    station: Path, tmp_path: Path, name: str, write: Callable[[Path], None]
+) -> None:
+    """In the folder, whatever the case of the name; and named by the parameter, whatever the
+    name."""
     write(station / name)
     dataset = opened(station)
     expected = {clip: labels.tolist() for clip, labels in LABELS.items()}
     assert dataset.available_label_sets() == ("frame",) and labels_of(dataset) == expected
-    assert all(finding.ok for finding in dataset.verify()) and dataset.passed_over() == []
+    assert all(finding.ok for finding in findings_of(dataset)) and dataset.passed_over() == []
     other = tmp_path / f"mine{Path(name).suffix}"
     (station / name).rename(other)
     assert opened(station).available_label_sets() == ()
@@ -94,11 +103,19 @@ def test_label_sets_in_the_folder_labels(station: Path, ending: str) -> None:
     """labels/NAME is the label set NAME, as for published datasets; 'frame' is the first."""
     (station / "labels").mkdir()
     for name in ("a", "frame"):
-        {".npz": by_clip, ".npy": row, ".csv": frame_by_frame}[ending](station / "labels" / f"{name}{ending}")
-    np.savez(station / "labels" / "later.npz", **{clip: 1 - labels for clip, labels in LABELS.items()})
+        {".npz": by_clip, ".npy": row, ".csv": frame_by_frame}[ending](
+            station / "labels" / f"{name}{ending}"
+        )
+    np.savez(
+        station / "labels" / "later.npz", **{clip: 1 - labels for clip, labels in LABELS.items()}
+    )
     dataset = opened(station)
     assert dataset.available_label_sets() == ("frame", "a", "later")
-    assert labels_of(dataset) == labels_of(dataset, "a") == {clip: labels.tolist() for clip, labels in LABELS.items()}
+    assert (
+        labels_of(dataset)
+        == labels_of(dataset, "a")
+        == {clip: labels.tolist() for clip, labels in LABELS.items()}
+    )
     assert labels_of(dataset, "later")["01"] == (1 - LABELS["01"]).tolist()
     with pytest.raises(DataError, match="no labels 'b'; there are 'frame', 'a', 'later'"):
         labels_of(dataset, "b")
@@ -111,10 +128,15 @@ def test_two_files_of_one_label_set_must_agree(station: Path) -> None:
     ranges(station / "Labels.csv")
     assert labels_of(opened(station))["01"] == LABELS["01"].tolist()
     (station / "Labels.csv").write_text("clip,first,last\n01,12,18\n")
-    with pytest.raises(DataError, match=r"Labels\.csv and .*frame\.npz differ in clip 01; move one away, or name one"):
+    with pytest.raises(
+        DataError,
+        match=r"Labels\.csv and .*frame\.npz differ in clip 01; move one away, or name one",
+    ):
         labels_of(opened(station))
-    assert not all(finding.ok for finding in opened(station).verify())
-    assert labels_of(opened(station, labels=Path("labels/frame.npz")))["01"] == LABELS["01"].tolist()
+    assert not all(finding.ok for finding in findings_of(opened(station)))
+    assert (
+        labels_of(opened(station, labels=Path("labels/frame.npz")))["01"] == LABELS["01"].tolist()
+    )
 
 
 def test_fingerprint_counts_the_labels_whatever_the_form(station: Path) -> None:
@@ -128,7 +150,9 @@ def test_fingerprint_counts_the_labels_whatever_the_form(station: Path) -> None:
 def arrays(**changed: np.ndarray | None) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         new = {key.replace("_", " "): array for key, array in changed.items()}
-        np.savez(path, **{clip: array for clip, array in {**LABELS, **new}.items() if array is not None})
+        np.savez(
+            path, **{clip: array for clip, array in {**LABELS, **new}.items() if array is not None}
+        )
 
     return write
 
@@ -167,13 +191,15 @@ def text(content: str) -> Callable[[Path], None]:
         ("labels.csv", text(""), r"is empty"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused(station: Path, name: str, write: Callable[[Path], object], said: str) -> None:
+def test_what_does_not_fit_is_refused(
+    station: Path, name: str, write: Callable[[Path], object], said: str
+) -> None:
     """With the file, the place in it, and what is read."""
     write(station / name)
     dataset = opened(station)
     with pytest.raises(DataError, match=said):
         labels_of(dataset)
-    assert not all(finding.ok for finding in dataset.verify())
+    assert not all(finding.ok for finding in findings_of(dataset))
 
 
 def test_a_row_is_refused_where_the_order_of_the_clips_is_in_doubt(station: Path) -> None:
@@ -181,7 +207,10 @@ def test_a_row_is_refused_where_the_order_of_the_clips_is_in_doubt(station: Path
     (station / "test" / "01").rename(station / "test" / "clip 10")
     (station / "test" / "gate 2").rename(station / "test" / "clip 2")
     row(station / "labels.npy")
-    with pytest.raises(DataError, match=r"the order of the clips is in doubt: 'clip 2' or 'clip 10' may come first; write an \.npz"):
+    with pytest.raises(
+        DataError,
+        match=r"the order of the clips is in doubt: 'clip 2' or 'clip 10' may come first; write an \.npz",
+    ):
         labels_of(opened(station))
 
 
@@ -193,7 +222,7 @@ def test_files_beside_that_are_no_labels_are_named(station: Path) -> None:
     dataset = opened(station)
     assert dataset.available_label_sets() == ()
     found = {one.path.name: one.reason for one in dataset.passed_over()}
-    assert found["gt.mat"].startswith("no labels: what is read is a CSV") and found["ground_truth.npy"].startswith(
-        "beside train/ and test/"
-    )
+    assert found["gt.mat"].startswith("no labels: what is read is a CSV") and found[
+        "ground_truth.npy"
+    ].startswith("beside train/ and test/")
     assert not any(one.may_hold_frames for one in dataset.passed_over())

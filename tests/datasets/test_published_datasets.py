@@ -1,4 +1,5 @@
-"""The published datasets in their layouts, on trees that each test writes: pictures of 16x12 pixels, clips of a few frames."""
+"""The published datasets in their layouts, on trees that each test writes: pictures of 16x12
+pixels, clips of a few frames."""
 
 import os
 import pickle
@@ -17,7 +18,8 @@ from bench.datasets.shanghaitech import ShanghaiTech
 from bench.datasets.ucsd import Ped1, Ped2
 
 from bench import Clip, DataError, Dataset, ImageFiles, VideoFile, read_frames
-from bench.dataset import checked_labels
+from bench.contracts.dataset import checked_labels
+from bench.frames.verification import findings_of
 
 SIZE = (12, 16)
 
@@ -34,7 +36,10 @@ class TinyAvenue(Avenue):
 
 
 class TinyShanghaiTech(ShanghaiTech):
-    expected = {"train": {"01_001": 0, "02_001": 0, "13_001": 0}, "test": {"01_0014": 5, "02_0128": 4}}
+    expected = {
+        "train": {"01_001": 0, "02_001": 0, "13_001": 0},
+        "test": {"01_0014": 5, "02_0128": 4},
+    }
     expected_anomalous = {"frame": {"01_0014": 2, "02_0128": 3}}
 
 
@@ -98,8 +103,15 @@ def official_ped2(folder: Path) -> Path:
 def repackaged_ped2(folder: Path, names: str = "{:03d}.jpg", start: int = 0) -> Path:
     for part, lengths in (("training", (4, 3)), ("testing", (5, 6))):
         for number, length in enumerate(lengths, start=1):
-            pictures(folder / part / "frames" / f"{number:02d}", [names.format(index) for index in range(start, start + length)])
-    mat(folder / "ped2.mat", "gt", [np.array([[3], [5]], np.uint8), np.array([[1, 6], [1, 6]], np.uint8)])
+            pictures(
+                folder / part / "frames" / f"{number:02d}",
+                [names.format(index) for index in range(start, start + length)],
+            )
+    mat(
+        folder / "ped2.mat",
+        "gt",
+        [np.array([[3], [5]], np.uint8), np.array([[1, 6], [1, 6]], np.uint8)],
+    )
     return folder
 
 
@@ -113,17 +125,22 @@ def assert_is_tiny_ped2(dataset: Ped2) -> None:
     assert [(clip.id, clip.length) for clip in dataset.clips("test")] == [("01", 5), ("02", 6)]
     for clip in dataset.clips("test"):
         assert dataset.labels(clip).tolist() == PED2_LABELS[clip.id]
-        assert [int(frame.mean().round() / 20) for frame in read_frames(clip, channels=1)] == list(range(clip.length or 0))
-    wrong = [finding for finding in dataset.verify() if not finding.ok]
+        assert [int(frame.mean().round() / 20) for frame in read_frames(clip, channels=1)] == list(
+            range(clip.length or 0)
+        )
+    wrong = [finding for finding in findings_of(dataset) if not finding.ok]
     assert wrong == []
     assert dataset.share() == 1.0
     assert [dataset.lacks(need) for need in ("lengths", "frames", "train")] == [None, None, None]
 
 
-# ----------------------------------------------------------------------------------------------------------------- finding
+# -----------------------------------------------------------------------------------------------------------------
+# finding
 
 
-@pytest.mark.parametrize("below", ["UCSD_Anomaly_Dataset.v1p2/UCSDped2", "UCSDped2", "a/b/ucsdPED2"])
+@pytest.mark.parametrize(
+    "below", ["UCSD_Anomaly_Dataset.v1p2/UCSDped2", "UCSDped2", "a/b/ucsdPED2"]
+)
 def test_official_ped2_is_found_and_read(below: str, tmp_path: Path) -> None:
     """Stray files, an older label file and masks called frame001.bmp do no harm."""
     folder = official_ped2(tmp_path / below)
@@ -137,16 +154,24 @@ def test_official_ped2_is_found_and_read(below: str, tmp_path: Path) -> None:
     assert_is_tiny_ped2(located(TinyPed2(), folder))
 
 
-@pytest.mark.parametrize(("names", "start"), [("{:03d}.jpg", 0), ("{:03d}.jpg", 1), ("{}.png", 0), ("{}.jpg", 1), ("img_{:05d}.bmp", 0)])
-def test_repackaged_ped2_is_read_whatever_the_numbering(names: str, start: int, tmp_path: Path) -> None:
-    """Numbers from 0 or 1, with or without leading zeros, give the same frames in the same order."""
+@pytest.mark.parametrize(
+    ("names", "start"),
+    [("{:03d}.jpg", 0), ("{:03d}.jpg", 1), ("{}.png", 0), ("{}.jpg", 1), ("img_{:05d}.bmp", 0)],
+)
+def test_repackaged_ped2_is_read_whatever_the_numbering(
+    names: str, start: int, tmp_path: Path
+) -> None:
+    """Numbers from 0 or 1, with or without leading zeros, give the same frames in the same
+    order."""
     repackaged_ped2(tmp_path / "ped2", names, start)
     assert_is_tiny_ped2(located(TinyPed2(), tmp_path))
 
 
 def test_numbers_without_zeros_sort_by_number(tmp_path: Path) -> None:
     """'10.jpg' comes after '9.jpg'."""
-    pictures(tmp_path / "ped2" / "training" / "frames" / "1", [f"{index}.png" for index in range(1, 13)])
+    pictures(
+        tmp_path / "ped2" / "training" / "frames" / "1", [f"{index}.png" for index in range(1, 13)]
+    )
     (clip,) = located(TinyPed2(), tmp_path).clips("train")
     assert clip.id == "01"
     assert [path.stem for path in clip.source.paths] == [str(index) for index in range(1, 13)]
@@ -162,13 +187,18 @@ def test_root_may_be_the_dataset_itself_or_be_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no folder"):
         located(TinyPed2(TinyPed2.Parameters(path=tmp_path / "nothing")), tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds neither Train nor Test nor .* so it is not the dataset"):
+    with pytest.raises(
+        DataError, match=r"holds neither Train nor Test nor .* so it is not the dataset"
+    ):
         located(TinyPed2(TinyPed2.Parameters(path=tmp_path / "empty")), tmp_path)
 
 
 def test_two_copies_are_refused_with_both_paths(tmp_path: Path) -> None:
     """Official and re-packaged, or one in each of two roots: the user says which."""
-    official, other = official_ped2(tmp_path / "a" / "UCSDped2"), repackaged_ped2(tmp_path / "b" / "ped2")
+    official, other = (
+        official_ped2(tmp_path / "a" / "UCSDped2"),
+        repackaged_ped2(tmp_path / "b" / "ped2"),
+    )
     for roots in ((tmp_path,), (tmp_path / "a", tmp_path / "b")):
         with pytest.raises(DataError, match="2 copies") as error:
             located(TinyPed2(), *roots)
@@ -180,7 +210,8 @@ def test_two_copies_are_refused_with_both_paths(tmp_path: Path) -> None:
 
 
 def test_place_behind_a_link_is_not_named(tmp_path: Path) -> None:
-    """The root is the path that was given: run.json and messages name it, and runs are passed on."""
+    """The root is the path that was given: run.json and messages name it, and runs are passed
+    on."""
     official_ped2(tmp_path / "private" / "UCSDped2")
     (tmp_path / "data").symlink_to(tmp_path / "private")
     assert located(TinyPed2(), tmp_path / "data").root == tmp_path / "data" / "UCSDped2"
@@ -194,7 +225,9 @@ def test_both_layouts_in_one_folder_are_two_copies(tmp_path: Path) -> None:
     """Train/ beside training/frames is refused with both paths."""
     repackaged_ped2(official_ped2(tmp_path / "UCSDped2"))
     dataset = located(TinyPed2(), tmp_path)
-    with pytest.raises(DataError, match=r"train part: 2 copies are here: .*/Train and .*/training/frames"):
+    with pytest.raises(
+        DataError, match=r"train part: 2 copies are here: .*/Train and .*/training/frames"
+    ):
         dataset.clips("train")
 
 
@@ -211,24 +244,36 @@ def test_absent_dataset_says_where_it_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "ped2").mkdir()  # empty, so no copy
     with pytest.raises(DataError, match="ped2: not found") as error:
         located(Ped2(), tmp_path, tmp_path / "gone")
-    for part in (str(tmp_path), f"{tmp_path / 'gone'} (not there)", "'UCSDped2' or 'ped2'", "svcl.ucsd.edu", "--data DIR or BENCH_DATA"):
+    for part in (
+        str(tmp_path),
+        f"{tmp_path / 'gone'} (not there)",
+        "'UCSDped2' or 'ped2'",
+        "svcl.ucsd.edu",
+        "--data DIR or BENCH_DATA",
+    ):
         assert part in str(error.value)
 
 
-# ------------------------------------------------------------------------------------------------------------------- frames
+# -------------------------------------------------------------------------------------------------------------------
+# frames
 
 
 def test_gap_in_the_numbers_is_refused_by_name(tmp_path: Path) -> None:
     """A missing frame would shift all labels behind it."""
     clip = official_ped2(tmp_path / "UCSDped2") / "Test" / "Test002"
     (clip / "003.tif").unlink()
-    with pytest.raises(DataError, match=r"Test002: the frame with number 3 is missing: 5 files, 001\.tif to 006\.tif"):
+    with pytest.raises(
+        DataError,
+        match=r"Test002: the frame with number 3 is missing: 5 files, 001\.tif to 006\.tif",
+    ):
         located(TinyPed2(), tmp_path).clips("test")
     (clip / "004.tif").unlink()
     with pytest.raises(DataError, match="the frames with number 3, 4 are missing"):
         located(TinyPed2(), tmp_path).clips("test")
-    wrong = [finding for finding in located(TinyPed2(), tmp_path).verify() if not finding.ok]
-    assert [(finding.subject, "3, 4 are missing" in finding.text) for finding in wrong] == [("test clips", True)]
+    wrong = [finding for finding in findings_of(located(TinyPed2(), tmp_path)) if not finding.ok]
+    assert [(finding.subject, "3, 4 are missing" in finding.text) for finding in wrong] == [
+        ("test clips", True)
+    ]
 
 
 def test_first_frame_lost(tmp_path: Path) -> None:
@@ -239,7 +284,10 @@ def test_first_frame_lost(tmp_path: Path) -> None:
         located(TinyPed2(), tmp_path / "a").clips("train")
     other = repackaged_ped2(tmp_path / "b" / "ped2")
     (other / "training" / "frames" / "02" / "000.jpg").unlink()
-    with pytest.raises(DataError, match=r"clip 02 begins with frame number 1, clip 01 with 0: frame 0 is missing in .*frames/02"):
+    with pytest.raises(
+        DataError,
+        match=r"clip 02 begins with frame number 1, clip 01 with 0: frame 0 is missing in .*frames/02",
+    ):
         located(TinyPed2(), tmp_path / "b").clips("train")
 
 
@@ -251,9 +299,12 @@ def test_last_frame_lost_does_not_fit_its_labels(layout: Any, tmp_path: Path) ->
     last = max(path for path in clip.iterdir() if path.suffix in (".tif", ".jpg"))
     last.unlink()
     dataset = located(TinyPed2(), tmp_path)
-    with pytest.raises(DataError, match=r"clip 02 has 5 frames, its labels 'frame' have 6; looked in .* \(bench verify ped2\)"):
+    with pytest.raises(
+        DataError,
+        match=r"clip 02 has 5 frames, its labels 'frame' have 6; looked in .* \(bench verify ped2\)",
+    ):
         dataset.labels(dataset.clips("test")[1])
-    wrong = {finding.subject: finding.text for finding in dataset.verify() if not finding.ok}
+    wrong = {finding.subject: finding.text for finding in findings_of(dataset) if not finding.ok}
     assert wrong["test clip 02"] == "5 frames, 6 expected"
     assert "labels frame, clip 02" in wrong
 
@@ -261,8 +312,12 @@ def test_last_frame_lost_does_not_fit_its_labels(layout: Any, tmp_path: Path) ->
 def test_lfs_pointer_and_empty_picture_are_named(tmp_path: Path) -> None:
     """A pointer of Git LFS is no picture, and no frame is silently left out."""
     path = official_ped2(tmp_path / "UCSDped2") / "Train" / "Train002" / "002.tif"
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 86538\n")
-    with pytest.raises(DataError, match=r"002\.tif is a Git LFS pointer \(\d+ bytes\).*git lfs pull"):
+    path.write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 86538\n"
+    )
+    with pytest.raises(
+        DataError, match=r"002\.tif is a Git LFS pointer \(\d+ bytes\).*git lfs pull"
+    ):
         located(TinyPed2(), tmp_path).clips("train")
     path.write_bytes(b"")
     with pytest.raises(DataError, match=r"002\.tif is empty"):
@@ -295,13 +350,20 @@ def test_clip_ids_of_ucsd(name: str) -> None:
 
 
 def test_names_that_are_no_clips() -> None:
-    """Folders of masks and the user's own are no clips; ShanghaiTech's numbers are three digits in training, four in test."""
-    assert [Ped2.clip_id(name, "test") for name in ("Test001_gt", "notes", "1000", "")] == [None] * 4
+    """Folders of masks and the user's own are no clips; ShanghaiTech's numbers are three digits in
+    training, four in test."""
+    assert [Ped2.clip_id(name, "test") for name in ("Test001_gt", "notes", "1000", "")] == [
+        None
+    ] * 4
     assert (Avenue.clip_id("1", "test"), Avenue.clip_id("Test001", "test")) == ("01", None)
-    assert (ShanghaiTech.clip_id("1_14", "test"), ShanghaiTech.clip_id("01_014", "train")) == ("01_0014", "01_014")
+    assert (ShanghaiTech.clip_id("1_14", "test"), ShanghaiTech.clip_id("01_014", "train")) == (
+        "01_0014",
+        "01_014",
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------------- labels
+# -------------------------------------------------------------------------------------------------------------------
+# labels
 
 
 def test_older_label_file_is_never_taken(tmp_path: Path) -> None:
@@ -314,32 +376,43 @@ def test_older_label_file_is_never_taken(tmp_path: Path) -> None:
     assert "Test/UCSDped2.m" in (dataset.lacks("lengths") or "")
     with pytest.raises(DataError, match="no labels in"):
         dataset.labels(dataset.clips("test")[0])
-    assert any(finding.subject == "labels" and not finding.ok for finding in dataset.verify())
+    assert any(finding.subject == "labels" and not finding.ok for finding in findings_of(dataset))
 
 
 def test_masks_that_contradict_the_labels(tmp_path: Path) -> None:
-    """Verify says which clip and how many frames: so the older label file shows when it was renamed."""
+    """Verify says which clip and how many frames: so the older label file shows when it was
+    renamed."""
     folder = official_ped2(tmp_path / "UCSDped2")
     shutil.move(folder / "Test" / "UCSDped2.m~", folder / "Test" / "UCSDped2.m")
-    wrong = {finding.subject: finding.text for finding in located(TinyPed2(), tmp_path).verify() if not finding.ok}
+    wrong = {
+        finding.subject: finding.text
+        for finding in findings_of(located(TinyPed2(), tmp_path))
+        if not finding.ok
+    }
     assert wrong["labels frame, clip 02"] == "3 anomalous frames, 2 expected"
-    assert wrong["pixel masks, clip 02"].startswith("3 frames differ from the labels, the first is 1 (from 0)")
+    assert wrong["pixel masks, clip 02"].startswith(
+        "3 frames differ from the labels, the first is 1 (from 0)"
+    )
 
 
 def test_own_format_is_read_first_and_compared(tmp_path: Path) -> None:
     """labels/frame.npz wins over other files; where they differ, verify names both."""
     folder = repackaged_ped2(tmp_path / "ped2")
     (folder / "labels").mkdir()
-    np.savez(folder / "labels" / "frame.npz", **{"1": np.array([1, 0, 1, 1, 0]), "02": np.array(PED2_LABELS["02"])})
+    np.savez(
+        folder / "labels" / "frame.npz",
+        **{"1": np.array([1, 0, 1, 1, 0]), "02": np.array(PED2_LABELS["02"])},
+    )
     dataset = located(TinyPed2(), tmp_path)
     assert dataset.labels(dataset.clips("test")[0]).tolist() == [1, 0, 1, 1, 0]
-    wrong = {finding.subject: finding.text for finding in dataset.verify() if not finding.ok}
+    wrong = {finding.subject: finding.text for finding in findings_of(dataset) if not finding.ok}
     assert list(wrong) == ["second labels frame, clip 01"]
     assert "ped2.mat differs from" in wrong["second labels frame, clip 01"]
 
 
 def test_label_set_of_ones_own(tmp_path: Path) -> None:
-    """Any labels/NAME.npz is a label set; one that lacks a clip is not used, and verify says why."""
+    """Any labels/NAME.npz is a label set; one that lacks a clip is not used, and verify says
+    why."""
     folder = repackaged_ped2(tmp_path / "ped2")
     (folder / "labels").mkdir()
     np.savez(folder / "labels" / "mine.npz", **{"01": np.ones(5, int), "02": np.zeros(6, int)})
@@ -349,7 +422,9 @@ def test_label_set_of_ones_own(tmp_path: Path) -> None:
     assert dataset.labels(dataset.clips("test")[0], "mine").tolist() == [1] * 5
     with pytest.raises(DataError, match=r"no labels 'other' in .*; there are frame, half, mine"):
         dataset.labels(dataset.clips("test")[0], "other")
-    assert [finding.subject for finding in dataset.verify() if not finding.ok] == ["labels half"]
+    assert [finding.subject for finding in findings_of(dataset) if not finding.ok] == [
+        "labels half"
+    ]
 
 
 def test_key_that_is_no_clip(tmp_path: Path) -> None:
@@ -357,12 +432,15 @@ def test_key_that_is_no_clip(tmp_path: Path) -> None:
     folder = repackaged_ped2(tmp_path / "ped2")
     (folder / "labels").mkdir()
     np.savez(folder / "labels" / "frame.npz", arr_0=np.zeros(5))
-    with pytest.raises(DataError, match=r"the key 'arr_0' is no clip id; keys are clip ids, like '01'"):
+    with pytest.raises(
+        DataError, match=r"the key 'arr_0' is no clip id; keys are clip ids, like '01'"
+    ):
         located(TinyPed2(), tmp_path).clips("test")
 
 
 def test_clip_without_labels_is_left_out(tmp_path: Path) -> None:
-    """Where the labels lack a clip, it counts in no row, the share is below 1, and verify names it."""
+    """Where the labels lack a clip, it counts in no row, the share is below 1, and verify names
+    it."""
     folder = repackaged_ped2(tmp_path / "ped2")
     (folder / "ped2.mat").unlink()
     (folder / "labels").mkdir()
@@ -370,7 +448,7 @@ def test_clip_without_labels_is_left_out(tmp_path: Path) -> None:
     dataset = located(TinyPed2(), tmp_path)
     assert [clip.id for clip in dataset.clips("test")] == ["01"]
     assert dataset.share() == pytest.approx(12 / 18)
-    wrong = {finding.subject: finding.text for finding in dataset.verify() if not finding.ok}
+    wrong = {finding.subject: finding.text for finding in findings_of(dataset) if not finding.ok}
     assert list(wrong) == ["test clip 02"]
     assert "frames, but no labels in" in wrong["test clip 02"]
 
@@ -384,7 +462,9 @@ def test_row_for_all_clips_is_cut_only_where_it_fits(tmp_path: Path) -> None:
     assert_is_tiny_ped2(located(TinyPed2(), tmp_path))
     np.save(tmp_path / "frame_labels_ped2.npy", row[:, :-1])
     dataset = located(TinyPed2(), tmp_path)
-    with pytest.raises(DataError, match="has 10 labels in one row, the 2 test clips have 11 frames"):
+    with pytest.raises(
+        DataError, match="has 10 labels in one row, the 2 test clips have 11 frames"
+    ):
         dataset.labels(dataset.clips("test")[0])
     np.save(tmp_path / "frame_labels_ped2.npy", row.T)
     dataset = located(TinyPed2(), tmp_path)
@@ -393,12 +473,15 @@ def test_row_for_all_clips_is_cut_only_where_it_fits(tmp_path: Path) -> None:
 
 
 def test_pickle_called_json_is_named(tmp_path: Path) -> None:
-    """gt_label.json is a pickle in several public repositories: never loaded, and said what is read instead."""
+    """gt_label.json is a pickle in several public repositories: never loaded, and said what is read
+    instead."""
     folder = repackaged_ped2(tmp_path / "ped2")
     (tmp_path / "gt_label.json").write_bytes(pickle.dumps({"ped2": {"01": [0, 1]}}))
-    assert [finding.text for finding in located(TinyPed2(), tmp_path).verify() if "gt_label" in finding.subject] == [
-        f"{tmp_path / 'gt_label.json'} is a pickle and is not read"
-    ]
+    assert [
+        finding.text
+        for finding in findings_of(located(TinyPed2(), tmp_path))
+        if "gt_label" in finding.subject
+    ] == [f"{tmp_path / 'gt_label.json'} is a pickle and is not read"]
     (folder / "ped2.mat").unlink()
     text = located(TinyPed2(), tmp_path).lacks("lengths")
     assert "gt_label.json is a pickle, which can run any code" in text
@@ -407,9 +490,16 @@ def test_pickle_called_json_is_named(tmp_path: Path) -> None:
 
 def test_labels_without_frames(tmp_path: Path) -> None:
     """Lengths come from the labels; what is missing, and where it was looked for, is said."""
-    mat(tmp_path / "ped2" / "ped2.mat", "gt", [np.array([[3], [5]], np.uint8), np.array([[1, 6], [1, 6]], np.uint8)])
+    mat(
+        tmp_path / "ped2" / "ped2.mat",
+        "gt",
+        [np.array([[3], [5]], np.uint8), np.array([[1, 6], [1, 6]], np.uint8)],
+    )
     dataset = located(TinyPed2(), tmp_path)
-    assert [(clip.id, clip.source, clip.length) for clip in dataset.clips("test")] == [("01", None, 5), ("02", None, 6)]
+    assert [(clip.id, clip.source, clip.length) for clip in dataset.clips("test")] == [
+        ("01", None, 5),
+        ("02", None, 6),
+    ]
     assert dataset.clips("train") == []
     assert (dataset.lacks("lengths"), dataset.share()) == (None, 0.0)
     text = dataset.lacks("frames")
@@ -427,13 +517,19 @@ def test_missing_test_clip_lowers_the_share(tmp_path: Path) -> None:
     assert [clip.id for clip in dataset.clips("test")] == ["01"]
     assert dataset.lacks("frames") is None
     assert dataset.share() == pytest.approx(12 / 18)
-    assert [(finding.subject, finding.text) for finding in dataset.verify() if not finding.ok] == [("test clip 02", "no frames")]
+    assert [
+        (finding.subject, finding.text) for finding in findings_of(dataset) if not finding.ok
+    ] == [("test clip 02", "no frames")]
 
 
 def test_clip_that_the_dataset_has_not(tmp_path: Path) -> None:
     """A clip too many is told: it may belong to another dataset."""
     pictures(repackaged_ped2(tmp_path / "ped2") / "training" / "frames" / "17", ["000.jpg"])
-    wrong = [(finding.subject, finding.text) for finding in located(TinyPed2(), tmp_path).verify() if not finding.ok]
+    wrong = [
+        (finding.subject, finding.text)
+        for finding in findings_of(located(TinyPed2(), tmp_path))
+        if not finding.ok
+    ]
     assert wrong == [("train clip 17", "1 frames, but the dataset has no such clip")]
 
 
@@ -443,7 +539,8 @@ def test_labels_against_a_counted_length(tmp_path: Path) -> None:
     clip = dataset.clips("test")[0]
     assert checked_labels(dataset, clip, 5).tolist() == PED2_LABELS["01"]
     with pytest.raises(
-        DataError, match=r"ped2: clip 01 has 4 frames, its labels 'frame' have 5; looked in .*/ped2\. .* \(bench verify ped2\)"
+        DataError,
+        match=r"ped2: clip 01 has 4 frames, its labels 'frame' have 5; looked in .*/ped2\. .* \(bench verify ped2\)",
     ):
         checked_labels(dataset, clip, 4)
 
@@ -461,15 +558,22 @@ def test_masks_of_repackaged_ped2(tmp_path: Path) -> None:
     assert dataset.pixel_masks(first).any(axis=(1, 2)).tolist() == [False, False, True, True, True]
     with pytest.raises(DataError, match=r"clip 02 has 6 frames, but 5 pixel masks in .*02\.npy"):
         dataset.pixel_masks(second)
-    assert [finding.subject for finding in dataset.verify() if not finding.ok] == ["pixel masks, clip 02"]
+    assert [finding.subject for finding in findings_of(dataset) if not finding.ok] == [
+        "pixel masks, clip 02"
+    ]
     assert dataset.pixel_masks(Clip("03", "test")) is None
 
 
-# ------------------------------------------------------------------------------------------------------------------- Avenue
+# -------------------------------------------------------------------------------------------------------------------
+# Avenue
 
 
 def avenue_labels(folder: Path) -> None:
-    mat(folder / "avenue.mat", "gt", [np.array([[2, 5], [2, 5]], np.uint16), np.array([[4], [4]], np.uint8), np.zeros((0, 0))])
+    mat(
+        folder / "avenue.mat",
+        "gt",
+        [np.array([[2, 5], [2, 5]], np.uint16), np.array([[4], [4]], np.uint8), np.zeros((0, 0))],
+    )
 
 
 class ThreeClips(TinyAvenue):
@@ -481,7 +585,8 @@ class ThreeClips(TinyAvenue):
 
 @pytest.mark.parametrize("name", ["Avenue Dataset", "Avenue_Dataset", "avenue"])
 def test_official_avenue(name: str, tmp_path: Path) -> None:
-    """Videos, and the masks of the second archive, whose numbers have no leading zeros, beside or inside."""
+    """Videos, and the masks of the second archive, whose numbers have no leading zeros, beside or
+    inside."""
     folder = tmp_path / name
     video(folder / "training_videos" / "01.avi", 4)
     for clip, length in (("01", 5), ("02", 4), ("10", 3)):
@@ -490,16 +595,22 @@ def test_official_avenue(name: str, tmp_path: Path) -> None:
     (folder / "testing_vol").mkdir()
     labels = {"1": [0, 1, 0, 0, 0], "2": [1, 1, 1, 1], "10": [0, 0, 1]}
     for clip, one in labels.items():
-        mat(tmp_path / "ground_truth_demo" / "testing_label_mask" / f"{clip}_label.mat", "volLabel", list(masks_of(one)))
+        mat(
+            tmp_path / "ground_truth_demo" / "testing_label_mask" / f"{clip}_label.mat",
+            "volLabel",
+            list(masks_of(one)),
+        )
     dataset = located(TinyAvenue(), tmp_path)
     assert [(clip.id, clip.source, clip.length) for clip in dataset.clips("train")] == [
         ("01", VideoFile(folder / "training_videos" / "01.avi"), None)
     ]
     assert [clip.id for clip in dataset.clips("test")] == ["01", "02", "10"]
     assert dataset.available_label_sets() == ("pixel",)
-    assert [dataset.labels(clip).tolist() for clip in dataset.clips("test")] == list(labels.values())
+    assert [dataset.labels(clip).tolist() for clip in dataset.clips("test")] == list(
+        labels.values()
+    )
     assert np.array_equal(dataset.pixel_masks(dataset.clips("test")[2]), masks_of([0, 0, 1]) > 0)
-    assert [finding for finding in dataset.verify() if not finding.ok] == []
+    assert [finding for finding in findings_of(dataset) if not finding.ok] == []
     shutil.move(tmp_path / "ground_truth_demo", folder)
     assert located(TinyAvenue(), tmp_path).available_label_sets() == ("pixel",)
 
@@ -509,7 +620,9 @@ def test_repackaged_avenue_has_the_label_set_mat_by_default(tmp_path: Path) -> N
     folder = tmp_path / "avenue"
     pictures(folder / "training" / "frames" / "01", [f"{index:04d}.jpg" for index in range(4)])
     for clip, length in (("01", 5), ("02", 4), ("03", 4)):
-        pictures(folder / "testing" / "frames" / clip, [f"{index:03d}.jpg" for index in range(length)])
+        pictures(
+            folder / "testing" / "frames" / clip, [f"{index:03d}.jpg" for index in range(length)]
+        )
     avenue_labels(folder)
     dataset = located(ThreeClips(), tmp_path)
     assert dataset.available_label_sets() == ("mat",)
@@ -523,9 +636,15 @@ def test_repackaged_avenue_has_the_label_set_mat_by_default(tmp_path: Path) -> N
 def test_lost_video_shows_in_the_total(tmp_path: Path) -> None:
     """Where single lengths are not published, their sum is compared."""
     video(tmp_path / "avenue" / "training_videos" / "01.avi", 3)
-    wrong = {finding.subject: finding.text for finding in located(TinyAvenue(), tmp_path).verify() if not finding.ok}
+    wrong = {
+        finding.subject: finding.text
+        for finding in findings_of(located(TinyAvenue(), tmp_path))
+        if not finding.ok
+    }
     assert wrong["train clips together"] == "3 frames, 4 expected"
-    assert located(TinyAvenue(), tmp_path).share() == pytest.approx(958 / (958 + 12))  # a clip of unknown length counts as a typical one
+    assert located(TinyAvenue(), tmp_path).share() == pytest.approx(
+        958 / (958 + 12)
+    )  # a clip of unknown length counts as a typical one
 
 
 def test_videos_beside_extracted_frames_are_two_copies(tmp_path: Path) -> None:
@@ -533,28 +652,45 @@ def test_videos_beside_extracted_frames_are_two_copies(tmp_path: Path) -> None:
     folder = tmp_path / "avenue"
     video(folder / "training_videos" / "01.avi", 4)
     pictures(folder / "training" / "frames" / "01", ["0.jpg", "1.jpg"])
-    with pytest.raises(DataError, match=r"2 copies .*'avenue\[frames_from=images\]' or 'avenue\[frames_from=videos\]'"):
+    with pytest.raises(
+        DataError,
+        match=r"2 copies .*'avenue\[frames_from=images\]' or 'avenue\[frames_from=videos\]'",
+    ):
         located(TinyAvenue(), tmp_path).clips("train")
     for kind, source in (("images", ImageFiles), ("videos", VideoFile)):
-        (clip,) = located(TinyAvenue(TinyAvenue.Parameters(frames_from=kind)), tmp_path).clips("train")
+        (clip,) = located(TinyAvenue(TinyAvenue.Parameters(frames_from=kind)), tmp_path).clips(
+            "train"
+        )
         assert isinstance(clip.source, source)
 
 
 def test_archives_unpacked_side_by_side_into_a_folder_of_the_datasets_name(tmp_path: Path) -> None:
-    """avenue/ holds 'Avenue Dataset' and ground_truth_demo: the frames are in the one, masks and labels beside it."""
+    """avenue/ holds 'Avenue Dataset' and ground_truth_demo: the frames are in the one, masks and
+    labels beside it."""
     outer = tmp_path / "avenue"
     inner = outer / "Avenue Dataset"
     video(inner / "training_videos" / "01.avi", 4)
     for clip, labels in {"01": [0, 1, 0, 0, 0], "02": [1, 1, 1, 1], "10": [0, 0, 1]}.items():
         video(inner / "testing_videos" / f"{clip}.avi", len(labels))
-        mat(outer / "ground_truth_demo" / "testing_label_mask" / f"{int(clip)}_label.mat", "volLabel", list(masks_of(labels)))
+        mat(
+            outer / "ground_truth_demo" / "testing_label_mask" / f"{int(clip)}_label.mat",
+            "volLabel",
+            list(masks_of(labels)),
+        )
     (outer / "labels").mkdir()
-    np.savez(outer / "labels" / "mine.npz", **{"01": np.zeros(5), "02": np.ones(4), "10": np.zeros(3)})
-    for dataset in (located(TinyAvenue(), tmp_path), located(TinyAvenue(TinyAvenue.Parameters(path=outer)), tmp_path)):
+    np.savez(
+        outer / "labels" / "mine.npz", **{"01": np.zeros(5), "02": np.ones(4), "10": np.zeros(3)}
+    )
+    for dataset in (
+        located(TinyAvenue(), tmp_path),
+        located(TinyAvenue(TinyAvenue.Parameters(path=outer)), tmp_path),
+    ):
         assert dataset.root == inner
-        assert [clip.id for clip in dataset.clips("test")] == ["01", "02", "10"] and len(dataset.clips("train")) == 1
+        assert [clip.id for clip in dataset.clips("test")] == ["01", "02", "10"] and len(
+            dataset.clips("train")
+        ) == 1
         assert dataset.available_label_sets() == ("pixel", "mine")
-        assert [finding for finding in dataset.verify() if not finding.ok] == []
+        assert [finding for finding in findings_of(dataset) if not finding.ok] == []
     shutil.rmtree(inner / "training_videos")
     shutil.rmtree(inner / "testing_videos")
     assert located(TinyAvenue(), tmp_path).root == outer  # labels alone are a copy as well
@@ -565,17 +701,21 @@ def test_archives_unpacked_side_by_side_into_a_folder_of_the_datasets_name(tmp_p
 
 
 def test_what_is_no_clip_by_its_name_or_kind_is_named(tmp_path: Path) -> None:
-    """A video where another name is expected, or in a folder of frames; nothing is wrong by that, and masks are not meant."""
+    """A video where another name is expected, or in a folder of frames; nothing is wrong by that,
+    and masks are not meant."""
     folder = official_ped2(tmp_path / "UCSDped2")
     video(folder / "Test" / "Test001.avi", 2)
     pictures(folder / "Train" / "extra", ["0.png"])
     (folder / "Train" / "readme.txt").write_text("mine")
     dataset = located(TinyPed2(), tmp_path)
-    assert [(one.path.relative_to(folder).as_posix(), one.reason, one.may_hold_frames) for one in dataset.passed_over()] == [
+    assert [
+        (one.path.relative_to(folder).as_posix(), one.reason, one.may_hold_frames)
+        for one in dataset.passed_over()
+    ] == [
         ("Train/extra", "no clip by its name", False),
         ("Test/Test001.avi", "videos, where folders of pictures are read", False),
     ]
-    assert [finding for finding in dataset.verify() if not finding.ok] == []
+    assert [finding for finding in findings_of(dataset) if not finding.ok] == []
 
 
 def test_video_that_is_a_pointer_or_twice_there(tmp_path: Path) -> None:
@@ -591,7 +731,8 @@ def test_video_that_is_a_pointer_or_twice_there(tmp_path: Path) -> None:
         located(TinyAvenue(), tmp_path).clips("train")
 
 
-# ------------------------------------------------------------------------------------------------------------- ShanghaiTech
+# -------------------------------------------------------------------------------------------------------------
+# ShanghaiTech
 
 
 def shanghaitech(folder: Path, official: bool = True) -> Path:
@@ -599,10 +740,18 @@ def shanghaitech(folder: Path, official: bool = True) -> Path:
         if official:
             video(folder / "training" / "videos" / f"{clip}.avi", 3)
         else:
-            pictures(folder / "training" / "frames" / clip, [f"{index:03d}.jpg" for index in range(3)])
+            pictures(
+                folder / "training" / "frames" / clip, [f"{index:03d}.jpg" for index in range(3)]
+            )
     for clip, labels in {"01_0014": [0, 0, 1, 1, 0], "02_0128": [1, 0, 1, 1]}.items():
-        pictures(folder / "testing" / "frames" / clip, [f"{index:03d}.jpg" for index in range(len(labels))])
-        for name, array in (("test_frame_mask", np.array(labels)), ("test_pixel_mask", masks_of(labels))):
+        pictures(
+            folder / "testing" / "frames" / clip,
+            [f"{index:03d}.jpg" for index in range(len(labels))],
+        )
+        for name, array in (
+            ("test_frame_mask", np.array(labels)),
+            ("test_pixel_mask", masks_of(labels)),
+        ):
             (folder / "testing" / name).mkdir(exist_ok=True)
             np.save(folder / "testing" / name / f"{clip}.npy", array)
     (folder / "testing" / "test_frame_mask" / ".DS_Store").write_bytes(b"\0")
@@ -614,12 +763,23 @@ def test_shanghaitech_in_both_layouts(official: bool, tmp_path: Path) -> None:
     """Scenes come from the clip ids; labels and masks are one file a clip."""
     shanghaitech(tmp_path / "shanghaitech", official)
     dataset = located(TinyShanghaiTech(), tmp_path)
-    assert [(clip.id, clip.scene) for clip in dataset.clips("train")] == [("01_001", "01"), ("02_001", "02"), ("13_001", "13")]
-    assert all(isinstance(clip.source, VideoFile if official else ImageFiles) for clip in dataset.clips("train"))
+    assert [(clip.id, clip.scene) for clip in dataset.clips("train")] == [
+        ("01_001", "01"),
+        ("02_001", "02"),
+        ("13_001", "13"),
+    ]
+    assert all(
+        isinstance(clip.source, VideoFile if official else ImageFiles)
+        for clip in dataset.clips("train")
+    )
     first, second = dataset.clips("test")
-    assert (first.id, first.scene, dataset.labels(second).tolist()) == ("01_0014", "01", [1, 0, 1, 1])
+    assert (first.id, first.scene, dataset.labels(second).tolist()) == (
+        "01_0014",
+        "01",
+        [1, 0, 1, 1],
+    )
     assert np.array_equal(dataset.pixel_masks(second), masks_of([1, 0, 1, 1]) > 0)
-    assert [finding for finding in dataset.verify() if not finding.ok] == []
+    assert [finding for finding in findings_of(dataset) if not finding.ok] == []
 
 
 def test_one_model_or_one_a_scene(tmp_path: Path) -> None:
@@ -637,7 +797,11 @@ def test_missing_scene_is_told_clip_by_clip(tmp_path: Path) -> None:
     folder = shanghaitech(tmp_path / "shanghaitech")
     shutil.rmtree(folder / "testing" / "frames" / "02_0128")
     (folder / "testing" / "test_frame_mask" / "02_0128.npy").unlink()
-    wrong = {finding.subject: finding.text for finding in located(TinyShanghaiTech(), tmp_path).verify() if not finding.ok}
+    wrong = {
+        finding.subject: finding.text
+        for finding in findings_of(located(TinyShanghaiTech(), tmp_path))
+        if not finding.ok
+    }
     assert wrong == {
         "test clip 02_0128": "no frames",
         "scene 02": "0 test clips, 0 labelled frames, 0 anomalous; 1, 4 and 3 expected",
@@ -653,19 +817,37 @@ def test_label_file_one_frame_short(tmp_path: Path) -> None:
         dataset.labels(dataset.clips("test")[0])
 
 
-# ---------------------------------------------------------------------------------------------------------- the real facts
+# ----------------------------------------------------------------------------------------------------------
+# the real facts
 
 
 def test_constants_add_up() -> None:
     """The integrity constants, clip by clip, add up to the published sums."""
-    assert (sum(Ped1.expected["train"].values()), sum(Ped1.expected["test"].values())) == (6800, 7200)
+    assert (sum(Ped1.expected["train"].values()), sum(Ped1.expected["test"].values())) == (
+        6800,
+        7200,
+    )
     assert sum(Ped1.expected_anomalous["frame"].values()) == 4045
-    assert (sum(Ped2.expected["train"].values()), sum(Ped2.expected["test"].values())) == (2550, 2010)
+    assert (sum(Ped2.expected["train"].values()), sum(Ped2.expected["test"].values())) == (
+        2550,
+        2010,
+    )
     assert sum(Ped2.expected_anomalous["frame"].values()) == 1648
     assert (len(Avenue.expected["train"]), sum(Avenue.expected["test"].values())) == (16, 15324)
-    assert [sum(Avenue.expected_anomalous[name].values()) for name in ("mat", "pixel")] == [3867, 3712]
-    train, test, anomalous = (*ShanghaiTech.expected.values(), ShanghaiTech.expected_anomalous["frame"])
-    assert (len(train), len(test), sum(test.values()), sum(anomalous.values())) == (330, 107, 40791, 17326)
+    assert [sum(Avenue.expected_anomalous[name].values()) for name in ("mat", "pixel")] == [
+        3867,
+        3712,
+    ]
+    train, test, anomalous = (
+        *ShanghaiTech.expected.values(),
+        ShanghaiTech.expected_anomalous["frame"],
+    )
+    assert (len(train), len(test), sum(test.values()), sum(anomalous.values())) == (
+        330,
+        107,
+        40791,
+        17326,
+    )
     scenes = {}
     for clip, frames in test.items():
         clips, before, abnormal = scenes.get(clip[:2], (0, 0, 0))
@@ -690,7 +872,7 @@ def test_constants_add_up() -> None:
 def test_real_ped2_is_as_published(real_data: Path) -> None:
     """Every clip, label and mask of the real Ped2."""
     dataset = located(Ped2(), real_data)
-    assert [finding for finding in dataset.verify() if not finding.ok] == []
+    assert [finding for finding in findings_of(dataset) if not finding.ok] == []
     assert dataset.share() == 1.0
 
 
@@ -699,9 +881,14 @@ def test_real_label_sets_of_avenue(real_data: Path) -> None:
     """`mat` and `pixel` differ in 441 frames; avenue.mat and mat.npz say the same."""
     dataset = located(Avenue(), real_data)
     assert dataset.available_label_sets() == ("mat", "pixel")
-    differing = [int((dataset.labels(clip, "mat") != dataset.labels(clip, "pixel")).sum()) for clip in dataset.clips("test")]
+    differing = [
+        int((dataset.labels(clip, "mat") != dataset.labels(clip, "pixel")).sum())
+        for clip in dataset.clips("test")
+    ]
     assert (sum(differing), sum(count > 0 for count in differing)) == (441, 15)
-    wrong = {finding.subject.split(" clip")[0] for finding in dataset.verify() if not finding.ok}
+    wrong = {
+        finding.subject.split(" clip")[0] for finding in findings_of(dataset) if not finding.ok
+    }
     assert wrong == {"train", "test"}
 
 
@@ -712,10 +899,14 @@ def test_real_training_clips_of_shanghaitech(real_data: Path) -> None:
     assert list(ShanghaiTech.expected["train"]) == listed
     dataset = located(ShanghaiTech(), real_data)
     assert len(dataset.clips("test")) == 107
-    assert {finding.subject.split(" clip")[0] for finding in dataset.verify() if not finding.ok} == {"train", "test"}
+    assert {
+        finding.subject.split(" clip")[0] for finding in findings_of(dataset) if not finding.ok
+    } == {"train", "test"}
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root and Windows read every folder")
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="root and Windows read every folder"
+)
 def test_folder_that_may_not_be_read(tmp_path: Path) -> None:
     """A clip folder without permission is named."""
     folder = repackaged_ped2(tmp_path / "ped2") / "training" / "frames" / "01"

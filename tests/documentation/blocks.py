@@ -1,12 +1,14 @@
 """The fenced blocks of the pages, in order, and how each is meant to be tested.
 
-A block of `sh` or `console` is commands, one of `python` or `pycon` is Python, one of `toml` is read; `text`, `tex` and the like are for the eye. An HTML
-comment before a block says what is special about it:
+A block of `sh` or `console` is commands, one of `python` or `pycon` is Python, one of `toml` is
+read; `text`, `tex` and the like are for the eye. An HTML comment before a block says what is
+special about it:
 
     <!-- only parsed: REASON -->      never run: a GPU, a network, hours
     <!-- run apart: REASON -->        run by `tox -e docs-run`, parsed in the default suite
-    <!-- exit code N: REASON -->      run as it stands, without demo data, and its last command ends so
-    <!-- file: NAME.py -->            Python that is saved under that name in the page's folder, for the commands behind it
+    <!-- exit code N: REASON -->      run as it stands, without demo data, and its last command ends
+    so <!-- file: NAME.py -->            Python that is saved under that name in the page's folder,
+    for the commands behind it
 """
 
 from __future__ import annotations
@@ -18,11 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs").glob("*.ipynb"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.ipynb")),
+]
 RUN = ("sh", "console", "python", "pycon")
 SHOWN = ("text", "tex", "toml", "{toctree}")
 MARKS = ("only parsed", "run apart", "exit code", "file")
-_BLOCK = re.compile(r"(?P<before><!-- (?P<mark>[^>]*?) -->\s*)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?P<before><!-- (?P<mark>[^>]*?) -->\s*)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,9 @@ def blocks(page: Path) -> list[Block]:
     if page.suffix == ".ipynb":
         cells = json.loads(page.read_text())["cells"]
         return [
-            Block(page.name, number, "python", "".join(cell["source"])) for number, cell in enumerate(cells) if cell["cell_type"] == "code"
+            Block(page.name, number, "python", "".join(cell["source"]))
+            for number, cell in enumerate(cells)
+            if cell["cell_type"] == "code"
         ]
     text, found = page.read_text(), []
     for match in _BLOCK.finditer(text):
@@ -62,12 +73,15 @@ def blocks(page: Path) -> list[Block]:
                 mark, said = name, match["mark"].removeprefix(name).lstrip(":").strip()
         line = text.count("\n", 0, match.start("language")) + 1
         found.append(Block(page.name, line, match["language"], match["text"], mark, said))
-    assert len(found) == len(re.findall(r"^```", text, re.MULTILINE)) / 2, f"{page.name}: a fence is not closed, or is indented"
+    assert len(found) == len(re.findall(r"^```", text, re.MULTILINE)) / 2, (
+        f"{page.name}: a fence is not closed, or is indented"
+    )
     return found
 
 
 def shell_of(block: Block) -> list[tuple[str, str]]:
-    """Return commands and the output expected of each: one pair for a block of `sh`, one a `$` line for `console`."""
+    """Return commands and the output expected of each: one pair for a block of `sh`, one a `$` line
+    for `console`."""
     if block.language == "sh":
         return [(block.text, "")]
     parts = re.split(r"^\$ (.*)\n", block.text, flags=re.MULTILINE)

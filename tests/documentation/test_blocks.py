@@ -1,7 +1,9 @@
-"""Every command and every block of code in README and docs/ is run on demo data, or is marked, with the reason, and parsed.
+"""Every command and every block of code in README and docs/ is run on demo data, or is marked, with
+the reason, and parsed.
 
-The blocks of a page run in order in one folder, as a reader would go through them. Where a command names a real dataset, its demo takes its place;
-below results/ lies a copy of the committed run, so that commands about runs have a real one.
+The blocks of a page run in order in one folder, as a reader would go through them. Where a command
+names a real dataset, its demo takes its place; below results/ lies a copy of the committed run, so
+that commands about runs have a real one.
 """
 
 import json
@@ -26,8 +28,14 @@ from bench.plugins.selection import select
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 BENCH = Path(sys.executable).parent
-DEMO = {"ped2": "demo-ped2", "avenue": "demo-avenue", "shanghaitech": "demo-shanghaitech", "all": "demo"}
-# What a kernel does: blocks in one namespace, one after the other; the last expression of a cell is shown. A block and its outcome are a line of JSON.
+DEMO = {
+    "ped2": "demo-ped2",
+    "avenue": "demo-avenue",
+    "shanghaitech": "demo-shanghaitech",
+    "all": "demo",
+}
+# What a kernel does: blocks in one namespace, one after the other; the last expression of a cell is
+# shown. A block and its outcome are a line of JSON.
 KERNEL = """
 import ast, contextlib, doctest, io, json, sys, traceback
 import matplotlib
@@ -61,8 +69,15 @@ class Session:
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("BENCH_")}
-        self.environment |= {"PATH": f"{BENCH}:{os.environ['PATH']}", "BENCH_CACHE": str(cache), "MPLBACKEND": "Agg", "NO_COLOR": "1"}
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("BENCH_")
+        }
+        self.environment |= {
+            "PATH": f"{BENCH}:{os.environ['PATH']}",
+            "BENCH_CACHE": str(cache),
+            "MPLBACKEND": "Agg",
+            "NO_COLOR": "1",
+        }
         self.environment |= {"COLUMNS": "120", "TORCH_HOME": str(folder / "torch")}
         for name in ("ped2-small", "RUN"):  # as pages call a run of the reader's own
             shutil.copytree(ROOT / "results" / "ped2-small", folder / "results" / name)
@@ -79,12 +94,23 @@ class Session:
         for script, output in shell_of(block):
             script = script if block.mark == "exit code" else on_demo_data(script)
             done = subprocess.run(
-                ["bash", "-e", "-c", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=3600
+                ["bash", "-e", "-c", script],
+                cwd=self.folder,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=3600,
             )
-            assert done.returncode == block.exit_code, f"{block.place}: {script}\nexit code {done.returncode}\n{done.stdout}{done.stderr}"
+            assert done.returncode == block.exit_code, (
+                f"{block.place}: {script}\nexit code {done.returncode}\n{done.stdout}{done.stderr}"
+            )
             if output:
-                pattern = ".*".join(re.escape("".join(part.split())) for part in output.split("..."))
-                assert re.fullmatch(pattern, "".join(done.stdout.split()), re.DOTALL), f"{block.place}: {script}\n{done.stdout}"
+                pattern = ".*".join(
+                    re.escape("".join(part.split())) for part in output.split("...")
+                )
+                assert re.fullmatch(pattern, "".join(done.stdout.split()), re.DOTALL), (
+                    f"{block.place}: {script}\n{done.stdout}"
+                )
         return {}
 
     def _python(self, block: Block) -> dict:
@@ -98,10 +124,14 @@ class Session:
                 stderr=self._said,
                 text=True,
             )
-        self._kernel.stdin.write(json.dumps({"language": block.language, "text": block.text}) + "\n")
+        self._kernel.stdin.write(
+            json.dumps({"language": block.language, "text": block.text}) + "\n"
+        )
         self._kernel.stdin.flush()
         answer = json.loads(self._kernel.stdout.readline())
-        assert not answer["error"], f"{block.place}: {answer['error']}{(self.folder / 'stderr.txt').read_text()}"
+        assert not answer["error"], (
+            f"{block.place}: {answer['error']}{(self.folder / 'stderr.txt').read_text()}"
+        )
         return answer
 
     def close(self) -> None:
@@ -114,10 +144,15 @@ class Session:
 
 
 def on_demo_data(script: str) -> str:
-    """Return the script with the demo in place of real datasets: in `--datasets`, and where a command takes datasets as its words."""
+    """Return the script with the demo in place of real datasets: in `--datasets`, and where a
+    command takes datasets as its words."""
 
     def demo(found: re.Match) -> str:
-        return found[1] + re.sub(r"(?<![\w-])(ped2|avenue|shanghaitech|all)(?![\w-])", lambda name: DEMO[name[1]], found[2])
+        return found[1] + re.sub(
+            r"(?<![\w-])(ped2|avenue|shanghaitech|all)(?![\w-])",
+            lambda name: DEMO[name[1]],
+            found[2],
+        )
 
     script = re.sub(r"((?:--datasets|-d) )((?:'[^']*')|\S+)", demo, script)
     return re.sub(r"(bench (?:verify|prepare) )([\w,-]+)", demo, script)
@@ -146,20 +181,34 @@ def of_pages(condition):
 @of_pages(lambda block: block.language in RUN and block.mark not in ("only parsed", "run apart"))
 def test_blocks_run(page, session):
     """In order, in one folder. No Python of a page needs torch; the notebook shows its runs."""
-    answers = [session.run(block) for block in blocks(page) if block.language in RUN and block.mark not in ("only parsed", "run apart")]
+    answers = [
+        session.run(block)
+        for block in blocks(page)
+        if block.language in RUN and block.mark not in ("only parsed", "run apart")
+    ]
     assert not any(answer.get("torch") for answer in answers), "torch was imported"
     if page.suffix == ".ipynb":
         check_notebook(answers, (session.folder / "stderr.txt").read_text())
 
 
 def check_notebook(answers: list[dict], said: str) -> None:
-    """The run shows itself as HTML with each row, the second one with the row that was added, and the others were not run again."""
+    """The run shows itself as HTML with each row, the second one with the row that was added, and
+    the others were not run again."""
     runs = [answer["html"] for answer in answers if answer["text"].startswith("<run study")]
-    assert len(runs) == 2 and all(f">{name}</td>" in html for name in ("pca", "frame-difference", "frame-index") for html in runs)
+    assert len(runs) == 2 and all(
+        f">{name}</td>" in html
+        for name in ("pca", "frame-difference", "frame-index")
+        for html in runs
+    )
     assert ">brightness</td>" in runs[1] and ">brightness</td>" not in runs[0]
     assert "3 of 4 cells are done already" in said
-    assert any(answer["text"].startswith("<auc 0.") and "median17" in answer["text"] for answer in answers)
-    assert any("Protocol minmax: min-max in each clip" in " ".join(answer["text"].split()) for answer in answers)
+    assert any(
+        answer["text"].startswith("<auc 0.") and "median17" in answer["text"] for answer in answers
+    )
+    assert any(
+        "Protocol minmax: min-max in each clip" in " ".join(answer["text"].split())
+        for answer in answers
+    )
 
 
 def test_notebook_has_no_outputs():
@@ -179,9 +228,14 @@ def test_long_blocks_run(page, session):
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"{block.page}:{block.line}" for block in BLOCKS])
 def test_block_is_run_or_marked(block, tmp_path, monkeypatch):
-    """Each is of a kind that is run, or for the eye alone; a mark has its reason; commands and Python can be parsed, whether they are run or not."""
-    assert block.language in (*RUN, *SHOWN), f"{block.place}: say what it is: ```{' or ```'.join((*RUN, *SHOWN))}"
-    assert not block.mark or len(block.said) > 5, f"{block.place}: <!-- {block.mark} --> without a reason"
+    """Each is of a kind that is run, or for the eye alone; a mark has its reason; commands and
+    Python can be parsed, whether they are run or not."""
+    assert block.language in (*RUN, *SHOWN), (
+        f"{block.place}: say what it is: ```{' or ```'.join((*RUN, *SHOWN))}"
+    )
+    assert not block.mark or len(block.said) > 5, (
+        f"{block.place}: <!-- {block.mark} --> without a reason"
+    )
     monkeypatch.chdir(tmp_path)
     if "--plugin" in block.text:
         write_plugins(block.page)
@@ -215,7 +269,9 @@ def parse(words: list[str], place: str) -> None:
         command = bench.get_command(click.Context(bench), words[0])
         assert command is not None, f"{place}: no command {words[0]!r}"
         given = [word for word in words[1:] if word not in ("--help", "-h")]
-        values = command.make_context(f"bench {words[0]}", given).params if given == words[1:] else {}
+        values = (
+            command.make_context(f"bench {words[0]}", given).params if given == words[1:] else {}
+        )
         registry = load(values.get("plugin") or ())
         assert not registry.complaints(), registry.complaints()
         try:
@@ -223,19 +279,30 @@ def parse(words: list[str], place: str) -> None:
         finally:
             load()
     except (click.ClickException, BenchError) as error:
-        raise AssertionError(f"{place}: bench {' '.join(words)}: {getattr(error, 'message', error)}") from error
+        raise AssertionError(
+            f"{place}: bench {' '.join(words)}: {getattr(error, 'message', error)}"
+        ) from error
 
 
 def check_selections(name: str, values: dict, registry: Registry) -> None:
     """Try methods, datasets, protocols and detectors of a command line, and its profile."""
-    kinds = {"methods": "methods", "force": "methods", "datasets": "datasets", "protocol": "protocols", "detector": "detectors"}
+    kinds = {
+        "methods": "methods",
+        "force": "methods",
+        "datasets": "datasets",
+        "protocol": "protocols",
+        "detector": "detectors",
+    }
     for option, kind in kinds.items():
         of_runs = name == "verify" and "/" in str(values.get(option)).partition("[")[0]
         if values.get(option) and not of_runs:
             select(kind, values[option], registry)
     assert values.get("profile") in (None, *PROFILES)
     if name == "list" and values["kind"] != "plugins":
-        known = {*registry.table(values["kind"]), *(registry.groups(values["kind"]) if values["kind"] in ("methods", "datasets") else ())}
+        known = {
+            *registry.table(values["kind"]),
+            *(registry.groups(values["kind"]) if values["kind"] in ("methods", "datasets") else ()),
+        }
         assert set(values["names"]) <= known, set(values["names"]) - known
     if name == "help" and values["topic"]:
         from bench.cli.help import TOPICS
@@ -243,8 +310,8 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
 
         assert values["topic"] in {*TOPICS, *COMMANDS}
     if name == "report":
-        from bench.reporting.figures import KINDS as figures
-        from bench.reporting.report import KINDS as tables
+        from bench.figures import KINDS as figures
+        from bench.tables.report import KINDS as tables
 
         assert set(values["tables"]) <= set(tables) and set(values["figures"]) <= set(figures)
 
@@ -267,5 +334,11 @@ def test_a_mistake_in_a_command_is_seen():
 
 def test_datasets_become_their_demos():
     """In `--datasets` and behind `bench verify`, whole names alone."""
-    assert on_demo_data("bench run --methods all --datasets 'ped2,all'") == "bench run --methods all --datasets 'demo-ped2,demo'"
-    assert on_demo_data("bench verify ped2 && bench run -d demo-ped2") == "bench verify demo-ped2 && bench run -d demo-ped2"
+    assert (
+        on_demo_data("bench run --methods all --datasets 'ped2,all'")
+        == "bench run --methods all --datasets 'demo-ped2,demo'"
+    )
+    assert (
+        on_demo_data("bench verify ped2 && bench run -d demo-ped2")
+        == "bench verify demo-ped2 && bench run -d demo-ped2"
+    )

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import COMMANDS
+from bench.evaluation.results import RESULT_COLUMNS
+from bench.figures import KINDS as figure_kinds
 from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
 from bench.plugins import hookspecs
-from bench.reporting import report
-from bench.reporting.figures import KINDS as figure_kinds
-from bench.reporting.results import RESULT_COLUMNS
+from bench.tables import report
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -44,14 +44,23 @@ def test_hooks_are_documented_with_their_arguments():
     """docs/plugins.md has a row for each hook, with exactly its arguments."""
     text = (ROOT / "docs" / "plugins.md").read_text()
     documented = dict(re.findall(r"^\| `(bench_\w+)\(([^)]*)\)`", text, re.MULTILINE))
-    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("bench_") and inspect.isfunction(hook)}
-    assert documented == {name: ", ".join(inspect.signature(hook).parameters) for name, hook in hooks.items()}
+    hooks = {
+        name: hook
+        for name, hook in vars(hookspecs).items()
+        if name.startswith("bench_") and inspect.isfunction(hook)
+    }
+    assert documented == {
+        name: ", ".join(inspect.signature(hook).parameters) for name, hook in hooks.items()
+    }
 
 
 def test_report_page_lists_what_a_report_has():
     """docs/report.md has a row for each kind of table and of figure, and for no other."""
     text = (ROOT / "docs" / "report.md").read_text()
-    tables, figures = (re.findall(r"^\| `(\w[\w-]*)` \|", part, re.MULTILINE) for part in text.split("| `--figure` |"))
+    tables, figures = (
+        re.findall(r"^\| `(\w[\w-]*)` \|", part, re.MULTILINE)
+        for part in text.split("| `--figure` |")
+    )
     assert tables == list(report.KINDS) and figures == list(figure_kinds)
 
 
@@ -65,11 +74,17 @@ def test_readme_begins_with_what_it_is_a_command_and_a_table():
 def test_no_module_without_a_subject():
     """No utils, helpers, misc or common."""
     vague = {"utils.py", "helpers.py", "misc.py", "common.py"}
-    assert not [path for folder in ("bench", "methods", "datasets") for path in (ROOT / folder).rglob("*.py") if path.name in vague]
+    assert not [
+        path
+        for folder in ("bench", "methods", "datasets")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name in vague
+    ]
 
 
 def test_method_modules_import_torch_inside_functions_only():
-    """Networks and losses are the only modules of methods/ that import torch when they are imported."""
+    """Networks and losses are the only modules of methods/ that import torch when they are
+    imported."""
     for path in (ROOT / "methods").rglob("*.py"):
         if "networks" in path.parts or path.name == "losses.py":
             continue
@@ -96,7 +111,9 @@ def test_public_door_is_whole():
 
 def test_columns_are_those_of_the_design():
     """results.csv has its columns in this order."""
-    assert ",".join(RESULT_COLUMNS[:8]) == "method,dataset,scene,seed,label_set,protocol,metric,value"
+    assert (
+        ",".join(RESULT_COLUMNS[:8]) == "method,dataset,scene,seed,label_set,protocol,metric,value"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -106,21 +123,37 @@ def test_outside_links_are_well_formed(page):
 
     for target in re.findall(r"\]\((\w+:[^)]*)\)", page.read_text()):
         parts = urlsplit(target)
-        assert parts.scheme in ("http", "https") and "." in (parts.hostname or "") and not re.search(r"\s", target), target
+        assert (
+            parts.scheme in ("http", "https")
+            and "." in (parts.hostname or "")
+            and not re.search(r"\s", target)
+        ), target
 
 
 def test_site_is_named_in_the_contents():
     """docs/index.md has every page of docs/, once."""
     text = (ROOT / "docs" / "index.md").read_text()
     listed = [
-        line for part in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL) for line in part.splitlines() if line and line[0] != ":"
+        line
+        for part in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL)
+        for line in part.splitlines()
+        if line and line[0] != ":"
     ]
-    pages = sorted(path.stem for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".ipynb") and path.stem != "index")
+    pages = sorted(
+        path.stem
+        for path in (ROOT / "docs").iterdir()
+        if path.suffix in (".md", ".ipynb") and path.stem != "index"
+    )
     assert sorted(name for name in listed if "/" not in name) == pages
 
 
 def test_endings_of_files_are_those_of_the_code():
     """docs/datasets.md lists every ending of a video and of a picture."""
     page = (ROOT / "docs" / "datasets.md").read_text()
-    videos, pictures = re.search(r"<!-- endings.*?-->(.*?)- pictures:(.*?)<!-- end of endings -->", page, re.DOTALL).groups()
-    assert set(re.findall(r"`(\.\w+)`", videos)) == VIDEO_ENDINGS and set(re.findall(r"`(\.\w+)`", pictures)) == IMAGE_ENDINGS
+    videos, pictures = re.search(
+        r"<!-- endings.*?-->(.*?)- pictures:(.*?)<!-- end of endings -->", page, re.DOTALL
+    ).groups()
+    assert (
+        set(re.findall(r"`(\.\w+)`", videos)) == VIDEO_ENDINGS
+        and set(re.findall(r"`(\.\w+)`", pictures)) == IMAGE_ENDINGS
+    )

@@ -17,34 +17,51 @@ from bench.datasets import Avenue, Ped2
 from bench.datasets.folder import Folder
 from encoded import encode, moving
 
-from bench import BenchError, Clip, Dataset, Frames, ImageFiles, OpenClip, Scores, VideoFile, Window, score
-from bench.dataset import checked_labels
-from bench.frames import live
+from bench import (
+    BenchError,
+    Clip,
+    Dataset,
+    Frames,
+    ImageFiles,
+    OpenClip,
+    Scores,
+    VideoFile,
+    Window,
+    score,
+)
+from bench.applying import live
+from bench.applying.apply_plan import choose_threshold, refuse
+from bench.applying.distinction import remake
+from bench.applying.footage import Footage, find_footage
+from bench.applying.replay import replay
+from bench.contracts.dataset import checked_labels
+from bench.engine.context import make_context
+from bench.engine.machine import choose_device
+from bench.evaluation.pairs import pairs
+from bench.evaluation.tracks import read_tracks
+from bench.files.whole_files import write_text
 from bench.frames.decode import read_frames
-from bench.frames.footage import Footage, find_footage
 from bench.frames.image_damage import find_damage
 from bench.frames.store import prepare_frames
 from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
+from bench.planning.plan import make_plan
+from bench.planning.request import Request
 from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
-from bench.reporting.pairs import pairs
-from bench.reporting.tracks import read_tracks
-from bench.running.apply_plan import choose_threshold, refuse
-from bench.running.context import make_context
-from bench.running.distinction import remake
-from bench.running.filling import hold
-from bench.running.machine import choose_device
-from bench.running.plan import make_plan
-from bench.running.replay import replay
-from bench.running.request import Request
 from bench.running.runner import TAKEN_AT_MOST, Listener, Runner
-from bench.runs.files import write_text
 from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.runners import hold
 
 ROOT = Path(__file__).parents[2]
 TOYS = ROOT / "tests" / "running" / "toys.py"
-PAGE = dict(re.findall(r"^## (.+?)\n.*?```text\n(.*?)\n```", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE | re.DOTALL))
+PAGE = dict(
+    re.findall(
+        r"^## (.+?)\n.*?```text\n(.*?)\n```",
+        (ROOT / "docs" / "errors.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+)
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
 
 
@@ -106,10 +123,15 @@ def video(root: Path) -> Path:
 
 
 def video_with_a_hole(root: Path) -> Path:
-    frames = [frame + np.random.default_rng(0).integers(0, 30, frame.shape, np.uint8) for frame in moving(30)]
+    frames = [
+        frame + np.random.default_rng(0).integers(0, 30, frame.shape, np.uint8)
+        for frame in moving(30)
+    ]
     path = encode(root / "01.mp4", frames, options={"g": "10"})
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) * 6 // 10] = bytes(len(content) * 6 // 10 - len(content) // 2)
+    content[len(content) // 2 : len(content) * 6 // 10] = bytes(
+        len(content) * 6 // 10 - len(content) // 2
+    )
     path.write_bytes(content)
     return path
 
@@ -140,7 +162,9 @@ def pickled_module(root, patch):
 
     torch.save(torch.nn.Linear(1, 1), root / "model.pth")
     method = current().methods["memae"]
-    method(method.Parameters(width=0.05, weights=str(root / "model.pth"))).fit([], make_context(0, "cpu", root))
+    method(method.Parameters(width=0.05, weights=str(root / "model.pth"))).fit(
+        [], make_context(0, "cpu", root)
+    )
 
 
 def weights_of_another_network(root, patch):
@@ -155,25 +179,43 @@ def weights_of_another_network(root, patch):
 
 
 def too_large(root, patch):
-    from bench.running import memory
+    from bench.planning import memory_estimate as memory
 
     patch.setattr(memory, "device_memory", lambda device: 2**29)
-    make_plan(Request("ae-3d", "demo-ped2", device="cpu", profile="small"), load(), lambda signature: (Run(root / "run"), False))
+    make_plan(
+        Request("ae-3d", "demo-ped2", device="cpu", profile="small"),
+        load(),
+        lambda signature: (Run(root / "run"), False),
+    )
 
 
 def unknown_row(root, patch):
     registry = load()
-    pairs(Run.open(ROOT / "results" / "ped2-small"), ("c3dsuu", "memae"), [], registry.protocols["raw"], registry.metrics["auc"])
+    pairs(
+        Run.open(ROOT / "results" / "ped2-small"),
+        ("c3dsuu", "memae"),
+        [],
+        registry.protocols["raw"],
+        registry.metrics["auc"],
+    )
 
 
 def planned(root: Path, **how) -> None:
-    make_plan(Request("ae-3d", "demo-ped2", device="cpu", **how), load(), lambda signature: (Run(root / "run"), False))
+    make_plan(
+        Request("ae-3d", "demo-ped2", device="cpu", **how),
+        load(),
+        lambda signature: (Run(root / "run"), False),
+    )
 
 
 def without(package: str, executor: str) -> Callable[[Path, pytest.MonkeyPatch], object]:
     def plan(root, patch):
         found = importlib.util.find_spec
-        patch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == package else found(name, *more))
+        patch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, *more: None if name == package else found(name, *more),
+        )
         planned(root, executor=executor)
 
     return plan
@@ -185,14 +227,18 @@ def two_runners(root, patch):
 
 
 def always_taken(root, patch):
-    plan = make_plan(Request("pca", "demo-ped2", device="cpu"), load(), lambda signature: (Run(root / "run"), False))
+    plan = make_plan(
+        Request("pca", "demo-ped2", device="cpu"),
+        load(),
+        lambda signature: (Run(root / "run"), False),
+    )
     runner = Runner(plan, Listener())
     runner.taken[plan.cells[0].record.folder] = TAKEN_AT_MOST
     raise BenchError(runner._always_taken(plan.cells[0]))
 
 
 def no_bf16(root, patch):
-    from bench.running import arithmetic
+    from bench.engine import precision as arithmetic
 
     patch.setattr(arithmetic, "has_bf16", lambda kind: False)
     planned(root, precision="bf16")
@@ -211,7 +257,10 @@ def missing_weights(root, patch):
 
 def labels_only(root, patch):
     (root / "avenue" / "labels").mkdir(parents=True)
-    np.savez(root / "avenue" / "labels" / "pixel.npz", **{clip: np.zeros(length) for clip, length in Avenue.expected["test"].items()})
+    np.savez(
+        root / "avenue" / "labels" / "pixel.npz",
+        **{clip: np.zeros(length) for clip, length in Avenue.expected["test"].items()},
+    )
     dataset = Avenue()
     dataset.locate([root])
     raise BenchError(dataset.lacks("frames"))
@@ -255,7 +304,9 @@ def changed_scores(root, patch):
 
 
 def changed_labels(root, patch):
-    record = DatasetRecord("made", "made", (("01", 3, ""),), "f", ("frame",), {"frame": {"01": np.zeros(3, np.uint8)}})
+    record = DatasetRecord(
+        "made", "made", (("01", 3, ""),), "f", ("frame",), {"frame": {"01": np.zeros(3, np.uint8)}}
+    )
     Run(root).write_dataset(record)
     np.savez(root / "datasets" / "made.npz", **{"frame/01": np.ones(3, np.uint8)})
     Run(root).dataset("made")
@@ -273,7 +324,9 @@ def unwritable(root, patch):
 
 def pointer(root, patch):
     path = root / "001.tif"
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 86538\n")
+    path.write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 86538\n"
+    )
     decode(path)
 
 
@@ -301,7 +354,16 @@ def no_distinction(root, patch):
     load([TOYS])
     patch.setenv("BENCH_DATA", str(root))
     try:
-        cell = CellRecord("cells/constant/toy/0", "constant", "constant", "constant", "toy", "toy", 0, profile="small")
+        cell = CellRecord(
+            "cells/constant/toy/0",
+            "constant",
+            "constant",
+            "constant",
+            "toy",
+            "toy",
+            0,
+            profile="small",
+        )
         run = Run(root / "run")
         run.write_manifest({"cells": [vars(cell)]})
         (run.path / cell.folder).mkdir(parents=True)
@@ -319,12 +381,18 @@ def no_training_scores(root, patch):
 
 
 def scaled_by_clip(root, patch):
-    refuse(current().methods["mnad"](), CellRecord("cells/mnad/ped2/0", "mnad", "mnad", "mnad", "ped2", "ped2", 0), [])
+    refuse(
+        current().methods["mnad"](),
+        CellRecord("cells/mnad/ped2/0", "mnad", "mnad", "mnad", "ped2", "ped2", 0),
+        [],
+    )
 
 
 def closed_camera(root, patch):
     patch.setattr(live, "open_capture", lambda address: cv2.VideoCapture())
-    live.Live(Footage("camera", "rtsp://camera/stream", address="rtsp://camera/stream"), 50, 1.0, print)
+    live.Live(
+        Footage("camera", "rtsp://camera/stream", address="rtsp://camera/stream"), 50, 1.0, print
+    )
 
 
 def pictures_with_a_gap(root, patch):
@@ -408,7 +476,9 @@ def short_scores(root, patch):
     lengths = {f"{number:02d}": 180 for number in range(1, 13)}
     np.savez(root / "memae.npz", **{clip: np.zeros(165) for clip in lengths})
     context = make_context(0, "cpu", root, test_lengths=lengths)
-    ReadScores(ScoresParameters(root / "memae.npz")).score(OpenClip("01", "test", 180, "ped2"), context)
+    ReadScores(ScoresParameters(root / "memae.npz")).score(
+        OpenClip("01", "test", 180, "ped2"), context
+    )
 
 
 def missing_scores(root, patch):
@@ -424,7 +494,9 @@ def module_beside(root, patch):
 
 
 def arrays(scores, labels=(0, 1), metric="auc") -> Callable[[Path, pytest.MonkeyPatch], object]:
-    return lambda root, patch: score(scores if isinstance(scores, dict) else {"01": scores}, {"01": labels}, metric=metric)
+    return lambda root, patch: score(
+        scores if isinstance(scores, dict) else {"01": scores}, {"01": labels}, metric=metric
+    )
 
 
 def tensor_with_gradient(root, patch):
@@ -458,7 +530,9 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),
     "A truncated avi": lambda root, patch: decode(cut(video(root))),
     "A video with a hole": lambda root, patch: decode(video_with_a_hole(root)),
-    "A video that cannot be decoded here": lambda root, patch: decode(video_of_an_unknown_codec(root)),
+    "A video that cannot be decoded here": lambda root, patch: decode(
+        video_of_an_unknown_codec(root)
+    ),
     "Labels one frame short": short_labels,
     "An unwritable results folder": unwritable,
     "A full disk": full_disk,
@@ -494,7 +568,9 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A metric that is no name": arrays([0, 1], metric=None),
     "A module beside a plugin file": module_beside,
     "A plugin with a broken import": broken_plugin("import no_such_module\n"),
-    "A plugin with a misspelt hook": broken_plugin("from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"),
+    "A plugin with a misspelt hook": broken_plugin(
+        "from bench import hookimpl\n\n@hookimpl\ndef bench_method():\n    return []\n"
+    ),
 }
 CELLS = {
     "A wrong number of scores": "length",
@@ -508,7 +584,12 @@ CELLS = {
 
 def as_documented(text: str, heading: str) -> bool:
     pattern = r".*?".join(re.escape(" ".join(part.split())) for part in PAGE[heading].split("..."))
-    return re.search(pattern.replace(r"\ .*?", r".*?").replace(r".*?\ ", r".*?"), " ".join(text.split())) is not None
+    return (
+        re.search(
+            pattern.replace(r"\ .*?", r".*?").replace(r".*?\ ", r".*?"), " ".join(text.split())
+        )
+        is not None
+    )
 
 
 def test_every_heading_is_produced():
@@ -547,7 +628,18 @@ def reasons(tmp_path_factory):
             "--plugin",
             str(TOYS),
         ),
-        *("--data", "data", "--device", "cpu", "--threads", "1", "--stall-limit", "1s", "--out", "run"),
+        *(
+            "--data",
+            "data",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--stall-limit",
+            "1s",
+            "--out",
+            "run",
+        ),
     ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stderr

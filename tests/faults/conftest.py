@@ -9,12 +9,14 @@ from place import DONE, SEED, Place, kept_up
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
     """A place with a finished, undisturbed run."""
-    import bench.claims
     import bench.cli.run
-    import bench.reporting.tables
+    import bench.files.claims
     import bench.running.session  # commands are forked from here
+    import bench.tables.tables
 
-    bench.claims.DEAD = 1.5 * bench.claims.BEAT  # three minutes of waiting for a claim that nobody holds is a tenth of the suite
+    bench.files.claims.DEAD = (
+        1.5 * bench.files.claims.BEAT
+    )  # three minutes of waiting for a claim that nobody holds is a tenth of the suite
     place = Place(tmp_path_factory.mktemp("whole"), Random(0))
     assert place.go() == 0, place.said()
     return place
@@ -27,8 +29,13 @@ def place(tmp_path, request):
 
 @pytest.fixture
 def patience(monkeypatch):
-    """Let Dask give up sooner than its defaults of half a minute and more, so that a cut is noticed within seconds."""
-    for name, value in {"COMM__TIMEOUTS__TCP": "12s", "COMM__TIMEOUTS__CONNECT": "6s", "SCHEDULER__WORKER_TTL": "15s"}.items():
+    """Let Dask give up sooner than its defaults of half a minute and more, so that a cut is noticed
+    within seconds."""
+    for name, value in {
+        "COMM__TIMEOUTS__TCP": "12s",
+        "COMM__TIMEOUTS__CONNECT": "6s",
+        "SCHEDULER__WORKER_TTL": "15s",
+    }.items():
         monkeypatch.setenv(f"DASK_DISTRIBUTED__{name}", value)
 
 
@@ -42,4 +49,6 @@ def cluster(place, patience):
 def print_counts():
     yield
     kinds = ", ".join(f"{kind}: {count}" for kind, count in DONE.items())
-    print(f"\nfaults injected, seed {SEED}: {sum(DONE.values())} ({kinds}); lost: 0 where all passed")
+    print(
+        f"\nfaults injected, seed {SEED}: {sum(DONE.values())} ({kinds}); lost: 0 where all passed"
+    )

@@ -1,7 +1,9 @@
-"""The toys of the runner's tests, as a plugin that makes its process fail as the file BENCH_FAULTS says. No torch.
+"""The toys of the runner's tests, as a plugin that makes its process fail as the file BENCH_FAULTS
+says. No torch.
 
-A fault is {"process": "runner" or "server", "kind": "disk", "errno": n, "at": k, "once": bool}: the k-th write of the process, or of a worker
-forked from it, fails, and all behind it unless once; or {..., "kind": "clock", "at": k, "jump": seconds}: the clock jumps at its k-th reading.
+A fault is {"process": "runner" or "server", "kind": "disk", "errno": n, "at": k, "once": bool}: the
+k-th write of the process, or of a worker forked from it, fails, and all behind it unless once; or
+{..., "kind": "clock", "at": k, "jump": seconds}: the clock jumps at its k-th reading.
 """
 
 import importlib.util
@@ -13,7 +15,9 @@ from pathlib import Path
 
 from bench import hookimpl
 
-_spec = importlib.util.spec_from_file_location("bench_fault_toys", Path(__file__).parents[1] / "running" / "toys.py")
+_spec = importlib.util.spec_from_file_location(
+    "bench_fault_toys", Path(__file__).parents[1] / "toys.py"
+)
 _toys = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_toys)
 
@@ -43,7 +47,11 @@ def _break_disk(fault):
             raise OSError(fault["errno"], os.strerror(fault["errno"]))
 
     def hook(event, arguments):
-        if event == "open" and isinstance(arguments[0], str | bytes) and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+        if (
+            event == "open"
+            and isinstance(arguments[0], str | bytes)
+            and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+        ):
             hit(arguments[0])
         elif event == "os.rename":
             hit(arguments[1])
@@ -75,5 +83,7 @@ def _break_clock(fault):
 _file = os.environ.get("BENCH_FAULTS", "")
 if _file and Path(_file).exists():
     _fault = json.loads(Path(_file).read_text())
-    if _fault["process"] == ("server" if "bench.running.server" in " ".join(sys.orig_argv) else "runner"):
+    if _fault["process"] == (
+        "server" if "bench.worker.server" in " ".join(sys.orig_argv) else "runner"
+    ):
         (_break_disk if _fault["kind"] == "disk" else _break_clock)(_fault)

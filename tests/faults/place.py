@@ -1,4 +1,5 @@
-"""One place where faults are injected: a run folder, its cache, the command that fills it, the numbers it has undisturbed; and what is counted."""
+"""One place where faults are injected: a run folder, its cache, the command that fills it, the
+numbers it has undisturbed; and what is counted."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ WANTED = {
 DONE: Counter[str] = Counter()
 METHODS = "brightness[pause=0.004|0.006]"
 LIMIT = 300.0
-"""Seconds after which a command counts as hung. Chosen here: one takes about three on an idle machine."""
+"""Seconds after which a command counts as hung. Chosen here: one takes about three on an idle
+machine."""
 
 
 class Place:
@@ -54,7 +56,8 @@ class Place:
         self.output.unlink(missing_ok=True)
 
     def start(self) -> psutil.Process:
-        """Start the command. It is forked from this process, which has imported all it needs, and says the same as typed."""
+        """Start the command. It is forked from this process, which has imported all it needs, and
+        says the same as typed."""
         arguments = [
             "run", "--methods", METHODS, "--datasets", "toy", "--plugin", str(Path(__file__).with_name("faulty.py")), "--device", "cpu",
             "--threads", "1", "--workers", "2", "--seeds", "0,1,2,3", "--data", str(self.folder / "data"), "--out", str(self.run),
@@ -89,7 +92,8 @@ class Place:
             os._exit(code)
 
     def wait(self, command: psutil.Process) -> int:
-        """Wait for the command and all that it started; return its exit code, negative for a signal."""
+        """Wait for the command and all that it started; return its exit code, negative for a
+        signal."""
         family = descendants(command)
         end = time.monotonic() + LIMIT
         while True:
@@ -125,10 +129,13 @@ class Place:
     def numbers(self) -> dict[str, bytes]:
         """Return results.csv, and the scores of every cell: a table shows few of the digits."""
         found = {"tables/results.csv": (self.run / "tables" / "results.csv").read_bytes()}
-        for path in sorted(self.run.glob("cells/**/scores.npz")):  # as they are read: a date in the archive is no score
+        for path in sorted(
+            self.run.glob("cells/**/scores.npz")
+        ):  # as they are read: a date in the archive is no score
             scores = read_scores(path)
             found[str(path.relative_to(self.run))] = b"".join(
-                clip.encode() + one.values.tobytes() + one.frames.tobytes() for clip, one in scores.items()
+                clip.encode() + one.values.tobytes() + one.frames.tobytes()
+                for clip, one in scores.items()
             )
         return found
 
@@ -169,11 +176,16 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
 
 
 def workers(command: psutil.Process) -> list[psutil.Process]:
-    """Return the processes that do the work: those below the command without any below themselves, but for a server that idles."""
+    """Return the processes that do the work: those below the command without any below themselves,
+    but for a server that idles."""
     found = []
     for one in descendants(command):
         with contextlib.suppress(psutil.Error):
-            if not one.children() and one.ppid() != command.pid and one.status() != psutil.STATUS_ZOMBIE:
+            if (
+                not one.children()
+                and one.ppid() != command.pid
+                and one.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(one)
     return found
 
@@ -201,34 +213,43 @@ def running(command: psutil.Process) -> bool:
 
 
 KEEP_UP = ("sh", "-c", 'while :; do "$@"; sleep 0.5; done', "sh")
-"""Starts a command again where it ended, as a system's service manager does: Dask's worker ends by itself when it has lost its scheduler."""
+"""Starts a command again where it ended, as a system's service manager does: Dask's worker ends by
+itself when it has lost its scheduler."""
 
 
 @contextlib.contextmanager
 def kept_up(place, host="127.0.0.1", scheduler=(), worker=()):
-    """A scheduler and a worker; `scheduler` and `worker` are words in front of their commands. Yields the processes that keep them up."""
+    """A scheduler and a worker; `scheduler` and `worker` are words in front of their commands.
+    Yields the processes that keep them up."""
     from dask_cluster import Cluster
 
     cluster = Cluster(place.folder, host)
     place.executor = f"dask[address={cluster.address},shared=false]"
     try:
-        yield cluster.scheduler(*KEEP_UP, *scheduler), cluster.worker(*KEEP_UP, *worker, BENCH_CACHE=str(place.far))
+        yield (
+            cluster.scheduler(*KEEP_UP, *scheduler),
+            cluster.worker(*KEEP_UP, *worker, BENCH_CACHE=str(place.far)),
+        )
     finally:
         cluster.end()
 
 
-SERVER = "bench.running.server"
+SERVER = "bench.worker.server"
 
 
 def says(process: psutil.Process, word: str) -> bool:
-    """Whether a word is in the command line of a process; a worker has that of the server it was forked from."""
+    """Whether a word is in the command line of a process; a worker has that of the server it was
+    forked from."""
     with contextlib.suppress(psutil.Error):
         return word in " ".join(process.cmdline())
     return False
 
 
-def workers_in(processes: list[psutil.Process], runs: list[Path], phase: str) -> list[psutil.Process]:
-    """Return the workers among processes that are in a phase, 'prepare', 'fit' or 'score': those that hold no cell prepare one."""
+def workers_in(
+    processes: list[psutil.Process], runs: list[Path], phase: str
+) -> list[psutil.Process]:
+    """Return the workers among processes that are in a phase, 'prepare', 'fit' or 'score': those
+    that hold no cell prepare one."""
     found: dict[int, str] = {}
     for claim in [claim for run in runs for claim in run.glob("cells/*/*/*/.claim.*")]:
         with contextlib.suppress(OSError, ValueError, LookupError):
@@ -238,7 +259,10 @@ def workers_in(processes: list[psutil.Process], runs: list[Path], phase: str) ->
     return [
         one
         for one in processes
-        if says(one, SERVER) and (parent := one.parent()) and says(parent, SERVER) and found.get(one.pid, "prepare") == phase
+        if says(one, SERVER)
+        and (parent := one.parent())
+        and says(parent, SERVER)
+        and found.get(one.pid, "prepare") == phase
     ]
 
 

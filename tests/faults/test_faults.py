@@ -1,4 +1,5 @@
-"""Faults at random moments, and the same command after each: it ends with the undisturbed numbers (`tox -e faults`).
+"""Faults at random moments, and the same command after each: it ends with the undisturbed numbers
+(`tox -e faults`).
 
 BENCH_FAULTS_SEED chooses other moments, BENCH_FAULTS_SHARE (0..1) a share of the faults.
 """
@@ -15,14 +16,20 @@ from pathlib import Path
 import pytest
 from place import CONT, DONE, STOP, Place, descendants, send, wanted, workers
 
-from bench.claims import this_host
+from bench.files.claims import this_host
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked"),
+]
 
 
-@pytest.mark.parametrize(("kind", "number"), [("worker killed", signal.SIGKILL), ("worker terminated", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("kind", "number"), [("worker killed", signal.SIGKILL), ("worker terminated", signal.SIGTERM)]
+)
 def test_workers_that_die(place, whole, kind, number):
-    """Workers end at random moments, while preparing, fitting, scoring or writing: their cells are failed or interrupted, and made up for."""
+    """Workers end at random moments, while preparing, fitting, scoring or writing: their cells are
+    failed or interrupted, and made up for."""
     while wanted(kind):
         place.begin_anew()
         hit: list[int] = []
@@ -64,23 +71,34 @@ def test_frozen_processes(place, whole):
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [("runner killed", signal.SIGKILL), ("runner terminated", signal.SIGTERM), ("server killed", signal.SIGKILL)]
+    ("kind", "number"),
+    [
+        ("runner killed", signal.SIGKILL),
+        ("runner terminated", signal.SIGTERM),
+        ("server killed", signal.SIGKILL),
+    ],
 )
 def test_runner_or_server_that_dies(place, whole, kind, number):
-    """What watches over the workers ends at random moments, several times in one run: nothing that was done is repeated or lost."""
+    """What watches over the workers ends at random moments, several times in one run: nothing that
+    was done is repeated or lost."""
     while wanted(kind):
         place.begin_anew()
         for _ in range(4):
             command = place.start()
             time.sleep(place.rng.uniform(0.1, 6))
-            victims = [command] if kind != "server killed" else [one for one in descendants(command) if one.ppid() == command.pid]
+            victims = (
+                [command]
+                if kind != "server killed"
+                else [one for one in descendants(command) if one.ppid() == command.pid]
+            )
             DONE[kind] += sum(send(one, number) for one in victims)
             place.wait(command)
         place.check(whole.numbers(), kind)
 
 
 def test_disk_that_is_full_or_read_only(place, whole):
-    """Each kind of write fails, once or from then on: the cell or the run says so, and goes on when there is room."""
+    """Each kind of write fails, once or from then on: the cell or the run says so, and goes on when
+    there is room."""
     while wanted("disk"):
         place.begin_anew()
         for _ in range(3):
@@ -95,7 +113,8 @@ def test_disk_that_is_full_or_read_only(place, whole):
 
 
 def test_clock_that_jumps(place, whole):
-    """The wall clock goes back or forth by up to ten years while cells run: no limit is met by it, and no number changes."""
+    """The wall clock goes back or forth by up to ten years while cells run: no limit is met by it,
+    and no number changes."""
     while wanted("clock"):
         place.begin_anew()
         place.inject(
@@ -111,11 +130,17 @@ RUNNER = f".runner-all-{this_host().replace('/', '-')}.1"
 
 
 def files_of(place: Place) -> list[Path]:
-    return [path for folder in (place.run, place.cache) for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+    return [
+        path
+        for folder in (place.run, place.cache)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.stat().st_size
+    ]
 
 
 def test_byte_that_changes(place, whole):
-    """One byte of several files changes, in a finished or an interrupted run: the numbers come out, or their files are made anew."""
+    """One byte of several files changes, in a finished or an interrupted run: the numbers come out,
+    or their files are made anew."""
     place.begin_anew()
     assert place.go() == 0, place.said()
     while wanted("byte"):
@@ -131,7 +156,13 @@ def test_byte_that_changes(place, whole):
             content[place.rng.randrange(len(content))] ^= 1 << place.rng.randrange(8)
             path.write_bytes(content)
             DONE["byte"] += 1
-        if place.run / RUNNER in changed and place.go() == 2:  # it may be a living one's: the command says which file to remove
+        if (
+            place.run / RUNNER in changed and place.go() == 2
+        ):  # it may be a living one's: the command says which file to remove
             assert f"{RUNNER} cannot be read; if no other" in " ".join(place.said().split())
             (place.run / RUNNER).unlink()
-        place.check(whole.numbers(), "a byte changed in " + ", ".join(str(path.relative_to(place.folder)) for path in changed))
+        place.check(
+            whole.numbers(),
+            "a byte changed in "
+            + ", ".join(str(path.relative_to(place.folder)) for path in changed),
+        )

@@ -1,4 +1,5 @@
-"""Networks that are killed while they train and score, beside three busy processes: weights and scores of those that nothing disturbed."""
+"""Networks that are killed while they train and score, beside three busy processes: weights and
+scores of those that nothing disturbed."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from place import DONE, SEED, SHARE, WANTED, descendants, running, send, workers
 
 from bench.runs.folder import Run
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked"),
+]
 METHODS = ("mnad", "c3dsu", "memae", "ae-3d")
 CELLS = max(len(METHODS), round(WANTED["network killed"] * SHARE))
 BUSY = 3
@@ -34,10 +38,23 @@ def load():
 
 
 def start(place: Path, out: str) -> psutil.Popen:
-    words = [sys.executable, "-m", "bench", "run", "--methods", ",".join(METHODS), "--datasets", "demo-ped2", "--device", "cpu"]
+    words = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--methods",
+        ",".join(METHODS),
+        "--datasets",
+        "demo-ped2",
+        "--device",
+        "cpu",
+    ]
     seeds = f"0-{-(-CELLS // len(METHODS)) - 1}"
     more = ["--threads", "1", "--seeds", seeds, "--keep", "weights", "--out", out]
-    return psutil.Popen([*words, *more], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return psutil.Popen(
+        [*words, *more], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def outcome(run: Run) -> dict[str, bytes]:
@@ -47,12 +64,15 @@ def outcome(run: Run) -> dict[str, bytes]:
         assert cell.status == "done", (cell.label, cell.seed, cell.reason)
         found[f"{cell.folder}/weights"] = (run.cell_path(cell) / "weights").read_bytes()
         for clip, scores in run.scores(cell).items():
-            found[f"{cell.folder}/{clip}"] = np.asarray(scores.values).tobytes() + scores.frames.tobytes()
+            found[f"{cell.folder}/{clip}"] = (
+                np.asarray(scores.values).tobytes() + scores.frames.tobytes()
+            )
     return found
 
 
 def test_networks_that_are_killed_end_with_the_undisturbed_weights_and_scores(tmp_path, load):
-    """Each cell is killed once at a random moment of training or scoring; the same command then ends it, bit by bit as undisturbed."""
+    """Each cell is killed once at a random moment of training or scoring; the same command then
+    ends it, bit by bit as undisturbed."""
     rng = Random(f"{SEED}/networks")
     assert start(tmp_path, "whole").wait() == 0
     whole = Run.open(tmp_path / "whole")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.dataset import Clip, ImageFiles, VideoFile
+from bench.contracts.clip import Clip, ImageFiles, VideoFile
 from bench.errors import DataError
 from bench.frames import image_decode, video_survey
 from bench.frames.decode import count_frames, estimate_frames, read_frames
@@ -29,7 +29,9 @@ def images(folder: Path, count: int = 3, ending: str = ".png", **options: object
     return Clip("07", "test", ImageFiles(tuple(paths)))
 
 
-def video(path: Path, count: int = 40, codec: str = "XVID", size: tuple[int, int] = (96, 128)) -> Clip:
+def video(
+    path: Path, count: int = 40, codec: str = "XVID", size: tuple[int, int] = (96, 128)
+) -> Clip:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, size[::-1])
     assert writer.isOpened()
     frame = picture(1, size)
@@ -72,7 +74,9 @@ def test_one_channel_and_three_equal_channels_are_the_same_gray(tmp_path: Path) 
 
 def test_transparency_is_left_out(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([picture(), np.full((48, 64), 7, np.uint8)])).save(tmp_path / "0.png")
-    np.testing.assert_array_equal(next(read_frames(Clip("01", "test", ImageFiles((tmp_path / "0.png",))))), picture())
+    np.testing.assert_array_equal(
+        next(read_frames(Clip("01", "test", ImageFiles((tmp_path / "0.png",))))), picture()
+    )
 
 
 def test_palette_and_tif_are_read(tmp_path: Path) -> None:
@@ -85,12 +89,16 @@ def test_palette_and_tif_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", [".png", ".tif"])
 def test_sixteen_bits_are_refused(tmp_path: Path, ending: str) -> None:
     cv2.imwrite(str(tmp_path / f"0{ending}"), picture()[:, :, 0].astype(np.uint16) * 200)
-    assert "16 bits a channel" in refusal(Clip("01", "test", ImageFiles((tmp_path / f"0{ending}",))))
+    assert "16 bits a channel" in refusal(
+        Clip("01", "test", ImageFiles((tmp_path / f"0{ending}",)))
+    )
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".tif", ".png", ".bmp"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_truncated_picture_is_refused_with_file_and_frame(tmp_path: Path, ending: str, share: float) -> None:
+def test_truncated_picture_is_refused_with_file_and_frame(
+    tmp_path: Path, ending: str, share: float
+) -> None:
     clip = images(tmp_path, 3, ending)
     broken = tmp_path / f"001{ending}"
     broken.write_bytes(broken.read_bytes()[: int(broken.stat().st_size * share)])
@@ -103,11 +111,16 @@ def test_frames_before_a_damaged_one_come_out(tmp_path: Path) -> None:
     (tmp_path / "002.jpg").write_bytes((tmp_path / "002.jpg").read_bytes()[:-2])
     frames = read_frames(clip)
     assert next(frames).shape == next(frames).shape == (48, 64, 3)
-    with pytest.raises(DataError, match=r"frame 2: .*002\.jpg is truncated: a JPEG that ends .* before its end marker"):
+    with pytest.raises(
+        DataError,
+        match=r"frame 2: .*002\.jpg is truncated: a JPEG that ends .* before its end marker",
+    ):
         next(frames)
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100, "subsampling": 0}, {"optimize": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"quality": 100, "subsampling": 0}, {"optimize": True}]
+)
 def test_whole_jpegs_of_all_kinds_are_read(tmp_path: Path, options: dict[str, object]) -> None:
     assert len(list(read_frames(images(tmp_path, 2, ".jpg", **options)))) == 2
 
@@ -139,7 +152,9 @@ def test_empty_file_and_lfs_pointer_are_named(tmp_path: Path) -> None:
     path.write_bytes(b"")
     clip = Clip("02", "test", ImageFiles((path,)))
     assert "is empty (0 bytes)" in refusal(clip)
-    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 86590\n")
+    path.write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 86590\n"
+    )
     text = refusal(clip)
     assert "Git LFS pointer" in text and "git lfs pull" in text and str(path) in text
 
@@ -165,7 +180,9 @@ def test_clips_without_frames_are_refused() -> None:
     assert "clip 03 has no frames" in refusal(Clip("03", "test", ImageFiles(())))
 
 
-@pytest.mark.parametrize(("codec", "ending"), [("MJPG", ".avi"), ("XVID", ".avi"), ("mp4v", ".mp4")])
+@pytest.mark.parametrize(
+    ("codec", "ending"), [("MJPG", ".avi"), ("XVID", ".avi"), ("mp4v", ".mp4")]
+)
 def test_video_is_counted_by_decoding(tmp_path: Path, codec: str, ending: str) -> None:
     clip = video(tmp_path / f"01{ending}", 40, codec)
     frames = list(read_frames(clip))
@@ -178,11 +195,15 @@ def test_video_comes_out_as_rgb(tmp_path: Path) -> None:
     writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
     writer.write(np.full((48, 64, 3), (0, 0, 250), np.uint8))  # red, in OpenCV's order
     writer.release()
-    red, green, blue = next(read_frames(Clip("a", "test", VideoFile(tmp_path / "a.avi")))).mean(axis=(0, 1))
+    red, green, blue = next(read_frames(Clip("a", "test", VideoFile(tmp_path / "a.avi")))).mean(
+        axis=(0, 1)
+    )
     assert red > 230 and green < 20 and blue < 20
 
 
-def test_a_count_is_remembered_until_the_video_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_is_remembered_until_the_video_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = video(tmp_path / "01.avi", 12)
     assert count_frames(clip) == 12
     with monkeypatch.context() as patch:
@@ -192,7 +213,9 @@ def test_a_count_is_remembered_until_the_video_changes(tmp_path: Path, monkeypat
     assert count_frames(clip) == 15
 
 
-def test_a_cache_that_cannot_be_written_does_not_prevent_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_does_not_prevent_counting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "file"))
     assert count_frames(video(tmp_path / "01.avi", 12)) == 12
@@ -205,7 +228,10 @@ def test_truncated_avi_is_refused_with_both_sizes(tmp_path: Path, codec: str, cu
     content = (tmp_path / "01.avi").read_bytes()
     (tmp_path / "01.avi").write_bytes(content[:-cut])
     text = refusal(clip)
-    assert "01.avi is truncated" in text and f"has {len(content) - cut} bytes, its header says {len(content)}" in text
+    assert (
+        "01.avi is truncated" in text
+        and f"has {len(content) - cut} bytes, its header says {len(content)}" in text
+    )
     with pytest.raises(DataError, match="truncated"):
         count_frames(clip)
 
@@ -220,18 +246,23 @@ def test_avi_whose_size_was_never_filled_in_is_read(tmp_path: Path, promised: in
     assert count_frames(clip) == 20
 
 
-@pytest.mark.parametrize(("codec", "ending"), [("MJPG", ".avi"), ("XVID", ".avi"), ("mp4v", ".mp4")])
+@pytest.mark.parametrize(
+    ("codec", "ending"), [("MJPG", ".avi"), ("XVID", ".avi"), ("mp4v", ".mp4")]
+)
 def test_video_damaged_in_its_middle_is_refused(tmp_path: Path, codec: str, ending: str) -> None:
     clip = video(tmp_path / f"01{ending}", 60, codec)
     content = bytearray((tmp_path / f"01{ending}").read_bytes())
     third, quarter = len(content) // 3, len(content) // 4
-    content[third : third + quarter] = np.random.default_rng(0).integers(0, 256, quarter, dtype=np.uint8).tobytes()
+    content[third : third + quarter] = (
+        np.random.default_rng(0).integers(0, 256, quarter, dtype=np.uint8).tobytes()
+    )
     (tmp_path / f"01{ending}").write_bytes(content)
     assert "is damaged" in refusal(clip)
 
 
 def test_a_header_that_promises_too_much_is_no_damage(tmp_path: Path) -> None:
-    """The count in a header is an estimate: without the frames' data in the file it is not believed."""
+    """The count in a header is an estimate: without the frames' data in the file it is not
+    believed."""
     clip = video(tmp_path / "01.avi", 20)
     content = bytearray((tmp_path / "01.avi").read_bytes())
     for name, offset in ((b"avih", 8 + 16), (b"strh", 8 + 32)):  # dwTotalFrames, dwLength

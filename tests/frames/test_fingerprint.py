@@ -61,12 +61,22 @@ def test_same_data_elsewhere_have_the_same_fingerprint(small: Small, tmp_path: P
     assert small.root is not None
     shutil.copytree(small.root, tmp_path / "elsewhere")
     assert dataset_fingerprint(at(tmp_path / "elsewhere")) == dataset_fingerprint(small)
-    assert dataset_fingerprint(at(tmp_path / "elsewhere"), full=True) == dataset_fingerprint(small, full=True)
+    assert dataset_fingerprint(at(tmp_path / "elsewhere"), full=True) == dataset_fingerprint(
+        small, full=True
+    )
     assert len(dataset_fingerprint(small)) == 64
 
 
 @pytest.mark.parametrize(
-    ("name", "position"), [("02/0.png", 60), ("02/2.png", 60), ("02/4.png", 60), ("01.avi", 0), ("01.avi", 5 << 19), ("01.avi", -1)]
+    ("name", "position"),
+    [
+        ("02/0.png", 60),
+        ("02/2.png", 60),
+        ("02/4.png", 60),
+        ("01.avi", 0),
+        ("01.avi", 5 << 19),
+        ("01.avi", -1),
+    ],
 )
 def test_changed_file_changes_it(name: str, position: int, small: Small) -> None:
     """First, middle and last picture, and first, middle and last MiB of a video."""
@@ -104,7 +114,11 @@ def test_contents_are_read_once(small: Small, monkeypatch: pytest.MonkeyPatch) -
     before = dataset_fingerprint(small)
     hashed: list[str] = []
     real = fingerprint._hash
-    monkeypatch.setattr(fingerprint, "_hash", lambda path, size, whole: hashed.append(path.name) or real(path, size, whole))
+    monkeypatch.setattr(
+        fingerprint,
+        "_hash",
+        lambda path, size, whole: hashed.append(path.name) or real(path, size, whole),
+    )
     assert dataset_fingerprint(small) == before
     assert hashed == []
     dataset_fingerprint(small, full=True)
@@ -112,7 +126,14 @@ def test_contents_are_read_once(small: Small, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"format": 99, "files": {}}', '{"format": 1, "files": {"a": 1}}', '{"format": 1, "files": []}']
+    "content",
+    [
+        "{",
+        "[]",
+        '{"format": 99, "files": {}}',
+        '{"format": 1, "files": {"a": 1}}',
+        '{"format": 1, "files": []}',
+    ],
 )
 def test_damaged_cache_is_made_anew(content: str, small: Small, tmp_path: Path) -> None:
     """A cache that cannot be understood costs a reading, no error."""
@@ -123,7 +144,9 @@ def test_damaged_cache_is_made_anew(content: str, small: Small, tmp_path: Path) 
     assert str(small.root) in cache.read_text()
 
 
-def test_cache_that_cannot_be_written(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_that_cannot_be_written(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cache folder that is a file is no error here."""
     before = dataset_fingerprint(small)
     (tmp_path / "blocked").write_text("")

@@ -10,15 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 from bench import Clip, ImageFiles, VideoFile, look_into, read_frames
+from bench.applying.footage import find_footage, passed_over
 from bench.cli.main import bench
 from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
-from bench.frames.footage import find_footage, passed_over
 from bench.frames.image_files import numbered_images
 
 FRAMES = 12
 CONTAINERS = {
     **dict.fromkeys([".ts", ".m2ts", ".mts", ".m2t", ".tp", ".trp"], ("mpegts", "mpeg2video")),
-    **dict.fromkeys([".vob", ".mpg", ".mpeg", ".mpe", ".m2p", ".mod", ".tod", ".dav"], ("mpeg", "mpeg2video")),
+    **dict.fromkeys(
+        [".vob", ".mpg", ".mpeg", ".mpe", ".m2p", ".mod", ".tod", ".dav"], ("mpeg", "mpeg2video")
+    ),
     **dict.fromkeys([".m2v", ".mpv"], ("mpeg2video", "mpeg2video")),
     ".m1v": ("mpeg1video", "mpeg1video"),
     **dict.fromkeys([".asf", ".wmv", ".wtv"], ("asf", "wmv2")),
@@ -71,7 +73,9 @@ def pictures(folder: Path, ending: str = ".png") -> None:
         assert cv2.imwrite(str(folder / f"{index:03d}{ending}"), frame[:, :, 0] if gray else frame)
 
 
-@pytest.mark.parametrize("ending", sorted(VIDEO_ENDINGS - {".dv"}))  # DV is interlaced, which has tests of its own
+@pytest.mark.parametrize(
+    "ending", sorted(VIDEO_ENDINGS - {".dv"})
+)  # DV is interlaced, which has tests of its own
 def test_a_video_of_every_ending_is_read(tmp_path: Path, ending: str) -> None:
     """All its frames, and the square where it was drawn: by what decodes videos here."""
     path = tmp_path / f"a{ending}"
@@ -92,7 +96,10 @@ def test_a_folder_of_pictures_of_every_ending_is_read(tmp_path: Path, ending: st
     frames = list(read_frames(Clip("a", "test", media.source)))
     assert isinstance(media.source, ImageFiles) and len(frames) == FRAMES
     if ending != ".pbm":  # black and white
-        error = max(float(np.abs(frame.astype(int) - drawn[:, :, ::-1]).max()) for frame, drawn in zip(frames, moving()))
+        error = max(
+            float(np.abs(frame.astype(int) - drawn[:, :, ::-1]).max())
+            for frame, drawn in zip(frames, moving())
+        )
         assert error <= (60 if ending in (".jpg", ".jpeg", ".webp", ".jp2") else 0)
 
 
@@ -102,7 +109,10 @@ def test_names_of_the_same_format(tmp_path: Path) -> None:
         pictures(tmp_path / ending[1:], other)
         for path in sorted((tmp_path / ending[1:]).iterdir()):
             path.rename(path.with_suffix(ending))
-    assert [len(list(read_frames(Clip("a", "test", media.source)))) for media in look_into(tmp_path).clips] == [FRAMES] * 3
+    assert [
+        len(list(read_frames(Clip("a", "test", media.source))))
+        for media in look_into(tmp_path).clips
+    ] == [FRAMES] * 3
 
 
 def test_what_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -126,7 +136,10 @@ def test_what_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"\0")
     content = look_into(tmp_path)
     assert [media.name for media in content.clips] == ["clip"]
-    found = {str(one.path.relative_to(tmp_path)): (one.reason, one.may_hold_frames) for one in content.passed_over}
+    found = {
+        str(one.path.relative_to(tmp_path)): (one.reason, one.may_hold_frames)
+        for one in content.passed_over
+    }
     assert found == {
         "clip/012.heic": ("not a supported file type (.heic)", True),
         "clip/extra.mp4": ("a video among the pictures of a clip", True),
@@ -146,14 +159,17 @@ def test_what_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_footage_names_what_it_passes_over(tmp_path: Path) -> None:
-    """In a folder of videos, and beside pictures, which are one video; a folder with nothing to read is refused with what is there."""
+    """In a folder of videos, and beside pictures, which are one video; a folder with nothing to
+    read is refused with what is there."""
     pictures(tmp_path / "a" / "one")
     (tmp_path / "a" / "b.xyz").write_bytes(b"\0")
     assert [one.name for one in find_footage(str(tmp_path / "a"))] == ["one"]
     assert [one.path.name for one in passed_over(str(tmp_path / "a"))] == ["b.xyz"]
     pictures(tmp_path / "b")
     pictures(tmp_path / "b" / "thumbs")
-    (tmp_path / "b" / "thumbs" / "cover.png").write_bytes(b"")  # a name without a number is no matter there
+    (tmp_path / "b" / "thumbs" / "cover.png").write_bytes(
+        b""
+    )  # a name without a number is no matter there
     encode(tmp_path / "b" / "c.mp4", "mp4", "mpeg4")
     assert [one.name for one in find_footage(str(tmp_path / "b"))] == ["b"]
     assert [(one.path.name, one.reason) for one in passed_over(str(tmp_path / "b"))] == [
@@ -162,13 +178,16 @@ def test_footage_names_what_it_passes_over(tmp_path: Path) -> None:
     ]
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "b.xyz").write_bytes(b"\0")
-    with pytest.raises(Exception, match=r"holds no videos, .* there is b\.xyz: not a supported file type \(\.xyz\)"):
+    with pytest.raises(
+        Exception, match=r"holds no videos, .* there is b\.xyz: not a supported file type \(\.xyz\)"
+    ):
         find_footage(str(tmp_path / "c"))
     assert passed_over("0") == passed_over(str(tmp_path / "b" / "c.mp4")) == []
 
 
 def test_verify_run_and_prepare_say_what_they_pass_over(tmp_path: Path) -> None:
-    """What may hold frames is wrong in verify and a line elsewhere; text is named, and nothing is wrong."""
+    """What may hold frames is wrong in verify and a line elsewhere; text is named, and nothing is
+    wrong."""
     station = tmp_path / "station"
     pictures(station / "train" / "a")
     encode(station / "test" / "b.ts", "mpegts", "mpeg2video")
@@ -182,15 +201,34 @@ def test_verify_run_and_prepare_say_what_they_pass_over(tmp_path: Path) -> None:
         return result.exit_code, result.output
 
     code, text = run("verify", selector)
-    assert code == 0 and "  test: 3 clips, 36 frames\n" in text and "  passed over: test/notes.txt (--json tells why)\n" in text
+    assert (
+        code == 0
+        and "  test: 3 clips, 36 frames\n" in text
+        and "  passed over: test/notes.txt (--json tells why)\n" in text
+    )
     encode(station / "test" / "yard" / "monday" / "e.mp4", "mp4", "mpeg4")
     code, text = run("verify", selector)
-    assert code == 1 and "  - passed over test/yard: one folder too many: monday/e.mp4 lies in it" in text and "as it should be" not in text
+    assert (
+        code == 1
+        and "  - passed over test/yard: one folder too many: monday/e.mp4 lies in it" in text
+        and "as it should be" not in text
+    )
     for command in (
         ("prepare", selector, "--methods", "pca", "--dry-run"),
-        ("run", "--methods", "pca", "--datasets", selector, "--dry-run", "--out", str(tmp_path / "out")),
+        (
+            "run",
+            "--methods",
+            "pca",
+            "--datasets",
+            selector,
+            "--dry-run",
+            "--out",
+            str(tmp_path / "out"),
+        ),
     ):
-        assert f"{selector}: passed over: test/yard (bench verify tells why)" in run(*command)[1].replace("\n", " ")
+        assert f"{selector}: passed over: test/yard (bench verify tells why)" in run(*command)[
+            1
+        ].replace("\n", " ")
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -199,13 +237,19 @@ def test_an_empty_part_is_never_as_it_should_be(tmp_path: Path, part: str) -> No
     pictures(tmp_path / {"train": "test", "test": "train"}[part] / "a")
     for _ in range(2):
         result = CliRunner().invoke(bench, ["verify", f"folder[path={tmp_path}]"])
-        assert result.exit_code == 1 and f"  - {part} clips: none below {tmp_path}\n" in result.output
+        assert (
+            result.exit_code == 1 and f"  - {part} clips: none below {tmp_path}\n" in result.output
+        )
         (tmp_path / part).mkdir(exist_ok=True)
 
 
 def test_pictures_named_by_time_give_what_running_numbers_give(tmp_path: Path) -> None:
-    """One picture a second over a full minute: by the last number alone the second minute would come first."""
-    names = [f"2024-01-01_12-{(30 + second) // 60:02d}-{(30 + second) % 60:02d}.png" for second in range(60)]
+    """One picture a second over a full minute: by the last number alone the second minute would
+    come first."""
+    names = [
+        f"2024-01-01_12-{(30 + second) // 60:02d}-{(30 + second) % 60:02d}.png"
+        for second in range(60)
+    ]
     for index, name in enumerate(names):
         cv2.imwrite(str(tmp_path / name), np.full((4, 6), index, np.uint8))
     found = numbered_images(tmp_path, tmp_path.iterdir())

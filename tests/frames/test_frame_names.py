@@ -1,4 +1,5 @@
-"""The order of pictures by their names: numbers and times are read right, and what can be read in two ways is refused."""
+"""The order of pictures by their names: numbers and times are read right, and what can be read in
+two ways is refused."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,11 @@ def in_order(*stems: str) -> tuple[list[str], tuple[int, ...] | None]:
     "stems",
     [
         ("2024-01-01_12-00-59", "2024-01-01_12-01-00", "2024-01-01_12-01-01"),
-        ("cam_2024-05-01_10-59-59.900", "cam_2024-05-01_11-00-00.000", "cam_2024-05-01_11-00-00.100"),
+        (
+            "cam_2024-05-01_10-59-59.900",
+            "cam_2024-05-01_11-00-00.000",
+            "cam_2024-05-01_11-00-00.100",
+        ),
         ("2024-05-01_10-59-59.9", "2024-05-01_11-00-00.1"),
         ("20240501105959900", "20240501110000100"),
         ("20240501_105959", "20240501_110000", "20240501_110005"),
@@ -46,10 +51,13 @@ def test_pictures_named_by_time_are_in_the_order_of_their_times(stems: tuple[str
 @given(
     start=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),
     steps=st.lists(st.integers(1, 200_000), min_size=2, max_size=30),
-    form=st.sampled_from(["%Y-%m-%d_%H-%M-%S.%f", "%Y%m%d%H%M%S.%f", "%Y.%m.%d %H.%M.%S,%f", "cam3_%Y%m%d_%H%M%S.%f"]),
+    form=st.sampled_from(
+        ["%Y-%m-%d_%H-%M-%S.%f", "%Y%m%d%H%M%S.%f", "%Y.%m.%d %H.%M.%S,%f", "cam3_%Y%m%d_%H%M%S.%f"]
+    ),
 )
 def test_any_time_of_any_form(start: datetime, steps: list[int], form: str) -> None:
-    """Compared with the times that the names were made of; one second at least lies between first and last."""
+    """Compared with the times that the names were made of; one second at least lies between first
+    and last."""
     times = [start]
     for step in [*steps, 1_000_000]:
         times.append(times[-1] + timedelta(milliseconds=step))
@@ -66,7 +74,10 @@ def test_any_time_of_any_form(start: datetime, steps: list[int], form: str) -> N
         (("1_0001", "1_0002", "2_0003"), (1, 2, 3)),
         (("frame8", "other9"), (8, 9)),
         (("7",), (7,)),
-        (("2024-05-01_10-59-58_0001", "2024-05-01_10-59-58_0002", "2024-05-01_10-59-59_0003"), (1, 2, 3)),
+        (
+            ("2024-05-01_10-59-58_0001", "2024-05-01_10-59-58_0002", "2024-05-01_10-59-59_0003"),
+            (1, 2, 3),
+        ),
         (("2024-05-01_10-59-59.0001", "2024-05-01_10-59-59.0002"), (1, 2)),
         (("01_02_03", "01_02_04"), (3, 4)),
         (("12-00-30", "12-00-31"), (30, 31)),
@@ -74,28 +85,47 @@ def test_any_time_of_any_form(start: datetime, steps: list[int], form: str) -> N
     ],
 )
 def test_frame_numbers(stems: tuple[str, ...], numbers: tuple[int, ...]) -> None:
-    """The number that differs from name to name, wherever it stands, beside the start of a recording or a time as well."""
+    """The number that differs from name to name, wherever it stands, beside the start of a
+    recording or a time as well."""
     assert in_order(*reversed(stems)) == (list(stems), numbers)
 
 
 @pytest.mark.parametrize(
     ("stems", "text"),
     [
-        (("3_0001", "1_0002", "3_0003"), "by all numbers 1_0002.png comes before 3_0001.png, by their frame numbers after it"),
+        (
+            ("3_0001", "1_0002", "3_0003"),
+            "by all numbers 1_0002.png comes before 3_0001.png, by their frame numbers after it",
+        ),
         (("0001_2024-05-01_10-59-58", "0002_2024-05-01_10-59-57"), "by the time in them after it"),
-        (("2024-05-01_10-59-59_0001", "2024-05-01_10-59-58_0002"), "by their frame numbers after it"),
+        (
+            ("2024-05-01_10-59-59_0001", "2024-05-01_10-59-58_0002"),
+            "by their frame numbers after it",
+        ),
         (("cam1_2024-05-01_10-59-59", "cam2_2024-05-01_10-59-58"), "by the time in them after it"),
-        (("2024-05-01_10-59-59.9", "2024-05-01_10-59-59.10", "2024-05-01_11-00-00.1"), "by the time in them after it"),
+        (
+            ("2024-05-01_10-59-59.9", "2024-05-01_10-59-59.10", "2024-05-01_11-00-00.1"),
+            "by the time in them after it",
+        ),
         (("31-05-2024_23-59-59", "01-06-2024_00-00-00"), "by the time in them after it"),
         (("2024-05-31 at 12.59.59 PM", "2024-05-31 at 1.00.00 PM"), "by the time in them after it"),
         (("10-59", "11-00"), "by their frame numbers after it"),
         (("23-59-59", "00-00-00"), "tell times without a date"),
-        (("2024-May-31_10-00-00", "2024-Jun-01_09-00-00"), "differ in letters and in more than one number"),
+        (
+            ("2024-May-31_10-00-00", "2024-Jun-01_09-00-00"),
+            "differ in letters and in more than one number",
+        ),
         (("2024-05-01_10-00-00", "2024-05-01_10-0-0", "2024-05-01_10-00-01"), "have the same time"),
-        (("part1_001", "part2_001", "part1_002"), "part1_001.png and part2_001.png have the same frame number, 1"),
+        (
+            ("part1_001", "part2_001", "part1_002"),
+            "part1_001.png and part2_001.png have the same frame number, 1",
+        ),
         (("frame1", "frame1 (2)"), "has 1 numbers in its name and frame1 .2..png has 2"),
         (("a1_01", "b2_02"), "differ in letters and in more than one number"),
-        (("31-05-24_10-00-00", "31-05-24_11-00-00", "01-06-24_12-00-00"), "two ways|differ before them"),
+        (
+            ("31-05-24_10-00-00", "31-05-24_11-00-00", "01-06-24_12-00-00"),
+            "two ways|differ before them",
+        ),
     ],
 )
 def test_names_without_one_order_are_refused(stems: tuple[str, ...], text: str) -> None:
@@ -121,10 +151,22 @@ def test_a_lost_frame_is_still_seen(names: tuple[str, ...], missing: str) -> Non
 
 def test_pictures_by_time_are_numbered_from_0() -> None:
     """So that a dataset whose clips begin with 0 or 1 takes them."""
-    names = ["2024-01-01_12-01-00.png", "2024-01-01_12-00-59.png", "._2024-01-01_12-00-58.png", "notes.txt"]
+    names = [
+        "2024-01-01_12-01-00.png",
+        "2024-01-01_12-00-59.png",
+        "._2024-01-01_12-00-58.png",
+        "notes.txt",
+    ]
     found = numbered_images(Path("clip"), [Path("clip", name) for name in names], starts=(0, 1))
     assert {number: path.name for number, path in found.items()} == {0: names[1], 1: names[0]}
 
 
 def test_natural_order() -> None:
-    assert natural_order(["clip 10", "clip 2", "clip", "²", "2b", "10a"]) == ["2b", "10a", "clip", "clip 2", "clip 10", "²"]
+    assert natural_order(["clip 10", "clip 2", "clip", "²", "2b", "10a"]) == [
+        "2b",
+        "10a",
+        "clip",
+        "clip 2",
+        "clip 10",
+        "²",
+    ]

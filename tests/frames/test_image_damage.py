@@ -1,4 +1,5 @@
-"""`bench verify --full` finds damage of pictures that decoders pass over with a warning, and raises no false alarm."""
+"""`bench verify --full` finds damage of pictures that decoders pass over with a warning, and raises
+no false alarm."""
 
 import io
 from pathlib import Path
@@ -13,15 +14,30 @@ from bench import Clip, DataError, ImageFiles, read_frames
 from bench.cli.main import bench
 from bench.frames.image_damage import find_damage, warned, zeros
 
-COMPRESSIONS = {"lzw": "tiff_lzw", "deflate": "tiff_adobe_deflate", "packbits": "packbits", "jpeg": "jpeg"}
-JPEGS = {"jpg": {}, "best": {"quality": 95}, "tables": {"optimize": True}, "progressive": {"progressive": True}}
+COMPRESSIONS = {
+    "lzw": "tiff_lzw",
+    "deflate": "tiff_adobe_deflate",
+    "packbits": "packbits",
+    "jpeg": "jpeg",
+}
+JPEGS = {
+    "jpg": {},
+    "best": {"quality": 95},
+    "tables": {"optimize": True},
+    "progressive": {"progressive": True},
+}
 
 
 def street(seed: int, colour: bool = True) -> np.ndarray:
     """Smooth ground with texture, as cameras see it."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:192, :256]
-    base = 90 + 50 * np.sin(rows / 40)[:, :, None] + 30 * np.cos(columns / 25)[:, :, None] + rng.normal(0, 12, (192, 256, 3))
+    base = (
+        90
+        + 50 * np.sin(rows / 40)[:, :, None]
+        + 30 * np.cos(columns / 25)[:, :, None]
+        + rng.normal(0, 12, (192, 256, 3))
+    )
     picture = base.clip(0, 255).astype(np.uint8)
     return picture if colour else picture[:, :, 0]
 
@@ -38,14 +54,18 @@ def encoded(picture: np.ndarray, kind: str) -> bytes:
 
 def clip_of(folder: Path, contents: list[bytes], kind: str) -> Clip:
     folder.mkdir()
-    paths = [folder / f"{index:03d}{'.tif' if kind in COMPRESSIONS else '.jpg'}" for index in range(len(contents))]
+    paths = [
+        folder / f"{index:03d}{'.tif' if kind in COMPRESSIONS else '.jpg'}"
+        for index in range(len(contents))
+    ]
     for path, content in zip(paths, contents):
         path.write_bytes(content)
     return Clip(folder.name, "test", ImageFiles(tuple(paths)))
 
 
 def test_zeros_inside_are_found_and_whole_pictures_are_not_called_damaged(tmp_path: Path) -> None:
-    """512 zeros in the data of pictures of every kind, which OpenCV decodes without an error; and the same pictures whole."""
+    """512 zeros in the data of pictures of every kind, which OpenCV decodes without an error; and
+    the same pictures whole."""
     whole, damaged = [], {}
     for kind in [*JPEGS, *COMPRESSIONS]:
         contents = [encoded(street(seed, seed % 2 == 0), kind) for seed in range(4)]
@@ -54,7 +74,9 @@ def test_zeros_inside_are_found_and_whole_pictures_are_not_called_damaged(tmp_pa
             place = len(content) // 2 + 100 * number
             holed = content[:place] + bytes(512) + content[place + 512 :]
             if cv2.imdecode(np.frombuffer(holed, np.uint8), cv2.IMREAD_UNCHANGED) is not None:
-                damaged[f"{kind} {number}"] = clip_of(tmp_path / f"{kind} {number}", [content, holed], kind)
+                damaged[f"{kind} {number}"] = clip_of(
+                    tmp_path / f"{kind} {number}", [content, holed], kind
+                )
     assert {name.split()[0] for name in damaged} == {*JPEGS, *COMPRESSIONS}
     found = {clip.id: text for clip, text in find_damage([*whole, *damaged.values()])}
     for clip in whole:
@@ -65,7 +87,9 @@ def test_zeros_inside_are_found_and_whole_pictures_are_not_called_damaged(tmp_pa
         assert isinstance(clip.source, ImageFiles)
         if name.startswith("progressive"):
             continue
-        assert found[name].startswith(f"clip {name}, frame 1: {clip.source.paths[1]} is damaged: "), name
+        assert found[name].startswith(
+            f"clip {name}, frame 1: {clip.source.paths[1]} is damaged: "
+        ), name
         assert len(list(read_frames(clip))) == 2  # a run does not see it
 
 
@@ -79,10 +103,15 @@ def test_flat_pictures_are_not_called_damaged(kind: str, value: int) -> None:
 
 def test_other_damage_has_the_text_of_decoding(tmp_path: Path) -> None:
     """Frames of two sizes, and a file that is gone, are told as `read_frames` tells them."""
-    clip = clip_of(tmp_path / "a", [encoded(street(0), "jpg"), encoded(street(1)[:100], "jpg")], "jpg")
+    clip = clip_of(
+        tmp_path / "a", [encoded(street(0), "jpg"), encoded(street(1)[:100], "jpg")], "jpg"
+    )
     gone = Clip("b", "test", ImageFiles((tmp_path / "gone.jpg",)))
     (_, first), (_, second) = find_damage([clip, gone])
-    assert "001.jpg is 256x100, but frame 0 is 256x192" in first and "gone.jpg cannot be read: No such file" in second
+    assert (
+        "001.jpg is 256x100, but frame 0 is 256x192" in first
+        and "gone.jpg cannot be read: No such file" in second
+    )
 
 
 def test_what_is_printed_of_tags_and_versions_is_no_damage() -> None:
@@ -112,19 +141,29 @@ def test_verify_full_shows_it(tmp_path: Path) -> None:
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
         clip_of(tmp_path / part / "yard 1", [content, holed if part == "test" else content], "jpg")
-    quick, full = (CliRunner().invoke(bench, ["verify", f"folder[path={tmp_path}]", *more]) for more in ([], ["--full"]))
+    quick, full = (
+        CliRunner().invoke(bench, ["verify", f"folder[path={tmp_path}]", *more])
+        for more in ([], ["--full"])
+    )
     assert quick.exit_code == 0 and full.exit_code == 1
-    assert "  - frames of test clip yard 1: clip yard 1, frame 1: " in full.output and "001.jpg is damaged: " in full.output
+    assert (
+        "  - frames of test clip yard 1: clip yard 1, frame 1: " in full.output
+        and "001.jpg is damaged: " in full.output
+    )
 
 
 @pytest.mark.parametrize("ending", [".tif", ".png", ".webp"])
 def test_a_file_of_several_pictures_is_refused(tmp_path: Path, ending: str) -> None:
-    """Pages of a tif, an animated png or webp: only the first would be decoded. One picture is read."""
+    """Pages of a tif, an animated png or webp: only the first would be decoded. One picture is
+    read."""
     several = [Image.fromarray(street(seed)) for seed in range(3)]
     for name, more in (("a", several[1:]), ("b", [])):
         options = {"save_all": True, "append_images": more} if more else {}
         several[0].save(tmp_path / f"{name}{ending}", **options)
-    with pytest.raises(DataError, match=rf"clip a, frame 0: .*a\{ending} holds 3 pictures \(pages, or an animation\)"):
+    with pytest.raises(
+        DataError,
+        match=rf"clip a, frame 0: .*a\{ending} holds 3 pictures \(pages, or an animation\)",
+    ):
         list(read_frames(Clip("a", "test", ImageFiles((tmp_path / f"a{ending}",)))))
     assert len(list(read_frames(Clip("b", "test", ImageFiles((tmp_path / f"b{ending}",)))))) == 1
 
@@ -134,5 +173,9 @@ def test_no_false_alarm_on_real_pictures(real_data: Path) -> None:
     """Every tenth frame of Ped2, and official tifs of Ped1."""
     ped2 = sorted((real_data / "ped2").glob("*/frames/*/*.jpg"))[::10]
     ped1 = sorted((real_data.parent / "partial" / "ped1").glob("Test/Test001/*.tif"))[::10]
-    clips = [Clip(str(number), "test", ImageFiles(tuple(paths))) for number, paths in enumerate((ped2, ped1)) if paths]
+    clips = [
+        Clip(str(number), "test", ImageFiles(tuple(paths)))
+        for number, paths in enumerate((ped2, ped1))
+        if paths
+    ]
     assert [text for _, text in find_damage(clips)] == [""] * len(clips)

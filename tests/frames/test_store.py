@@ -16,14 +16,15 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.claims import Claim
-from bench.dataset import Clip, Dataset, ImageFiles, Part, VideoFile
+from bench.contracts.clip import Clip, ImageFiles, Part, VideoFile
+from bench.contracts.dataset import Dataset
+from bench.contracts.method import Frames
 from bench.errors import DataError
+from bench.files.cache import cache_folder, file_stem
+from bench.files.claims import Claim
 from bench.frames import store
-from bench.frames.cache import cache_folder, file_stem
 from bench.frames.decode import count_frames
 from bench.frames.store import dataset_folder, disk_needed, open_frames, prepare_frames, resize
-from bench.method import Frames
 
 GRAY = Frames((16, 24), 1)
 COLOUR = Frames((20, 12), 3)
@@ -78,13 +79,23 @@ def test_frames_of_two_formats_are_those_of_opencv(dataset: Pictures) -> None:
     for clip in dataset.clips("train"):
         assert isinstance(clip.source, ImageFiles)
         gray, colour = open_frames(dataset, clip, GRAY), open_frames(dataset, clip, COLOUR)
-        assert gray.shape == (len(clip.source.paths), 16, 24) and colour.shape == (len(clip.source.paths), 20, 12, 3)
+        assert gray.shape == (len(clip.source.paths), 16, 24) and colour.shape == (
+            len(clip.source.paths),
+            20,
+            12,
+            3,
+        )
         assert gray.dtype == colour.dtype == np.uint8
         for index, path in enumerate(clip.source.paths):
             picture = cv2.imread(str(path))
-            expected = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (24, 16), interpolation=cv2.INTER_AREA)
+            expected = cv2.resize(
+                cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (24, 16), interpolation=cv2.INTER_AREA
+            )
             np.testing.assert_array_equal(gray[index], expected)
-            np.testing.assert_array_equal(colour[index], cv2.resize(picture, (12, 20), interpolation=cv2.INTER_AREA)[:, :, ::-1])
+            np.testing.assert_array_equal(
+                colour[index],
+                cv2.resize(picture, (12, 20), interpolation=cv2.INTER_AREA)[:, :, ::-1],
+            )
 
 
 def test_opened_frames_are_memory_mapped_and_read_only(dataset: Pictures) -> None:
@@ -95,7 +106,9 @@ def test_opened_frames_are_memory_mapped_and_read_only(dataset: Pictures) -> Non
         frames[0, 0, 0] = 1
 
 
-def test_gray_is_the_same_whether_colour_is_asked_for_or_not(dataset: Pictures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gray_is_the_same_whether_colour_is_asked_for_or_not(
+    dataset: Pictures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     prepare(dataset, GRAY, COLOUR)
     together = np.array(open_frames(dataset, dataset.clips("train")[0], GRAY))
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "other"))
@@ -103,7 +116,9 @@ def test_gray_is_the_same_whether_colour_is_asked_for_or_not(dataset: Pictures, 
     np.testing.assert_array_equal(open_frames(dataset, dataset.clips("train")[0], GRAY), together)
 
 
-def test_each_clip_is_decoded_once_for_all_formats(dataset: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_clip_is_decoded_once_for_all_formats(
+    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
     decoded: list[str] = []
     real = store.read_frames
 
@@ -126,7 +141,9 @@ def test_a_new_format_is_added_and_the_old_one_kept(dataset: Pictures) -> None:
     assert file_of(dataset, "01", COLOUR).exists()
 
 
-def test_progress_counts_frames_and_names_clips(dataset: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_counts_frames_and_names_clips(
+    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "REPORT_EVERY", 2)
     calls = prepare(dataset, GRAY)
     assert [done for done, _, _ in calls] == [2, 4, 5, 7, 9, 11, 12]
@@ -163,7 +180,9 @@ def test_halving_is_the_mean_of_two_by_two() -> None:
     assert np.abs(resize(frame, (16, 18)) - means).max() <= 0.5
 
 
-def test_clips_at_a_time_give_what_one_after_the_other_gives(dataset: Pictures, tmp_path: Path) -> None:
+def test_clips_at_a_time_give_what_one_after_the_other_gives(
+    dataset: Pictures, tmp_path: Path
+) -> None:
     """The same files; the progress still adds up, one call at a time."""
     clips = dataset.clips("train")
     prepare_frames(dataset, clips, [GRAY], lambda *call: None)
@@ -171,12 +190,16 @@ def test_clips_at_a_time_give_what_one_after_the_other_gives(dataset: Pictures, 
     shutil.rmtree(dataset_folder(dataset))
     calls: list[int] = []
     prepare_frames(dataset, clips, [GRAY], lambda done, total, what: calls.append(done), jobs=2)
-    assert all(np.array_equal(open_frames(dataset, clip, GRAY), one) for clip, one in zip(clips, expected))
+    assert all(
+        np.array_equal(open_frames(dataset, clip, GRAY), one) for clip, one in zip(clips, expected)
+    )
     assert calls == sorted(calls)
     assert calls[-1] == sum(len(one) for one in expected)
 
 
-def test_clip_that_fails_stops_those_at_its_side(dataset: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clip_that_fails_stops_those_at_its_side(
+    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The reason is that of the damaged clip; the other leaves no entry and no temporary file."""
     first, second = dataset.clips("train")
     assert isinstance(first.source, ImageFiles)
@@ -211,12 +234,20 @@ def test_disk_needed_is_what_will_be_written(dataset: Pictures) -> None:
     clips = dataset.clips("train")
     needed = disk_needed(dataset, clips, [GRAY, COLOUR])
     prepare(dataset, GRAY, COLOUR)
-    assert needed == sum(path.stat().st_size for path in dataset_folder(dataset).rglob("*.npy")) > 12 * (16 * 24 + 20 * 12 * 3)
+    assert (
+        needed
+        == sum(path.stat().st_size for path in dataset_folder(dataset).rglob("*.npy"))
+        > 12 * (16 * 24 + 20 * 12 * 3)
+    )
     assert disk_needed(dataset, clips, [GRAY, COLOUR]) == 0
 
 
-def test_a_video_is_decoded_once_and_its_count_known_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = cv2.VideoWriter(str(tmp_path / "01.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+def test_a_video_is_decoded_once_and_its_count_known_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = cv2.VideoWriter(
+        str(tmp_path / "01.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48)
+    )
     for index in range(30):
         writer.write(np.full((48, 64, 3), index * 8, np.uint8))
     writer.release()
@@ -227,7 +258,9 @@ def test_a_video_is_decoded_once_and_its_count_known_afterwards(tmp_path: Path, 
     frames = open_frames(dataset, clip, GRAY)
     assert frames.shape == (30, 16, 24)
     np.testing.assert_allclose(frames.mean(axis=(1, 2)), np.arange(30) * 8, atol=3)
-    monkeypatch.setattr("bench.frames.decode.read_frames", lambda clip: pytest.fail("decoded a second time"))
+    monkeypatch.setattr(
+        "bench.frames.decode.read_frames", lambda clip: pytest.fail("decoded a second time")
+    )
     assert count_frames(clip) == 30
 
 
@@ -254,10 +287,25 @@ def flip(path: Path, place: int) -> None:
         lambda path: path.with_suffix(".json").unlink(),
         lambda path: path.with_suffix(".json").write_text('{"shape": [5,'),
         lambda path: path.with_suffix(".json").write_text("[]"),
-        lambda path: path.with_suffix(".json").write_text(path.with_suffix(".json").read_text().replace("INTER_AREA", "INTER_CUBIC")),
-        lambda path: path.with_suffix(".json").write_text(json.dumps({**json.loads(path.with_suffix(".json").read_text()), "shape": []})),
+        lambda path: path.with_suffix(".json").write_text(
+            path.with_suffix(".json").read_text().replace("INTER_AREA", "INTER_CUBIC")
+        ),
+        lambda path: path.with_suffix(".json").write_text(
+            json.dumps({**json.loads(path.with_suffix(".json").read_text()), "shape": []})
+        ),
     ],
-    ids=["cut", "header", "pixel", "empty", "gone", "no-record", "half-record", "wrong-record", "other-conversion", "no-shape"],
+    ids=[
+        "cut",
+        "header",
+        "pixel",
+        "empty",
+        "gone",
+        "no-record",
+        "half-record",
+        "wrong-record",
+        "other-conversion",
+        "no-shape",
+    ],
 )
 def test_damaged_entries_are_rebuilt(dataset: Pictures, damage: Any) -> None:
     prepare(dataset, GRAY)
@@ -270,7 +318,9 @@ def test_damaged_entries_are_rebuilt(dataset: Pictures, damage: Any) -> None:
     assert open_frames(dataset, clip, GRAY).shape == (5, 16, 24)
 
 
-def test_a_copied_cache_is_checked_by_content_once_and_kept(dataset: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copied_cache_is_checked_by_content_once_and_kept(
+    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Copying changes the times, not the content."""
     prepare(dataset, GRAY)
     path = file_of(dataset, "01", GRAY)
@@ -295,8 +345,11 @@ def test_changed_sources_are_noticed(dataset: Pictures) -> None:
     assert len(open_frames(dataset, dataset.clips("train")[0], GRAY)) == 4
 
 
-def test_frames_are_found_by_whatever_path_the_dataset_is_reached(dataset: Pictures, tmp_path: Path, monkeypatch) -> None:
-    """Made through a link, they are there by the real path and through '..', and nothing is decoded again."""
+def test_frames_are_found_by_whatever_path_the_dataset_is_reached(
+    dataset: Pictures, tmp_path: Path, monkeypatch
+) -> None:
+    """Made through a link, they are there by the real path and through '..', and nothing is decoded
+    again."""
     (tmp_path / "link").symlink_to(dataset.root.parent)  # type: ignore[union-attr]
     prepare(Pictures(tmp_path / "link" / dataset.root.name), GRAY)  # type: ignore[union-attr]
     monkeypatch.setattr(store, "read_frames", None)
@@ -308,11 +361,17 @@ def test_frames_are_found_by_whatever_path_the_dataset_is_reached(dataset: Pictu
 
 def test_opening_what_is_not_there_or_damaged_says_what_to_run(dataset: Pictures) -> None:
     clip = dataset.clips("train")[0]
-    with pytest.raises(DataError, match=r"train clip 01 \(16x24x1\) are not in the frame store .*bench prepare pictures"):
+    with pytest.raises(
+        DataError,
+        match=r"train clip 01 \(16x24x1\) are not in the frame store .*bench prepare pictures",
+    ):
         open_frames(dataset, clip, GRAY)
     prepare(dataset, GRAY)
     cut(file_of(dataset, "01", GRAY))
-    with pytest.raises(DataError, match=r"train clip 01 are damaged .*2038 bytes, 2048 were written.*bench prepare pictures"):
+    with pytest.raises(
+        DataError,
+        match=r"train clip 01 are damaged .*2038 bytes, 2048 were written.*bench prepare pictures",
+    ):
         open_frames(dataset, clip, GRAY)
 
 
@@ -320,12 +379,20 @@ def test_a_damaged_frame_leaves_no_entry_and_no_temporary_file(dataset: Pictures
     (dataset.root / "train" / "01" / "003.png").write_bytes(b"")  # type: ignore[operator]
     with pytest.raises(DataError, match=r"clip 01, frame 3: .*003\.png is empty"):
         prepare(dataset, GRAY)
-    assert [path for path in dataset_folder(dataset).rglob("*") if path.is_file() and path.name != "lock"] == []
+    assert [
+        path
+        for path in dataset_folder(dataset).rglob("*")
+        if path.is_file() and path.name != "lock"
+    ] == []
 
 
-def test_too_small_a_disk_is_known_before_anything_is_written(dataset: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_a_disk_is_known_before_anything_is_written(
+    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needed = disk_needed(dataset, dataset.clips("train"), [GRAY])
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12 - 1000, 1000))  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12 - 1000, 1000)
+    )  # type: ignore[attr-defined]
     with pytest.raises(DataError) as caught:
         prepare(dataset, GRAY)
     text = str(caught.value)
@@ -352,15 +419,29 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(dataset:
         except DataError as error:
             print(error)
     """)
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "no room on the disk for the frames of pictures, train clip 01" in result.stdout and "BENCH_CACHE" in result.stdout
-    assert list(dataset_folder(dataset).rglob("*.tmp")) == list(dataset_folder(dataset).rglob("*.npy")) == []
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert (
+        "no room on the disk for the frames of pictures, train clip 01" in result.stdout
+        and "BENCH_CACHE" in result.stdout
+    )
+    assert (
+        list(dataset_folder(dataset).rglob("*.tmp"))
+        == list(dataset_folder(dataset).rglob("*.npy"))
+        == []
+    )
 
 
-def test_a_cache_that_cannot_be_written_is_named(dataset: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_named(
+    dataset: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"cannot write frames of pictures, train clip 01 in .*file.*set BENCH_CACHE"):
+    with pytest.raises(
+        DataError,
+        match=r"cannot write frames of pictures, train clip 01 in .*file.*set BENCH_CACHE",
+    ):
         prepare(dataset, GRAY)
 
 
@@ -373,17 +454,34 @@ def test_two_roots_and_two_parts_do_not_meet(tmp_path: Path) -> None:
         prepare(dataset, GRAY)
         prepare(dataset, GRAY, part="test")
     assert dataset_folder(first) != dataset_folder(second)
-    assert len(open_frames(first, first.clips("train")[0], GRAY)) == 2 and len(open_frames(first, first.clips("test")[0], GRAY)) == 3
-    assert (open_frames(first, first.clips("train")[0], GRAY) != open_frames(second, second.clips("train")[0], GRAY)).any()
+    assert (
+        len(open_frames(first, first.clips("train")[0], GRAY)) == 2
+        and len(open_frames(first, first.clips("test")[0], GRAY)) == 3
+    )
+    assert (
+        open_frames(first, first.clips("train")[0], GRAY)
+        != open_frames(second, second.clips("train")[0], GRAY)
+    ).any()
 
 
 def test_ids_never_leave_their_folder() -> None:
-    assert [file_stem(name) for name in ("01_0014", "a/b", "..", ".hidden")] == ["01_0014", "a%2Fb", "%2E.", "%2Ehidden"]
+    assert [file_stem(name) for name in ("01_0014", "a/b", "..", ".hidden")] == [
+        "01_0014",
+        "a%2Fb",
+        "%2E.",
+        "%2Ehidden",
+    ]
     long = [file_stem("入口" * 60 + last) for last in "ab"]  # nine characters a letter
-    assert long[0] != long[1] and all(len(stem) <= 120 for stem in long) and file_stem("a" * 120) == "a" * 120
+    assert (
+        long[0] != long[1]
+        and all(len(stem) <= 120 for stem in long)
+        and file_stem("a" * 120) == "a" * 120
+    )
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("BENCH_CACHE")
     assert cache_folder().name == "vad-bench" and cache_folder().is_absolute()
@@ -401,7 +499,9 @@ def test_processes_at_once_make_whole_files(tmp_path: Path) -> None:
     dataset = Pictures(tmp_path / "data")
     context = multiprocessing.get_context("fork")
     start = context.Event()
-    children = [context.Process(target=_prepare_in_child, args=(dataset.root, start)) for _ in range(3)]
+    children = [
+        context.Process(target=_prepare_in_child, args=(dataset.root, start)) for _ in range(3)
+    ]
     for child in children:
         child.start()
     start.set()
@@ -415,7 +515,9 @@ def test_processes_at_once_make_whole_files(tmp_path: Path) -> None:
         stored = open_frames(dataset, clip, GRAY)
         for index, path in enumerate(clip.source.paths):
             gray = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2GRAY)
-            np.testing.assert_array_equal(stored[index], cv2.resize(gray, (24, 16), interpolation=cv2.INTER_AREA))
+            np.testing.assert_array_equal(
+                stored[index], cv2.resize(gray, (24, 16), interpolation=cv2.INTER_AREA)
+            )
 
 
 def test_a_second_process_waits_for_the_first_and_says_so(dataset: Pictures) -> None:
@@ -451,5 +553,7 @@ def test_memory_stays_flat_however_long_the_clip(tmp_path: Path) -> None:
         short = peak(60)
         print(peak(1170) - short)
     """)
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert int(result.stdout) < 40

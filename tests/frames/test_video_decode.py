@@ -1,4 +1,5 @@
-"""Every video is read rightly or refused: interlaced ones, cut ones, trimmed ones, and those of variable frame rate."""
+"""Every video is read rightly or refused: interlaced ones, cut ones, trimmed ones, and those of
+variable frame rate."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving
 
-from bench.dataset import Clip, VideoFile
+from bench.contracts.clip import Clip, VideoFile
 from bench.errors import DataError
 from bench.frames import containers, video_decode, video_survey
 from bench.frames.decode import count_frames, estimate_frames, read_frames
@@ -56,30 +57,43 @@ def distance(frames: list[np.ndarray], others: list[np.ndarray]) -> float:
 
 def noisy(count: int, size: tuple[int, int] = (96, 128)) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [(frame + rng.integers(0, 30, frame.shape)).astype(np.uint8) for frame in moving(count, size)]
+    return [
+        (frame + rng.integers(0, 30, frame.shape)).astype(np.uint8) for frame in moving(count, size)
+    ]
 
 
-# -- who reads -----------------------------------------------------------------------------------------------------------
+# -- who reads -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", INTERLACED)
 def test_interlaced_video_is_read(tmp_path: Path, kind: str) -> None:
-    """OpenCV's own reading is a buffer that nobody wrote; ours is the picture, one for each coded frame."""
+    """OpenCV's own reading is a buffer that nobody wrote; ours is the picture, one for each coded
+    frame."""
     ending, codec, pix_fmt, options = INTERLACED[kind]
     frames = moving(12, (576, 720) if codec == "dvvideo" else (96, 128))
     path = encode(tmp_path / f"01{ending}", frames, codec, pix_fmt, options)
     assert survey_of(clip_of(path)).interlaced
     if pix_fmt == "gray":
-        frames = [cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR) for frame in frames]
+        frames = [
+            cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+            for frame in frames
+        ]
     assert distance(read(path), frames) < 4
     assert count_frames(clip_of(path)) == 12
 
 
 def test_interlacing_that_begins_in_the_middle_of_a_file(tmp_path: Path) -> None:
-    """Only the frames tell it: the header is that of a progressive stream. OpenCV repeats the last frame it wrote."""
+    """Only the frames tell it: the header is that of a progressive stream. OpenCV repeats the last
+    frame it wrote."""
     frames = moving(24)
-    progressive = encode(tmp_path / "a.ts", frames[:12], options={"x264-params": "threads=1:bframes=0"})
-    interlaced = encode(tmp_path / "b.ts", frames[12:], options={**FIELDS, "x264-params": "tff=1:threads=1:bframes=0"})
+    progressive = encode(
+        tmp_path / "a.ts", frames[:12], options={"x264-params": "threads=1:bframes=0"}
+    )
+    interlaced = encode(
+        tmp_path / "b.ts",
+        frames[12:],
+        options={**FIELDS, "x264-params": "tff=1:threads=1:bframes=0"},
+    )
     (tmp_path / "01.ts").write_bytes(progressive.read_bytes() + interlaced.read_bytes())
     assert distance(read(tmp_path / "01.ts"), frames) < 4
 
@@ -113,18 +127,29 @@ def test_progressive_video_is_opencvs_to_the_bit_and_pyav_agrees(tmp_path: Path,
 @pytest.mark.parametrize("interlaced", [False, True])
 def test_a_phones_video_is_turned_upright(tmp_path: Path, degrees: int, interlaced: bool) -> None:
     """As OpenCV turns it, whoever reads it."""
-    options = {**FIELDS, "x264-params": "tff=1:threads=1"} if interlaced else {"x264-params": "threads=1"}
+    options = (
+        {**FIELDS, "x264-params": "tff=1:threads=1"} if interlaced else {"x264-params": "threads=1"}
+    )
     frames = moving(4, (64, 128))
     path = encode(tmp_path / "01.mp4", frames, options=options, rotation=degrees)
-    assert distance(read(path), [np.ascontiguousarray(np.rot90(frame, degrees // 90)) for frame in frames]) < 4
+    assert (
+        distance(
+            read(path), [np.ascontiguousarray(np.rot90(frame, degrees // 90)) for frame in frames]
+        )
+        < 4
+    )
     if not interlaced:
         assert distance(list(video_decode._by_pyav(path, "")), plain(path)) < 1
 
 
-def reading(monkeypatch: pytest.MonkeyPatch, change: Callable[[list[np.ndarray]], list[np.ndarray]]) -> None:
+def reading(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[list[np.ndarray]], list[np.ndarray]]
+) -> None:
     """Have OpenCV return other frames."""
     own = video_decode._by_opencv
-    monkeypatch.setattr(video_decode, "_by_opencv", lambda path: (frame for frame in change(list(own(path)))))
+    monkeypatch.setattr(
+        video_decode, "_by_opencv", lambda path: (frame for frame in change(list(own(path))))
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,10 +164,21 @@ def reading(monkeypatch: pytest.MonkeyPatch, change: Callable[[list[np.ndarray]]
         lambda frames: [frame.astype(np.uint16) for frame in frames],
         lambda frames: [frame[:, :50] for frame in frames],
     ],
-    ids=["black", "of another video", "stuck", "one unwritten", "ends early", "cannot be opened", "16 bits", "another size"],
+    ids=[
+        "black",
+        "of another video",
+        "stuck",
+        "one unwritten",
+        "ends early",
+        "cannot be opened",
+        "16 bits",
+        "another size",
+    ],
 )
 def test_what_opencv_does_not_write_is_pyavs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[list[np.ndarray]], list[np.ndarray]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[list[np.ndarray]], list[np.ndarray]],
 ) -> None:
     """Whatever the reason is: no frame that nobody wrote gets through."""
     path = encode(tmp_path / "01.mp4", moving(20))
@@ -150,7 +186,9 @@ def test_what_opencv_does_not_write_is_pyavs(
     assert distance(read(path), moving(20)) < 4
 
 
-def test_frames_that_really_repeat_stay_opencvs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_that_really_repeat_stay_opencvs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A still camera's frames may be equal; each is looked up, and OpenCV's own are kept."""
     path = encode(tmp_path / "01.mkv", [moving(1)[0]] * 5 + moving(3), "ffv1")
     reading(monkeypatch, lambda frames: [cv2.add(frame, (1, 1, 1, 0)) for frame in frames])
@@ -158,7 +196,9 @@ def test_frames_that_really_repeat_stay_opencvs(tmp_path: Path, monkeypatch: pyt
     assert all(map(np.array_equal, mine, [cv2.add(frame, (1, 1, 1, 0)) for frame in plain(path)]))
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = encode(tmp_path / "01.mp4", moving(8))
     reading(monkeypatch, lambda frames: [*frames, moving(9)[8]])
     with pytest.raises(DataError, match=r"9 frames were read, 8 are in it; was it changed"):
@@ -168,7 +208,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
 def test_a_codec_that_only_pyav_decodes_is_read(tmp_path: Path) -> None:
     """AV1: the OpenCV of the package index has no decoder for it."""
     codec = "libsvtav1" if "libsvtav1" in av.codecs_available else "libaom-av1"
-    path = encode(tmp_path / "01.mp4", moving(10), codec, options={"preset": "12"} if codec == "libsvtav1" else {"cpu-used": "8"})
+    path = encode(
+        tmp_path / "01.mp4",
+        moving(10),
+        codec,
+        options={"preset": "12"} if codec == "libsvtav1" else {"cpu-used": "8"},
+    )
     assert distance(read(path), moving(10)) < 4
 
 
@@ -178,7 +223,10 @@ def test_no_decoder_is_no_damage(tmp_path: Path, tag: bytes, name: str) -> None:
     path = encode(tmp_path / "01.mp4", moving(4))
     path.write_bytes(path.read_bytes().replace(b"avc1", tag))
     text = refusal(path)
-    assert f"01.mp4 is not damaged, but this PyAV ({av.__version__}) has no decoder for {name}; convert it" in text
+    assert (
+        f"01.mp4 is not damaged, but this PyAV ({av.__version__}) has no decoder for {name}; convert it"
+        in text
+    )
     assert "ffmpeg -i FILE NEW.mp4" in text
 
 
@@ -195,13 +243,17 @@ def test_no_other_file_is_opened(tmp_path: Path) -> None:
     encode(tmp_path / "a.mp4", moving(4))
     (tmp_path / "01.mp4").write_text(f"ffconcat version 1.0\nfile {tmp_path / 'a.mp4'}\n")
     assert "01.mp4" in refusal(tmp_path / "01.mp4")
-    (tmp_path / "01.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    (tmp_path / "01.m3u8").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
+    )
     assert "01.m3u8" in refusal(tmp_path / "01.m3u8")
 
 
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Neither OpenCV nor FFmpeg speak: what is wrong is an error of ours."""
-    path = encode(tmp_path / "01.mp4", noisy(20), options={**FIELDS, "x264-params": "tff=1:threads=1"})
+    path = encode(
+        tmp_path / "01.mp4", noisy(20), options={**FIELDS, "x264-params": "tff=1:threads=1"}
+    )
     assert len(read(path)) == 20
     content = bytearray(path.read_bytes())
     content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
@@ -210,7 +262,7 @@ def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr() == ("", "")
 
 
-# -- whole or not --------------------------------------------------------------------------------------------------------
+# -- whole or not ----------------------------------------------------------------------------------
 
 WHOLE: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
     "mp4": (".mp4", "libx264", {"g": "10"}, {"movflags": "+faststart"}),
@@ -233,7 +285,14 @@ WHOLE: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
 def whole(folder: Path, kind: str) -> Path:
     ending, codec, options, container_options = WHOLE[kind]
     pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    return encode(folder / f"01{ending}", noisy(60), codec, pix_fmt, options, container_options=container_options)
+    return encode(
+        folder / f"01{ending}",
+        noisy(60),
+        codec,
+        pix_fmt,
+        options,
+        container_options=container_options,
+    )
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -242,7 +301,10 @@ def test_a_file_cut_anywhere_is_refused_and_the_whole_one_read(tmp_path: Path, k
     assert len(read(path)) == count_frames(clip_of(path)) == 60
     content = path.read_bytes()
     rng = np.random.default_rng(0)
-    for length in [len(content) * 6 // 10, *rng.integers(len(content) // 10, len(content), 8).tolist()]:
+    for length in [
+        len(content) * 6 // 10,
+        *rng.integers(len(content) // 10, len(content), 8).tolist(),
+    ]:
         path.write_bytes(content[:length])
         text = refusal(path)
         assert "truncated" in text or "damaged" in text, (length, text)
@@ -256,7 +318,10 @@ def test_a_file_with_a_hole_is_refused(tmp_path: Path, kind: str, filled: str) -
     content = path.read_bytes()
     size = len(content) // 10
     rng = np.random.default_rng(0)
-    for at in [len(content) * 6 // 10, *rng.integers(len(content) // 4, len(content) * 8 // 10, 5).tolist()]:
+    for at in [
+        len(content) * 6 // 10,
+        *rng.integers(len(content) // 4, len(content) * 8 // 10, 5).tolist(),
+    ]:
         hole = bytes(size) if filled == "zeros" else rng.bytes(size)
         path.write_bytes(content[:at] + hole + content[at + size :])
         text = refusal(path)
@@ -264,9 +329,16 @@ def test_a_file_with_a_hole_is_refused(tmp_path: Path, kind: str, filled: str) -
 
 
 def test_damage_is_found_before_the_first_frame_and_names_the_place(tmp_path: Path) -> None:
-    path = encode(tmp_path / "01.mp4", noisy(60), options={"g": "10"}, container_options={"movflags": "+faststart"})
+    path = encode(
+        tmp_path / "01.mp4",
+        noisy(60),
+        options={"g": "10"},
+        container_options={"movflags": "+faststart"},
+    )
     content = bytearray(path.read_bytes())
-    content[len(content) * 6 // 10 : len(content) * 7 // 10] = bytes(len(content) * 7 // 10 - len(content) * 6 // 10)
+    content[len(content) * 6 // 10 : len(content) * 7 // 10] = bytes(
+        len(content) * 7 // 10 - len(content) * 6 // 10
+    )
     path.write_bytes(content)
     text = refusal(path)
     assert (
@@ -287,7 +359,8 @@ def test_what_stands_behind_an_mp4_is_no_damage(tmp_path: Path) -> None:
 
 
 def test_a_live_stream_states_no_sizes(tmp_path: Path) -> None:
-    """A Matroska written to a pipe has neither a size nor a duration, and is read; one that ends inside of a frame is not."""
+    """A Matroska written to a pipe has neither a size nor a duration, and is read; one that ends
+    inside of a frame is not."""
     path = whole(tmp_path, "live mkv")
     with av.open(str(path)) as container:
         assert container.duration is None
@@ -295,8 +368,13 @@ def test_a_live_stream_states_no_sizes(tmp_path: Path) -> None:
 
 
 def test_streams_joined_or_begun_anywhere_are_read(tmp_path: Path) -> None:
-    """Transport streams are cut and joined as they are: what comes before the first picture that can be decoded is no damage."""
-    path = encode(tmp_path / "a.ts", noisy(60), options={"g": "20", "x264-params": "threads=1:bframes=0:scenecut=0:repeat-headers=1"})
+    """Transport streams are cut and joined as they are: what comes before the first picture that
+    can be decoded is no damage."""
+    path = encode(
+        tmp_path / "a.ts",
+        noisy(60),
+        options={"g": "20", "x264-params": "threads=1:bframes=0:scenecut=0:repeat-headers=1"},
+    )
     content = path.read_bytes()
     (tmp_path / "b.ts").write_bytes(content + content)
     assert len(read(tmp_path / "b.ts")) == 120
@@ -316,20 +394,25 @@ def test_audio_that_lasts_longer_and_covers_are_no_damage(tmp_path: Path) -> Non
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
             container.mux(stream.encode(None))
             for number in range(40):
-                piece = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                piece = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+                )
                 piece.sample_rate, piece.pts = 8000, 1024 * number
                 container.mux(sound.encode(piece))
             container.mux(sound.encode(None))
         assert count_frames(clip_of(path)) == 25
 
 
-# -- edit lists and time stamps --------------------------------------------------------------------------------------------
+# -- edit lists and time stamps --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
 def test_an_edit_list_hides_frames(tmp_path: Path, ending: str) -> None:
-    """Cut at frame 38 without encoding: packets from frame 30 on are in the file, 62 frames are shown."""
-    before = encode(tmp_path / "a.mp4", moving(100), options={"g": "30", "x264-params": "scenecut=0:threads=1"})
+    """Cut at frame 38 without encoding: packets from frame 30 on are in the file, 62 frames are
+    shown."""
+    before = encode(
+        tmp_path / "a.mp4", moving(100), options={"g": "30", "x264-params": "scenecut=0:threads=1"}
+    )
     path = cut_without_encoding(before, tmp_path / f"01{ending}", 38)
     assert estimate_frames(clip_of(path)) == 70  # what the header counts
     assert len(read(path)) == count_frames(clip_of(path)) == estimate_frames(clip_of(path)) == 62
@@ -350,15 +433,22 @@ def test_times_of_variable_frame_rate(tmp_path: Path, ending: str) -> None:
     assert again == found  # remembered to the last digit
 
 
-@pytest.mark.parametrize(("ending", "rate"), [(".mkv", 30), (".mp4", 25), (".avi", 12), (".flv", 30), (".ts", 24)])
-def test_times_of_a_constant_rate_are_number_over_rate(tmp_path: Path, ending: str, rate: int) -> None:
-    """Also where the container rounds to milliseconds, and where B-frames leave an avi without usable stamps."""
+@pytest.mark.parametrize(
+    ("ending", "rate"), [(".mkv", 30), (".mp4", 25), (".avi", 12), (".flv", 30), (".ts", 24)]
+)
+def test_times_of_a_constant_rate_are_number_over_rate(
+    tmp_path: Path, ending: str, rate: int
+) -> None:
+    """Also where the container rounds to milliseconds, and where B-frames leave an avi without
+    usable stamps."""
     codec = "flv1" if ending == ".flv" else "libx264"
     found = survey_of(clip_of(encode(tmp_path / f"01{ending}", moving(50), codec, rate=rate)))
     assert (found.rate, found.times) == (rate, None)
 
 
-def test_a_survey_is_remembered_for_these_decoders_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_survey_is_remembered_for_these_decoders_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = encode(tmp_path / "01.mp4", moving(8))
     first = survey_of(clip_of(path))
     monkeypatch.setattr(video_survey, "_decoded", lambda *how: pytest.fail("decoded again"))
@@ -369,13 +459,21 @@ def test_a_survey_is_remembered_for_these_decoders_only(tmp_path: Path, monkeypa
 
 
 def test_damage_behind_a_remembered_survey_is_found_anew(tmp_path: Path) -> None:
-    """Bits that changed on the disk change neither size nor time; `bench verify --full` reads with `anew`."""
+    """Bits that changed on the disk change neither size nor time; `bench verify --full` reads with
+    `anew`."""
     import os
 
-    path = encode(tmp_path / "01.mp4", noisy(60), options={"g": "10"}, container_options={"movflags": "+faststart"})
+    path = encode(
+        tmp_path / "01.mp4",
+        noisy(60),
+        options={"g": "10"},
+        container_options={"movflags": "+faststart"},
+    )
     assert len(read(path)) == 60
     status, content = path.stat(), bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) * 6 // 10] = bytes(len(content) * 6 // 10 - len(content) // 2)
+    content[len(content) // 2 : len(content) * 6 // 10] = bytes(
+        len(content) * 6 // 10 - len(content) // 2
+    )
     path.write_bytes(content)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(DataError, match="damaged"):
@@ -397,7 +495,7 @@ def test_decoding_can_be_ended(tmp_path: Path) -> None:
     assert heard == [50, 100] and survey_of(clip_of(path)).frames == 120
 
 
-# -- real files ------------------------------------------------------------------------------------------------------------
+# -- real files ------------------------------------------------------------------------------------
 
 
 def real_videos() -> Iterator[Path]:
@@ -407,7 +505,9 @@ def real_videos() -> Iterator[Path]:
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("path", list(real_videos()), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", list(real_videos()), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_real_videos_are_opencvs_to_the_bit(path: Path) -> None:
     """Avenue's official files and ShanghaiTech's as mp4: what published numbers were made with."""
     count = 0
@@ -419,7 +519,7 @@ def test_real_videos_are_opencvs_to_the_bit(path: Path) -> None:
     video.release()
 
 
-# -- containers by hand ------------------------------------------------------------------------------------------------------
+# -- containers by hand ----------------------------------------------------------------------------
 
 
 def test_sizes_in_ebml() -> None:

@@ -1,7 +1,9 @@
-"""Feeds inputs to one reader, in a process of its own with limits: `child.py READER SEED FIRST COUNT FOLDER`.
+"""Feeds inputs to one reader, in a process of its own with limits: `child.py READER SEED FIRST
+COUNT FOLDER`.
 
-Before each input its number and the counts so far are written to FOLDER/current, and the input itself stands in FOLDER, so that whoever started this process knows
-which one ended it. At the end the counts are printed as JSON.
+Before each input its number and the counts so far are written to FOLDER/current, and the input
+itself stands in FOLDER, so that whoever started this process knows which one ended it. At the end
+the counts are printed as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from typing import Any
 LIMIT = 1 << 30
 """Bytes that reading may take beyond what the process had before."""
 HANG = 20.0
-"""Seconds after which one input counts as a hang. Chosen here: the slowest good input takes well under a second."""
+"""Seconds after which one input counts as a hang. Chosen here: the slowest good input takes well
+under a second."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -30,7 +33,8 @@ class Escaped(Exception):
 
 
 def watch(allowed: list[Path]) -> list[str]:
-    """Refuse and record what leads out of the folders `allowed`: files written, processes started, pickles loaded."""
+    """Refuse and record what leads out of the folders `allowed`: files written, processes started,
+    pickles loaded."""
     found: list[str] = []
     roots = tuple(f"{path.resolve()}/" for path in allowed)
 
@@ -45,12 +49,28 @@ def watch(allowed: list[Path]) -> list[str]:
         if event == "open":
             path, _, flags = arguments
             bad = bool((flags or 0) & WRITES) and not inside(path)
-        elif event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.symlink", "os.link", "os.chmod", "os.utime"):
+        elif event in (
+            "os.rename",
+            "os.mkdir",
+            "os.remove",
+            "os.rmdir",
+            "os.truncate",
+            "os.symlink",
+            "os.link",
+            "os.chmod",
+            "os.utime",
+        ):
             bad = not inside(arguments[0]) or (event == "os.rename" and not inside(arguments[1]))
         elif event == "pickle.find_class":
             # What the modules here unpickle themselves is none of an input's doing.
             bad = arguments[0] in ("posix", "os", "subprocess", "builtins", "nt")
-        elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect"):
+        elif event in (
+            "subprocess.Popen",
+            "os.system",
+            "os.exec",
+            "os.posix_spawn",
+            "socket.connect",
+        ):
             bad = "bench.datasets.labels.matlab_cells" not in str(arguments)
         if bad:
             found.append(f"{event}{arguments!r}"[:300])
@@ -98,13 +118,23 @@ def place_of(error: BaseException) -> str:
         str(Path(bench.__file__).parents[1] / "methods"),
         str(Path(bench.__file__).parents[1] / "datasets"),
     )
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(project)]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(project)
+    ]
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "outside"
     return f"{type(error).__name__} at {where}"
 
 
 def main() -> None:
-    name, seed, first, count, place = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5])
+    name, seed, first, count, place = (
+        sys.argv[1],
+        int(sys.argv[2]),
+        int(sys.argv[3]),
+        int(sys.argv[4]),
+        Path(sys.argv[5]),
+    )
     os.environ |= {"BENCH_CACHE": str(place / "cache"), "MPLCONFIGDIR": str(place / "matplotlib")}
     from bench.datasets.labels import matlab_cells
     from readers import READERS, registered
@@ -123,7 +153,16 @@ def main() -> None:
     # Chosen inputs are made before the limits hold: making them may take what reading may not.
     chosen = list(inputs(reader, seed, first, count))
     escaped = watch([place, Path(os.environ.get("TMPDIR", "/tmp")) / f"fuzz-{os.getpid()}"])
-    used = int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData")).split()[1]) * 1024
+    used = (
+        int(
+            next(
+                line
+                for line in Path("/proc/self/status").read_text().splitlines()
+                if line.startswith("VmData")
+            ).split()[1]
+        )
+        * 1024
+    )
     resource.setrlimit(resource.RLIMIT_DATA, (used + LIMIT, used + LIMIT))
     warnings.simplefilter("ignore")
     said = sys.stdout
@@ -140,7 +179,11 @@ def main() -> None:
             (place / "defects" / f"{number}-{path.name}").write_bytes(content)
 
     for number, content in chosen:
-        os.pwrite(current, f"{number:9d}{counts['read']:9d}{counts['refused']:9d}{counts['defects']:9d}".encode(), 0)
+        os.pwrite(
+            current,
+            f"{number:9d}{counts['read']:9d}{counts['refused']:9d}{counts['defects']:9d}".encode(),
+            0,
+        )
         path.write_bytes(content)
         escaped.clear()
         faulthandler.dump_traceback_later(HANG, exit=True)
@@ -149,7 +192,11 @@ def main() -> None:
             counts["read"] += 1
         except BenchError as error:
             counts["refused"] += 1
-            if reader.named and path.name not in str(error) and str(place / "run") not in str(error):
+            if (
+                reader.named
+                and path.name not in str(error)
+                and str(place / "run") not in str(error)
+            ):
                 report(f"no file named: {place_of(error)}", number, content, str(error))
         except Exception as error:
             report(place_of(error), number, content, traceback.format_exc())

@@ -1,4 +1,5 @@
-"""Ways to damage a file: bytes, lines of text, JSON values, npy and npz. All chance comes from the generator that is passed in."""
+"""Ways to damage a file: bytes, lines of text, JSON values, npy and npz. All chance comes from the
+generator that is passed in."""
 
 from __future__ import annotations
 
@@ -15,7 +16,27 @@ from typing import Any
 
 import numpy as np
 
-NUMBERS = (0, 1, -1, 2, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, -(2**31), 2**32, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 10**40)
+NUMBERS = (
+    0,
+    1,
+    -1,
+    2,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    65535,
+    2**31 - 1,
+    2**31,
+    -(2**31),
+    2**32,
+    2**53 + 1,
+    2**63 - 1,
+    2**63,
+    -(2**63),
+    10**40,
+)
 WORDS = (
     "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-0", "0x10", "1_000", "١٢", "½", "1.5", "-5", "+5", "", " ", "\t", "\x00", "\ufeff",
     "é", "\u2028", "💥", "'", '"', "\\", "%", "../../escaped", "/tmp/escaped", "..", ".", "~", "~nobody", "C:\\x", "a" * 3000,
@@ -27,7 +48,8 @@ DEPTH = 20_000
 
 
 def bytes_of(rng: Random, content: bytes, others: Sequence[bytes] = ()) -> bytes:
-    """Return the content with one to four edits: flipped, inserted, removed, repeated, cut off, or spliced with another file."""
+    """Return the content with one to four edits: flipped, inserted, removed, repeated, cut off, or
+    spliced with another file."""
     data = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 4))):
         at = rng.randrange(len(data) + 1)
@@ -59,7 +81,8 @@ def bytes_of(rng: Random, content: bytes, others: Sequence[bytes] = ()) -> bytes
 
 
 def text_of(rng: Random, content: str, pieces: Sequence[str] = ()) -> str:
-    """Return a text with one to three edits of its numbers, words and lines; `pieces` are words of the format."""
+    """Return a text with one to three edits of its numbers, words and lines; `pieces` are words of
+    the format."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         edit = rng.randrange(8)
         lines = content.split("\n")
@@ -83,7 +106,9 @@ def text_of(rng: Random, content: str, pieces: Sequence[str] = ()) -> str:
             word = rng.choice([*WORDS, *pieces]) if edit != 3 else str(rng.choice(NUMBERS))
             content = content[:at] + word + content[until:]
         elif edit == 6:
-            content = content[:at] + rng.choice("\r\n\t ,;:=[]{}()%\"'|-+.\x00\x1a") + content[until:]
+            content = (
+                content[:at] + rng.choice("\r\n\t ,;:=[]{}()%\"'|-+.\x00\x1a") + content[until:]
+            )
         else:
             content = content[:at]
     return content
@@ -91,14 +116,21 @@ def text_of(rng: Random, content: str, pieces: Sequence[str] = ()) -> str:
 
 def _places(value: Any, path: tuple = ()) -> list[tuple]:
     found = [path]
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    children = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, child in children:
         found += _places(child, (*path, key))
     return found
 
 
 def json_value(rng: Random, likely: Sequence[Any] = ()) -> Any:
-    """Return a value that may stand where another should: any type, any size. It may be changed in its turn."""
+    """Return a value that may stand where another should: any type, any size. It may be changed in
+    its turn."""
     return copy.deepcopy(rng.choice(
         [
             *likely, None, True, False, [], {}, "", [[]], [None], {"": {}}, {"a": 1}, 1.5, 1e308, -1.0, float("nan"), float("inf"),
@@ -108,7 +140,8 @@ def json_value(rng: Random, likely: Sequence[Any] = ()) -> Any:
 
 
 def json_of(rng: Random, value: Any, likely: Sequence[Any] = ()) -> bytes:
-    """Return JSON whose fields were changed, removed, renamed, doubled or nested; now and then its bytes."""
+    """Return JSON whose fields were changed, removed, renamed, doubled or nested; now and then its
+    bytes."""
     value = copy.deepcopy(value)
     text = ""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
@@ -135,16 +168,25 @@ def json_of(rng: Random, value: Any, likely: Sequence[Any] = ()) -> bytes:
     chance = rng.random()
     if chance < 0.05:  # a key twice
         at = text.find('"', rng.randrange(len(text)))
-        text = text[:at] + f'"{rng.choice(("clips", "folder", "status", "size", "cells"))}": {json.dumps(json_value(rng))}, ' + text[at:]
+        text = (
+            text[:at]
+            + f'"{rng.choice(("clips", "folder", "status", "size", "cells"))}": {json.dumps(json_value(rng))}, '
+            + text[at:]
+        )
     elif chance < 0.07:
         at = text.find("[", rng.randrange(len(text))) + 1
-        text = text[:at] + rng.choice(("[" * DEPTH, '{"a":' * DEPTH, "[" * DEPTH + "]" * DEPTH)) + text[at:]
+        text = (
+            text[:at]
+            + rng.choice(("[" * DEPTH, '{"a":' * DEPTH, "[" * DEPTH + "]" * DEPTH))
+            + text[at:]
+        )
     content = text.encode("utf-8", "surrogatepass")
     return bytes_of(rng, content) if rng.random() < 0.2 else content
 
 
 def npy(rng: Random, array: np.ndarray) -> bytes:
-    """Return a npy file of an array: another type or shape, a header that lies, Python objects, or damaged bytes."""
+    """Return a npy file of an array: another type or shape, a header that lies, Python objects, or
+    damaged bytes."""
     chance = rng.randrange(8)
     if chance <= 2:
         array = other_array(rng, array)
@@ -159,19 +201,53 @@ def npy(rng: Random, array: np.ndarray) -> bytes:
              "|V2147483647", [("a", "<f4")], [("a", "<i4"), ("b", "|O")], [("a", "<f4", (10**9,))], None, 5]
         )  # fmt: skip
         big = rng.choice(NUMBERS)
-        shape = rng.choice([array.shape, (), (big,), (big, big), (10**9,), (2 * 10**9, 4), (-5,), (0, big), (3.5,), True, None, (1,) * 40])
-        header = {"descr": descr if rng.random() < 0.6 else array.dtype.str, "fortran_order": rng.random() < 0.5, "shape": shape}
+        shape = rng.choice(
+            [
+                array.shape,
+                (),
+                (big,),
+                (big, big),
+                (10**9,),
+                (2 * 10**9, 4),
+                (-5,),
+                (0, big),
+                (3.5,),
+                True,
+                None,
+                (1,) * 40,
+            ]
+        )
+        header = {
+            "descr": descr if rng.random() < 0.6 else array.dtype.str,
+            "fortran_order": rng.random() < 0.5,
+            "shape": shape,
+        }
         if rng.random() < 0.1:
             del header[rng.choice(list(header))]
         text = repr(header)
         if rng.random() < 0.2:
             text = text_of(rng, text)
         if rng.random() < 0.03:
-            text = rng.choice(("[" * 5000, "(" * 9000 + ")" * 9000, "-" * 9000 + "1", "9" * 9000, "{" * 100, '"' * 3))
+            text = rng.choice(
+                (
+                    "[" * 5000,
+                    "(" * 9000 + ")" * 9000,
+                    "-" * 9000 + "1",
+                    "9" * 9000,
+                    "{" * 100,
+                    '"' * 3,
+                )
+            )
         version = rng.choice(((1, 0), (1, 0), (2, 0), (3, 0), (9, 9)))
         encoded = text.encode("utf-8", "surrogatepass") + b"\n"
         length = struct.pack("<H" if version == (1, 0) else "<I", len(encoded) % 65536)
-        return b"\x93NUMPY" + bytes(version) + length + encoded + array.tobytes()[: rng.choice((10**6, 10**6, 10))]
+        return (
+            b"\x93NUMPY"
+            + bytes(version)
+            + length
+            + encoded
+            + array.tobytes()[: rng.choice((10**6, 10**6, 10))]
+        )
     if chance == 6 and rng.random() < 0.3:
         return PICKLE
     return content
@@ -182,10 +258,20 @@ def other_array(rng: Random, array: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         edit = rng.randrange(7)
         if edit == 0:
-            return array.astype(rng.choice(["f4", "f8", "i8", "u1", "?", "c8", "O", "U5", "S3", ">f8", "f2", "M8[s]"]))
+            return array.astype(
+                rng.choice(
+                    ["f4", "f8", "i8", "u1", "?", "c8", "O", "U5", "S3", ">f8", "f2", "M8[s]"]
+                )
+            )
         if edit == 1:
             return rng.choice(
-                [array[None], array[..., None], array.ravel()[:0], np.array(array.ravel()[0] if array.size else 0), array.ravel()]
+                [
+                    array[None],
+                    array[..., None],
+                    array.ravel()[:0],
+                    np.array(array.ravel()[0] if array.size else 0),
+                    array.ravel(),
+                ]
             )
         if edit == 2:
             return np.concatenate([array, array]) if array.ndim else array
@@ -196,7 +282,9 @@ def other_array(rng: Random, array: np.ndarray) -> np.ndarray:
         array = np.array(array, dtype=np.float64 if edit == 5 else np.int64)
         if array.size:
             array.ravel()[rng.randrange(array.size)] = (
-                rng.choice((np.nan, np.inf, -np.inf, 1e300, 0.5)) if edit == 5 else rng.choice((-1, 2, 2**62, -(2**63)))
+                rng.choice((np.nan, np.inf, -np.inf, 1e300, 0.5))
+                if edit == 5
+                else rng.choice((-1, 2, 2**62, -(2**63)))
             )
         return array
 
@@ -205,9 +293,15 @@ def other_array(rng: Random, array: np.ndarray) -> np.ndarray:
 def bomb() -> bytes:
     """Return a deflated npy member of 1.5 GB of zeros, with its header."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (3 << 29,)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (3 << 29,)}
+    )
     packer = zlib.compressobj(1, zlib.DEFLATED, -15)
-    parts = [packer.compress(header.getvalue()), *(packer.compress(bytes(1 << 24)) for _ in range(96)), packer.flush()]
+    parts = [
+        packer.compress(header.getvalue()),
+        *(packer.compress(bytes(1 << 24)) for _ in range(96)),
+        packer.flush(),
+    ]
     return b"".join(parts)
 
 
@@ -215,14 +309,44 @@ def _bomb_archive(name: str) -> bytes:
     """Return a zip of one member that unpacks to 1.5 GB."""
     packed, size = bomb(), (3 << 29) + 128
     raw = name.encode()
-    local = struct.pack("<IHHHHHIIIHH", 0x04034B50, 20, 0, 8, 0, 0x21, 0, len(packed), size, len(raw), 0) + raw
-    central = struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 20, 20, 0, 8, 0, 0x21, 0, len(packed), size, len(raw), 0, 0, 0, 0, 0, 0) + raw
-    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, len(central), len(local) + len(packed), 0)
+    local = (
+        struct.pack(
+            "<IHHHHHIIIHH", 0x04034B50, 20, 0, 8, 0, 0x21, 0, len(packed), size, len(raw), 0
+        )
+        + raw
+    )
+    central = (
+        struct.pack(
+            "<IHHHHHHIIIHHHHHII",
+            0x02014B50,
+            20,
+            20,
+            0,
+            8,
+            0,
+            0x21,
+            0,
+            len(packed),
+            size,
+            len(raw),
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        )
+        + raw
+    )
+    end = struct.pack(
+        "<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, len(central), len(local) + len(packed), 0
+    )
     return local + packed + central + end
 
 
 def npz(rng: Random, arrays: dict[str, np.ndarray]) -> bytes:
-    """Return an npz of arrays with members damaged, renamed, doubled, missing, or huge once unpacked."""
+    """Return an npz of arrays with members damaged, renamed, doubled, missing, or huge once
+    unpacked."""
     chance = rng.random()
     if chance < 0.003:
         return _bomb_archive(f"{next(iter(arrays))}.npy")
@@ -231,26 +355,48 @@ def npz(rng: Random, arrays: dict[str, np.ndarray]) -> bytes:
     for name, array in arrays.items():
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, array)
-        members.append((f"{name}.npy", npy(rng, array) if name == victim and chance < 0.6 else buffer.getvalue()))
+        members.append(
+            (
+                f"{name}.npy",
+                npy(rng, array) if name == victim and chance < 0.6 else buffer.getvalue(),
+            )
+        )
     if 0.6 <= chance < 0.8:
         at = rng.randrange(len(members))
         edit = rng.randrange(5)
         if edit == 0:
-            members[at] = (rng.choice([*WORDS, "../../escaped.npy", "/tmp/escaped.npy", "01", "01.npy.npy"])[:60000], members[at][1])
+            members[at] = (
+                rng.choice([*WORDS, "../../escaped.npy", "/tmp/escaped.npy", "01", "01.npy.npy"])[
+                    :60000
+                ],
+                members[at][1],
+            )
         elif edit == 1:
             del members[at]
         elif edit == 2:
             members.append((members[at][0], members[rng.randrange(len(members))][1]))
         elif edit == 3:
-            members.append((rng.choice(("extra.npy", "extra.txt", "folder/", "escaped.pkl", "99.npy")), rng.choice((b"", PICKLE, b"text"))))
+            members.append(
+                (
+                    rng.choice(("extra.npy", "extra.txt", "folder/", "escaped.pkl", "99.npy")),
+                    rng.choice((b"", PICKLE, b"text")),
+                )
+            )
         else:
             members.append(("99.npy", members[at][1]))
     buffer = io.BytesIO()
     import warnings
 
-    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
+    with (
+        warnings.catch_warnings(),
+        zipfile.ZipFile(
+            buffer, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+        ) as archive,
+    ):
         warnings.simplefilter("ignore")  # a name twice is meant
         for name, content in members:
-            archive.writestr(zipfile.ZipInfo(name.encode("utf-8", "replace").decode() or "x"), content)
+            archive.writestr(
+                zipfile.ZipInfo(name.encode("utf-8", "replace").decode() or "x"), content
+            )
     content = buffer.getvalue()
     return bytes_of(rng, content) if chance >= 0.75 else content

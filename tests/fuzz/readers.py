@@ -1,4 +1,5 @@
-"""Every reader of files and texts that others wrote: how its inputs are made, how it is called, and what must hold where it reads one."""
+"""Every reader of files and texts that others wrote: how its inputs are made, how it is called, and
+what must hold where it reads one."""
 
 from __future__ import annotations
 
@@ -33,14 +34,14 @@ from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving
 from hypothesis import strategies as st
 
 from bench import Clip, ImageFiles, OpenClip, RequestError, RunError, Scores, VideoFile
+from bench.contracts.method import as_scores
+from bench.engine.context import make_context
+from bench.evaluation.tracks import read_tracks
 from bench.frames.decode import count_frames, read_frames
-from bench.method import as_scores
 from bench.objects.boxes import BoxesDetector
 from bench.plugins.registry import load
 from bench.plugins.selection import select
 from bench.plugins.syntax import parse
-from bench.reporting.tracks import read_tracks
-from bench.running.context import make_context
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 
 LENGTHS = {"01": 20, "02": 26}
@@ -54,7 +55,8 @@ class Reader:
     ----------
     file : the name of its input, below the folder that the child works in.
     make : returns the content of an input.
-    read : reads the file; an error of `bench.errors` is a refusal, an AssertionError a wrong reading.
+    read : reads the file; an error of `bench.errors` is a refusal, an AssertionError a wrong
+        reading.
     generated : what hypothesis draws half of the inputs from; None: all come from `make`.
     named : whether a refusal has to name the file.
     """
@@ -74,10 +76,15 @@ def json_bytes(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 ANY_JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4), max_leaves=12
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
+    max_leaves=12,
 )
 
-# ---------------------------------------------------------------------------------------------------------------- labels
+# ----------------------------------------------------------------------------------------------------------------
+# labels
 
 M_FILE = """TestVideoFile = {};
 TestVideoFile{end+1}.gt_frame = [5:9, 14:20];
@@ -86,7 +93,14 @@ TestVideoFile{end+1}.gt_frame = [1:26];
 TestVideoFile{end+1}.gt_frame = [];
 """
 FRAMES_FILE = "".join(
-    ["clip,frame,label\n", *(f"{clip},{frame},{frame % 2}\n" for clip, length in LENGTHS.items() for frame in range(length))]
+    [
+        "clip,frame,label\n",
+        *(
+            f"{clip},{frame},{frame % 2}\n"
+            for clip, length in LENGTHS.items()
+            for frame in range(length)
+        ),
+    ]
 )
 CSV_FILE = "clip,first,last\n01,0,4\n01,9,19\n\n02,25,25\n"
 
@@ -95,7 +109,9 @@ def text_file(text: str, pieces: Sequence[str]) -> Callable[[Random], bytes]:
     def make(rng: Random) -> bytes:
         if rng.random() < 0.25:
             return mutations.bytes_of(rng, text.encode(), [text.encode("utf-16"), mutations.PICKLE])
-        return mutations.text_of(rng, text, pieces).encode(rng.choice(("utf-8", "utf-8", "utf-8", "utf-16", "utf-8-sig")), "surrogatepass")
+        return mutations.text_of(rng, text, pieces).encode(
+            rng.choice(("utf-8", "utf-8", "utf-8", "utf-16", "utf-8-sig")), "surrogatepass"
+        )
 
     return make
 
@@ -105,7 +121,9 @@ def check_ranges(clips: Sequence[np.ndarray], where: str) -> None:
         assert ranges.dtype == np.int64 and ranges.ndim == 2 and ranges.shape[1] == 2, ranges
         assert (ranges[:, 0] >= 1).all() and (ranges[:, 1] >= ranges[:, 0]).all(), ranges
         labels = ranges_to_labels(ranges, 400, where)
-        assert labels.sum() == len({frame for first, last in ranges.tolist() for frame in range(first, last + 1)})
+        assert labels.sum() == len(
+            {frame for first, last in ranges.tolist() for frame in range(first, last + 1)}
+        )
 
 
 def read_own(path: Path) -> None:
@@ -113,9 +131,17 @@ def read_own(path: Path) -> None:
     labels = read_own_labels(path, sorted(LENGTHS))
     for clip, length in LENGTHS.items():
         found = labels.of(clip, length, lambda: LENGTHS)
-        assert found.dtype == np.uint8 and found.shape == (length,) and set(found.tolist()) <= {0, 1}
+        assert (
+            found.dtype == np.uint8 and found.shape == (length,) and set(found.tolist()) <= {0, 1}
+        )
         if labels.ranges is not None:
-            assert found.sum() == len({frame for first, last, _ in labels.ranges.get(clip, ()) for frame in range(first, last + 1)})
+            assert found.sum() == len(
+                {
+                    frame
+                    for first, last, _ in labels.ranges.get(clip, ())
+                    for frame in range(first, last + 1)
+                }
+            )
 
 
 def cell_array(cells: Sequence[np.ndarray]) -> np.ndarray:
@@ -125,7 +151,11 @@ def cell_array(cells: Sequence[np.ndarray]) -> np.ndarray:
     return array
 
 
-RANGES = [np.array([[5, 14], [9, 20]], np.uint8), np.zeros((0, 0)), np.array([[1], [26]], np.uint16)]
+RANGES = [
+    np.array([[5, 14], [9, 20]], np.uint8),
+    np.zeros((0, 0)),
+    np.array([[1], [26]], np.uint16),
+]
 MASKS = [np.zeros((6, 8), np.uint8), np.eye(6, 8, dtype=np.uint8), np.ones((6, 8), np.uint8)]
 
 
@@ -138,7 +168,15 @@ def odd_cells(rng: Random, cells: Sequence[np.ndarray]) -> list[Any]:
         if other.dtype.kind in "OM":
             other = cell_array([np.arange(3)])
         found[at] = rng.choice(
-            [other, "text", cell_array(cells), np.zeros((2, 0)), np.array([[1.5], [2.5]]), {"a": 1}, np.zeros((2, 2, 2))]
+            [
+                other,
+                "text",
+                cell_array(cells),
+                np.zeros((2, 0)),
+                np.array([[1.5], [2.5]]),
+                {"a": 1},
+                np.zeros((2, 2, 2)),
+            ]
         )
     return found
 
@@ -152,7 +190,11 @@ def mat(rng: Random) -> bytes:
     else:
         value = cell_array(odd_cells(rng, cells))
     scipy.io.savemat(buffer, {name: value}, do_compression=rng.random() < 0.5)
-    return mutations.bytes_of(rng, buffer.getvalue(), [PLAIN_MAT]) if rng.random() < 0.8 else buffer.getvalue()
+    return (
+        mutations.bytes_of(rng, buffer.getvalue(), [PLAIN_MAT])
+        if rng.random() < 0.8
+        else buffer.getvalue()
+    )
 
 
 def _plain_mat() -> bytes:
@@ -173,17 +215,25 @@ def mat73(rng: Random) -> bytes:
             chance = rng.random()
             if chance < 0.02:  # claims far more than it holds
                 huge = (rng.choice((2**31, 2**40)), rng.choice((2, 2**20)))
-                stored: Any = file.create_dataset(f"#refs#/{index}", huge, "u1", chunks=(1024, 1024) if huge[1] > 2 else (1024, 2))
+                stored: Any = file.create_dataset(
+                    f"#refs#/{index}", huge, "u1", chunks=(1024, 1024) if huge[1] > 2 else (1024, 2)
+                )
             elif chance < 0.04:
                 stored = file.create_group(f"#refs#/{index}")
             elif isinstance(cell, dict | str) or np.asarray(cell).dtype.kind in "OUS":
-                stored = file.create_dataset(f"#refs#/{index}", data=rng.choice(("text", b"bytes", ["a", "b"])))
+                stored = file.create_dataset(
+                    f"#refs#/{index}", data=rng.choice(("text", b"bytes", ["a", "b"]))
+                )
             elif cell.size == 0:
                 stored = file.create_dataset(f"#refs#/{index}", data=np.array([0, 0], np.uint64))
-                stored.attrs["MATLAB_empty"] = rng.choice((np.uint8(1), np.uint8(0), "yes", np.arange(3)))
+                stored.attrs["MATLAB_empty"] = rng.choice(
+                    (np.uint8(1), np.uint8(0), "yes", np.arange(3))
+                )
             else:
                 stored = file.create_dataset(
-                    f"#refs#/{index}", data=np.asarray(cell).T, **({"compression": "gzip"} if chance < 0.3 and np.ndim(cell) else {})
+                    f"#refs#/{index}",
+                    data=np.asarray(cell).T,
+                    **({"compression": "gzip"} if chance < 0.3 and np.ndim(cell) else {}),
                 )
             references[index, 0] = stored.ref if rng.random() > 0.03 else h5py.Reference()
         if rng.random() < 0.03:
@@ -191,7 +241,13 @@ def mat73(rng: Random) -> bytes:
         elif rng.random() < 0.03:
             file.create_group(name)
         elif rng.random() < 0.03:
-            file[name] = rng.choice((h5py.SoftLink(f"/{name}"), h5py.ExternalLink("/etc/passwd", "/x"), h5py.SoftLink("/nowhere")))
+            file[name] = rng.choice(
+                (
+                    h5py.SoftLink(f"/{name}"),
+                    h5py.ExternalLink("/etc/passwd", "/x"),
+                    h5py.SoftLink("/nowhere"),
+                )
+            )
         else:
             file.create_dataset(name, data=references, dtype=h5py.ref_dtype)
     content = bytearray(buffer.getvalue())
@@ -207,12 +263,23 @@ def read_mat(path: Path) -> None:
             raise
         labels = read_mat_mask_labels(path)
         masks = read_mat_masks(path)
-        assert masks.dtype == bool and masks.ndim == 3 and labels.tolist() == [int(mask.any()) for mask in masks]
+        assert (
+            masks.dtype == bool
+            and masks.ndim == 3
+            and labels.tolist() == [int(mask.any()) for mask in masks]
+        )
 
 
 def npy_labels(rng: Random) -> bytes:
     return mutations.npy(
-        rng, rng.choice((np.arange(26, dtype=np.uint8) % 2, np.ones((1, 20)), (np.arange(96).reshape(2, 6, 8) % 3).astype(np.uint8)))
+        rng,
+        rng.choice(
+            (
+                np.arange(26, dtype=np.uint8) % 2,
+                np.ones((1, 20)),
+                (np.arange(96).reshape(2, 6, 8) % 3).astype(np.uint8),
+            )
+        ),
     )
 
 
@@ -226,7 +293,9 @@ def read_npy_file(path: Path) -> None:
 
 
 def npz_labels(rng: Random) -> bytes:
-    return mutations.npz(rng, {clip: (np.arange(length) % 2).astype(np.uint8) for clip, length in LENGTHS.items()})
+    return mutations.npz(
+        rng, {clip: (np.arange(length) % 2).astype(np.uint8) for clip, length in LENGTHS.items()}
+    )
 
 
 def read_npz_file(path: Path) -> None:
@@ -235,7 +304,8 @@ def read_npz_file(path: Path) -> None:
         assert labels.dtype == np.uint8 and set(labels.tolist()) <= {0, 1}
 
 
-# ------------------------------------------------------------------------------------------------------ pictures, videos
+# ------------------------------------------------------------------------------------------------------
+# pictures, videos
 
 
 @cache
@@ -245,7 +315,12 @@ def pictures() -> list[bytes]:
     colour = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
     found = []
     for ending in (".png", ".jpg", ".bmp", ".tif", ".webp", ".pgm"):
-        for picture in (colour, colour[:, :, 0], np.dstack([colour, colour[:, :, 0]]), colour.astype(np.uint16) * 200):
+        for picture in (
+            colour,
+            colour[:, :, 0],
+            np.dstack([colour, colour[:, :, 0]]),
+            colour.astype(np.uint16) * 200,
+        ):
             with contextlib.suppress(cv2.error):
                 done, encoded = cv2.imencode(ending, picture)
                 found += [encoded.tobytes()] if done else []
@@ -255,11 +330,15 @@ def pictures() -> list[bytes]:
 def picture(rng: Random) -> bytes:
     content = rng.choice(pictures())
     chance = rng.random()
-    if chance < 0.04 and content.startswith(b"\x89PNG"):  # another size in the header, with its checksum
+    if chance < 0.04 and content.startswith(
+        b"\x89PNG"
+    ):  # another size in the header, with its checksum
         import struct
         import zlib
 
-        size = struct.pack(">II", *(rng.choice((0, 1, 30000, 2**16, 2**20, 2**31 - 1)) for _ in range(2)))
+        size = struct.pack(
+            ">II", *(rng.choice((0, 1, 30000, 2**16, 2**20, 2**31 - 1)) for _ in range(2))
+        )
         header = b"IHDR" + size + content[24:29]
         return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
     if chance < 0.06:
@@ -271,7 +350,11 @@ def picture(rng: Random) -> bytes:
 def read_picture(path: Path) -> None:
     for channels in (1, 3):
         frames = list(read_frames(Clip("01", "test", ImageFiles((path,))), channels))
-        assert len(frames) == 1 and frames[0].dtype == np.uint8 and frames[0].ndim == (2 if channels == 1 else 3)
+        assert (
+            len(frames) == 1
+            and frames[0].dtype == np.uint8
+            and frames[0].ndim == (2 if channels == 1 else 3)
+        )
 
 
 @cache
@@ -281,8 +364,20 @@ def videos() -> list[bytes]:
 
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, codec in (("a.avi", "MJPG"), ("b.avi", "XVID"), ("c.mp4", "mp4v"), ("d.mkv", "mp4v"), ("e.avi", "FFV1")):
-            writer = cv2.VideoWriter(str(Path(folder) / name), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), 25.0, (64, 48))
+        for name, codec in (
+            ("a.avi", "MJPG"),
+            ("b.avi", "XVID"),
+            ("c.mp4", "mp4v"),
+            ("d.mkv", "mp4v"),
+            ("e.avi", "FFV1"),
+        ):
+            writer = cv2.VideoWriter(
+                str(Path(folder) / name),
+                cv2.CAP_FFMPEG,
+                cv2.VideoWriter_fourcc(*codec),
+                25.0,
+                (64, 48),
+            )
             rng = np.random.default_rng(0)
             for _ in range(12):
                 writer.write(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))
@@ -298,11 +393,14 @@ def video(rng: Random) -> bytes:
 def read_video(path: Path) -> None:
     clip = Clip("01", "test", VideoFile(path))
     frames = list(read_frames(clip, 1))
-    assert frames and all(frame.dtype == np.uint8 and frame.shape == frames[0].shape for frame in frames)
+    assert frames and all(
+        frame.dtype == np.uint8 and frame.shape == frames[0].shape for frame in frames
+    )
     assert count_frames(clip) == len(frames)
 
 
-# A video that is cut, has a hole, other field flags or an edit list: read with all of its frames, or refused.
+# A video that is cut, has a hole, other field flags or an edit list: read with all of its frames,
+# or refused.
 
 SHOWN: dict[bytes, int] = {}
 """SHA-256 of an input -> the frames that it has when whole."""
@@ -323,25 +421,39 @@ KINDS = {
     "ts": (".ts", "libx264", "yuv420p", {"g": "10"}),
 }  # fmt: skip
 HIDES_A_FRAME = ("wmv", "avi", "interlaced mpeg4 avi", "interlaced h264 avi")
-"""A hole inside of a packet of ASF, or of one frame of an AVI, may hide a frame. Program and transport streams may be cut anywhere."""
+"""A hole inside of a packet of ASF, or of one frame of an AVI, may hide a frame. Program and
+transport streams may be cut anywhere."""
 
 
 @cache
 def shots() -> dict[str, bytes]:
-    """Return a noisy video of `SHOT` frames of each kind, one of them interlaced from its middle on."""
+    """Return a noisy video of `SHOT` frames of each kind, one of them interlaced from its middle
+    on."""
     import tempfile
 
     rng = np.random.default_rng(0)
-    frames = [(frame + rng.integers(0, 20, frame.shape)).astype(np.uint8) for frame in moving(SHOT, (64, 96))]
+    frames = [
+        (frame + rng.integers(0, 20, frame.shape)).astype(np.uint8)
+        for frame in moving(SHOT, (64, 96))
+    ]
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind, (ending, codec, pix_fmt, options, *more) in KINDS.items():
-            path = encode(Path(folder) / f"a{ending}", frames, codec, pix_fmt, options, container_options=more[0] if more else None)
+            path = encode(
+                Path(folder) / f"a{ending}",
+                frames,
+                codec,
+                pix_fmt,
+                options,
+                container_options=more[0] if more else None,
+            )
             found[kind] = path.read_bytes()
         halves = []
         for options in ({}, FIELDS):
             coding = {**options, "x264-params": f"bframes=0:threads=1{':tff=1' if options else ''}"}
-            halves.append(encode(Path(folder) / "a.ts", frames[: SHOT // 2], options=coding).read_bytes())
+            halves.append(
+                encode(Path(folder) / "a.ts", frames[: SHOT // 2], options=coding).read_bytes()
+            )
         found["mixed ts"] = b"".join(halves)
     return found
 
@@ -357,16 +469,28 @@ def shot(rng: Random) -> bytes:
         at = rng.randrange(len(content))
         size = min(size, len(content) - at)
         content[at : at + size] = bytes(size) if rng.random() < 0.5 else rng.randbytes(size)
-    elif chance < 0.75:  # the container's own word on fields: Matroska's FlagInterlaced and FieldOrder, QuickTime's fiel
+    elif (
+        chance < 0.75
+    ):  # the container's own word on fields: Matroska's FlagInterlaced and FieldOrder, QuickTime's fiel
         for mark in (b"\x9a\x81", b"\x9d\x81", b"fiel"):
             at = content.find(mark)
             if at >= 0:
                 content[at + len(mark)] = rng.choice((0, 1, 2, 6, 9, 14))
     elif chance < 0.9:
-        kind = rng.choice(("mp4", "mov", "mp4, index at its end", "interlaced h264 mp4, top field first", "interlaced mpeg4 mp4"))
+        kind = rng.choice(
+            (
+                "mp4",
+                "mov",
+                "mp4, index at its end",
+                "interlaced h264 mp4, top field first",
+                "interlaced mpeg4 mp4",
+            )
+        )
         length = rng.randrange(1, SHOT)
         content = bytearray(trimmed(shots()[kind], KINDS[kind][0], SHOT - length))
-    cannot_tell = chance < 0.6 and (kind.endswith(("mpg", "ts")) or (chance >= 0.35 and kind in HIDES_A_FRAME))
+    cannot_tell = chance < 0.6 and (
+        kind.endswith(("mpg", "ts")) or (chance >= 0.35 and kind in HIDES_A_FRAME)
+    )
     SHOWN[hashlib.sha256(content).digest()] = 0 if cannot_tell else length
     return bytes(content)
 
@@ -376,11 +500,14 @@ def trimmed(content: bytes, ending: str, first: int) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / f"a{ending}").write_bytes(content)
-        return cut_without_encoding(Path(folder) / f"a{ending}", Path(folder) / f"b{ending}", first).read_bytes()
+        return cut_without_encoding(
+            Path(folder) / f"a{ending}", Path(folder) / f"b{ending}", first
+        ).read_bytes()
 
 
 def read_shot(path: Path) -> None:
-    """Compare with the decoder's own full decoding: in one thread, each frame converted, whatever is wrong passed over."""
+    """Compare with the decoder's own full decoding: in one thread, each frame converted, whatever
+    is wrong passed over."""
     clip = Clip("01", "test", VideoFile(path))
     count = count_frames(clip)
     shown = SHOWN[hashlib.sha256(path.read_bytes()).digest()]
@@ -393,20 +520,35 @@ def read_shot(path: Path) -> None:
                 for theirs in packet.decode():
                     mine, number = next(frames), number + 1
                     there = theirs.to_ndarray(format="rgb24")
-                    assert mine.shape == there.shape and cv2.absdiff(mine, there).mean() < 4, f"frame {number - 1} is another picture"
+                    assert mine.shape == there.shape and cv2.absdiff(mine, there).mean() < 4, (
+                        f"frame {number - 1} is another picture"
+                    )
                     assert mine.mean() > 20, f"frame {number - 1} is black"
     assert number == count, f"{count} frames, {number} by the decoder's own account"
     assert next(frames, None) is None
 
 
-# ------------------------------------------------------------------------------------------------------ boxes and scores
+# ------------------------------------------------------------------------------------------------------
+# boxes and scores
 
-BOXES = {"size": [32, 24], "part": "train", "clips": {"01": [[[1, 2, 9.5, 8, 0.9], [0, 0, 3, 3, 0]]] + [[]] * 19, "02": [[]] * 26}}
+BOXES = {
+    "size": [32, 24],
+    "part": "train",
+    "clips": {"01": [[[1, 2, 9.5, 8, 0.9], [0, 0, 3, 3, 0]]] + [[]] * 19, "02": [[]] * 26},
+}
 
 
 def boxes(rng: Random) -> bytes:
     if rng.random() < 0.02:
-        return rng.choice((mutations.PICKLE, b"[" * mutations.DEPTH, b'{"size":' * mutations.DEPTH, b"9" * 5000, b"\x80\x04."))
+        return rng.choice(
+            (
+                mutations.PICKLE,
+                b"[" * mutations.DEPTH,
+                b'{"size":' * mutations.DEPTH,
+                b"9" * 5000,
+                b"\x80\x04.",
+            )
+        )
     return mutations.json_of(rng, BOXES, ([[1, 2, 3, 4, 1]], [1, 2, 3, 4, 0.5], [32, 24], "test"))
 
 
@@ -425,14 +567,31 @@ def read_boxes(path: Path) -> None:
         asked = Clip(clip, "train", None, length)
         detector.begin(asked, "toy")
         (height, width), found = detector.known_boxes(asked, length)
-        assert type(height) is int and type(width) is int and height > 0 and width > 0 and len(found) == length
+        assert (
+            type(height) is int
+            and type(width) is int
+            and height > 0
+            and width > 0
+            and len(found) == length
+        )
         for frame in found:
-            assert frame.dtype == np.float64 and frame.ndim == 2 and frame.shape[1] == 5 and np.isfinite(frame).all()
-            assert (frame[:, 2:4] >= frame[:, :2]).all() and ((frame[:, 4] >= 0) & (frame[:, 4] <= 1)).all()
+            assert (
+                frame.dtype == np.float64
+                and frame.ndim == 2
+                and frame.shape[1] == 5
+                and np.isfinite(frame).all()
+            )
+            assert (frame[:, 2:4] >= frame[:, :2]).all() and (
+                (frame[:, 4] >= 0) & (frame[:, 4] <= 1)
+            ).all()
 
 
 def scores(rng: Random) -> bytes:
-    arrays = {"01": np.linspace(0, 1, 20), "02": np.linspace(-1, 1, 20, dtype=np.float32), "02.frames": np.arange(6, 26)}
+    arrays = {
+        "01": np.linspace(0, 1, 20),
+        "02": np.linspace(-1, 1, 20, dtype=np.float32),
+        "02.frames": np.arange(6, 26),
+    }
     if rng.random() < 0.15:
         arrays = {"arr_0": arrays["01"], "arr_1": arrays["02"]}
     return mutations.npz(rng, arrays)
@@ -440,9 +599,19 @@ def scores(rng: Random) -> bytes:
 
 def read_scores_file(path: Path) -> None:
     method = ReadScores(ReadScores.Parameters(path=path))
-    context = make_context(seed=0, device="cpu", folder=path.parent, test_lengths=LENGTHS, logger=logging.getLogger("fuzz"))
+    context = make_context(
+        seed=0,
+        device="cpu",
+        folder=path.parent,
+        test_lengths=LENGTHS,
+        logger=logging.getLogger("fuzz"),
+    )
     for clip, length in LENGTHS.items():
-        found = as_scores(method.score(OpenClip(clip, "test", length, "toy"), context), length, f"{path}, clip {clip}")
+        found = as_scores(
+            method.score(OpenClip(clip, "test", length, "toy"), context),
+            length,
+            f"{path}, clip {clip}",
+        )
         assert np.isfinite(found.values).all() and len(found.values) == len(found.frames)
 
 
@@ -453,8 +622,16 @@ PARTS = (",", "\n", "nan", "1e999", "-1", "0,3,1,2,9.5,8\n", "1_0", "1e30")
 
 def read_regions_folder(path: Path) -> None:
     method = ReadRegions(ReadRegions.Parameters(path=path.parent))
-    context = make_context(seed=0, device="cpu", folder=path.parent, test_lengths={"01": 20}, logger=logging.getLogger("fuzz"))
-    found = as_scores(method.score(OpenClip("01", "test", 20, "toy"), context), 20, f"{path}, clip 01")
+    context = make_context(
+        seed=0,
+        device="cpu",
+        folder=path.parent,
+        test_lengths={"01": 20},
+        logger=logging.getLogger("fuzz"),
+    )
+    found = as_scores(
+        method.score(OpenClip("01", "test", 20, "toy"), context), 20, f"{path}, clip 01"
+    )
     assert np.isfinite(found.values).all() and len(found.values) == 20
 
 
@@ -464,7 +641,8 @@ def read_tracks_file(path: Path) -> None:
     assert len(set(zip(found.tracks, found.frames))) == len(found.boxes) >= found.outside
 
 
-# -------------------------------------------------------------------------------------------------------- the run folder
+# --------------------------------------------------------------------------------------------------------
+# the run folder
 
 
 def cell(seed: int, **changes: Any) -> CellRecord:
@@ -487,8 +665,19 @@ MANIFEST = {
 
 
 def dataset_record() -> DatasetRecord:
-    labels = {"frame": {clip: (np.arange(length) % 5 == 0).astype(np.uint8) for clip, length in LENGTHS.items()}}
-    return DatasetRecord("toy", "toy", tuple((clip, length, "") for clip, length in LENGTHS.items()), "f" * 64, ("frame",), labels)
+    labels = {
+        "frame": {
+            clip: (np.arange(length) % 5 == 0).astype(np.uint8) for clip, length in LENGTHS.items()
+        }
+    }
+    return DatasetRecord(
+        "toy",
+        "toy",
+        tuple((clip, length, "") for clip, length in LENGTHS.items()),
+        "f" * 64,
+        ("frame",),
+        labels,
+    )
 
 
 def made_run(folder: Path) -> Run:
@@ -498,7 +687,13 @@ def made_run(folder: Path) -> Run:
         run.write_dataset(dataset_record())
         for seed in (0, 1):
             run.write_cell(cell(seed))
-            run.write_scores(cell(seed), {clip: Scores(np.linspace(0, 1, length), np.arange(length)) for clip, length in LENGTHS.items()})
+            run.write_scores(
+                cell(seed),
+                {
+                    clip: Scores(np.linspace(0, 1, length), np.arange(length))
+                    for clip, length in LENGTHS.items()
+                },
+            )
     run.write_manifest(MANIFEST)
     return run
 
@@ -516,8 +711,14 @@ def prepare_run(folder: Path, spoiled: str) -> Path:
     return path
 
 
-def run_reader(name: str, spoiled: str, make: Callable[[Random], bytes], generated: st.SearchStrategy[bytes] | None = None) -> Reader:
-    """Return a reader of one file of a run folder, as `bench status`, `bench report`, `bench run` and `bench.load` read it."""
+def run_reader(
+    name: str,
+    spoiled: str,
+    make: Callable[[Random], bytes],
+    generated: st.SearchStrategy[bytes] | None = None,
+) -> Reader:
+    """Return a reader of one file of a run folder, as `bench status`, `bench report`, `bench run`
+    and `bench.load` read it."""
     calls = 0
 
     def read(path: Path) -> None:
@@ -529,7 +730,9 @@ def run_reader(name: str, spoiled: str, make: Callable[[Random], bytes], generat
         look_at(run, calls)
         if "cells" not in spoiled:
             return
-        failed = [one for one in run.cells() if one.status == "failed" and "bench run" in one.reason]
+        failed = [
+            one for one in run.cells() if one.status == "failed" and "bench run" in one.reason
+        ]
         if failed:
             raise RunError(failed[0].reason)
 
@@ -537,14 +740,17 @@ def run_reader(name: str, spoiled: str, make: Callable[[Random], bytes], generat
 
 
 def look_at(run: Run, calls: int) -> None:
-    """Read a run as the commands do; each hundredth time make its tables and page too, which takes longer."""
+    """Read a run as the commands do; each hundredth time make its tables and page too, which takes
+    longer."""
     from click.testing import CliRunner
 
     from bench.cli.status import command as status
-    from bench.reporting.results import Evidence, evaluate_run
+    from bench.evaluation.results import Evidence, evaluate_run
     from bench.running.session import run_finder
 
-    done = CliRunner().invoke(status, [str(run.path), *["--json"] * (calls % 2)], standalone_mode=False)
+    done = CliRunner().invoke(
+        status, [str(run.path), *["--json"] * (calls % 2)], standalone_mode=False
+    )
     if done.exception is not None:
         raise done.exception
     run_finder(None, False, run.path.parent)(MANIFEST["request"])
@@ -593,17 +799,28 @@ def run_json(rng: Random) -> bytes:
 
 
 def dataset_json(rng: Random) -> bytes:
-    return mutations.json_of(rng, DATASET_JSON, (["01", "02"], {"id": "01", "length": 20, "scene": ""}))
+    return mutations.json_of(
+        rng, DATASET_JSON, (["01", "02"], {"id": "01", "length": 20, "scene": ""})
+    )
 
 
 def dataset_npz(rng: Random) -> bytes:
-    return mutations.npz(rng, {f"frame/{clip}": (np.arange(length) % 5 == 0).astype(np.uint8) for clip, length in LENGTHS.items()})
+    return mutations.npz(
+        rng,
+        {
+            f"frame/{clip}": (np.arange(length) % 5 == 0).astype(np.uint8)
+            for clip, length in LENGTHS.items()
+        },
+    )
 
 
 def run_scores(rng: Random) -> bytes:
     arrays = {}
     for clip, length in LENGTHS.items():
-        arrays |= {clip: np.linspace(0, 1, length, dtype=np.float32), f"{clip}.frames": np.arange(length, dtype=np.int32)}
+        arrays |= {
+            clip: np.linspace(0, 1, length, dtype=np.float32),
+            f"{clip}.frames": np.arange(length, dtype=np.int32),
+        }
     return mutations.npz(rng, arrays)
 
 
@@ -612,15 +829,31 @@ DATASET_JSON = {
     "frame_rate": 25.0, "resolution": [24, 32], "clips": [{"id": clip, "length": length, "scene": ""} for clip, length in LENGTHS.items()],
 }  # fmt: skip
 FIELD_JSON = json_bytes(
-    st.builds(lambda value, field, other: {**value, field: other}, st.just(asdict(cell(0))), st.sampled_from([*asdict(cell(0))]), ANY_JSON)
+    st.builds(
+        lambda value, field, other: {**value, field: other},
+        st.just(asdict(cell(0))),
+        st.sampled_from([*asdict(cell(0))]),
+        ANY_JSON,
+    )
     | ANY_JSON
 )
-MANIFEST_JSON = json_bytes(st.builds(lambda field, other: {**MANIFEST, field: other}, st.sampled_from([*MANIFEST]), ANY_JSON) | ANY_JSON)
+MANIFEST_JSON = json_bytes(
+    st.builds(
+        lambda field, other: {**MANIFEST, field: other}, st.sampled_from([*MANIFEST]), ANY_JSON
+    )
+    | ANY_JSON
+)
 DATASET_FIELDS = json_bytes(
-    st.builds(lambda field, other: {**DATASET_JSON, field: other}, st.sampled_from([*DATASET_JSON]), ANY_JSON) | ANY_JSON
+    st.builds(
+        lambda field, other: {**DATASET_JSON, field: other},
+        st.sampled_from([*DATASET_JSON]),
+        ANY_JSON,
+    )
+    | ANY_JSON
 )
 
-# ------------------------------------------------------------------------------------------------ selections and plugins
+# ------------------------------------------------------------------------------------------------
+# selections and plugins
 
 SELECTIONS = (
     "c3dsu,baseline", "all,-tsc", "pca[components=3|5]", "'folder[path=\"a, b\"]'", "ae-3d[pseudo=\"patch[source=frames]+skip\",probability=0.1]", "mnad",
@@ -657,16 +890,40 @@ def selection(rng: Random) -> bytes:
 def selection_texts() -> st.SearchStrategy[bytes]:
     """Return selections by their grammar, of real names and parameters, with values of any kind."""
     names = [*registered().methods, *registered().groups("methods"), "nobody"]
-    fields = sorted({entry for target in registered().methods.values() for entry in getattr(target.Parameters, "__dataclass_fields__", {})})
+    fields = sorted(
+        {
+            entry
+            for target in registered().methods.values()
+            for entry in getattr(target.Parameters, "__dataclass_fields__", {})
+        }
+    )
     value = st.sampled_from(
-        ["1", "0", "-1", "64", "nan", "1e99", "none", "true", '"a,b"', '""', "x|y", "9" * 30, "1+2", "skip", "noise"]
+        [
+            "1",
+            "0",
+            "-1",
+            "64",
+            "nan",
+            "1e99",
+            "none",
+            "true",
+            '"a,b"',
+            '""',
+            "x|y",
+            "9" * 30,
+            "1+2",
+            "skip",
+            "noise",
+        ]
     ) | st.text(max_size=6)
     pair = st.builds(lambda key, text: f"{key}={text}", st.sampled_from(fields), value)
     item = st.builds(
         lambda minus, name, pairs: f"{minus}{name}" + (f"[{','.join(pairs)}]" if pairs else ""),
         st.sampled_from(["", "", "", "-"]), st.sampled_from(names), st.lists(pair, max_size=3),
     )  # fmt: skip
-    return (st.lists(item, min_size=1, max_size=4).map(",".join) | st.text(max_size=40)).map(lambda text: text.encode("utf-8", "replace"))
+    return (st.lists(item, min_size=1, max_size=4).map(",".join) | st.text(max_size=40)).map(
+        lambda text: text.encode("utf-8", "replace")
+    )
 
 
 def read_selection(path: Path) -> None:
@@ -756,7 +1013,9 @@ def plugin(rng: Random) -> bytes:
         return mutations.bytes_of(rng, PLUGIN.encode())
     lines = PLUGIN.split("\n")
     if rng.random() < 0.4:  # another value behind an '=' or a 'return'
-        at = rng.choice([place for place, line in enumerate(lines) if "=" in line or "return" in line])
+        at = rng.choice(
+            [place for place, line in enumerate(lines) if "=" in line or "return" in line]
+        )
         mark = "return" if "return" in lines[at] else "="
         lines[at] = lines[at].partition(mark)[0] + f"{mark} {rng.choice(PLUGIN_WORDS)}"
         return "\n".join(lines).encode()
@@ -764,7 +1023,8 @@ def plugin(rng: Random) -> bytes:
 
 
 def read_plugin(path: Path) -> None:
-    """Load a plugin file: it is used, or named with a reason, and what is built in goes on in any case."""
+    """Load a plugin file: it is used, or named with a reason, and what is built in goes on in any
+    case."""
     registry = load([path])
     mine = next(record for record in registry.plugins if record.file == path.resolve())
     sys.modules.pop("", None)

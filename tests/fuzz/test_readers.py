@@ -1,4 +1,5 @@
-"""Bad input against every reader: it is refused with a text that names the file, or read rightly (`tox -e fuzz`).
+"""Bad input against every reader: it is refused with a text that names the file, or read rightly
+(`tox -e fuzz`).
 
 BENCH_FUZZ_SEED chooses other inputs, BENCH_FUZZ_COUNT fewer of them.
 """
@@ -32,21 +33,43 @@ def test_reader_refuses_or_reads_rightly(reader, tmp_path):
     total = min(total, COUNTS.get(reader, total))
     done, counts, defects = 0, {"read": 0, "refused": 0, "defects": 0}, {}
     while done < total:
-        command = [sys.executable, str(HERE / "child.py"), reader, str(SEED), str(done), str(total - done), str(tmp_path)]
-        child = subprocess.run(command, capture_output=True, text=True, timeout=3600, env=ENVIRONMENT)
+        command = [
+            sys.executable,
+            str(HERE / "child.py"),
+            reader,
+            str(SEED),
+            str(done),
+            str(total - done),
+            str(tmp_path),
+        ]
+        child = subprocess.run(
+            command, capture_output=True, text=True, timeout=3600, env=ENVIRONMENT
+        )
         if child.returncode == 0:
             result = json.loads(child.stdout.splitlines()[-1])
             counts = {key: counts[key] + result["counts"].get(key, 0) for key in counts}
             defects |= {f"{kind} (from {done})": found for kind, found in result["defects"].items()}
             break
         # It crashed or hung, and the next child begins behind that input.
-        last, *so_far = map(int, (tmp_path / "current").read_text().split()) if (tmp_path / "current").exists() else (-1,)
+        last, *so_far = (
+            map(int, (tmp_path / "current").read_text().split())
+            if (tmp_path / "current").exists()
+            else (-1,)
+        )
         assert last >= done, child.stderr[-3000:]
         counts = {key: counts[key] + more for key, more in zip(counts, so_far)}
         counts["defects"] += 1
-        defects[f"crash or hang at {last}, exit code {child.returncode}"] = [1, last, child.stderr[-3000:]]
+        defects[f"crash or hang at {last}, exit code {child.returncode}"] = [
+            1,
+            last,
+            child.stderr[-3000:],
+        ]
         done = last + 1
-    print(f"\n{reader}: {total} inputs, seed {SEED}: {counts['read']} read, {counts['refused']} refused, {counts['defects']} defects")
+    print(
+        f"\n{reader}: {total} inputs, seed {SEED}: {counts['read']} read, {counts['refused']} refused, {counts['defects']} defects"
+    )
     for kind, (times, number, text) in defects.items():
-        print(f"  {times} x {kind}, first input {number}\n    " + text.strip().replace("\n", "\n    "))
+        print(
+            f"  {times} x {kind}, first input {number}\n    " + text.strip().replace("\n", "\n    ")
+        )
     assert not defects

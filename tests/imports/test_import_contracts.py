@@ -1,4 +1,5 @@
-"""The import contracts catch what they are there for. Runs in the tox environment `imports`, where the wheel is installed."""
+"""The import contracts catch what they are there for. Runs in the tox environment `imports`, where
+the wheel is installed."""
 
 import importlib.util
 import shutil
@@ -13,20 +14,22 @@ spec = importlib.util.find_spec("bench")
 INSTALLED = Path(spec.origin).parent if spec is not None and spec.origin else Path()
 
 pytestmark = pytest.mark.skipif(
-    not (INSTALLED / "methods").is_dir(), reason="needs an installed wheel (tox -e imports): only there is bench.methods a folder of bench"
+    not (INSTALLED / "methods").is_dir(),
+    reason="needs an installed wheel (tox -e imports): only there is bench.methods a folder of bench",
 )
 
 VIOLATIONS = {
-    "scoring/planted.py": ("from ..running import plan\n", "Arrows point down"),
-    "methods/planted.py": ("from bench.running import plan\n", "Methods import the public door"),
+    "scoring/planted.py": ("from bench.planning import plan\n", "Arrows point down"),
+    "methods/planted.py": ("from bench.planning import plan\n", "Methods import the public door"),
     "running/planted.py": ("from ..methods import networks\n", "The harness knows no method"),
-    "reporting/planted.py": ("import torch\n", "need no torch"),
+    "reporting/planted.py": ("import torch\n", "needs no torch"),
 }
 
 
 @pytest.mark.parametrize("place", VIOLATIONS)
 def test_planted_violation_is_caught(tmp_path, place):
-    """A forbidden import in a copy of the installed package breaks its contract, and only with it."""
+    """A forbidden import in a copy of the installed package breaks its contract, and only with
+    it."""
     source, contract = VIOLATIONS[place]
     shutil.copytree(INSTALLED, tmp_path / "bench")
 
@@ -41,4 +44,6 @@ def test_planted_violation_is_caught(tmp_path, place):
     (tmp_path / "bench" / place).write_text(source)
     broken = lint()
     assert broken.returncode != 0
-    assert any(contract in line and "BROKEN" in line for line in broken.stdout.splitlines()), broken.stdout
+    assert any(contract in line and "BROKEN" in line for line in broken.stdout.splitlines()), (
+        broken.stdout
+    )

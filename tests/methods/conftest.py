@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.running.seeding import seed_everything
+from bench.engine.seeding import seed_everything
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Weights, inputs and clips that tests of several methods are made with (golden values of networks belong to them), and a look at shapes."""
+"""Weights, inputs and clips that tests of several methods are made with (golden values of networks
+belong to them), and a look at shapes."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +12,8 @@ from bench import OpenClip
 
 
 def fill(network: nn.Module, gain: float) -> nn.Module:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i); normalisations pass on."""
+    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases
+    0.01 cos(0.5 i); normalisations pass on."""
     network = network.double().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
@@ -24,20 +26,29 @@ def fill(network: nn.Module, gain: float) -> nn.Module:
                 parameter.data = 0.01 * torch.cos(0.5 * index)
             else:
                 fan = parameter.numel() / parameter.shape[0]
-                parameter.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(parameter.shape)
+                parameter.data = (gain * torch.sin(0.7 * index + 0.3) / math.sqrt(fan)).reshape(
+                    parameter.shape
+                )
     return network
 
 
 def watched(layers: Iterable[nn.Module]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """A list that fills with the shapes of what each layer is given and gives, in the order of their calls."""
+    """A list that fills with the shapes of what each layer is given and gives, in the order of
+    their calls."""
     seen: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     for layer in layers:
-        layer.register_forward_hook(lambda module, inputs, output: seen.append((tuple(inputs[0].shape), tuple(output.shape))))
+        layer.register_forward_hook(
+            lambda module, inputs, output: seen.append(
+                (tuple(inputs[0].shape), tuple(output.shape))
+            )
+        )
     return seen
 
 
 def wave(*shape: int, frequency: float = 0.11, phase: float = 0.0) -> torch.Tensor:
-    return torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64) + phase).reshape(shape)
+    return torch.sin(
+        frequency * torch.arange(math.prod(shape), dtype=torch.float64) + phase
+    ).reshape(shape)
 
 
 def moving_square(length: int, size: int = 32) -> np.ndarray:

@@ -1,5 +1,5 @@
-"""ae-3d and random-network: golden values (made once with the authors' code, in float64), counts, shapes, score, a short
-training."""
+"""ae-3d and random-network: golden values (made once with the authors' code, in float64), counts,
+shapes, score, a short training."""
 
 import logging
 
@@ -12,8 +12,8 @@ from made import Known, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import OpenClip
-from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.engine.context import make_context
+from bench.engine.inference import infer
 
 
 @pytest.mark.parametrize(
@@ -22,22 +22,33 @@ from bench.running.inference import infer
         (
             (1, 1, 8, 16, 16),
             [0.011370425, 0.054890506, -0.11981395, 0.15828480],
-            {(0, 0, 0, 0, 0): -0.015011770, (0, 0, 4, 5, 9): 0.055740859, (0, 0, 7, 15, 15): 0.050728926},
+            {
+                (0, 0, 0, 0, 0): -0.015011770,
+                (0, 0, 4, 5, 9): 0.055740859,
+                (0, 0, 7, 15, 15): 0.050728926,
+            },
         ),
         (
             (1, 1, 16, 32, 32),
             [0.011720534, 0.14293083, -1.4156360, 1.0958380],
-            {(0, 0, 0, 0, 0): -0.0095407651, (0, 0, 8, 5, 9): -0.55649200, (0, 0, 15, 31, 31): 0.055780617},
+            {
+                (0, 0, 0, 0, 0): -0.0095407651,
+                (0, 0, 8, 5, 9): -0.55649200,
+                (0, 0, 15, 31, 31): 0.055780617,
+            },
         ),
     ],
     ids=["smallest", "16-frames"],
 )
 def test_network_gives_the_golden_values(shape, numbers, elements):
-    """Mean, standard deviation, extremes and elements of the output are those of the authors' network."""
+    """Mean, standard deviation, extremes and elements of the output are those of the authors'
+    network."""
     with torch.inference_mode():
         output = fill(AutoEncoder3D(1), 1.5)(wave(*shape))
     assert output.shape == shape
-    np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6)
+    np.testing.assert_allclose(
+        [output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6
+    )
     for index, value in elements.items():
         assert output[index].item() == pytest.approx(value, rel=1e-6)
 
@@ -59,7 +70,9 @@ def test_layer_shapes(channels):
         network(torch.empty(1, channels, 16, 256, 256))
     encoded = [(96, 16, 128), (128, 8, 64), (256, 4, 32), (256, 2, 16)]
     decoded = [(256, 4, 32), (128, 8, 64), (96, 16, 128), (channels, 16, 256)]
-    assert [shape for _, shape in seen] == [(1, outputs, frames, size, size) for outputs, frames, size in encoded + decoded]
+    assert [shape for _, shape in seen] == [
+        (1, outputs, frames, size, size) for outputs, frames, size in encoded + decoded
+    ]
 
 
 def test_width_scales_the_channels():
@@ -99,15 +112,21 @@ def test_score_of_a_known_residual_golden():
 
 
 def test_score_stands_at_frame_8_of_each_window(tmp_path):
-    """A clip of n frames gets n - 15 scores, from frame 8 on; an impulse at frame 30 raises the scores of windows that hold it."""
+    """A clip of n frames gets n - 15 scores, from frame 8 on; an impulse at frame 30 raises the
+    scores of windows that hold it."""
     frames = np.full((40, 32, 32), 60, dtype=np.uint8)
     frames[30] = 250
     method = AE3D(AE3DParameters(size=32, width=0.05))
     method.network = Known(torch.zeros(()))
     method.network.forward = lambda windows: torch.full_like(windows, 60 / 127.5 - 1)
-    scores = infer(method, OpenClip("01", "test", 40, "made", opener=lambda: frames), make_context(0, "cpu", tmp_path))
+    scores = infer(
+        method,
+        OpenClip("01", "test", 40, "made", opener=lambda: frames),
+        make_context(0, "cpu", tmp_path),
+    )
     np.testing.assert_array_equal(scores.frames, np.arange(8, 33))
-    # Window s holds frames s..s + 15 and scores frame s + 8, so frame 30 is in the windows of frames 23..38.
+    # Window s holds frames s..s + 15 and scores frame s + 8, so frame 30 is in the windows of
+    # frames 23..38.
     expected = np.where(scores.frames >= 23, (190 / 255) ** 2 / 16, 0)
     np.testing.assert_allclose(scores.values, expected, atol=1e-6)
 
@@ -147,12 +166,15 @@ def test_loss_is_the_mean_squared_error(tmp_path):
     """Without pseudo-anomalies the loss is plain reconstruction of all frames."""
     method = AE3D(AE3DParameters(size=16, length=8, width=0.05))
     residual = wave(2, 1, 8, 16, 16)
-    terms = method.loss(Known(residual), {"window": torch.zeros_like(residual)}, make_context(0, "cpu", tmp_path))
+    terms = method.loss(
+        Known(residual), {"window": torch.zeros_like(residual)}, make_context(0, "cpu", tmp_path)
+    )
     assert terms["loss"].item() == pytest.approx((residual.numpy() ** 2).mean())
 
 
 def test_random_network_is_fresh_and_untrained(tmp_path):
-    """Weights come from the seed alone; the normalisations have seen nothing; the score is ae-3d's."""
+    """Weights come from the seed alone; the normalisations have seen nothing; the score is
+    ae-3d's."""
     frames = moving_square(24)
     clip = OpenClip("01", "test", 24, "made", opener=lambda: frames)
 
@@ -164,7 +186,12 @@ def test_random_network_is_fresh_and_untrained(tmp_path):
     first, again, other = fitted(1), fitted(1), fitted(2)
     norms = [module for module in first.network.modules() if isinstance(module, nn.BatchNorm3d)]
     assert norms
-    assert all(not norm.running_mean.any() and bool((norm.running_var == 1).all()) and norm.num_batches_tracked == 0 for norm in norms)
+    assert all(
+        not norm.running_mean.any()
+        and bool((norm.running_var == 1).all())
+        and norm.num_batches_tracked == 0
+        for norm in norms
+    )
     assert "train" not in first.needs
     context = make_context(1, "cpu", tmp_path)
     values = [method.score(clip, context).values for method in (first, again, other)]

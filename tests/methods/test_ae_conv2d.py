@@ -1,5 +1,5 @@
-"""ae-conv2d: golden values (of an independent implementation from the layer table, in float64), counts, shapes, unpooling, loss,
-score, training."""
+"""ae-conv2d: golden values (of an independent implementation from the layer table, in float64),
+counts, shapes, unpooling, loss, score, training."""
 
 import numpy as np
 import pytest
@@ -9,24 +9,35 @@ from bench.methods.networks.hasan import ConvAutoEncoder2D, pool, unpool
 from made import Known, clip_of, fill, watched, wave
 from torch.nn import functional
 
-from bench.running.arithmetic import laid_out
-from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.engine.context import make_context
+from bench.engine.inference import infer
+from bench.engine.precision import laid_out
 
 
 def test_network_gives_the_golden_values(deterministic):
     """Mean, standard deviation, extremes and elements of the output at 67 x 67."""
-    window = torch.sin(0.11 * torch.arange(10 * 67 * 67, dtype=torch.float64)).reshape(1, 10, 67, 67)
+    window = torch.sin(0.11 * torch.arange(10 * 67 * 67, dtype=torch.float64)).reshape(
+        1, 10, 67, 67
+    )
     with torch.inference_mode():
         output = fill(ConvAutoEncoder2D(10), 1.5)(window)
     assert output.shape == window.shape
     found = [output.mean(), output.std(unbiased=False), output.min(), output.max()]
-    np.testing.assert_allclose(found, [-0.0014810113, 0.15816414, -0.65011866, 0.64694277], rtol=1e-6)
-    for index, value in {(0, 0, 0, 0): 0.00081910447, (0, 5, 33, 20): -0.16536922, (0, 9, 58, 50): -0.039899088}.items():
+    np.testing.assert_allclose(
+        found, [-0.0014810113, 0.15816414, -0.65011866, 0.64694277], rtol=1e-6
+    )
+    for index, value in {
+        (0, 0, 0, 0): 0.00081910447,
+        (0, 5, 33, 20): -0.16536922,
+        (0, 9, 58, 50): -0.039899088,
+    }.items():
         assert output[index].item() == pytest.approx(value, rel=1e-6)
 
 
-@pytest.mark.parametrize(("length", "expected"), [(1, 7_268_993), (3, 7_516_803), (5, 7_764_613), (10, 8_384_138), (20, 9_623_188)])
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(1, 7_268_993), (3, 7_516_803), (5, 7_764_613), (10, 8_384_138), (20, 9_623_188)],
+)
 def test_parameter_counts(length, expected):
     """As worked out by formula from the layer table."""
     with torch.device("meta"):
@@ -35,9 +46,12 @@ def test_parameter_counts(length, expected):
 
 
 @pytest.mark.parametrize("length", [5, 10, 20])
-@pytest.mark.parametrize(("size", "outer", "middle", "inner"), [(227, 55, 27, 13), (131, 31, 15, 7), (67, 15, 7, 3)])
+@pytest.mark.parametrize(
+    ("size", "outer", "middle", "inner"), [(227, 55, 27, 13), (131, 31, 15, 7), (67, 15, 7, 3)]
+)
 def test_layer_shapes(size, outer, middle, inner, length):
-    """What each layer is given and gives: poolings leave out the last row of odd maps, and unpoolings give it back."""
+    """What each layer is given and gives: poolings leave out the last row of odd maps, and
+    unpoolings give it back."""
     with torch.device("meta"):
         network = ConvAutoEncoder2D(length)
         seen = watched((*network.encoder, *network.decoder))
@@ -54,23 +68,37 @@ def test_layer_shapes(size, outer, middle, inner, length):
 
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (55, 55)])
 def test_unpooling_equals_torchs(size):
-    """Values go back to where they came from, odd sizes included; torch's own form runs outside deterministic mode only."""
+    """Values go back to where they came from, odd sizes included; torch's own form runs outside
+    deterministic mode only."""
     torch.use_deterministic_algorithms(False)
     x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
     pooled, indices = pool(x)
     torch.testing.assert_close(
-        unpool(pooled, indices, x.shape[2:]), functional.max_unpool2d(pooled, indices, 2, output_size=x.shape), rtol=0, atol=0
+        unpool(pooled, indices, x.shape[2:]),
+        functional.max_unpool2d(pooled, indices, 2, output_size=x.shape),
+        rtol=0,
+        atol=0,
     )
 
 
 def test_pooling_has_gradients_in_deterministic_mode(deterministic):
     """Each maximum passes its gradient to where it came from, and nothing else does."""
-    x = torch.randn(1, 2, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    x = torch.randn(
+        1,
+        2,
+        7,
+        7,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
+        requires_grad=True,
+    )
     pooled, indices = pool(x)
     unpool(3 * pooled, indices, x.shape[2:]).sum().backward()
     kept = unpool(torch.ones_like(pooled), indices, x.shape[2:])
     torch.testing.assert_close(x.grad, 3 * kept)
-    assert torch.autograd.gradcheck(lambda values: unpool(pool(values)[0], pool(values)[1], values.shape[2:]), x)
+    assert torch.autograd.gradcheck(
+        lambda values: unpool(pool(values)[0], pool(values)[1], values.shape[2:]), x
+    )
 
 
 @pytest.mark.parametrize("size", [23, 27, 67, 131])
@@ -81,11 +109,18 @@ def test_legal_sizes_return(size, deterministic):
     output = network(window)
     assert output.shape == window.shape
     output.square().mean().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in network.parameters())
+    assert all(
+        parameter.grad is not None and bool(parameter.grad.any())
+        for parameter in network.parameters()
+    )
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(228, "size 228 is not 11 \\+ 4k; the nearest are 227 and 231"), (64, "the nearest are 63 and 67")]
+    ("size", "text"),
+    [
+        (228, "size 228 is not 11 \\+ 4k; the nearest are 227 and 231"),
+        (64, "the nearest are 63 and 67"),
+    ],
 )
 def test_other_sizes_are_refused(size, text):
     """A size that the decoder would not restore is refused with the nearest that it would."""
@@ -97,7 +132,9 @@ def test_weight_decay_spares_biases():
     """Two groups of parameters: weights with decay, biases without."""
     method = AEConv2D(AEConv2DParameters(size=67, width=0.03))
     optimiser = method.optimiser(method.build())
-    assert isinstance(optimiser, torch.optim.AdamW)  # added to the gradient, the decay would drown the small errors
+    assert isinstance(
+        optimiser, torch.optim.AdamW
+    )  # added to the gradient, the decay would drown the small errors
     decayed, spared = optimiser.param_groups
     assert (decayed["weight_decay"], spared["weight_decay"], decayed["lr"]) == (5e-4, 0, 1e-4)
     assert len(decayed["params"]) == len(spared["params"]) == 6
@@ -111,22 +148,29 @@ def test_loss_is_the_mean_squared_error(length, tmp_path):
     windows, residual = wave(2, 1, length, 23, 23, frequency=0.37), wave(2, length, 23, 23)
     terms = method.loss(Known(residual), {"window": windows}, make_context(0, "cpu", tmp_path))
     expected = np.mean(residual.numpy() ** 2)
-    assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx((expected, expected), rel=1e-12)
+    assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx(
+        (expected, expected), rel=1e-12
+    )
     assert set(terms) == {"loss", "reconstruction"}
 
 
 @pytest.mark.parametrize("length", [5, 10, 20])
 def test_score_is_the_norm_of_the_middle_frame(length, tmp_path):
-    """A network that says 0 leaves the norm of frame less mean frame, over 255; frame T // 2 of each window is scored."""
+    """A network that says 0 leaves the norm of frame less mean frame, over 255; frame T // 2 of
+    each window is scored."""
     frames = np.random.default_rng(0).integers(0, 256, (24, 23, 23), dtype=np.uint8)
     method = AEConv2D(AEConv2DParameters(size=23, length=length))
     method.stats = method.statistics([clip_of(frames)])
     method.network = torch.nn.Module()
     method.network.forward = torch.zeros_like
     scores = infer(method, clip_of(frames, "test"), make_context(0, "cpu", tmp_path))
-    np.testing.assert_array_equal(scores.frames, np.arange(length // 2, 24 - length + length // 2 + 1))
+    np.testing.assert_array_equal(
+        scores.frames, np.arange(length // 2, 24 - length + length // 2 + 1)
+    )
     residual = (frames - frames.mean(axis=0)) / 255
-    np.testing.assert_allclose(scores.values, np.sqrt((residual**2).sum(axis=(1, 2)))[scores.frames], rtol=1e-5)
+    np.testing.assert_allclose(
+        scores.values, np.sqrt((residual**2).sum(axis=(1, 2)))[scores.frames], rtol=1e-5
+    )
 
 
 def test_pictures_belong_to_the_scored_frame():
@@ -155,7 +199,8 @@ def test_training_lowers_the_error(deterministic, tmp_path):
 
 
 def test_channels_last_is_the_same_network_to_rounding():
-    """Of both layouts with the same weights: loss and gradients, through poolings and unpoolings."""
+    """Of both layouts with the same weights: loss and gradients, through poolings and
+    unpoolings."""
     torch.manual_seed(0)
     method = AEConv2D(AEConv2DParameters(size=67, width=0.125))
     network = laid_out(method, method.build(), "fp32")

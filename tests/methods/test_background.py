@@ -8,9 +8,9 @@ from made import clip_of
 
 import bench
 from bench import MethodError
+from bench.engine.context import make_context
 from bench.frames.store import open_frames, prepare_frames
 from bench.plugins.registry import current
-from bench.running.context import make_context
 
 SIZE = CHUNK + 9
 
@@ -21,18 +21,26 @@ def frames_of(seed: int, count: int) -> np.ndarray:
 
 def fitted(cls, clips, path, **parameters):
     method = cls(BackgroundParameters(size=SIZE, **parameters))
-    method.fit([clip_of(frames, name=str(number)) for number, frames in enumerate(clips)], make_context(0, "cpu", path))
+    method.fit(
+        [clip_of(frames, name=str(number)) for number, frames in enumerate(clips)],
+        make_context(0, "cpu", path),
+    )
     return method
 
 
 def test_background_is_the_mean_distance_to_the_median(tmp_path):
-    """An even number of frames, so that medians are half numbers; a test clip longer than a chunk."""
+    """An even number of frames, so that medians are half numbers; a test clip longer than a
+    chunk."""
     train, test = frames_of(0, 12), frames_of(1, CHUNK + 5)
     method = fitted(Background, [train[:5], train[5:]], tmp_path)
     median = np.sort(train, axis=0)[5:7].mean(axis=0)
     np.testing.assert_array_equal(method.median, median)
     expected = np.abs(test.astype(np.float64) - median).mean(axis=(1, 2))
-    np.testing.assert_allclose(method.score(clip_of(test, part="test"), make_context(0, "cpu", tmp_path)), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        method.score(clip_of(test, part="test"), make_context(0, "cpu", tmp_path)),
+        expected,
+        rtol=1e-12,
+    )
 
 
 def test_training_frames_are_evenly_spaced(tmp_path):
@@ -65,7 +73,8 @@ def test_no_training_frame_is_refused(tmp_path):
 
 @pytest.mark.realdata
 def test_real_ped2(real_data, tmp_path):
-    """Numpy and OpenCV alone give 91.35 and 85.81 under median17; they resize both axes in one step, and the frame store does not."""
+    """Numpy and OpenCV alone give 91.35 and 85.81 under median17; they resize both axes in one
+    step, and the frame store does not."""
     dataset = current().datasets["ped2"]()
     dataset.locate([real_data])
     labels = {clip.id: clip.labels for clip in real_clips(real_data, "memae", "ped2", "frame")}
@@ -73,7 +82,10 @@ def test_real_ped2(real_data, tmp_path):
     clips = {part: dataset.clips(part) for part in ("train", "test")}
     for part in clips.values():
         prepare_frames(dataset, part, [frames], lambda done, total, what: None)
-    opened = {part: [clip_of(open_frames(dataset, clip, frames), part, clip.id) for clip in clips[part]] for part in clips}
+    opened = {
+        part: [clip_of(open_frames(dataset, clip, frames), part, clip.id) for clip in clips[part]]
+        for part in clips
+    }
     context = make_context(0, "cpu", tmp_path)
     for cls, expected in ((Background, 91.35), (ForegroundArea, 85.86)):
         method = cls()

@@ -1,4 +1,5 @@
-"""C3DSU and UNet: golden values, parameter counts, shapes, score, streaming. Golden values: made once with the authors' code, in float64."""
+"""C3DSU and UNet: golden values, parameter counts, shapes, score, streaming. Golden values: made
+once with the authors' code, in float64."""
 
 import math
 from dataclasses import replace
@@ -21,12 +22,14 @@ from made import fill, watched
 from torch import nn
 
 from bench import OpenClip
-from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.engine.context import make_context
+from bench.engine.inference import infer
 
 
 def ramp(*shape: int) -> torch.Tensor:
-    return (0.5 + 0.5 * torch.sin(0.11 * torch.arange(math.prod(shape), dtype=torch.float64))).reshape(shape)
+    return (
+        0.5 + 0.5 * torch.sin(0.11 * torch.arange(math.prod(shape), dtype=torch.float64))
+    ).reshape(shape)
 
 
 GOLDEN = [
@@ -135,14 +138,26 @@ def test_train_mode_and_running_statistics():
     network = fill(Conv3DSkipUNet(1, 64, 3), 2.0).train()
     with torch.no_grad():
         output = network(ramp(2, 1, 3, 64, 64))
-    np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.max()], [0.67899224, 0.14604885, 0.99835720], rtol=1e-6)
     np.testing.assert_allclose(
-        [output[0, 0, 0, 0], output[0, 0, 31, 17], output[1, 0, 63, 63]], [0.94318502, 0.71664103, 0.96046767], rtol=1e-6
+        [output.mean(), output.std(unbiased=False), output.max()],
+        [0.67899224, 0.14604885, 0.99835720],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        [output[0, 0, 0, 0], output[0, 0, 31, 17], output[1, 0, 63, 63]],
+        [0.94318502, 0.71664103, 0.96046767],
+        rtol=1e-6,
     )
     first = network.encoder[0].norm
-    np.testing.assert_allclose(first.running_mean[:3], [0.00099782790, 0.00086691193, 0.00052113615], rtol=1e-6)
+    np.testing.assert_allclose(
+        first.running_mean[:3], [0.00099782790, 0.00086691193, 0.00052113615], rtol=1e-6
+    )
     assert first.running_var[0].item() == pytest.approx(0.95091499, rel=1e-6)
-    np.testing.assert_allclose(network.decoder[0].norm.running_mean[:3], [0.0018657323, -0.0043609409, -0.0052991869], rtol=1e-6)
+    np.testing.assert_allclose(
+        network.decoder[0].norm.running_mean[:3],
+        [0.0018657323, -0.0043609409, -0.0052991869],
+        rtol=1e-6,
+    )
 
 
 def count(network: nn.Module) -> int:
@@ -213,10 +228,13 @@ def test_unet_parameter_counts(channels, latent, kernels, expected):
     ids=["c3dsu-3", "c3dsu-5", "unet"],
 )
 def test_layer_shapes(network, length):
-    """Encoder blocks see all frames of both windows; decoder blocks see one frame of each, beside as many channels of a skip connection."""
+    """Encoder blocks see all frames of both windows; decoder blocks see one frame of each, beside
+    as many channels of a skip connection."""
     seen = watched((*network.encoder, *network.decoder))
     with torch.inference_mode():
-        network(torch.zeros(2, 3, length, 64, 48))  # not on the meta device: it has no autocast, for which the network asks
+        network(
+            torch.zeros(2, 3, length, 64, 48)
+        )  # not on the meta device: it has no autocast, for which the network asks
     frames = 2 * length
     assert seen == [
         ((frames, 3, 64, 48), (frames, 8, 32, 24)),
@@ -239,7 +257,8 @@ def test_layer_shapes(network, length):
     ids=["encoder", "decoder"],
 )
 def test_block_shapes(up, each, joined, mixed, output):
-    """Parallel convolutions work at the input's size; the 1x1 convolution comes behind the change of resolution."""
+    """Parallel convolutions work at the input's size; the 1x1 convolution comes behind the change
+    of resolution."""
     block = Block(10, 7, (3, 5, 7), up)
     seen = watched((*block.parallel, block.norm, block.mix, block.mix_norm))
     with torch.inference_mode():
@@ -250,14 +269,26 @@ def test_block_shapes(up, each, joined, mixed, output):
 
 @pytest.mark.parametrize("length", [3, 5, 7])
 def test_skip_convolutions_keep_the_frames(length):
-    """A kernel spans all frames of the window; padded, as many planes come out of it, and one of them goes on."""
+    """A kernel spans all frames of the window; padded, as many planes come out of it, and one of
+    them goes on."""
     with torch.device("meta"):
         network = Conv3DSkipUNet(3, 512, length)
         for level, (width, size) in enumerate([(64, 128), (128, 64), (256, 32), (512, 16)]):
             skip = network.skips[level]
             assert (skip.weight.shape, skip.bias.shape) == ((width, width, length, 3, 3), (width,))
-            assert skip(torch.empty(2, width, length, size, size)).shape == (2, width, length, size, size)
-            assert network.skip(level, torch.empty(2, length * width, size, size)).shape == (2, width, size, size)
+            assert skip(torch.empty(2, width, length, size, size)).shape == (
+                2,
+                width,
+                length,
+                size,
+                size,
+            )
+            assert network.skip(level, torch.empty(2, length * width, size, size)).shape == (
+                2,
+                width,
+                size,
+                size,
+            )
     assert len(network.skips) == 4
 
 
@@ -271,7 +302,11 @@ def test_skip_equals_the_middle_plane_of_the_3d_convolution(length):
 
 
 def error_map() -> torch.Tensor:
-    row, column = torch.meshgrid(torch.arange(64.0, dtype=torch.float64), torch.arange(64.0, dtype=torch.float64), indexing="ij")
+    row, column = torch.meshgrid(
+        torch.arange(64.0, dtype=torch.float64),
+        torch.arange(64.0, dtype=torch.float64),
+        indexing="ij",
+    )
     error = (torch.sin(0.13 * row) * torch.cos(0.21 * column)).abs()
     error[28:36, 44:52] += 1
     return error
@@ -288,7 +323,9 @@ def test_patch_max_of_colour_errors_golden():
     error = error_map()
     frames = torch.stack([error, error / 2, error / 4])[None]
     method = PlainC3DSU(C3DSUParameters(size=64))
-    assert method._compare(frames, torch.zeros_like(frames))["patch_max"].item() == pytest.approx(0.44846522, rel=1e-7)
+    assert method._compare(frames, torch.zeros_like(frames))["patch_max"].item() == pytest.approx(
+        0.44846522, rel=1e-7
+    )
 
 
 def test_ddl_score_of_the_golden_network():
@@ -321,18 +358,27 @@ def test_streaming_equals_windows(length, batch, tmp_path):
     windowed = Windowed(method.parameters)
     windowed.network = method.network
     expected = infer(windowed, clip, context, batch)
-    np.testing.assert_array_equal(streamed.frames, np.arange((length - 1) // 2, 11 - (length - 1) // 2))
+    np.testing.assert_array_equal(
+        streamed.frames, np.arange((length - 1) // 2, 11 - (length - 1) // 2)
+    )
     np.testing.assert_array_equal(streamed.frames, expected.frames)
     np.testing.assert_allclose(streamed.values, expected.values, rtol=1e-5)
 
 
-@pytest.mark.parametrize("network", [Conv3DSkipUNet(3, 16), Conv3DSkipUNet(1, 16, 5, (3,)), UNet(3, 16)], ids=["rgb", "one-kernel", "unet"])
+@pytest.mark.parametrize(
+    "network",
+    [Conv3DSkipUNet(3, 16), Conv3DSkipUNet(1, 16, 5, (3,)), UNet(3, 16)],
+    ids=["rgb", "one-kernel", "unet"],
+)
 def test_folded_network_equals_the_trained_one(network):
-    """Normalisations inside of the weights, unshuffling as a stride: the same output but for rounding, and nothing of the network changes."""
+    """Normalisations inside of the weights, unshuffling as a stride: the same output but for
+    rounding, and nothing of the network changes."""
     network = fill(network, 2.0)
     for number, module in enumerate(network.modules()):
         if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.copy_(torch.linspace(-0.3, 0.4, len(module.running_mean)) * (number % 3))
+            module.running_mean.copy_(
+                torch.linspace(-0.3, 0.4, len(module.running_mean)) * (number % 3)
+            )
             module.running_var.copy_(torch.linspace(0.5, 2, len(module.running_var)))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     length = network.skips[0].kernel_size[0] if hasattr(network, "skips") else 1
@@ -350,12 +396,17 @@ def test_unet_scores_every_frame(tmp_path):
     frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     method = DistinctionUNet(UNetParameters(size=32, latent=16))
     method.network = method.build().eval()
-    scores = infer(method, OpenClip("01", "test", 5, "made", opener=lambda: frames), make_context(0, "cpu", tmp_path))
+    scores = infer(
+        method,
+        OpenClip("01", "test", 5, "made", opener=lambda: frames),
+        make_context(0, "cpu", tmp_path),
+    )
     np.testing.assert_array_equal(scores.frames, np.arange(5))
 
 
 def test_learning_rate_halves_after_four_fifths_of_the_epochs():
-    """10 epochs of 3 steps: 24 steps at the full rate, 6 at half; one epoch does not divide by zero."""
+    """10 epochs of 3 steps: 24 steps at the full rate, 6 at half; one epoch does not divide by
+    zero."""
     method = PlainC3DSU(C3DSUParameters(latent=16, epochs=10, learning_rate=0.01))
     optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(()))], lr=0.01)
     schedule = method.schedule(optimiser, 30)
@@ -389,36 +440,59 @@ def test_anomaly_weight_is_one_more_parameter():
 
     learned = DistinctionC3DSU(_DistinctionC3DSU(latent=64)).build()
     static = StaticC3DSU(_StaticC3DSU(latent=64)).build()
-    assert sum(parameter.numel() for parameter in learned.parameters() if parameter.requires_grad) == 1_566_008 + 1
-    assert sum(parameter.numel() for parameter in static.parameters() if parameter.requires_grad) == 1_566_008
+    assert (
+        sum(parameter.numel() for parameter in learned.parameters() if parameter.requires_grad)
+        == 1_566_008 + 1
+    )
+    assert (
+        sum(parameter.numel() for parameter in static.parameters() if parameter.requires_grad)
+        == 1_566_008
+    )
     assert learned.anomaly_weight().item() == static.anomaly_weight().item() == 0.5
 
 
 def test_profile_large_is_the_papers_training_with_a_narrow_network():
-    """Nothing but the width differs: rate 1e-2, batch 10, every window, 10 epochs, halved after 8."""
-    for method in (DistinctionC3DSU, StaticC3DSU, PlainC3DSU, DistinctionUNet, StaticUNet, PlainUNet):
+    """Nothing but the width differs: rate 1e-2, batch 10, every window, 10 epochs, halved after
+    8."""
+    for method in (
+        DistinctionC3DSU,
+        StaticC3DSU,
+        PlainC3DSU,
+        DistinctionUNet,
+        StaticUNet,
+        PlainUNet,
+    ):
         paper, large = method.Parameters(), method.Parameters(**method.profiles["large"])
         assert large == replace(paper, latent=64)
     assert (large.learning_rate, large.batch, large.every, large.epochs) == (0.01, 10, 1, 10)
 
 
-@pytest.mark.parametrize(("profile", "rate"), [("paper", 0.01), ("large", 0.01), ("medium", 0.01), ("small", 0.01)])
+@pytest.mark.parametrize(
+    ("profile", "rate"), [("paper", 0.01), ("large", 0.01), ("medium", 0.01), ("small", 0.01)]
+)
 def test_the_anomaly_weight_learns_at_the_papers_rate_in_every_profile(profile, rate):
     """Adam moves a parameter by its rate in the first step, whatever its gradient is."""
-    method = DistinctionC3DSU(DistinctionC3DSU.Parameters(**{**DistinctionC3DSU.profiles.get(profile, {}), "latent": 16}))
+    method = DistinctionC3DSU(
+        DistinctionC3DSU.Parameters(**{**DistinctionC3DSU.profiles.get(profile, {}), "latent": 16})
+    )
     network = method.build()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     optimiser = method.optimiser(network)
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimiser.step()
-    moved = {name: (before[name] - value).abs().max().item() for name, value in network.named_parameters()}
+    moved = {
+        name: (before[name] - value).abs().max().item()
+        for name, value in network.named_parameters()
+    }
     assert moved.pop("anomaly_weight.logit") == pytest.approx(rate, rel=1e-4)
     assert max(moved.values()) == pytest.approx(method.parameters.learning_rate, rel=1e-3)
 
 
 def test_its_rate_is_halved_with_the_networks():
-    method = DistinctionC3DSU(DistinctionC3DSU.Parameters(latent=16, learning_rate=1e-3, anomaly_learning_rate=1e-2))
+    method = DistinctionC3DSU(
+        DistinctionC3DSU.Parameters(latent=16, learning_rate=1e-3, anomaly_learning_rate=1e-2)
+    )
     optimiser = method.optimiser(method.build())
     schedule = method.schedule(optimiser, 10)
     for _ in range(8):
@@ -440,7 +514,8 @@ def test_last_layer_and_sigmoid_compute_in_fp32_under_automatic_casts(folded):
 
 
 def test_losses_in_bf16_are_those_of_fp32_outputs(tmp_path):
-    """The terms are those of plain NumPy in double precision, from the outputs that the network gave."""
+    """The terms are those of plain NumPy in double precision, from the outputs that the network
+    gave."""
     torch.manual_seed(0)
     method = DistinctionC3DSU(DistinctionC3DSU.Parameters(latent=16, size=32))
     network, outputs = method.build().train(), []
@@ -449,7 +524,12 @@ def test_losses_in_bf16_are_those_of_fp32_outputs(tmp_path):
     windows, content = torch.rand(2, 3, 3, 32, 32), torch.rand(2, 3, 3, 32, 32)
     mask = torch.zeros(2, 1, 3, 32, 32)
     mask[..., 8:20, 4:16] = 1
-    batch = {"window": windows, "content": content, "mask": mask, "creator": torch.zeros(2, dtype=torch.long)}
+    batch = {
+        "window": windows,
+        "content": content,
+        "mask": mask,
+        "creator": torch.zeros(2, dtype=torch.long),
+    }
     with torch.autocast("cpu", torch.bfloat16):
         terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
     normal, pseudo = (output.detach().numpy().astype(np.float64) for output in outputs)

@@ -1,4 +1,5 @@
-"""lntra-skip, lntra-patch, steal, pseudobound: golden network and losses, shapes, score, released weights, short trainings."""
+"""lntra-skip, lntra-patch, steal, pseudobound: golden network and losses, shapes, score, released
+weights, short trainings."""
 
 import math
 
@@ -10,9 +11,9 @@ from bench.methods.networks.autoencoder_3d import AutoEncoder3D
 from made import clip_of, fill, moving_square, watched
 from torch import nn
 
+from bench.engine.context import make_context
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
-from bench.running.context import make_context
 
 ROWS = (LNTRASkip, LNTRAPatch, STEAL, PseudoBound)
 ROW_IDS = [cls.name for cls in ROWS]
@@ -28,22 +29,38 @@ def make(cls, **values):
         (
             (1, 1, 8, 16, 16),
             [0.011327215, 0.054764449, -0.11924390, 0.15697602],
-            {(0, 0, 0, 0, 0): -0.015010643, (0, 0, 4, 5, 9): 0.055683201, (0, 0, 7, 15, 15): 0.050685455},
+            {
+                (0, 0, 0, 0, 0): -0.015010643,
+                (0, 0, 4, 5, 9): 0.055683201,
+                (0, 0, 7, 15, 15): 0.050685455,
+            },
         ),
         (
             (1, 1, 16, 32, 32),
             [0.012024926, 0.13135497, -0.88868499, 0.79899904],
-            {(0, 0, 0, 0, 0): -0.0095404757, (0, 0, 8, 5, 9): -0.50537001, (0, 0, 15, 31, 31): 0.055722836},
+            {
+                (0, 0, 0, 0, 0): -0.0095404757,
+                (0, 0, 8, 5, 9): -0.50537001,
+                (0, 0, 15, 31, 31): 0.055722836,
+            },
         ),
     ],
     ids=["smallest", "16-frames"],
 )
 def test_network_gives_the_golden_values(shape, numbers, elements):
-    """Mean, standard deviation, extremes and elements of the output are those of the authors' network."""
-    network = fill(LNTRASkip(LNTRASkip.Parameters(pseudo="objects", pseudo_loss="restore")).build_network(), 1.5)
+    """Mean, standard deviation, extremes and elements of the output are those of the authors'
+    network."""
+    network = fill(
+        LNTRASkip(LNTRASkip.Parameters(pseudo="objects", pseudo_loss="restore")).build_network(),
+        1.5,
+    )
     with torch.inference_mode():
-        output = network(torch.sin(0.11 * torch.arange(math.prod(shape), dtype=torch.float64)).reshape(shape))
-    np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6)
+        output = network(
+            torch.sin(0.11 * torch.arange(math.prod(shape), dtype=torch.float64)).reshape(shape)
+        )
+    np.testing.assert_allclose(
+        [output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6
+    )
     for index, value in elements.items():
         assert output[index].item() == pytest.approx(value, rel=1e-6)
 
@@ -65,7 +82,9 @@ def test_layer_shapes(cls):
         network(torch.empty(1, 1, 16, 256, 256))
     encoded = [(96, 16, 128), (128, 8, 64), (256, 4, 32), (256, 2, 16)]
     decoded = [(256, 4, 32), (128, 8, 64), (96, 16, 128), (1, 16, 256), (1, 16, 256)]
-    assert [shape for _, shape in seen] == [(1, outputs, frames, size, size) for outputs, frames, size in encoded + decoded]
+    assert [shape for _, shape in seen] == [
+        (1, outputs, frames, size, size) for outputs, frames, size in encoded + decoded
+    ]
 
 
 def test_initial_weights_are_those_of_torch():
@@ -77,20 +96,31 @@ def test_initial_weights_are_those_of_torch():
     assert bool((network.encoder[0][1].weight == 1).all())
 
 
-@pytest.mark.parametrize(("cls", "expected"), [(STEAL, 0.062011639), (LNTRASkip, 0.44043786)], ids=["negative", "restore"])
+@pytest.mark.parametrize(
+    ("cls", "expected"),
+    [(STEAL, 0.062011639), (LNTRASkip, 0.44043786)],
+    ids=["negative", "restore"],
+)
 def test_loss_golden(cls, expected, monkeypatch, tmp_path):
-    """A normal and a pseudo-anomalous sample: their sum for LNTRA, their difference for STEAL, half of it."""
+    """A normal and a pseudo-anomalous sample: their sum for LNTRA, their difference for STEAL, half
+    of it."""
     index = torch.arange(16, dtype=torch.float64)
     output, pseudo, normal = (
         function.reshape(2, 1, 2, 2, 2)
-        for function in (0.9 * torch.sin(0.3 * index), torch.cos(0.2 * index), torch.cos(0.25 * index + 0.1))
+        for function in (
+            0.9 * torch.sin(0.3 * index),
+            torch.cos(0.2 * index),
+            torch.cos(0.25 * index + 0.1),
+        )
     )
     method = make(cls)
     monkeypatch.setattr(method, "reconstruct", lambda network, windows: output)
     monkeypatch.setattr(cls, "reconstructed_frames", property(lambda self: (0, 1)))
     # The golden loss compares the normal sample with its own input.
     window = torch.stack([pseudo[0], normal[1]])
-    mask = torch.stack([torch.zeros(1, 2, 2, 2, dtype=torch.float64), torch.ones(1, 2, 2, 2, dtype=torch.float64)])
+    mask = torch.stack(
+        [torch.zeros(1, 2, 2, 2, dtype=torch.float64), torch.ones(1, 2, 2, 2, dtype=torch.float64)]
+    )
     batch = {"window": window, "content": pseudo, "mask": mask, "creator": torch.tensor([-1, 0])}
     terms = method.loss(nn.Identity(), batch, make_context(0, "cpu", tmp_path))
     assert terms["loss"].item() == pytest.approx(expected, rel=1e-6)
@@ -99,26 +129,34 @@ def test_loss_golden(cls, expected, monkeypatch, tmp_path):
 def test_score_golden():
     """-PSNR with the mean square on -1..1: 6.0206 dB below that on 0..1."""
     index = torch.arange(48, dtype=torch.float64)
-    output, image = ((0.9 * torch.sin(factor * index + shift)).reshape(1, 3, 1, 4, 4) for factor, shift in ((0.3, 0), (0.31, 0.1)))
+    output, image = (
+        (0.9 * torch.sin(factor * index + shift)).reshape(1, 3, 1, 4, 4)
+        for factor, shift in ((0.3, 0), (0.31, 0.1))
+    )
     method = make(LNTRASkip, channels=3)
     windows = torch.zeros(1, 3, 16, 4, 4, dtype=torch.float64)
     answers = windows.clone()
     windows[:, :, 8:9], answers[:, :, 8:9] = image, output
     network = nn.Module()
     network.forward = lambda inputs: answers
-    assert method.error(network, {"window": windows})["psnr"].item() == pytest.approx(-13.104951, rel=1e-6)
+    assert method.error(network, {"window": windows})["psnr"].item() == pytest.approx(
+        -13.104951, rel=1e-6
+    )
 
 
 def test_perfect_reconstruction_has_a_finite_score():
     """PSNR ends at 120 dB."""
     network = nn.Module()
     network.forward = lambda inputs: inputs
-    assert make(LNTRASkip).error(network, {"window": torch.zeros(1, 1, 16, 4, 4)})["psnr"].item() == pytest.approx(-120)
+    assert make(LNTRASkip).error(network, {"window": torch.zeros(1, 1, 16, 4, 4)})[
+        "psnr"
+    ].item() == pytest.approx(-120)
 
 
 @pytest.mark.parametrize("cls", ROWS, ids=ROW_IDS)
 def test_training_reconstructs_normal_windows(cls, tmp_path, monkeypatch):
-    """A short training with pseudo-anomalies lowers the error of normal frames, and draws some of them."""
+    """A short training with pseudo-anomalies lowers the error of normal frames, and draws some of
+    them."""
     monkeypatch.chdir(tmp_path)
     clip = clip_of(moving_square(60))
 
@@ -138,7 +176,8 @@ def test_training_reconstructs_normal_windows(cls, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_released_weights_are_read_under_the_authors_names(prefix, tmp_path):
-    """Their encoder and decoder lie one level deeper, flat; the loaded network gives the same output."""
+    """Their encoder and decoder lie one level deeper, flat; the loaded network gives the same
+    output."""
     torch.manual_seed(3)
     source = make(LNTRASkip).build_network()
     flat = {}
@@ -186,5 +225,11 @@ def test_any_creator_meets_any_network(selector):
 def test_pseudobound_has_five_kinds_of_equal_probability():
     """Skip, repeat, patch, noise and fusion, one in a hundred samples each."""
     method = PseudoBound()
-    assert [creator.name for creator in method._creators] == ["skip", "repeat", "patch", "noise", "fusion"]
+    assert [creator.name for creator in method._creators] == [
+        "skip",
+        "repeat",
+        "patch",
+        "noise",
+        "fusion",
+    ]
     assert method.parameters.probability == 0.01

@@ -1,5 +1,5 @@
-"""memae: golden values (made once with the authors' code, in float64), counts, shapes, loss, warnings, released weights, score,
-training."""
+"""memae: golden values (made once with the authors' code, in float64), counts, shapes, loss,
+warnings, released weights, score, training."""
 
 import logging
 
@@ -13,8 +13,8 @@ from made import Known, clip_of, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import MethodError
-from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.engine.context import make_context
+from bench.engine.inference import infer
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,11 @@ from bench.running.inference import infer
             2,
             (1, 1, 16, 32, 32),
             [0.011557329, 0.081734976, -0.23071692, 0.28141755],
-            {(0, 0, 0, 0, 0): -0.024598750, (0, 0, 8, 5, 9): 0.017669281, (0, 0, 15, 31, 31): 0.067179557},
+            {
+                (0, 0, 0, 0, 0): -0.024598750,
+                (0, 0, 8, 5, 9): 0.017669281,
+                (0, 0, 15, 31, 31): 0.067179557,
+            },
         ),
         (
             2000,
@@ -34,7 +38,11 @@ from bench.running.inference import infer
             4,
             (1, 1, 16, 32, 32),
             [0.015067828, 0.25134619, -0.88087765, 0.96655111],
-            {(0, 0, 0, 0, 0): -0.042743642, (0, 0, 8, 5, 9): 0.29346430, (0, 0, 15, 31, 31): 0.16859429},
+            {
+                (0, 0, 0, 0, 0): -0.042743642,
+                (0, 0, 8, 5, 9): 0.29346430,
+                (0, 0, 15, 31, 31): 0.16859429,
+            },
         ),
         (
             50,
@@ -42,18 +50,25 @@ from bench.running.inference import infer
             2,
             (1, 1, 8, 16, 16),
             [0.012213424, 0.074165295, -0.16002197, 0.18133051],
-            {(0, 0, 0, 0, 0): -0.021585625, (0, 0, 4, 5, 9): 0.048570196, (0, 0, 7, 15, 15): 0.066114750},
+            {
+                (0, 0, 0, 0, 0): -0.021585625,
+                (0, 0, 4, 5, 9): 0.048570196,
+                (0, 0, 7, 15, 15): 0.066114750,
+            },
         ),
     ],
     ids=["50-items", "2000-items", "all-empty"],
 )
 def test_network_gives_the_golden_values(items, shrinkage, gain, shape, numbers, elements):
-    """Mean, standard deviation, extremes and elements of the output are those of the authors' network."""
+    """Mean, standard deviation, extremes and elements of the output are those of the authors'
+    network."""
     network = fill(MemoryAutoEncoder3D(1, 1.0, items, shrinkage), gain)
     with torch.inference_mode():
         output = network(wave(*shape))
     assert output.shape == shape
-    np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6)
+    np.testing.assert_allclose(
+        [output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6
+    )
     for index, value in elements.items():
         assert output[index].item() == pytest.approx(value, rel=1e-6)
 
@@ -80,19 +95,25 @@ def test_attention_is_golden(items, shrinkage, gain, largest, survivors, spread)
 
 @pytest.mark.parametrize(("channels", "expected"), [(1, 6_492_801), (3, 6_503_171)])
 def test_parameter_counts(channels, expected):
-    """As counted in the authors' code: the autoencoder's and 2000 items of 256, all of them trained."""
+    """As counted in the authors' code: the autoencoder's and 2000 items of 256, all of them
+    trained."""
     with torch.device("meta"):
         network = MemoryAutoEncoder3D(channels)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
 def test_layer_shapes():
-    """2000 items are addressed at each position of the encoder's last map; what is read goes on with the shape of that map."""
+    """2000 items are addressed at each position of the encoder's last map; what is read goes on
+    with the shape of that map."""
     network, attention = MemoryAutoEncoder3D(), []
     seen = watched((*network.encoder, *network.decoder))
-    network.memory.register_forward_hook(lambda module, inputs, output: attention.append(tuple(output[1].shape)))
+    network.memory.register_forward_hook(
+        lambda module, inputs, output: attention.append(tuple(output[1].shape))
+    )
     with torch.inference_mode():
-        network(torch.zeros(1, 1, 16, 64, 32))  # not on the meta device: it has no autocast, which the memory switches off
+        network(
+            torch.zeros(1, 1, 16, 64, 32)
+        )  # not on the meta device: it has no autocast, which the memory switches off
     assert seen == [
         ((1, 1, 16, 64, 32), (1, 96, 16, 32, 16)),
         ((1, 96, 16, 32, 16), (1, 128, 8, 16, 8)),
@@ -129,15 +150,23 @@ def test_sizes_that_do_not_return_are_refused(values, text):
 def test_defaults_are_the_authors():
     """What the authors' training script sets."""
     parameters = MemAEParameters()
-    assert (parameters.items, parameters.shrinkage, parameters.entropy_weight) == (2000, 0.0025, 2e-4)
+    assert (parameters.items, parameters.shrinkage, parameters.entropy_weight) == (
+        2000,
+        0.0025,
+        2e-4,
+    )
     assert (parameters.batch, parameters.learning_rate, parameters.epochs) == (10, 1e-4, 100)
 
 
-# -- loss ---------------------------------------------------------------------------------------------------------------
+# -- loss ------------------------------------------------------------------------------------------
 
 
 def small(**values: object) -> MemAE:
-    return MemAE(MemAEParameters(**({"size": 16, "length": 8, "width": 0.05, "items": 20, "shrinkage": 0.05} | values)))
+    return MemAE(
+        MemAEParameters(
+            **({"size": 16, "length": 8, "width": 0.05, "items": 20, "shrinkage": 0.05} | values)
+        )
+    )
 
 
 def numpy_terms(network: MemoryAutoEncoder3D, windows: torch.Tensor) -> tuple[float, np.ndarray]:
@@ -155,7 +184,9 @@ def test_loss_is_error_and_entropy(tmp_path):
     """Against NumPy; the share of empty addresses is a term of its own."""
     torch.manual_seed(0)
     method = small(shrinkage=0.0525)
-    network = method.build().double().eval()  # eval: batch statistics would differ from pass to pass
+    network = (
+        method.build().double().eval()
+    )  # eval: batch statistics would differ from pass to pass
     nn.init.normal_(network.memory.items)
     windows = wave(3, 1, 8, 16, 16)
     terms = method.loss(network, {"window": windows}, make_context(0, "cpu", tmp_path))
@@ -170,11 +201,14 @@ def test_loss_is_error_and_entropy(tmp_path):
 
 
 def test_both_terms_train_the_memory(tmp_path):
-    """Gradients of the loss reach encoder, decoder and items; the network keeps no watch on itself afterwards."""
+    """Gradients of the loss reach encoder, decoder and items; the network keeps no watch on itself
+    afterwards."""
     torch.manual_seed(0)
     method = small()
     network = method.build()
-    terms = method.loss(network, {"window": torch.randn(2, 1, 8, 16, 16)}, make_context(0, "cpu", tmp_path))
+    terms = method.loss(
+        network, {"window": torch.randn(2, 1, 8, 16, 16)}, make_context(0, "cpu", tmp_path)
+    )
     assert not network.memory._forward_hooks
     terms["loss"].backward()
     assert bool(network.memory.items.grad.any())
@@ -182,17 +216,27 @@ def test_both_terms_train_the_memory(tmp_path):
     assert bool(network.decoder[3].weight.grad.any())
 
 
-@pytest.mark.parametrize(("pseudo_loss", "passes"), [("distinction", 2), ("restore", 1), ("negative", 1)])
+@pytest.mark.parametrize(
+    ("pseudo_loss", "passes"), [("distinction", 2), ("restore", 1), ("negative", 1)]
+)
 def test_pseudo_anomalies_pass_the_memory_too(pseudo_loss, passes, tmp_path, monkeypatch):
-    """With pseudo-anomalies the entropy is that of all passes of the step, and a step that is refused stays refused."""
+    """With pseudo-anomalies the entropy is that of all passes of the step, and a step that is
+    refused stays refused."""
     torch.manual_seed(0)
     method = small(pseudo="objects", pseudo_loss=pseudo_loss)
     network = method.build()
     seen = []
-    network.memory.register_forward_hook(lambda module, inputs, output: seen.append(output[1].detach()))
+    network.memory.register_forward_hook(
+        lambda module, inputs, output: seen.append(output[1].detach())
+    )
     mask = torch.zeros(2, 1, 8, 16, 16)
     mask[0, :, :, 4:9, 4:9] = 1
-    batch = {"window": torch.zeros(2, 1, 8, 16, 16), "content": torch.ones(2, 1, 8, 16, 16), "mask": mask, "creator": torch.tensor([0, -1])}
+    batch = {
+        "window": torch.zeros(2, 1, 8, 16, 16),
+        "content": torch.ones(2, 1, 8, 16, 16),
+        "mask": mask,
+        "creator": torch.tensor([0, -1]),
+    }
     context = make_context(0, "cpu", tmp_path)
     terms = method.loss(network, batch, context)
     assert len(seen) == passes
@@ -205,12 +249,13 @@ def test_pseudo_anomalies_pass_the_memory_too(pseudo_loss, passes, tmp_path, mon
         assert method.loss(network, batch, context) is None
 
 
-# -- what a training is told --------------------------------------------------------------------------------------------
+# -- what a training is told -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("empty", "warned"), [(0.973, True), (0.4, False)])
 def test_empty_addresses_are_reported(empty, warned, tmp_path, caplog):
-    """The share of the last epoch is kept as a fact; where it is nearly all a warning says so and names the paper's range."""
+    """The share of the last epoch is kept as a fact; where it is nearly all a warning says so and
+    names the paper's range."""
     context = make_context(0, "cpu", tmp_path, logging.getLogger("test"))
     with caplog.at_level(logging.WARNING):
         MemAE().judge([{"epoch": 1.0, "empty": 0.99}, {"epoch": 2.0, "empty": empty}], context)
@@ -221,16 +266,22 @@ def test_empty_addresses_are_reported(empty, warned, tmp_path, caplog):
         assert "0.0025 to 0.0005..0.0015" in caplog.text
 
 
-# -- released weights ---------------------------------------------------------------------------------------------------
+# -- released weights ------------------------------------------------------------------------------
 
 
 def authors_names(network: MemoryAutoEncoder3D) -> dict[str, torch.Tensor]:
-    """The network's weights under the names that the authors' modules give them: flat sequences with their activations counted."""
+    """The network's weights under the names that the authors' modules give them: flat sequences
+    with their activations counted."""
     state = network.state_dict()
     renamed = {"mem_rep.memory.weight": state["memory.items"]}
     for part in ("encoder", "decoder"):
         for block in range(4):
-            for layer, kinds in enumerate((("weight", "bias"), ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"))):
+            for layer, kinds in enumerate(
+                (
+                    ("weight", "bias"),
+                    ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"),
+                )
+            ):
                 alone = (part, block) == ("decoder", 3)
                 if alone and layer == 1:
                     continue
@@ -242,7 +293,8 @@ def authors_names(network: MemoryAutoEncoder3D) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_released_weights_are_loaded(prefix, tmp_path):
-    """A state dict under the authors' names, as they train it on one GPU or on several, gives the same network without training."""
+    """A state dict under the authors' names, as they train it on one GPU or on several, gives the
+    same network without training."""
     torch.manual_seed(0)
     source = MemoryAutoEncoder3D(1, 0.05, 20, 0.05).eval()
     for module in source.modules():
@@ -267,11 +319,12 @@ def test_weights_of_another_memory_are_refused(tmp_path):
         small(weights=str(path)).fit([], make_context(0, "cpu", tmp_path))
 
 
-# -- score and training -------------------------------------------------------------------------------------------------
+# -- score and training ----------------------------------------------------------------------------
 
 
 def test_score_of_a_known_residual_golden():
-    """The mean over the window of the norm over channels, in -1..1; pictures are those of the scored frame."""
+    """The mean over the window of the norm over channels, in -1..1; pictures are those of the
+    scored frame."""
     residual = wave(1, 3, 2, 2, 2, frequency=0.17)
 
     class TwoFrames(MemAE):
@@ -280,12 +333,15 @@ def test_score_of_a_known_residual_golden():
     parts = TwoFrames().error(Known(residual), {"window": torch.zeros_like(residual)})
     assert parts["norm"].shape == (1, 1)
     assert parts["norm"].item() == pytest.approx(1.1306508, rel=1e-7)
-    np.testing.assert_allclose(parts["map"][0, 0], np.sqrt((residual[0, :, 1].numpy() ** 2).mean(axis=0)))
+    np.testing.assert_allclose(
+        parts["map"][0, 0], np.sqrt((residual[0, :, 1].numpy() ** 2).mean(axis=0))
+    )
     np.testing.assert_allclose(parts["reconstruction"][0, 0], -residual[0, :, 1])
 
 
 def test_score_stands_at_frame_8_of_each_window(tmp_path):
-    """A clip of n frames gets n - 15 scores, from frame 8 on; an impulse at frame 30 raises the scores of windows that hold it."""
+    """A clip of n frames gets n - 15 scores, from frame 8 on; an impulse at frame 30 raises the
+    scores of windows that hold it."""
     frames = np.full((40, 32, 32), 60, dtype=np.uint8)
     frames[30] = 250
     method = MemAE(MemAEParameters(size=32, width=0.05))
@@ -293,18 +349,24 @@ def test_score_stands_at_frame_8_of_each_window(tmp_path):
     method.network.forward = lambda windows: torch.full_like(windows, 60 / 127.5 - 1)
     scores = infer(method, clip_of(frames, "test"), make_context(0, "cpu", tmp_path))
     np.testing.assert_array_equal(scores.frames, np.arange(8, 33))
-    # Window s holds frames s..s + 15 and scores frame s + 8, so frame 30 is in the windows of frames 23..38.
-    np.testing.assert_allclose(scores.values, np.where(scores.frames >= 23, 190 / 127.5 / 16, 0), atol=1e-6)
+    # Window s holds frames s..s + 15 and scores frame s + 8, so frame 30 is in the windows of
+    # frames 23..38.
+    np.testing.assert_allclose(
+        scores.values, np.where(scores.frames >= 23, 190 / 127.5 / 16, 0), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_lowers_the_error(channels, deterministic, tmp_path, caplog):
-    """A short training of profile smoke, as the harness runs it: the error falls, and the memory is in use."""
+    """A short training of profile smoke, as the harness runs it: the error falls, and the memory is
+    in use."""
     frames = moving_square(48)
     if channels == 3:
         frames = np.repeat(frames[..., None], 3, axis=3)
     method = MemAE(MemAEParameters(**(MemAE.profiles["smoke"] | {"channels": channels})))
-    context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), history=tmp_path / "training.csv")
+    context = make_context(
+        0, "cpu", tmp_path, logging.getLogger("test"), history=tmp_path / "training.csv"
+    )
     with caplog.at_level(logging.WARNING):
         method.fit([clip_of(frames)], context)
     history = np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)

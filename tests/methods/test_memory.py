@@ -1,4 +1,5 @@
-"""Memory addressing of MemAE: golden values (made once with the authors' code, in float64), plain NumPy, precision, gradients."""
+"""Memory addressing of MemAE: golden values (made once with the authors' code, in float64), plain
+NumPy, precision, gradients."""
 
 import math
 
@@ -9,8 +10,12 @@ from bench.methods.networks.memory import Memory, entropy, share_empty, shrink
 from torch.nn import functional
 
 
-def wave(*shape: int, gain: float = 1.0, frequency: float = 0.7, phase: float = 0.3) -> torch.Tensor:
-    return gain * torch.sin(frequency * torch.arange(math.prod(shape), dtype=torch.float64) + phase).reshape(shape)
+def wave(
+    *shape: int, gain: float = 1.0, frequency: float = 0.7, phase: float = 0.3
+) -> torch.Tensor:
+    return gain * torch.sin(
+        frequency * torch.arange(math.prod(shape), dtype=torch.float64) + phase
+    ).reshape(shape)
 
 
 def cosine(*shape: int, gain: float = 1.0) -> torch.Tensor:
@@ -37,7 +42,13 @@ def test_addressing_gives_the_golden_values(memory):
     np.testing.assert_allclose(even.detach(), expected, rtol=1e-6)
     read, attention = memory(queries)
     np.testing.assert_allclose(
-        attention.detach(), [[0.61727143, 0.38272857, 0, 0], [0, 0, 0.32742179, 0.67257821], [0.62792784, 0.37207216, 0, 0]], rtol=1e-6
+        attention.detach(),
+        [
+            [0.61727143, 0.38272857, 0, 0],
+            [0, 0, 0.32742179, 0.67257821],
+            [0.62792784, 0.37207216, 0, 0],
+        ],
+        rtol=1e-6,
     )
     found = [read[0, 0].item(), read[1, 3].item(), read[2, 7].item(), read.sum().item()]
     np.testing.assert_allclose(found, [0.039322897, 0.51221444, -0.91972484, 1.8506022], rtol=1e-6)
@@ -51,7 +62,12 @@ def test_a_map_is_read_position_by_position(memory):
     read, attention = memory(features)
     assert read.shape == features.shape
     assert attention.shape == (1, 4, 2, 1, 3)
-    found = [read[0, 2, 1, 0, 2].item(), attention[0, 1, 0, 0, 0].item(), read.sum().item(), entropy(attention).item()]
+    found = [
+        read[0, 2, 1, 0, 2].item(),
+        attention[0, 1, 0, 0, 0].item(),
+        read.sum().item(),
+        entropy(attention).item(),
+    ]
     np.testing.assert_allclose(found, [0.18759899, 0.33007393, 4.2508484, 1.2792007], rtol=1e-6)
     alone, _ = memory(features[:, :, 1, 0, 2])
     torch.testing.assert_close(read[:, :, 1, 0, 2], alone)
@@ -64,10 +80,13 @@ def test_shrinkage_keeps_what_is_above_it():
 
 
 def test_empty_addresses_read_zero_and_are_counted():
-    """Where no item is left 0 is read, not NaN; the share counts positions; entropy of an empty position is 0."""
+    """Where no item is left 0 is read, not NaN; the share counts positions; entropy of an empty
+    position is 0."""
     memory = Memory(5, 3, 0.3)
     memory.items.data = torch.tensor([[8.0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
-    features = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]])  # only the first resembles an item
+    features = torch.tensor(
+        [[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    )  # only the first resembles an item
     read, attention = memory(features)
     np.testing.assert_allclose(read.detach()[1:], 0)
     np.testing.assert_allclose(read.detach()[0], [8, 0, 0], rtol=1e-6)
@@ -81,11 +100,14 @@ def test_entropy_is_the_mean_over_positions():
     """Against NumPy, over batch and places alike."""
     attention = functional.softmax(wave(2, 5, 3, 2, 2), dim=1)
     w = attention.numpy()
-    assert entropy(attention).item() == pytest.approx(np.mean(-np.sum(w * np.log(w + 1e-12), axis=1)))
+    assert entropy(attention).item() == pytest.approx(
+        np.mean(-np.sum(w * np.log(w + 1e-12), axis=1))
+    )
 
 
 def test_items_are_drawn_evenly():
-    """Uniform within one over the root of their length, as in the authors' code; and they are trained."""
+    """Uniform within one over the root of their length, as in the authors' code; and they are
+    trained."""
     torch.manual_seed(0)
     memory = Memory(2000, 256, 0.0025)
     assert memory.items.requires_grad
@@ -94,7 +116,8 @@ def test_items_are_drawn_evenly():
 
 
 def test_half_precision_does_not_reach_the_attention():
-    """Under autocast, and for half features, the attention is that of float32 arithmetic on the same features."""
+    """Under autocast, and for half features, the attention is that of float32 arithmetic on the
+    same features."""
     torch.manual_seed(0)
     memory = Memory(500, 16, 0.002)
     features = torch.randn(2, 16, 2, 3, 3).to(torch.bfloat16)

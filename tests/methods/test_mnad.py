@@ -1,4 +1,5 @@
-"""mnad: golden values (made once with the authors' code, in float64), memory, losses, test-time updates, released weights, training."""
+"""mnad: golden values (made once with the authors' code, in float64), memory, losses, test-time
+updates, released weights, training."""
 
 import logging
 import math
@@ -22,8 +23,8 @@ from made import wave
 from torch import nn
 
 from bench import Context, MethodError, OpenClip
-from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.engine.context import make_context
+from bench.engine.inference import infer
 from bench.testing import CheckFailed, run_check, same_in_any_order
 
 
@@ -32,13 +33,18 @@ def unit(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def fill(network: MemoryGuidedAutoEncoder, gain: float = 0.55) -> MemoryGuidedAutoEncoder:
-    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases 0.01 cos(0.5 i)."""
+    """Weights that do not depend on names or order: w_i = gain sin(0.7 i + 0.3) / sqrt(fan), biases
+    0.01 cos(0.5 i)."""
     network = network.double().eval()
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             fan = module.weight.numel() / module.weight.shape[0]
-            module.weight.data = gain * wave(*module.weight.shape, frequency=0.7, phase=0.3) / math.sqrt(fan)
-            module.bias.data = 0.01 * torch.cos(0.5 * torch.arange(module.bias.numel(), dtype=torch.float64))
+            module.weight.data = (
+                gain * wave(*module.weight.shape, frequency=0.7, phase=0.3) / math.sqrt(fan)
+            )
+            module.bias.data = 0.01 * torch.cos(
+                0.5 * torch.arange(module.bias.numel(), dtype=torch.float64)
+            )
     network.items.copy_(unit(wave(*network.items.shape, frequency=0.7, phase=0.3)))
     return network
 
@@ -64,7 +70,8 @@ def clip_of(frames: np.ndarray, part: str = "test", name: str = "01") -> OpenCli
 
 
 def untrained(**values: object) -> MNAD:
-    """Fresh weights, with normalisations that know noise: with fresh statistics no input would show in the output."""
+    """Fresh weights, with normalisations that know noise: with fresh statistics no input would show
+    in the output."""
     torch.manual_seed(0)
     method = small(**values)
     method.network = method.build()
@@ -77,7 +84,7 @@ def untrained(**values: object) -> MNAD:
     return method
 
 
-# -- the network --------------------------------------------------------------------------------------------------------
+# -- the network -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,20 +115,24 @@ def untrained(**values: object) -> MNAD:
     ids=["smallest", "rgb", "gray"],
 )
 def test_network_gives_the_golden_values(channels, shape, numbers, elements, compact):
-    """Mean, standard deviation, extremes and elements of the output, and the compactness, are those of the authors' network."""
+    """Mean, standard deviation, extremes and elements of the output, and the compactness, are those
+    of the authors' network."""
     network = fill(MemoryGuidedAutoEncoder(channels))
     with torch.inference_mode():
         output = network(wave(*shape))
         found = compactness(network.encoder(wave(*shape)), network.items)
     assert output.shape == shape
-    np.testing.assert_allclose([output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6)
+    np.testing.assert_allclose(
+        [output.mean(), output.std(unbiased=False), output.min(), output.max()], numbers, rtol=1e-6
+    )
     for index, value in elements.items():
         assert output[index].item() == pytest.approx(value, rel=1e-6)
     assert found.tolist() == pytest.approx([compact], rel=1e-6)
 
 
 def test_encoder_gives_the_golden_features():
-    """Their mean before they are scaled to queries, and the weights by which the first query reads items 0 and 9."""
+    """Their mean before they are scaled to queries, and the weights by which the first query reads
+    items 0 and 9."""
     network = fill(MemoryGuidedAutoEncoder(3))
     with torch.inference_mode():
         features = network.encoder[:-1](wave(1, 3, 32, 32))
@@ -130,9 +141,12 @@ def test_encoder_gives_the_golden_features():
     assert weights[[0, 9]].tolist() == pytest.approx([0.10017178, 0.099933455], rel=1e-6)
 
 
-@pytest.mark.parametrize(("channels", "expected", "decoder"), [(3, 17_196_291, 12_507_075), (1, 17_193_985, 12_505_921)])
+@pytest.mark.parametrize(
+    ("channels", "expected", "decoder"), [(3, 17_196_291, 12_507_075), (1, 17_193_985, 12_505_921)]
+)
 def test_parameter_counts(channels, expected, decoder):
-    """As counted in the authors' code, less the 1,024 of a normalisation that they never use; the memory has none."""
+    """As counted in the authors' code, less the 1,024 of a normalisation that they never use; the
+    memory has none."""
     with torch.device("meta"):
         network = MemoryGuidedAutoEncoder(channels)
     assert sum(parameter.numel() for parameter in network.parameters()) == expected - 1024
@@ -183,7 +197,7 @@ def test_memory_begins_in_the_positive_corner():
     assert items.std(dim=0).min() > 0
 
 
-# -- the memory ---------------------------------------------------------------------------------------------------------
+# -- the memory ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -212,14 +226,19 @@ def test_memory_losses_give_the_golden_values(memory):
 
 
 def test_memory_losses_equal_numpy(memory):
-    """Compactness of each frame by itself, and the triplet loss with its 1e-6 in each difference."""
+    """Compactness of each frame by itself, and the triplet loss with its 1e-6 in each
+    difference."""
     queries, items = (tensor.numpy() for tensor in memory)
     flat = queries.transpose(0, 2, 3, 1).reshape(-1, 4)
     order = np.argsort(-flat @ items.T, axis=1)
     first, second = items[order[:, 0]], items[order[:, 1]]
     squares = (flat - first) ** 2
     np.testing.assert_allclose(compactness(*memory), [squares[:4].mean(), squares[4:].mean()])
-    margins = np.linalg.norm(flat - first + 1e-6, axis=1) - np.linalg.norm(flat - second + 1e-6, axis=1) + 1
+    margins = (
+        np.linalg.norm(flat - first + 1e-6, axis=1)
+        - np.linalg.norm(flat - second + 1e-6, axis=1)
+        + 1
+    )
     assert separateness(*memory).item() == pytest.approx(np.maximum(margins, 0).mean())
 
 
@@ -250,7 +269,8 @@ def test_update_equals_numpy(memory):
 
 
 def test_reading_passes_no_gradient(memory):
-    """The encoder learns by the queries in the concatenation and by the losses, never through the weights of reading."""
+    """The encoder learns by the queries in the concatenation and by the losses, never through the
+    weights of reading."""
     queries, items = memory
     queries = queries.clone().requires_grad_()
     assert not read(queries, items).requires_grad
@@ -259,12 +279,15 @@ def test_reading_passes_no_gradient(memory):
     assert separateness(queries, items).requires_grad
 
 
-# -- the score ----------------------------------------------------------------------------------------------------------
+# -- the score -------------------------------------------------------------------------------------
 
 
 def test_psnr_and_point_score_give_the_golden_values():
     """Of an output and an image in -1..1."""
-    output, image = 0.9 * wave(1, 3, 4, 4, frequency=0.3), 0.9 * wave(1, 3, 4, 4, frequency=0.31, phase=0.1)
+    output, image = (
+        0.9 * wave(1, 3, 4, 4, frequency=0.3),
+        0.9 * wave(1, 3, 4, 4, frequency=0.31, phase=0.1),
+    )
     errors = ((output - image) / 2) ** 2
     assert errors.mean().item() == pytest.approx(0.012230520, rel=1e-6)
     assert psnr(errors).tolist() == pytest.approx([19.125551], rel=1e-6)
@@ -280,7 +303,10 @@ def test_a_perfect_frame_has_finite_scores():
 
 def test_mixing_gives_the_golden_values():
     """1 less the regularity, for alpha .7."""
-    parts = {"psnr": np.array([30, 31, 28, 25, 29.0]), "compactness": np.array([0.1, 0.12, 0.2, 0.3, 0.15])}
+    parts = {
+        "psnr": np.array([30, 31, 28, 25, 29.0]),
+        "compactness": np.array([0.1, 0.12, 0.2, 0.3, 0.15]),
+    }
     scores = MNAD().clip_scores(parts, np.arange(5), 5)
     np.testing.assert_allclose(1 - scores.values, [0.88333333, 0.97, 0.5, 0, 0.69166667], atol=1e-8)
     np.testing.assert_array_equal(scores.frames, np.arange(5))
@@ -290,9 +316,21 @@ def test_constant_parts_count_as_0():
     """A clip that does not change has score 0; a constant part leaves the other one alone."""
     frames = np.arange(3)
     same, rising = np.full(3, 0.2, dtype=np.float32), np.array([0.1, 0.2, 0.3], dtype=np.float32)
-    assert MNAD().clip_scores({"psnr": same, "compactness": same}, frames, 3).values.tolist() == [0, 0, 0]
-    np.testing.assert_allclose(MNAD().clip_scores({"psnr": same, "compactness": rising}, frames, 3).values, [0, 0.15, 0.3], atol=1e-6)
-    np.testing.assert_allclose(MNAD().clip_scores({"psnr": rising, "compactness": same}, frames, 3).values, [0.7, 0.35, 0], atol=1e-6)
+    assert MNAD().clip_scores({"psnr": same, "compactness": same}, frames, 3).values.tolist() == [
+        0,
+        0,
+        0,
+    ]
+    np.testing.assert_allclose(
+        MNAD().clip_scores({"psnr": same, "compactness": rising}, frames, 3).values,
+        [0, 0.15, 0.3],
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(
+        MNAD().clip_scores({"psnr": rising, "compactness": same}, frames, 3).values,
+        [0.7, 0.35, 0],
+        atol=1e-6,
+    )
 
 
 def streamed(method: MNAD, frames: torch.Tensor, sizes: list[int]) -> dict[str, torch.Tensor]:
@@ -306,7 +344,8 @@ def streamed(method: MNAD, frames: torch.Tensor, sizes: list[int]) -> dict[str, 
 
 
 def test_without_updates_streaming_equals_windows():
-    """With threshold 0 each frame is compared with the memory as trained: all parts are those of `error`."""
+    """With threshold 0 each frame is compared with the memory as trained: all parts are those of
+    `error`."""
     method = untrained(threshold=0.0)
     frames = torch.randn(11, 3, 16, 16)
     with torch.inference_mode():
@@ -315,14 +354,20 @@ def test_without_updates_streaming_equals_windows():
     assert set(found) == set(expected) == {"psnr", "compactness", "map", "reconstruction"}
     for name, part in expected.items():
         assert part.shape[:2] == (11, 1)
-        torch.testing.assert_close(found[name], part[:, 0], rtol=1e-5, atol=1e-6 if part.ndim == 2 else 1e-4)
+        torch.testing.assert_close(
+            found[name], part[:, 0], rtol=1e-5, atol=1e-6 if part.ndim == 2 else 1e-4
+        )
 
 
 def test_frames_update_the_memory_for_those_that_follow():
-    """Frame by frame, written out: the score of a frame comes before its update, and the threshold decides."""
+    """Frame by frame, written out: the score of a frame comes before its update, and the threshold
+    decides."""
     method = untrained(threshold=0.4)
     network = method.network
-    frames = torch.randn(12, 3, 16, 16) * torch.linspace(0.2, 1.2, 12)[torch.randperm(12)][:, None, None, None]
+    frames = (
+        torch.randn(12, 3, 16, 16)
+        * torch.linspace(0.2, 1.2, 12)[torch.randperm(12)][:, None, None, None]
+    )
     items, psnrs, distances, updates = network.items, [], [], 0
     with torch.inference_mode():
         for frame in frames.split(1):
@@ -349,15 +394,18 @@ def test_every_frame_of_a_clip_has_a_score(tmp_path):
     frames = noise(13)
     scores = infer(method, clip_of(frames), context)
     np.testing.assert_array_equal(scores.frames, np.arange(13))
-    np.testing.assert_allclose(infer(method, clip_of(frames), context, batch=1).values, scores.values, atol=1e-4)
+    np.testing.assert_allclose(
+        infer(method, clip_of(frames), context, batch=1).values, scores.values, atol=1e-4
+    )
     assert infer(method, clip_of(frames[:1]), context).values.tolist() == [0]
 
 
-# -- what happens between clips -----------------------------------------------------------------------------------------
+# -- what happens between clips --------------------------------------------------------------------
 
 
 def test_memory_is_reset_at_each_clip(tmp_path):
-    """By default a clip scores the same first and after another, and the row says that the code does otherwise."""
+    """By default a clip scores the same first and after another, and the row says that the code
+    does otherwise."""
     method = untrained(threshold=1.0)
     context = make_context(0, "cpu", tmp_path)
     alone = method.score(clip_of(noise(8)), context).values
@@ -369,13 +417,16 @@ def test_memory_is_reset_at_each_clip(tmp_path):
 
 
 def test_memory_may_be_carried_from_clip_to_clip(tmp_path):
-    """As in the code: two clips score as one long clip would, and the row says that their order counts."""
+    """As in the code: two clips score as one long clip would, and the row says that their order
+    counts."""
     method = untrained(threshold=1.0, carry_memory=True)
     frames = torch.randn(10, 3, 16, 16)
     whole = streamed(untrained(threshold=1.0), frames, [10])
     first, second = streamed(method, frames[:6], [6]), streamed(method, frames[6:], [4])
     torch.testing.assert_close(torch.cat([first["psnr"], second["psnr"]]), whole["psnr"])
-    assert not torch.allclose(streamed(method, frames[:6], [6])["compactness"], first["compactness"])
+    assert not torch.allclose(
+        streamed(method, frames[:6], [6])["compactness"], first["compactness"]
+    )
     assert CARRIED in method.deviations
     assert RESET not in method.deviations
 
@@ -392,8 +443,11 @@ def test_a_carried_memory_belongs_to_its_network(tmp_path):
 
 
 def test_a_lost_memory_is_reported(tmp_path, caplog):
-    """Where scoring does not begin at the first clip, as after an interruption, the row is told; else nothing is said."""
-    context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths={"01": 4, "02": 4})
+    """Where scoring does not begin at the first clip, as after an interruption, the row is told;
+    else nothing is said."""
+    context = make_context(
+        0, "cpu", tmp_path, logging.getLogger("test"), test_lengths={"01": 4, "02": 4}
+    )
 
     def scored(names: str, **values: object) -> str:
         caplog.clear()
@@ -414,7 +468,9 @@ class Carrying(MNAD):
     name = "mnad-carrying"
 
     def __init__(self, parameters: MNADParameters | None = None) -> None:
-        super().__init__(MNADParameters(**(MNAD.profiles["smoke"] | {"carry_memory": True, "threshold": 1.0})))
+        super().__init__(
+            MNADParameters(**(MNAD.profiles["smoke"] | {"carry_memory": True, "threshold": 1.0}))
+        )
 
 
 def test_a_carried_memory_makes_the_order_count():
@@ -423,7 +479,7 @@ def test_a_carried_memory_makes_the_order_count():
         run_check(Carrying, same_in_any_order)
 
 
-# -- training -----------------------------------------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -432,14 +488,18 @@ def context(tmp_path) -> Context:
 
 
 def test_loss_is_error_and_memory_losses(context):
-    """Against the parts; the memory of the step is that before its update, which comes without gradient."""
+    """Against the parts; the memory of the step is that before its update, which comes without
+    gradient."""
     torch.manual_seed(0)
     method = small(compactness_weight=0.3, separateness_weight=0.02)
     network = method.build().double().eval()
     windows = wave(3, 3, 1, 16, 16)
     queries, items = network.encoder(windows[:, :, 0]).detach(), network.items.clone()
     error = (network(windows[:, :, 0]) - windows[:, :, 0]).square().mean().item()
-    compact, separate = compactness(queries, items).mean().item(), separateness(queries, items).item()
+    compact, separate = (
+        compactness(queries, items).mean().item(),
+        separateness(queries, items).item(),
+    )
     terms = method.loss(network, {"window": windows}, context)
     assert set(terms) == {"loss", "reconstruction", "compactness", "separateness"}
     assert terms["reconstruction"].item() == pytest.approx(error)
@@ -452,16 +512,24 @@ def test_loss_is_error_and_memory_losses(context):
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(("pseudo_loss", "normal"), [("distinction", [0, 1]), ("restore", [1]), ("negative", [1])])
+@pytest.mark.parametrize(
+    ("pseudo_loss", "normal"), [("distinction", [0, 1]), ("restore", [1]), ("negative", [1])]
+)
 def test_pseudo_anomalies_do_not_reach_the_memory(pseudo_loss, normal, context):
-    """The normal pass of the distinction loss, or the normal samples of a mixed batch, update the memory and have its losses."""
+    """The normal pass of the distinction loss, or the normal samples of a mixed batch, update the
+    memory and have its losses."""
     torch.manual_seed(0)
     method = small(pseudo="objects", pseudo_loss=pseudo_loss)
     network = method.build().eval()
     windows = torch.randn(2, 3, 1, 16, 16)
     mask = torch.zeros(2, 1, 1, 16, 16)
     mask[0, :, :, 4:9, 4:9] = 1
-    batch = {"window": windows, "content": torch.ones_like(windows), "mask": mask, "creator": torch.tensor([0, -1])}
+    batch = {
+        "window": windows,
+        "content": torch.ones_like(windows),
+        "mask": mask,
+        "creator": torch.tensor([0, -1]),
+    }
     with torch.no_grad():
         queries = network.encoder(windows[normal, :, 0])
     items = network.items.clone()
@@ -477,7 +545,12 @@ def test_a_batch_without_normal_frames_leaves_the_memory_alone(context):
     method = small(pseudo="objects", pseudo_loss="restore")
     network = method.build()
     windows = torch.randn(2, 3, 1, 16, 16)
-    batch = {"window": windows, "content": windows, "mask": torch.ones(2, 1, 1, 16, 16), "creator": torch.zeros(2, dtype=torch.int64)}
+    batch = {
+        "window": windows,
+        "content": windows,
+        "mask": torch.ones(2, 1, 1, 16, 16),
+        "creator": torch.zeros(2, dtype=torch.int64),
+    }
     items = network.items.clone()
     terms = method.loss(network, batch, context)
     torch.testing.assert_close(terms["loss"], terms["reconstruction"])
@@ -486,12 +559,15 @@ def test_a_batch_without_normal_frames_leaves_the_memory_alone(context):
 
 
 @pytest.mark.parametrize(
-    ("pseudo_loss", "masked", "warned"), [("restore", 1.0, True), ("restore", 0.9, False), ("distinction", 1.0, False)]
+    ("pseudo_loss", "masked", "warned"),
+    [("restore", 1.0, True), ("restore", 0.9, False), ("distinction", 1.0, False)],
 )
 def test_a_memory_that_learned_nothing_is_reported(pseudo_loss, masked, warned, context, caplog):
     """Where no training frame was normal."""
     with caplog.at_level(logging.WARNING):
-        small(pseudo="objects", pseudo_loss=pseudo_loss).judge([{"masked": masked}, {"masked": 1.0}], context)
+        small(pseudo="objects", pseudo_loss=pseudo_loss).judge(
+            [{"masked": masked}, {"masked": 1.0}], context
+        )
     assert ("the memory learned nothing" in caplog.text) == warned
 
 
@@ -511,7 +587,8 @@ def test_learning_rate_follows_a_cosine_by_epochs():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_lowers_the_error(channels, deterministic, tmp_path):
-    """A short training of profile smoke, as the harness runs it: the error falls, the memory changes, and both are saved."""
+    """A short training of profile smoke, as the harness runs it: the error falls, the memory
+    changes, and both are saved."""
     frames = moving_square(64, channels)
     method = MNAD(MNADParameters(**(MNAD.profiles["smoke"] | {"channels": channels})))
     context = make_context(0, "cpu", tmp_path, history=tmp_path / "training.csv")
@@ -536,17 +613,20 @@ def test_the_last_smaller_batch_is_left_out(tmp_path):
     assert (np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)["steps"] == 2).all()
 
 
-# -- parameters ---------------------------------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------------------
 
 
 def test_sizes_that_do_not_return_are_refused():
     """A size that the decoder would not restore is refused with the nearest that it would."""
-    with pytest.raises(ValueError, match="size 250 is not a multiple of 8; the nearest are 248 and 256"):
+    with pytest.raises(
+        ValueError, match="size 250 is not a multiple of 8; the nearest are 248 and 256"
+    ):
         MNADParameters(size=250)
 
 
 def test_defaults_are_those_of_reconstruction():
-    """The README's values for reconstruction; those of the code's own defaults are for prediction."""
+    """The README's values for reconstruction; those of the code's own defaults are for
+    prediction."""
     parameters = MNADParameters()
     assert (parameters.alpha, parameters.threshold) == (0.7, 0.015)
     assert (parameters.compactness_weight, parameters.separateness_weight) == (0.01, 0.01)
@@ -555,11 +635,12 @@ def test_defaults_are_those_of_reconstruction():
     assert str(MNAD().frames) == "256x256x3"
 
 
-# -- released weights ---------------------------------------------------------------------------------------------------
+# -- released weights ------------------------------------------------------------------------------
 
 
 def authors_names(network: MemoryGuidedAutoEncoder) -> dict[str, torch.Tensor]:
-    """The network's weights under the names that the authors' modules give them, with the normalisation that they never use."""
+    """The network's weights under the names that the authors' modules give them, with the
+    normalisation that they never use."""
     modules = {
         **{f"encoder.{2 * level}.": f"encoder.moduleConv{level + 1}." for level in range(4)},
         "decoder.0.": "decoder.moduleConv.",
@@ -589,10 +670,15 @@ def source() -> MemoryGuidedAutoEncoder:
 
 
 def test_released_weights_are_loaded_for_rgb(source, tmp_path):
-    """The authors' network sees and gives BGR; with its weights, ours does the same to RGB, without training."""
+    """The authors' network sees and gives BGR; with its weights, ours does the same to RGB, without
+    training."""
     released = authors_names(source)
     assert len(released) == len(source.state_dict()) + 1
-    assert {"encoder.moduleConv4.3.bias", "decoder.moduleDeconv1.6.weight", "decoder.moduleUpsample2.1.running_var"} < set(released)
+    assert {
+        "encoder.moduleConv4.3.bias",
+        "decoder.moduleDeconv1.6.weight",
+        "decoder.moduleUpsample2.1.running_var",
+    } < set(released)
     torch.save(released, tmp_path / "mnad.pt")
     method = small(weights=str(tmp_path / "mnad.pt"))
     assert "train" not in method.needs
@@ -607,12 +693,22 @@ def test_released_weights_are_loaded_for_rgb(source, tmp_path):
     ("spoil", "text"),
     [
         (lambda network: network, "a pickled module is not loaded"),
-        (lambda network: {name: value for name, value in authors_names(network).items() if name != "keys"}, "they lack 'keys'"),
-        (lambda network: authors_names(MemoryGuidedAutoEncoder(3, 0.1)), "belong to another network"),
+        (
+            lambda network: {
+                name: value for name, value in authors_names(network).items() if name != "keys"
+            },
+            "they lack 'keys'",
+        ),
+        (
+            lambda network: authors_names(MemoryGuidedAutoEncoder(3, 0.1)),
+            "belong to another network",
+        ),
     ],
     ids=["pickled", "no-items", "another-width"],
 )
-def test_other_files_are_refused_with_the_way_out(spoil: Callable[..., object], text, source, tmp_path):
+def test_other_files_are_refused_with_the_way_out(
+    spoil: Callable[..., object], text, source, tmp_path
+):
     """The error says what is wrong, and how the authors' two files become one."""
     torch.save(spoil(source), tmp_path / "mnad.pt")
     with pytest.raises(MethodError) as caught:

@@ -1,4 +1,5 @@
-"""optical-flow: histograms of fields that are known, the distance against plain NumPy, and what it says at its edges."""
+"""optical-flow: histograms of fields that are known, the distance against plain NumPy, and what it
+says at its edges."""
 
 import logging
 from itertools import pairwise
@@ -8,7 +9,7 @@ import pytest
 from bench.methods.optical_flow import OpticalFlow, OpticalFlowParameters, flow, histograms
 
 from bench import MethodError, OpenClip
-from bench.running.context import make_context
+from bench.engine.context import make_context
 
 HEIGHT, WIDTH = 120, 160
 
@@ -34,7 +35,8 @@ def sliding(length: int, right: int, down: int = 0, seed: int = 0) -> np.ndarray
 
 @pytest.mark.parametrize(("right", "down"), [(3, 0), (0, 2), (-2, -2), (0, 0)])
 def test_flow_finds_a_known_movement(right, down):
-    """Positive values are to the right and downwards; away from the border the error is below half a pixel."""
+    """Positive values are to the right and downwards; away from the border the error is below half
+    a pixel."""
     frames = sliding(2, right, down)
     found = flow(frames[0], frames[1])
     assert found.shape == (HEIGHT, WIDTH, 2)
@@ -59,7 +61,8 @@ def test_flow_finds_a_known_movement(right, down):
     ],
 )
 def test_bins_of_known_movements(movement, bin_number, value):
-    """Eight directions from the right over downwards hold the mean speed, the ninth bin the share of slow pixels."""
+    """Eight directions from the right over downwards hold the mean speed, the ninth bin the share
+    of slow pixels."""
     found = histograms(np.broadcast_to(np.float32(movement), (HEIGHT, WIDTH, 2)), (6, 8), 8, 0.5)
     assert found.shape == (48, 9)
     np.testing.assert_allclose(found[:, bin_number], value, rtol=1e-6)
@@ -88,7 +91,9 @@ def expected_scores(train: list[np.ndarray], test: np.ndarray, floor: float = 1e
     """The distances, from all histograms at once."""
 
     def of(frames: np.ndarray) -> np.ndarray:
-        return np.stack([histograms(flow(before, now), (6, 8), 8, 0.5) for before, now in pairwise(frames)])
+        return np.stack(
+            [histograms(flow(before, now), (6, 8), 8, 0.5) for before, now in pairwise(frames)]
+        )
 
     learned = np.concatenate([of(frames) for frames in train])
     variance = np.maximum(learned.var(axis=0), floor)
@@ -115,7 +120,9 @@ def test_other_movement_scores_higher(tmp_path):
     method.fit([clip_of(sliding(20, 1, seed=seed), str(seed)) for seed in (0, 1)], context)
 
     def median(right: int) -> float:
-        return float(np.median(method.score(clip_of(sliding(10, right, seed=2), part="test"), context)))
+        return float(
+            np.median(method.score(clip_of(sliding(10, right, seed=2), part="test"), context))
+        )
 
     assert median(1) < 0.5 * min(median(-1), median(5))
 
@@ -125,7 +132,9 @@ def test_each_nth_flow_is_learned_from(tmp_path):
     frames = sliding(9, 2)
     method = OpticalFlow(OpticalFlowParameters(every=3))
     method.fit([clip_of(frames)], make_context(0, "cpu", tmp_path))
-    learned = [histograms(flow(frames[number - 1], frames[number]), (6, 8), 8, 0.5) for number in (1, 4, 7)]
+    learned = [
+        histograms(flow(frames[number - 1], frames[number]), (6, 8), 8, 0.5) for number in (1, 4, 7)
+    ]
     np.testing.assert_allclose(method.mean, np.mean(learned, axis=0), atol=1e-12)
 
 
@@ -139,5 +148,7 @@ def test_a_clip_of_one_frame_scores_0(tmp_path):
 
 def test_no_flow_to_learn_from_is_refused(tmp_path):
     """With what is missing."""
-    with pytest.raises(MethodError, match="needs a training clip of at least 2 frames, there is none"):
+    with pytest.raises(
+        MethodError, match="needs a training clip of at least 2 frames, there is none"
+    ):
         OpticalFlow().fit([clip_of(sliding(1, 0))], make_context(0, "cpu", tmp_path))

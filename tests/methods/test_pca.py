@@ -1,4 +1,5 @@
-"""pca against plain numpy (eigenvectors of the covariance, not the SVD), and what it says at its edges."""
+"""pca against plain numpy (eigenvectors of the covariance, not the SVD), and what it says at its
+edges."""
 
 import logging
 
@@ -7,7 +8,7 @@ import pytest
 from bench.methods.pca import CHUNK, PCA, PCAParameters
 
 from bench import MethodError, OpenClip
-from bench.running.context import make_context
+from bench.engine.context import make_context
 
 
 def clip_of(frames: np.ndarray, name: str = "01", part: str = "train") -> OpenClip:
@@ -23,7 +24,9 @@ def expected_scores(train: np.ndarray, test: np.ndarray, components: int) -> np.
     train, test = (frames.reshape(len(frames), -1) / 255.0 for frames in (train, test))
     mean = train.mean(axis=0)
     _, vectors = np.linalg.eigh(np.cov(train, rowvar=False))
-    dropped = vectors[:, : train.shape[1] - components]  # eigh sorts from the smallest: the residual lies in these
+    dropped = vectors[
+        :, : train.shape[1] - components
+    ]  # eigh sorts from the smallest: the residual lies in these
     return np.linalg.norm((test - mean) @ dropped, axis=1)
 
 
@@ -35,18 +38,27 @@ def test_scores_equal_those_of_the_covariance(components, tmp_path):
     context = make_context(0, "cpu", tmp_path)
     method.fit([clip_of(first), clip_of(second, "02")], context)
     scores = method.score(clip_of(test, part="test"), context)
-    np.testing.assert_allclose(scores, expected_scores(np.concatenate([first, second]), test, components), rtol=1e-9)
+    np.testing.assert_allclose(
+        scores, expected_scores(np.concatenate([first, second]), test, components), rtol=1e-9
+    )
 
 
 def test_training_frames_are_evenly_spaced_over_all_clips(tmp_path):
-    """Of 120 frames 5 are taken: the first, the last, and three between, whichever clip they lie in."""
+    """Of 120 frames 5 are taken: the first, the last, and three between, whichever clip they lie
+    in."""
     frames = frames_of(4, 120)
     method = PCA(PCAParameters(size=8, components=3, samples=5))
     context = make_context(0, "cpu", tmp_path)
-    method.fit([clip_of(frames[:70]), clip_of(frames[70:71], "02"), clip_of(frames[71:], "03")], context)
+    method.fit(
+        [clip_of(frames[:70]), clip_of(frames[70:71], "02"), clip_of(frames[71:], "03")], context
+    )
     chosen = frames[[0, 30, 60, 89, 119]]
     np.testing.assert_allclose(method.mean, chosen.reshape(5, -1).mean(axis=0) / 255)
-    np.testing.assert_allclose(method.score(clip_of(frames, part="test"), context), expected_scores(chosen, frames, 3), rtol=1e-9)
+    np.testing.assert_allclose(
+        method.score(clip_of(frames, part="test"), context),
+        expected_scores(chosen, frames, 3),
+        rtol=1e-9,
+    )
 
 
 def test_few_training_frames_have_few_components(tmp_path, caplog):
@@ -56,7 +68,9 @@ def test_few_training_frames_have_few_components(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "test"):
         method.fit([clip_of(frames)], make_context(0, "cpu", tmp_path, logging.getLogger("test")))
     assert "4 training frames have 4 components" in caplog.text
-    assert np.isfinite(method.score(clip_of(frames_of(6, 3, 32), part="test"), make_context(0, "cpu", tmp_path))).all()
+    assert np.isfinite(
+        method.score(clip_of(frames_of(6, 3, 32), part="test"), make_context(0, "cpu", tmp_path))
+    ).all()
 
 
 def test_what_was_learned_is_kept(tmp_path):
@@ -67,7 +81,9 @@ def test_what_was_learned_is_kept(tmp_path):
     method.fit([clip_of(frames)], context)
     method.save(tmp_path / "fitted")
     again.load(tmp_path / "fitted")
-    np.testing.assert_array_equal(again.score(clip_of(frames), context), method.score(clip_of(frames), context))
+    np.testing.assert_array_equal(
+        again.score(clip_of(frames), context), method.score(clip_of(frames), context)
+    )
 
 
 def test_one_training_frame_is_refused(tmp_path):

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from bench.methods.pseudo_anomalies.losses import AnomalyWeight, channel_norm, distinction_of_norms, distinction_ratios, reconstruction
+from bench.methods.pseudo_anomalies.losses import (
+    AnomalyWeight,
+    channel_norm,
+    distinction_of_norms,
+    distinction_ratios,
+    reconstruction,
+)
 from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 
 from bench import Creator, Frames, OpenClip, RequestError, Tracks, Window
+from bench.engine.context import make_context
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
-from bench.running.context import make_context
 
 
 def wave(function, factor, shift, *shape, base=0.5, height=0.4):
@@ -53,19 +59,26 @@ def test_distinction_loss_golden(logit, linear, pixel, total, gradient, per_samp
     assert distinction.item() == pytest.approx(pixel, rel=1e-7)
     assert loss.item() == pytest.approx(total, rel=1e-7)
     assert weight.logit.grad.item() == pytest.approx(gradient, rel=1e-6)
-    assert distinction_of_norms(normal, target, output, mask).mean().item() == pytest.approx(per_sample, rel=1e-7)
+    assert distinction_of_norms(normal, target, output, mask).mean().item() == pytest.approx(
+        per_sample, rel=1e-7
+    )
 
 
 def test_blend_golden():
     """One value of a blended window at sigma(-1)."""
-    pseudo = Objects(Window(3)).blend(X, A, M, torch.sigmoid(torch.tensor(-1.0, dtype=torch.float64)))
+    pseudo = Objects(Window(3)).blend(
+        X, A, M, torch.sigmoid(torch.tensor(-1.0, dtype=torch.float64))
+    )
     assert pseudo[0, 0, 1, 2, 2].item() == pytest.approx(0.42703190, rel=1e-7)
     torch.testing.assert_close(pseudo[0, 0, 1, 5], X[0, 0, 1, 5])
 
 
 def test_reconstruction_of_gray_is_the_mean_absolute_error():
     """The golden value for one channel, and the plain formula."""
-    x, r = wave(torch.sin, 0.37, 0, 1, 1, 1, 6, 6), wave(torch.sin, 0.29, 1, 1, 1, 1, 6, 6, height=0.3)
+    x, r = (
+        wave(torch.sin, 0.37, 0, 1, 1, 1, 6, 6),
+        wave(torch.sin, 0.29, 1, 1, 1, 1, 6, 6, height=0.3),
+    )
     assert reconstruction(r, x).item() == pytest.approx(0.16765774, rel=1e-7)
     assert reconstruction(r, x).item() == pytest.approx((x - r).abs().mean().item(), rel=1e-12)
 
@@ -106,7 +119,9 @@ class Linear(PseudoAnomalyTraining):
 def clip_with_tracks(present: bool = True) -> OpenClip:
     """Ten frames; track 4 stays through all of them, track 9 through the first two."""
     frames = np.random.default_rng(1).integers(0, 256, (10, 16, 16), dtype=np.uint8)
-    rows = [(frame, 4, (0.25, 0.25, 0.5, 0.75)) for frame in range(10)] + [(frame, 9, (0.0, 0.0, 0.1, 0.1)) for frame in range(2)]
+    rows = [(frame, 4, (0.25, 0.25, 0.5, 0.75)) for frame in range(10)] + [
+        (frame, 9, (0.0, 0.0, 0.1, 0.1)) for frame in range(2)
+    ]
     rows = rows if present else rows[10:]
     tracks = make_tracks(rows)
     return OpenClip("01", "train", 10, "made", opener=lambda: frames, tracks=tracks)
@@ -114,11 +129,14 @@ def clip_with_tracks(present: bool = True) -> OpenClip:
 
 def make_tracks(rows):
     frames, ids, boxes = zip(*rows)
-    return Tracks(np.array(frames), np.array(ids), np.array(boxes), length=10, size=(16, 16), found=len(rows))
+    return Tracks(
+        np.array(frames), np.array(ids), np.array(boxes), length=10, size=(16, 16), found=len(rows)
+    )
 
 
 def test_objects_draws_a_box_that_is_there_in_all_frames():
-    """The mask is the box of the one track that is present throughout, noise is in range, and draws repeat."""
+    """The mask is the box of the one track that is present throughout, noise is in range, and draws
+    repeat."""
     creator = Objects(Window(3, targets=(1,)))
     drawn = creator.draw(clip_with_tracks(), 0, np.random.default_rng(0))
     expected = np.zeros((1, 3, 16, 16), np.float32)
@@ -138,7 +156,9 @@ def test_objects_without_a_common_track_has_an_empty_mask():
 
 def test_objects_on_the_other_value_range():
     """Networks on -1..1 get noise of that range."""
-    drawn = Objects(Window(3, value_range="-1..1")).draw(clip_with_tracks(), 0, np.random.default_rng(0))
+    drawn = Objects(Window(3, value_range="-1..1")).draw(
+        clip_with_tracks(), 0, np.random.default_rng(0)
+    )
     assert drawn["content"].min() < -0.9
 
 
@@ -150,35 +170,61 @@ def batch_of(method, clip):
 def test_batch_without_any_mask_makes_no_step(tmp_path):
     """The distinction loss skips it, as the authors' code does."""
     method = Linear(LinearParameters(pseudo="objects"))
-    assert method.loss(method.build(), batch_of(method, clip_with_tracks(False)), make_context(0, "cpu", tmp_path)) is None
+    assert (
+        method.loss(
+            method.build(),
+            batch_of(method, clip_with_tracks(False)),
+            make_context(0, "cpu", tmp_path),
+        )
+        is None
+    )
 
 
 def test_batch_whose_masks_miss_the_scored_frames_steps_on_reconstruction(tmp_path):
-    """As in the authors' code, where only a batch without any mask is skipped: the distinction of no pixel is 0."""
+    """As in the authors' code, where only a batch without any mask is skipped: the distinction of
+    no pixel is 0."""
     method = Linear(LinearParameters(pseudo="objects"))
     network, batch = method.build(), batch_of(method, clip_with_tracks())
     batch["mask"][:, :, list(method.reconstructed_frames)] = 0
     batch["mask"][:, :, 0, 2:4, 2:4] = 1
     if 0 in method.reconstructed_frames:
-        method.__class__ = type("Last", (Linear,), {"reconstructed_frames": (1,), "reconstruct": lambda self, net, w: net(w)[:, :, [1]]})
+        method.__class__ = type(
+            "Last",
+            (Linear,),
+            {"reconstructed_frames": (1,), "reconstruct": lambda self, net, w: net(w)[:, :, [1]]},
+        )
     terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
-    assert terms["distinction"].item() == 0 and terms["loss"].item() == terms["reconstruction"].item() > 0
+    assert (
+        terms["distinction"].item() == 0
+        and terms["loss"].item() == terms["reconstruction"].item() > 0
+    )
     assert terms["masked"].item() == 1.0
     terms["loss"].backward()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters() if parameter.grad is not None)
+    assert all(
+        torch.isfinite(parameter.grad).all()
+        for parameter in network.parameters()
+        if parameter.grad is not None
+    )
 
 
 @pytest.mark.parametrize("network", ["c3dsu-plain", "lntra-skip"])
 def test_a_rate_of_the_anomaly_weight_without_one_is_refused(network):
     registry = load([])
-    text = f"{network}[anomaly_learning_rate=0.005" + (",pseudo=none]" if network == "lntra-skip" else "]")
-    with pytest.raises(RequestError, match="anomaly_learning_rate mean nothing without pseudo-anomalies"):
+    text = f"{network}[anomaly_learning_rate=0.005" + (
+        ",pseudo=none]" if network == "lntra-skip" else "]"
+    )
+    with pytest.raises(
+        RequestError, match="anomaly_learning_rate mean nothing without pseudo-anomalies"
+    ):
         select_one("methods", text, registry)
     for profile in ("paper", "large", "medium", "small"):
         select_one("methods", "c3dsu[pseudo=none]", registry, profile)
 
 
-@pytest.mark.parametrize("selector", ["c3dsu", "ae-conv2d[pseudo=objects]", "ae-conv3d[pseudo=objects]", "st-ae[pseudo=objects]"])
+@pytest.mark.parametrize(
+    "selector",
+    ["c3dsu", "ae-conv2d[pseudo=objects]", "ae-conv3d[pseudo=objects]", "st-ae[pseudo=objects]"],
+)
 def test_the_anomaly_weight_has_its_own_rate_with_every_optimiser(selector):
     """The rest of a method's optimiser stays what it is."""
     registry = load([])
@@ -186,11 +232,20 @@ def test_the_anomaly_weight_has_its_own_rate_with_every_optimiser(selector):
     network = method.build()
     usual = method.optimiser(network)
     more = "anomaly_learning_rate=0.25"
-    own = select_one("methods", f"{selector[:-1]},{more}]" if "[" in selector else f"{selector}[{more}]", registry, "smoke").make()
+    own = select_one(
+        "methods",
+        f"{selector[:-1]},{more}]" if "[" in selector else f"{selector}[{more}]",
+        registry,
+        "smoke",
+    ).make()
     changed = own.optimiser(network)
 
     def settings(optimiser):
-        return {id(one): {k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups for one in group["params"]}
+        return {
+            id(one): {k: v for k, v in group.items() if k != "params"}
+            for group in optimiser.param_groups
+            for one in group["params"]
+        }
 
     before, after = settings(usual), settings(changed)
     logit = id(network.anomaly_weight.logit)
@@ -202,41 +257,63 @@ def test_the_anomaly_weight_has_its_own_rate_with_every_optimiser(selector):
 def test_terms_are_logged(tmp_path):
     """Both losses, sigma and the share of masked windows are among the terms."""
     method = Linear(LinearParameters(pseudo="objects"))
-    terms = method.loss(method.build(), batch_of(method, clip_with_tracks()), make_context(0, "cpu", tmp_path))
-    assert set(terms) == {"loss", "reconstruction", "distinction", "distinction_median", "sigma", "masked"}
+    terms = method.loss(
+        method.build(), batch_of(method, clip_with_tracks()), make_context(0, "cpu", tmp_path)
+    )
+    assert set(terms) == {
+        "loss",
+        "reconstruction",
+        "distinction",
+        "distinction_median",
+        "sigma",
+        "masked",
+    }
     assert terms["masked"].item() == 1.0
     assert terms["sigma"].item() == 0.5
-    assert terms["loss"].item() == pytest.approx(terms["reconstruction"].item() + 0.01 * terms["distinction"].item(), rel=1e-6)
+    assert terms["loss"].item() == pytest.approx(
+        terms["reconstruction"].item() + 0.01 * terms["distinction"].item(), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("loss", ["restore", "negative"])
 def test_losses_of_a_mixed_batch(loss, tmp_path):
-    """Restore compares with the normal window; negative maximises the error of the pseudo-anomalous one. Plain NumPy beside it."""
+    """Restore compares with the normal window; negative maximises the error of the pseudo-anomalous
+    one. Plain NumPy beside it."""
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss=loss, probability=1.0))
     network, batch = method.build(), batch_of(method, clip_with_tracks())
     batch["mask"][1] = 0
     terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
     value = terms["loss"].item()
-    window, content, mask = (batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask"))
+    window, content, mask = (
+        batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask")
+    )
     pseudo = window + mask * 0.5 * (content - window)
     with torch.no_grad():
         output = network(torch.from_numpy(pseudo).float()).numpy()
-    errors = [np.mean((output[number] - (window if loss == "restore" else pseudo)[number]) ** 2) for number in range(2)]
+    errors = [
+        np.mean((output[number] - (window if loss == "restore" else pseudo)[number]) ** 2)
+        for number in range(2)
+    ]
     expected = np.mean(errors) if loss == "restore" else (errors[1] - errors[0]) / 2
     assert value == pytest.approx(expected, rel=1e-4, abs=1e-6)
     assert terms["normal"].item() == pytest.approx(errors[1] / 2, rel=1e-4)
 
 
 def test_one_number_decides_which_creator_makes_a_sample(monkeypatch):
-    """Each creator has its interval of one uniform number; beyond all of them the window stays normal with an empty mask."""
-    method = Linear(LinearParameters(pseudo="objects+objects", pseudo_loss="restore", probability=0.3))
+    """Each creator has its interval of one uniform number; beyond all of them the window stays
+    normal with an empty mask."""
+    method = Linear(
+        LinearParameters(pseudo="objects+objects", pseudo_loss="restore", probability=0.3)
+    )
     clip = clip_with_tracks()
     found = []
     for number in (0.0, 0.29, 0.31, 0.59, 0.61, 0.99):
         generator = np.random.default_rng(0)
         monkeypatch.setattr(method, "_creators", [Fixed(1.0), Fixed(2.0)])
         sample = method.sample(clip, 0, Told(generator, number))
-        found.append((int(sample["creator"]), float(sample["content"].mean()), bool(sample["mask"].any())))
+        found.append(
+            (int(sample["creator"]), float(sample["content"].mean()), bool(sample["mask"].any()))
+        )
     assert found == [(0, 1.0, True)] * 2 + [(1, 2.0, True)] * 2 + [(-1, 0.0, False)] * 2
 
 
@@ -258,14 +335,19 @@ class Fixed(Creator):
         self.value = value
 
     def draw(self, clip, start, generator):
-        return {"content": np.full((1, 3, 16, 16), self.value, np.float32), "mask": np.ones((1, 3, 16, 16), np.float32)}
+        return {
+            "content": np.full((1, 3, 16, 16), self.value, np.float32),
+            "mask": np.ones((1, 3, 16, 16), np.float32),
+        }
 
 
 class Elsewhere(Fixed):
     """Belongs to the window one frame later."""
 
     def draw(self, clip, start, generator):
-        return super().draw(clip, start, generator) | {"window": np.full((1, 3, 16, 16), 0.25, np.float32)}
+        return super().draw(clip, start, generator) | {
+            "window": np.full((1, 3, 16, 16), 0.25, np.float32)
+        }
 
 
 def test_a_creator_may_name_the_window_it_belongs_to(tmp_path, monkeypatch):
@@ -283,39 +365,55 @@ def test_a_creator_may_name_the_window_it_belongs_to(tmp_path, monkeypatch):
 
 
 def test_each_sample_is_blended_by_its_own_creator(tmp_path, monkeypatch):
-    """Kinds with other weights share a batch: what each window becomes is that of its own creator."""
-    method = Linear(LinearParameters(pseudo="objects+objects", pseudo_loss="negative", probability=0.5))
+    """Kinds with other weights share a batch: what each window becomes is that of its own
+    creator."""
+    method = Linear(
+        LinearParameters(pseudo="objects+objects", pseudo_loss="negative", probability=0.5)
+    )
     first, second = Fixed(1.0), Fixed(1.0)
     second.sigma = 0.5
     monkeypatch.setattr(method, "_creators", [first, second])
     clip = clip_with_tracks()
-    samples = [method.sample(clip, 0, Told(np.random.default_rng(0), number)) for number in (0.1, 0.9)]
+    samples = [
+        method.sample(clip, 0, Told(np.random.default_rng(0), number)) for number in (0.1, 0.9)
+    ]
     batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
     blended = method._blend(batch)
     assert torch.equal(blended[0], torch.ones(1, 3, 16, 16))
     torch.testing.assert_close(blended[1], (batch["window"][1] + 1) / 2)
 
 
-@pytest.mark.parametrize("name", sorted(name for name, cls in load().methods.items() if issubclass(cls, PseudoAnomalyTraining)))
+@pytest.mark.parametrize(
+    "name",
+    sorted(name for name, cls in load().methods.items() if issubclass(cls, PseudoAnomalyTraining)),
+)
 @pytest.mark.parametrize("profile", ["paper", "small", "smoke"])
 def test_method_is_made_again_of_its_own_parameters(name, profile):
-    """With and without pseudo-anomalies: what a method was given and what it filled in are told apart by no one."""
+    """With and without pseudo-anomalies: what a method was given and what it filled in are told
+    apart by no one."""
     method = select_one("methods", name, load(), profile).make()
     assert type(method)(method.parameters).parameters == method.parameters
 
 
 def test_version_of_a_creator_belongs_to_the_method():
-    """Cells trained with what it made before are not reused; without it, and with others, they are."""
+    """Cells trained with what it made before are not reused; without it, and with others, they
+    are."""
     for text, version in (("none", 1), ("skip", 1), ("patch", 3), ("patch+skip", 3)):
         method = select_one(
-            "methods", f'ae-3d[pseudo="{text}"' + (",pseudo_loss=restore]" if text != "none" else "]"), load(), "smoke"
+            "methods",
+            f'ae-3d[pseudo="{text}"' + (",pseudo_loss=restore]" if text != "none" else "]"),
+            load(),
+            "smoke",
         ).make()
         assert method.version == version, text
 
 
 def test_creators_that_are_too_many_for_their_probability_are_refused():
     """Probabilities of all kinds together are at most 1."""
-    with pytest.raises(RequestError, match="probability 1 of each of 2 creators is more than 1 in all; set probability to at most 0.5"):
+    with pytest.raises(
+        RequestError,
+        match="probability 1 of each of 2 creators is more than 1 in all; set probability to at most 0.5",
+    ):
         Linear(LinearParameters(pseudo="objects+objects"))
 
 
@@ -323,31 +421,58 @@ def test_training_without_any_pseudo_anomaly_is_told(tmp_path, caplog):
     """A row whose pseudo-anomalies never came carries a warning."""
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore"))
     context = make_context(0, "cpu", tmp_path)
-    method.judge([{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.1, "reconstruction": 0.2}], context)
+    method.judge(
+        [{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.1, "reconstruction": 0.2}], context
+    )
     assert not caplog.records
-    method.judge([{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.0, "reconstruction": 0.1}], context)
+    method.judge(
+        [{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.0, "reconstruction": 0.1}], context
+    )
     assert "no pseudo-anomaly was drawn in training" in caplog.text
 
 
 def test_negative_loss_that_wins_is_told(tmp_path, caplog):
-    """A row whose normal windows are given up carries a warning with the parameter that holds it back; an error of others may grow."""
+    """A row whose normal windows are given up carries a warning with the parameter that holds it
+    back; an error of others may grow."""
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss="negative", probability=0.05))
     context = make_context(0, "cpu", tmp_path)
     first = {"masked": 0.05, "normal": 0.95 * 0.05, "reconstruction": 0.95 * 0.05 + 0.05 * 0.05}
-    method.judge([first, {"masked": 0.05, "normal": 0.95 * 0.03, "reconstruction": 0.95 * 0.03 + 0.05 * 0.6}], context)
+    method.judge(
+        [
+            first,
+            {"masked": 0.05, "normal": 0.95 * 0.03, "reconstruction": 0.95 * 0.03 + 0.05 * 0.6},
+        ],
+        context,
+    )
     assert not caplog.records
-    method.judge([first, {"masked": 0.1, "normal": 0.9 * 0.06, "reconstruction": 0.9 * 0.06 + 0.1 * 0.01}], context)
-    assert "the error of normal windows grew in training, from 0.05 to 0.06" in caplog.text and "lower probability from 0.05" in caplog.text
+    method.judge(
+        [first, {"masked": 0.1, "normal": 0.9 * 0.06, "reconstruction": 0.9 * 0.06 + 0.1 * 0.01}],
+        context,
+    )
+    assert (
+        "the error of normal windows grew in training, from 0.05 to 0.06" in caplog.text
+        and "lower probability from 0.05" in caplog.text
+    )
     caplog.clear()
     method.judge([{"masked": 1.0, "normal": 0.0, "reconstruction": 0.2}], context)
     assert "every training window was pseudo-anomalous" in caplog.text
 
 
-@pytest.mark.parametrize(("loss", "probability"), [("distinction", 1.0), ("restore", 0.2), ("negative", 0.01)])
+@pytest.mark.parametrize(
+    ("loss", "probability"), [("distinction", 1.0), ("restore", 0.2), ("negative", 0.01)]
+)
 def test_probability_is_that_of_the_loss(loss, probability):
     """Where none is given; the cell records the number, and what is given stands."""
-    assert Linear(LinearParameters(pseudo="objects", pseudo_loss=loss)).parameters.probability == probability
-    assert Linear(LinearParameters(pseudo="objects", pseudo_loss=loss, probability=0.5)).parameters.probability == 0.5
+    assert (
+        Linear(LinearParameters(pseudo="objects", pseudo_loss=loss)).parameters.probability
+        == probability
+    )
+    assert (
+        Linear(
+            LinearParameters(pseudo="objects", pseudo_loss=loss, probability=0.5)
+        ).parameters.probability
+        == 0.5
+    )
 
 
 def test_plain_training_needs_no_tracks():
@@ -362,8 +487,13 @@ def test_unknown_creator_is_refused_with_the_nearest():
         Linear(LinearParameters(pseudo="object"))
 
 
-@pytest.mark.parametrize("values", [{"probability": 0.5}, {"pseudo_loss": "restore"}, {"anomaly_weight": "static"}])
+@pytest.mark.parametrize(
+    "values", [{"probability": 0.5}, {"pseudo_loss": "restore"}, {"anomaly_weight": "static"}]
+)
 def test_parameters_that_would_do_nothing_are_refused(values):
     """Without pseudo-anomalies their parameters mean nothing."""
-    with pytest.raises(RequestError, match=f"{next(iter(values))} mean nothing without pseudo-anomalies; set pseudo as well"):
+    with pytest.raises(
+        RequestError,
+        match=f"{next(iter(values))} mean nothing without pseudo-anomalies; set pseudo as well",
+    ):
         Linear(LinearParameters(**values))

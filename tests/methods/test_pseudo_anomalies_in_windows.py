@@ -1,4 +1,5 @@
-"""Networks that reconstruct whole windows, trained with pseudo-anomalies: every frame of the window counts."""
+"""Networks that reconstruct whole windows, trained with pseudo-anomalies: every frame of the window
+counts."""
 
 import numpy as np
 import pytest
@@ -7,11 +8,13 @@ from bench.methods.ae_3d import AE3D, AE3DParameters
 from bench.methods.ae_conv2d import AEConv2D, AEConv2DParameters
 
 from bench import OpenClip, Tracks
-from bench.running.context import make_context
+from bench.engine.context import make_context
 
 METHODS = [
     pytest.param(AE3D, AE3DParameters, {"size": 16, "length": 8, "width": 0.05}, id="ae-3d"),
-    pytest.param(AEConv2D, AEConv2DParameters, {"size": 23, "length": 5, "width": 0.05}, id="ae-conv2d"),
+    pytest.param(
+        AEConv2D, AEConv2DParameters, {"size": 23, "length": 5, "width": 0.05}, id="ae-conv2d"
+    ),
 ]
 
 
@@ -29,20 +32,31 @@ def made(cls, parameters, values, **more):
     clip = tracked_clip(values["size"])
     method.stats = method.statistics([clip])
     samples = [method.sample(clip, start, np.random.default_rng(start)) for start in (0, 3)]
-    return method, method.build(), {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    return (
+        method,
+        method.build(),
+        {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]},
+    )
 
 
 @pytest.mark.parametrize(("cls", "parameters", "values"), METHODS)
-def test_distinction_is_a_mean_over_the_masked_pixels_of_all_frames(cls, parameters, values, tmp_path):
-    """Plain NumPy beside it; the masks of the frames differ, so that one frame alone gives another number."""
+def test_distinction_is_a_mean_over_the_masked_pixels_of_all_frames(
+    cls, parameters, values, tmp_path
+):
+    """Plain NumPy beside it; the masks of the frames differ, so that one frame alone gives another
+    number."""
     method, network, batch = made(cls, parameters, values)
     assert {"tracks", "frames", "train"} <= method.needs
     network.eval()
     terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
-    window, content, mask = (batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask"))
+    window, content, mask = (
+        batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask")
+    )
     pseudo = window + mask * 0.5 * (content - window)
     with torch.no_grad():
-        output = method.reconstruct(network, torch.from_numpy(pseudo).float()).numpy().astype(np.float64)
+        output = (
+            method.reconstruct(network, torch.from_numpy(pseudo).float()).numpy().astype(np.float64)
+        )
     ratios = (np.abs(window - output) + 1e-6) / (np.abs(pseudo - output) + 1e-6)
     assert len({frame.sum() for frame in mask[0, 0]}) > 1
     assert terms["distinction"].item() == pytest.approx(ratios[mask > 0].mean(), rel=1e-3)
@@ -50,7 +64,8 @@ def test_distinction_is_a_mean_over_the_masked_pixels_of_all_frames(cls, paramet
 
 @pytest.mark.parametrize(("cls", "parameters", "values"), METHODS)
 def test_learned_weight_is_trained_and_static_is_not(cls, parameters, values, tmp_path):
-    """The scalar is in the optimiser, whatever groups it makes, and a step moves it; SDL's stays at .5."""
+    """The scalar is in the optimiser, whatever groups it makes, and a step moves it; SDL's stays at
+    .5."""
     for weight, moves in (("learned", True), ("static", False)):
         method, network, batch = made(cls, parameters, values, anomaly_weight=weight)
         optimiser = method.optimiser(network)
@@ -68,4 +83,7 @@ def test_other_losses_train_too(cls, parameters, values, loss, tmp_path):
     value.backward()
     assert bool(torch.isfinite(value))
     assert (value.item() < 0) is (loss == "negative")  # both windows are pseudo-anomalous
-    assert any(parameter.grad is not None and bool(parameter.grad.any()) for parameter in network.parameters())
+    assert any(
+        parameter.grad is not None and bool(parameter.grad.any())
+        for parameter in network.parameters()
+    )

@@ -6,8 +6,8 @@ from pathlib import Path
 import bench.methods
 from bench.methods.references import bibtex
 
+from bench.evaluation.published_numbers import published_of
 from bench.plugins.registry import load
-from bench.reporting.published import published_of
 
 
 def test_rows_without_a_specification_say_so_and_have_numbers():
@@ -21,7 +21,8 @@ def test_rows_without_a_specification_say_so_and_have_numbers():
 
 
 def test_every_cited_method_has_its_entry():
-    """A method that names a paper ships the BibTeX entry with that key, and the entry has title and year."""
+    """A method that names a paper ships the BibTeX entry with that key, and the entry has title and
+    year."""
     for cls in load().methods.values():
         if cls.info.citation:
             assert cls.info.bibtex == bibtex(cls.info.citation), cls.name

@@ -1,4 +1,5 @@
-"""Regions from files: scores of frames, what is handed over, what is refused, and the criteria of the public implementation."""
+"""Regions from files: scores of frames, what is handed over, what is refused, and the criteria of
+the public implementation."""
 
 import logging
 import re
@@ -11,9 +12,9 @@ import pytest
 from bench.methods.regions import ReadRegions, RegionsParameters
 
 from bench import MethodError, OpenClip
-from bench.reporting.tracks import read_tracks
-from bench.running.context import make_context
-from bench.running.keeping import DetectionKeeper
+from bench.engine.context import make_context
+from bench.evaluation.tracks import read_tracks
+from bench.worker.keepers import DetectionKeeper
 
 LENGTHS = {"01": 5, "02": 4}
 FILES = {"01": "1,10,20,30,40,0.5\n1,0,0,4.5,4,-2\n\n3,1,1,1,1,7\n", "02": ""}
@@ -21,7 +22,8 @@ FILES = {"01": "1,10,20,30,40,0.5\n1,0,0,4.5,4,-2\n\n3,1,1,1,1,7\n", "02": ""}
 
 @pytest.fixture
 def read(tmp_path):
-    """Write the files of a folder, and return the scores of a clip read from it, with what was handed over."""
+    """Write the files of a folder, and return the scores of a clip read from it, with what was
+    handed over."""
 
     def reader(files, clip="01", dataset="ped2"):
         (tmp_path / dataset).mkdir(exist_ok=True)
@@ -53,7 +55,8 @@ def test_regions_are_handed_over_with_their_last_pixels(read):
 
 
 def test_a_box_that_ends_before_it_begins_meets_nothing(read, caplog):
-    """It keeps its place among the false regions, without an area, and a warning goes into the row."""
+    """It keeps its place among the false regions, without an area, and a warning goes into the
+    row."""
     with caplog.at_level(logging.WARNING, "test"):
         [(_, boxes, _, scores)] = read(FILES | {"01": "1,4,3,2,5,6\n1,4,5,9,3,7\n1,0,0,1,1,8\n"})[1]
     np.testing.assert_array_equal(boxes, [[4, 3, 4, 3], [4, 5, 4, 5], [0, 0, 2, 2]])
@@ -81,7 +84,9 @@ def test_a_line_that_is_no_region_is_refused_with_its_place(read, line, text):
 
 def test_missing_files_are_named(read, tmp_path):
     """A clip without a file, a file that is no text, and a folder that is not there."""
-    with pytest.raises(MethodError, match=r"a file CLIP.txt for each test clip, empty where .*; it lacks 02$"):
+    with pytest.raises(
+        MethodError, match=r"a file CLIP.txt for each test clip, empty where .*; it lacks 02$"
+    ):
         read({"01": ""})
     (tmp_path / "ped2" / "02.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(MethodError, match=r"02.txt cannot be read"):
@@ -93,16 +98,20 @@ def test_missing_files_are_named(read, tmp_path):
     shutil.rmtree(tmp_path / "ped2")
     method = ReadRegions(RegionsParameters(path=tmp_path / "ped2"))
     with pytest.raises(MethodError, match="there is no folder"):
-        method.score(OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS))
+        method.score(
+            OpenClip("01", "test", 5, "ped2"),
+            make_context(0, "cpu", tmp_path, test_lengths=LENGTHS),
+        )
 
 
-# -- what a cell keeps -----------------------------------------------------------------------------------------------------
+# -- what a cell keeps -----------------------------------------------------------------------------
 
 BOX = [[0.0, 0.0, 2.0, 3.0]]
 
 
 def test_keeper_keeps_what_was_handed_over(tmp_path):
-    """A clip in which nothing was found has its frames; a method that hands nothing over leaves nothing."""
+    """A clip in which nothing was found has its frames; a method that hands nothing over leaves
+    nothing."""
     keeper = DetectionKeeper(tmp_path)
     clip = OpenClip("01", "test", 5, "made")
     keeper(clip, BOX, np.array([2]), [0.25])
@@ -111,7 +120,11 @@ def test_keeper_keeps_what_was_handed_over(tmp_path):
     keeper.finish("02", np.arange(5))
     found = keeper.collect(["01", "02"]).clips
     assert found["01"].boxes.tolist() == BOX
-    assert (found["01"].frames.tolist(), found["01"].box_frames.tolist(), found["01"].box_scores.tolist()) == ([1, 2, 3, 4], [2], [0.25])
+    assert (
+        found["01"].frames.tolist(),
+        found["01"].box_frames.tolist(),
+        found["01"].box_scores.tolist(),
+    ) == ([1, 2, 3, 4], [2], [0.25])
     assert (len(found["02"].frames), len(found["02"].boxes)) == (5, 0)
     keeper.finish("03", np.arange(5))
     assert keeper.collect(["03"]) is None
@@ -136,7 +149,7 @@ def test_keeper_refuses_what_is_no_region(tmp_path, given, text):
         keeper.finish("01", np.arange(1, 5))
 
 
-# -- the public implementation ---------------------------------------------------------------------------------------------
+# -- the public implementation ---------------------------------------------------------------------
 
 DATASET = '''
 import numpy as np
@@ -166,26 +179,45 @@ def bench_datasets():
 
 
 def bench(place, *words):
-    done = subprocess.run([sys.executable, "-m", "bench", *map(str, words)], cwd=place, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, words)],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.realdata
 def test_a_run_gives_the_numbers_of_the_public_implementation(real_data, tmp_path):
-    """Made-up tracks and regions, for which the public implementation of RBDC and TBDC prints 0.44357 and 0.98519."""
+    """Made-up tracks and regions, for which the public implementation of RBDC and TBDC prints
+    0.44357 and 0.98519."""
     shutil.copytree(real_data / "tracks" / "oracle", tmp_path / "oracle")
     (tmp_path / "dataset.py").write_text(DATASET)
     common = ["--plugin", "dataset.py"]
-    methods = ["--methods", "regions[path=oracle/regions]", "--datasets", "oracle", "--keep", "regions"]
+    methods = [
+        "--methods",
+        "regions[path=oracle/regions]",
+        "--datasets",
+        "oracle",
+        "--keep",
+        "regions",
+    ]
     done = bench(tmp_path, "run", *methods, "--data", ".", "--out", "run", *common)
     assert "2 of 750 boxes end before they begin" in " ".join(done.split())
-    told = bench(tmp_path, "report", "run", "--table", "localisation", "--tracks", "oracle/tracks", *common)
+    told = bench(
+        tmp_path, "report", "run", "--table", "localisation", "--tracks", "oracle/tracks", *common
+    )
     assert "gives regions and no error maps" in told
     table = tmp_path / "run" / "tables" / "localisation-tracks.md"
     lines = table.read_text().splitlines()
     columns, row = (
-        [cell.strip() for cell in next(line for line in lines if line.startswith(start)).strip("|").split("|")]
+        [
+            cell.strip()
+            for cell in next(line for line in lines if line.startswith(start)).strip("|").split("|")
+        ]
         for start in ("| method", "| regions")
     )
     values = {column: re.sub("[*]", "", value) for column, value in zip(columns, row, strict=True)}
@@ -194,8 +226,12 @@ def test_a_run_gives_the_numbers_of_the_public_implementation(real_data, tmp_pat
 
 @pytest.mark.realdata
 def test_real_tracks_of_shanghaitech(real_data):
-    """All files of the public tracks are read; they agree with the frame labels in 95 clips, and differ in 191 frames."""
-    tracks, labels = real_data / "tracks" / "shanghaitech", real_data / "shanghaitech" / "testing" / "test_frame_mask"
+    """All files of the public tracks are read; they agree with the frame labels in 95 clips, and
+    differ in 191 frames."""
+    tracks, labels = (
+        real_data / "tracks" / "shanghaitech",
+        real_data / "shanghaitech" / "testing" / "test_frame_mask",
+    )
     agree = differ = number = regions = 0
     for path in sorted(labels.glob("*.npy")):
         truth = np.load(path) > 0

@@ -10,7 +10,7 @@ from known_answers import real_clips
 
 import bench
 from bench import MethodError, OpenClip
-from bench.running.context import make_context
+from bench.engine.context import make_context
 
 LENGTHS = {"01": 5, "02": 4}
 VALUES = {"01": np.array([0.5, 1, 2, 3, 4]), "02": np.array([9, 8, 7, 6])}
@@ -42,11 +42,14 @@ def test_first_moves_the_frames(read):
     """Shorter arrays begin at `first`."""
     scores = read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]}, first=1)
     np.testing.assert_array_equal(scores.frames, [1, 2, 3])
-    np.testing.assert_array_equal(read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]}, first=0).frames, [0, 1, 2])
+    np.testing.assert_array_equal(
+        read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]}, first=0).frames, [0, 1, 2]
+    )
 
 
 def test_short_arrays_are_refused_without_first(read):
-    """Which frames they are of would be a guess; both ends of the clip are named, and where neither fits, the arrays that tell."""
+    """Which frames they are of would be a guess; both ends of the clip are named, and where neither
+    fits, the arrays that tell."""
     with pytest.raises(MethodError) as error:
         read({"01": VALUES["01"][:3], "02": VALUES["02"][:2]})
     assert str(error.value).endswith(
@@ -66,7 +69,9 @@ def test_short_arrays_with_frames_of_their_own(read):
     arrays = {"01": VALUES["01"][:2], "01.frames": np.array([0, 4]), "02": VALUES["02"]}
     np.testing.assert_array_equal(read(arrays).frames, [0, 4])
     assert len(read({**arrays, "02": np.zeros(0)}, "02").values) == 0
-    with pytest.raises(MethodError, match=r"clip '02' has 3 scores and 4 frames; 1 of 1 clips lack 1 scores"):
+    with pytest.raises(
+        MethodError, match=r"clip '02' has 3 scores and 4 frames; 1 of 1 clips lack 1 scores"
+    ):
         read({**arrays, "02": VALUES["02"][:3]})
 
 
@@ -74,7 +79,11 @@ def test_higher_is_normal_turns_the_sign(read):
     """A regularity becomes an anomaly score, whatever its type."""
     np.testing.assert_array_equal(read(VALUES, higher_is="normal").values, -VALUES["01"])
     np.testing.assert_array_equal(
-        read({"01": np.array([1, 0, 3, 0, 0], dtype=np.uint8), "02": VALUES["02"]}, higher_is="normal").values, [-1, 0, -3, 0, 0]
+        read(
+            {"01": np.array([1, 0, 3, 0, 0], dtype=np.uint8), "02": VALUES["02"]},
+            higher_is="normal",
+        ).values,
+        [-1, 0, -3, 0, 0],
     )
 
 
@@ -92,28 +101,47 @@ def test_arrays_without_names_are_taken_in_clip_order(tmp_path, caplog):
     method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
     with caplog.at_level(logging.INFO, "test"):
         context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=lengths)
-        found = [method.score(OpenClip(clip, "test", 3, "made"), context).values[0] for clip in lengths]
+        found = [
+            method.score(OpenClip(clip, "test", 3, "made"), context).values[0] for clip in lengths
+        ]
     assert found == list(range(12))
     assert "taken in clip order: arr_0 is clip 00, ..., arr_11 is clip 11" in caplog.text
     assert caplog.text.count("clip order") == 1  # the file is read once
 
 
 def test_a_file_of_the_whole_dataset_where_some_clips_are_here(tmp_path, caplog):
-    """Scores of the dataset's other clips are not used, and it is said of how many; a clip that it does not have is refused."""
+    """Scores of the dataset's other clips are not used, and it is said of how many; a clip that it
+    does not have is refused."""
     lengths = {"02": 3, "10": 4}
-    whole = {f"{number:02d}": np.full(lengths.get(f"{number:02d}", 3), float(number)) for number in range(1, 13)}
+    whole = {
+        f"{number:02d}": np.full(lengths.get(f"{number:02d}", 3), float(number))
+        for number in range(1, 13)
+    }
     others = whole.keys() - lengths.keys()
 
     def scores(arrays, *positional):
         np.savez(tmp_path / "file.npz", *positional, **arrays)
-        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=lengths, other_test_clips=others)
+        context = make_context(
+            0,
+            "cpu",
+            tmp_path,
+            logging.getLogger("test"),
+            test_lengths=lengths,
+            other_test_clips=others,
+        )
         method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
-        return {clip: method.score(OpenClip(clip, "test", length, "made"), context).values.tolist() for clip, length in lengths.items()}
+        return {
+            clip: method.score(OpenClip(clip, "test", length, "made"), context).values.tolist()
+            for clip, length in lengths.items()
+        }
 
     with caplog.at_level(logging.WARNING, "test"):
         assert scores(whole | {"03.frames": np.arange(3)}) == {"02": [2] * 3, "10": [10] * 4}
     assert "the scores of 10 of its clips were not used" in caplog.text
-    assert scores({}, *whole.values()) == {"02": [2] * 3, "10": [10] * 4}  # without names, in the order of the whole dataset
+    assert scores({}, *whole.values()) == {
+        "02": [2] * 3,
+        "10": [10] * 4,
+    }  # without names, in the order of the whole dataset
     assert scores({clip: whole[clip] for clip in lengths}) == scores(whole)
     with pytest.raises(MethodError, match="it has '13', no test clip"):
         scores(whole | {"13": np.zeros(3)})
@@ -125,15 +153,22 @@ def test_arrays_without_names_need_one_order_of_the_clips(tmp_path):
     """Of clips '2' and '10' either may be the first."""
     np.savez(tmp_path / "file.npz", np.zeros(3), np.ones(3))
     context = make_context(0, "cpu", tmp_path, test_lengths={"10": 3, "2": 3})
-    with pytest.raises(MethodError, match=r"the order of the clips is in doubt: by letters '10', '2', by numbers '2', '10'"):
-        ReadScores(ScoresParameters(tmp_path / "file.npz")).score(OpenClip("2", "test", 3, "made"), context)
+    with pytest.raises(
+        MethodError,
+        match=r"the order of the clips is in doubt: by letters '10', '2', by numbers '2', '10'",
+    ):
+        ReadScores(ScoresParameters(tmp_path / "file.npz")).score(
+            OpenClip("2", "test", 3, "made"), context
+        )
 
 
 def test_keys_are_compared_in_one_normal_form(tmp_path):
     """A key with 'a' and two dots is the clip with one 'ä'."""
     np.savez(tmp_path / "file.npz", **{"Ga\u0308rten": np.zeros(3)})
     context = make_context(0, "cpu", tmp_path, test_lengths={"G\u00e4rten": 3})
-    ReadScores(ScoresParameters(tmp_path / "file.npz")).score(OpenClip("G\u00e4rten", "test", 3, "made"), context)
+    ReadScores(ScoresParameters(tmp_path / "file.npz")).score(
+        OpenClip("G\u00e4rten", "test", 3, "made"), context
+    )
 
 
 def test_each_dataset_has_its_file(tmp_path):
@@ -150,7 +185,9 @@ def test_a_file_already_read_can_be_saved(tmp_path, read):
     """The default save has nothing to write, and does not stumble over the file's arrays."""
     np.savez(tmp_path / "ped2.npz", **VALUES)
     method = ReadScores(ScoresParameters(tmp_path / "ped2.npz"))
-    method.score(OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS))
+    method.score(
+        OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS)
+    )
     method.save(tmp_path / "fitted")
 
 
@@ -160,16 +197,40 @@ def test_a_file_already_read_can_be_saved(tmp_path, read):
         ({"01": VALUES["01"]}, {}, r"it has no scores of '02'.*the 2 clip ids, like '01', '02'"),
         (VALUES | {"03": np.zeros(3)}, {}, r"it has '03', no test clip"),
         (VALUES | {"03.frames": np.zeros(3)}, {}, r"it has '03.frames', no test clip"),
-        ({"1": VALUES["01"], "02": VALUES["02"]}, {}, r"no scores of '01'; it has '1', no test clip"),
+        (
+            {"1": VALUES["01"], "02": VALUES["02"]},
+            {},
+            r"no scores of '01'; it has '1', no test clip",
+        ),
         ({}, {}, r"no scores of '01', '02'"),
         ({"arr_0": VALUES["01"]}, {}, r"holds 1 arrays without names, and there are 2 test clips"),
         (VALUES, {"first": 2}, r"clip '01' has 5 scores from frame 2 on, but only 5 frames"),
-        (VALUES | {"02": np.zeros(5)}, {}, r"clip '02' has 5 scores from frame 0 on, but only 4 frames"),
-        (VALUES | {"02": np.zeros((2, 2))}, {}, r"'02' is an array of shape \(2, 2\).*one row of numbers"),
-        (VALUES | {"02": np.array(["a", "b"])}, {}, r"'02' is an array of shape \(2,\) and type <U1"),
+        (
+            VALUES | {"02": np.zeros(5)},
+            {},
+            r"clip '02' has 5 scores from frame 0 on, but only 4 frames",
+        ),
+        (
+            VALUES | {"02": np.zeros((2, 2))},
+            {},
+            r"'02' is an array of shape \(2, 2\).*one row of numbers",
+        ),
+        (
+            VALUES | {"02": np.array(["a", "b"])},
+            {},
+            r"'02' is an array of shape \(2,\) and type <U1",
+        ),
         (VALUES | {"02": np.zeros(2, dtype=complex)}, {}, r"type complex128"),
-        (VALUES | {"02.frames": np.arange(3)}, {}, r"clip '02' has 4 scores, and '02.frames' 3 values"),
-        (VALUES | {"02.frames": np.arange(4.0)}, {}, r"'02.frames' 4 values of type float64.*one whole number for each score"),
+        (
+            VALUES | {"02.frames": np.arange(3)},
+            {},
+            r"clip '02' has 4 scores, and '02.frames' 3 values",
+        ),
+        (
+            VALUES | {"02.frames": np.arange(4.0)},
+            {},
+            r"'02.frames' 4 values of type float64.*one whole number for each score",
+        ),
         (
             VALUES | {"02.frames": np.array([0, 1, 2, 4])},
             {},
@@ -191,7 +252,10 @@ def test_long_lists_are_cut(tmp_path):
     np.savez(tmp_path / "file.npz", **{f"a{number}": np.zeros(1) for number in range(20)})
     method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
     with pytest.raises(MethodError, match=r"'a5' and 14 more, no test clip"):
-        method.score(OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS))
+        method.score(
+            OpenClip("01", "test", 5, "ped2"),
+            make_context(0, "cpu", tmp_path, test_lengths=LENGTHS),
+        )
 
 
 def test_a_missing_file(read):
@@ -238,7 +302,9 @@ def test_a_damaged_member(tmp_path, read):
 
 def test_an_array_of_objects(tmp_path, read):
     """Would have to be unpickled, and is not."""
-    np.savez(tmp_path / "ped2.npz", **{"01": np.array([{"a": 1}], dtype=object), "02": VALUES["02"]})
+    np.savez(
+        tmp_path / "ped2.npz", **{"01": np.array([{"a": 1}], dtype=object), "02": VALUES["02"]}
+    )
     with pytest.raises(MethodError, match="pickled files and arrays of objects are refused"):
         read(None)
 
@@ -268,27 +334,39 @@ def test_a_zip_of_other_things(tmp_path, read):
         read(None)
 
 
-@pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904,)}"])
+@pytest.mark.parametrize(
+    "header",
+    [b"{'descr': (", b"{'descr': '<f8', 'fortran_order': False, 'shape': (4611686018427387904,)}"],
+)
 def test_array_that_promises_what_is_not_there(tmp_path, read, header):
-    """A header that no parser ends, or that claims more than any memory, is refused with the file."""
+    """A header that no parser ends, or that claims more than any memory, is refused with the
+    file."""
     import zipfile
 
     with zipfile.ZipFile(tmp_path / "ped2.npz", "w") as file:
-        file.writestr("01.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(40))
+        file.writestr(
+            "01.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(40)
+        )
     with pytest.raises(MethodError, match=r"ped2\.npz cannot be read as npz \('01'"):
         read(None)
 
 
 @pytest.mark.realdata
 def test_real_scores_of_windows(real_data):
-    """MemAE on Ped2, whose 16-frame windows are scored in the middle: refused as they are; first=8 gives the number that SciPy gives."""
+    """MemAE on Ped2, whose 16-frame windows are scored in the middle: refused as they are; first=8
+    gives the number that SciPy gives."""
     clips = real_clips(real_data, "memae", "ped2", "frame")
     lengths = {clip.id: len(clip.labels) for clip in clips}
     context = make_context(0, "cpu", real_data, test_lengths=lengths)
 
     def number(**parameters):
-        method = ReadScores(ScoresParameters(real_data / "scores" / "memae" / "{dataset}.npz", **parameters))
-        scores = {clip: method.score(OpenClip(clip, "test", length, "ped2"), context) for clip, length in lengths.items()}
+        method = ReadScores(
+            ScoresParameters(real_data / "scores" / "memae" / "{dataset}.npz", **parameters)
+        )
+        scores = {
+            clip: method.score(OpenClip(clip, "test", length, "ped2"), context)
+            for clip, length in lengths.items()
+        }
         return round(100 * bench.score(scores, {clip.id: clip.labels for clip in clips}), 2)
 
     with pytest.raises(MethodError, match=r"12 of 12 clips lack 15 scores.*first=0 .*first=15 "):

@@ -1,4 +1,5 @@
-"""tsc and srnn: golden values (computed from the formula in float64), the recurrence in NumPy, features, streaming, files, errors."""
+"""tsc and srnn: golden values (computed from the formula in float64), the recurrence in NumPy,
+features, streaming, files, errors."""
 
 import dataclasses
 import hashlib
@@ -15,12 +16,21 @@ from bench.methods import sparse_coding
 from bench.methods.networks import resnet_features
 from bench.methods.networks.resnet_features import PatchFeatures, patches, trained, untrained
 from bench.methods.networks.sparse_coding import SparseCoding, half_squared_error, soft
-from bench.methods.sparse_coding import MAXIMA, TSC, WEIGHTS_FILE, WEIGHTS_URL, WHOLE_FRAME, StackedRNN, StackedRNNParameters, TSCParameters
+from bench.methods.sparse_coding import (
+    MAXIMA,
+    TSC,
+    WEIGHTS_FILE,
+    WEIGHTS_URL,
+    WHOLE_FRAME,
+    StackedRNN,
+    StackedRNNParameters,
+    TSCParameters,
+)
 from torch import nn
 
 from bench import Context, DataError, MethodError, OpenClip, RunError
-from bench.running.context import make_context
-from bench.running.inference import infer
+from bench.engine.context import make_context
+from bench.engine.inference import infer
 
 SMALL = {"features": "random", "size": 128, "width": 0.0625, "learning_rate": 1e-3}
 
@@ -67,20 +77,30 @@ def coded(network: SparseCoding, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     before_h, before_x, codes, coherences = np.zeros(a.shape[1]), np.zeros(a.shape[0]), [], []
     for now in x:
         distance = ((now - before_x) ** 2).sum()
-        coherence = np.exp(-distance / 100) if network.projection is None else unit(before_x) @ unit(now)
+        coherence = (
+            np.exp(-distance / 100) if network.projection is None else unit(before_x) @ unit(now)
+        )
         h = shrunk((identity - l2 / g * a.T @ a) @ before_h + a.T @ now / g, l1 / g)
         for _ in range(network.layers - 1):
-            h = shrunk(l2 / g * coherence * before_h + (identity - a.T @ a / g) @ h - l2 / g * coherence * h + a.T @ now / g, l1 / g)
+            h = shrunk(
+                l2 / g * coherence * before_h
+                + (identity - a.T @ a / g) @ h
+                - l2 / g * coherence * h
+                + a.T @ now / g,
+                l1 / g,
+            )
         codes.append(h)
         coherences.append(coherence)
         before_h, before_x = h, now
     return np.array(codes), np.array(coherences)
 
 
-# -- the recurrent network --------------------------------------------------------------------------------------------------
+# -- the recurrent network -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("decoder", "errors"), [(True, [5.3560642, 1.0067858]), (False, [5.0068661, 0.29614551])])
+@pytest.mark.parametrize(
+    ("decoder", "errors"), [(True, [5.3560642, 1.0067858]), (False, [5.0068661, 0.29614551])]
+)
 def test_recurrence_gives_the_golden_values(decoder, errors):
     """Coherence, codes and half errors of two vectors, with and without a decoder."""
     network = SparseCoding(4, 3, decoder=decoder).double()
@@ -93,7 +113,9 @@ def test_recurrence_gives_the_golden_values(decoder, errors):
         codes, coherence, _ = network(vectors)
         found = half_squared_error(vectors, network.reconstruct(codes))
     np.testing.assert_allclose(coherence, [[0.90380882, 0.93692073]], rtol=1e-6)
-    np.testing.assert_allclose(codes, [[[0, 0.0077015532, 0.22784150], [0, 0.22096674, 0.74449607]]], rtol=1e-6)
+    np.testing.assert_allclose(
+        codes, [[[0, 0.0077015532, 0.22784150], [0, 0.22096674, 0.74449607]]], rtol=1e-6
+    )
     np.testing.assert_allclose(found, [errors], rtol=1e-6)
 
 
@@ -102,7 +124,9 @@ def test_recurrence_gives_the_golden_values(decoder, errors):
 def test_recurrence_is_the_formula(projection, layers):
     """The same codes and coherence as the formula in NumPy, for several sequences at once."""
     torch.manual_seed(1)
-    network = SparseCoding(6, 5, layers, 1.3, 0.05, 0.2, decoder=True, projection=projection).double()
+    network = SparseCoding(
+        6, 5, layers, 1.3, 0.05, 0.2, decoder=True, projection=projection
+    ).double()
     vectors = 2 * drawn(3, 7, 6)
     with torch.no_grad():
         codes, coherence, _ = network(vectors)
@@ -120,7 +144,11 @@ def test_learned_coherence_with_nothing_before_is_zero():
     codes, coherence, _ = network(drawn(2, 3, 6).float())
     assert not coherence[:, 0].any()
     codes.square().sum().backward()
-    assert all(bool(torch.isfinite(weights.grad).all()) for weights in network.parameters() if weights.grad is not None)
+    assert all(
+        bool(torch.isfinite(weights.grad).all())
+        for weights in network.parameters()
+        if weights.grad is not None
+    )
 
 
 @pytest.mark.parametrize("pieces", [[1] * 7, [3, 4], [7]])
@@ -146,7 +174,12 @@ def test_a_sequence_in_pieces_is_the_sequence(pieces, projection):
     [
         (TSC, {}, 4_194_304, {"dictionary"}),
         (StackedRNN, {}, 8_388_611, {"dictionary", "decoder", "gamma", "lambda1", "lambda2"}),
-        (StackedRNN, {"coherence": "learned"}, 9_437_186, {"dictionary", "decoder", "projection", "gamma", "lambda1"}),
+        (
+            StackedRNN,
+            {"coherence": "learned"},
+            9_437_186,
+            {"dictionary", "decoder", "projection", "gamma", "lambda1"},
+        ),
     ],
     ids=["tsc", "srnn", "srnn-learned"],
 )
@@ -186,7 +219,7 @@ def test_soft_threshold():
     assert found.tolist() == [-1.5, 0, 0, 0, 2.5]
 
 
-# -- features -------------------------------------------------------------------------------------------------------------
+# -- features --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("size", "steps"), [(7, (7, 4, 2)), (4, (4, 2, 1))])
@@ -211,13 +244,23 @@ def test_resnet50_gives_21_vectors_of_2048():
     torch.manual_seed(0)
     with torch.device("meta"):
         shapes = resnet50(weights=None).state_dict()
-    features = trained({name: 0.02 * torch.rand(tensor.shape) if tensor.ndim else torch.tensor(0) for name, tensor in shapes.items()})
+    features = trained(
+        {
+            name: 0.02 * torch.rand(tensor.shape) if tensor.ndim else torch.tensor(0)
+            for name, tensor in shapes.items()
+        }
+    )
     seen = []
-    features.trunk.register_forward_hook(lambda module, inputs, output: seen.extend([*inputs, output]))
+    features.trunk.register_forward_hook(
+        lambda module, inputs, output: seen.extend([*inputs, output])
+    )
     frames = torch.rand(1, 3, 224, 224)
     with torch.inference_mode():
         found = features(frames)
-    mean, std = (torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, std = (
+        torch.tensor(values)[:, None, None]
+        for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
     torch.testing.assert_close(seen[0], (frames - mean) / std)
     assert seen[1].shape == (1, 2048, 7, 7)
     assert found.shape == (1, 21, 2048)
@@ -247,7 +290,7 @@ def test_random_features_are_the_same_each_time():
     assert first(torch.rand(2, 3, 128, 128)).shape == (2, 21, 128)
 
 
-# -- loss and score -------------------------------------------------------------------------------------------------------
+# -- loss and score --------------------------------------------------------------------------------
 
 
 def fresh(method=TSC, **values):
@@ -260,7 +303,8 @@ def fresh(method=TSC, **values):
 
 
 def test_loss_is_half_the_squared_error(tmp_path):
-    """The mean over frames and patches; the share of zeros and the coherence of consecutive frames beside it."""
+    """The mean over frames and patches; the share of zeros and the coherence of consecutive frames
+    beside it."""
     method = fresh(StackedRNN)
     vectors = drawn(2, 10, 21, 128).float()
     terms = method.loss(method.network, {"vectors": vectors}, context_in(tmp_path))
@@ -280,15 +324,21 @@ def test_loss_is_half_the_squared_error(tmp_path):
 
 @pytest.mark.parametrize("form", ["frame", "maxima"])
 def test_score_forms(form):
-    """The error of the whole frame; or the mean of it and of the largest of the 4 and of the 16 patches."""
+    """The error of the whole frame; or the mean of it and of the largest of the 4 and of the 16
+    patches."""
     errors = drawn(5, 21).abs()
-    expected = errors[:, 0] if form == "frame" else (errors[:, 0] + errors[:, 1:5].max(1)[0] + errors[:, 5:].max(1)[0]) / 3
+    expected = (
+        errors[:, 0]
+        if form == "frame"
+        else (errors[:, 0] + errors[:, 1:5].max(1)[0] + errors[:, 5:].max(1)[0]) / 3
+    )
     torch.testing.assert_close(fresh(score_form=form)._joined(errors), expected)
 
 
 @pytest.mark.parametrize("method", [TSC, StackedRNN])
 def test_a_clip_is_scored_as_one_stream(method, tmp_path):
-    """Each frame has a score; the state is carried over the whole clip, whatever the batch, and not into the next clip."""
+    """Each frame has a score; the state is carried over the whole clip, whatever the batch, and not
+    into the next clip."""
     made = fresh(method)
     frames = moving_square(11, speed=5)
     clip, context = clip_of(frames, part="test"), context_in(tmp_path)
@@ -296,7 +346,9 @@ def test_a_clip_is_scored_as_one_stream(method, tmp_path):
         vectors = made._features()(made.to_range(frames).transpose(0, 1))
     double = made.network.double()
     codes, _ = coded(double, vectors[:, 0].double().numpy())
-    output = codes @ (double.dictionary if double.decoder is None else double.decoder).detach().numpy().T
+    output = (
+        codes @ (double.dictionary if double.decoder is None else double.decoder).detach().numpy().T
+    )
     expected = ((vectors[:, 0].double().numpy() - output) ** 2).sum(axis=1) / 2
     made.network = made.network.float()
     for batch in (1, 4, 8):
@@ -309,7 +361,9 @@ def test_the_first_frame_scores_as_a_window_of_one(tmp_path):
     """What windows of one frame give is what the stream gives at its beginning."""
     method = fresh()
     frames = moving_square(4, speed=9)
-    windows = torch.stack([method.read_window(clip_of(frames), start, method.window) for start in range(4)])
+    windows = torch.stack(
+        [method.read_window(clip_of(frames), start, method.window) for start in range(4)]
+    )
     with torch.inference_mode():
         found = method.error(method.network, {"window": windows})["error"]
     assert found.shape == (4, 1)
@@ -333,15 +387,22 @@ def test_optimiser_is_tensorflows_rmsprop():
     np.testing.assert_allclose(network.dictionary.detach().numpy(), weights, rtol=1e-3, atol=1e-5)
 
 
-# -- training ---------------------------------------------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("values", [{}, {"coherence": "learned", "lambda2": 0.01}], ids=["distance", "learned"])
+@pytest.mark.parametrize(
+    "values", [{}, {"coherence": "learned", "lambda2": 0.01}], ids=["distance", "learned"]
+)
 def test_training_lowers_the_error(values, tmp_path):
-    """A short training; each row of the history has the share of zero codes; what a reader must know is kept."""
+    """A short training; each row of the history has the share of zero codes; what a reader must
+    know is kept."""
     method = StackedRNN(StackedRNNParameters(**(SMALL | {"steps": 40} | values)))
     context = context_in(tmp_path, history=tmp_path / "training.csv")
-    clips = [clip_of(moving_square(20)), clip_of(moving_square(14, speed=3), "02"), clip_of(moving_square(9), "short")]
+    clips = [
+        clip_of(moving_square(20)),
+        clip_of(moving_square(14, speed=3), "02"),
+        clip_of(moving_square(9), "short"),
+    ]
     method.fit(clips, context)
     history = np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)
     assert history["loss"][-1] < 0.6 * history["loss"][0]
@@ -351,11 +412,20 @@ def test_training_lowers_the_error(values, tmp_path):
 
 
 def test_features_are_computed_once_and_removed(tmp_path, monkeypatch):
-    """Each training frame passes the ResNet once, in clip order; a clip shorter than the window does not; the files go at the end."""
+    """Each training frame passes the ResNet once, in clip order; a clip shorter than the window
+    does not; the files go at the end."""
     seen = []
     forward = PatchFeatures.forward
-    monkeypatch.setattr(PatchFeatures, "forward", lambda self, frames: (seen.append(len(frames)), forward(self, frames))[1])
-    clips = [clip_of(moving_square(20)), clip_of(moving_square(9), "short"), clip_of(moving_square(13, speed=3), "03")]
+    monkeypatch.setattr(
+        PatchFeatures,
+        "forward",
+        lambda self, frames: (seen.append(len(frames)), forward(self, frames))[1],
+    )
+    clips = [
+        clip_of(moving_square(20)),
+        clip_of(moving_square(9), "short"),
+        clip_of(moving_square(13, speed=3), "03"),
+    ]
     method = TSC(TSCParameters(**(SMALL | {"steps": 15})))
     progress = []
     inside = []
@@ -365,7 +435,9 @@ def test_features_are_computed_once_and_removed(tmp_path, monkeypatch):
         assert seen == [16, 4, 13]
         vectors = made.sample(given[2], 2, np.random.default_rng(0))["vectors"]
         assert vectors.dtype == torch.float32
-        torch.testing.assert_close(vectors, forward(made._features(), made.to_range(given[2].frames[2:12]).transpose(0, 1)))
+        torch.testing.assert_close(
+            vectors, forward(made._features(), made.to_range(given[2].frames[2:12]).transpose(0, 1))
+        )
 
     context = context_in(tmp_path, step=lambda *what: progress.append(what))
     context.train = train
@@ -378,14 +450,20 @@ def test_features_are_computed_once_and_removed(tmp_path, monkeypatch):
 def test_an_interrupted_attempt_leaves_whole_clips_alone(tmp_path, monkeypatch):
     """What was written whole is not computed again; half a file counts as none."""
     frames = [moving_square(20), moving_square(12, speed=3)]
-    broken = OpenClip("02", "train", 12, "made", opener=lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+    broken = OpenClip(
+        "02", "train", 12, "made", opener=lambda: (_ for _ in ()).throw(KeyboardInterrupt())
+    )
     method = TSC(TSCParameters(**SMALL))
     with pytest.raises(KeyboardInterrupt):
         method.fit([clip_of(frames[0]), broken], context_in(tmp_path))
     assert sorted(path.name for path in tmp_path.glob("features-*/*")) == ["00000.npy", "00001.new"]
     seen = []
     forward = PatchFeatures.forward
-    monkeypatch.setattr(PatchFeatures, "forward", lambda self, given: (seen.append(len(given)), forward(self, given))[1])
+    monkeypatch.setattr(
+        PatchFeatures,
+        "forward",
+        lambda self, given: (seen.append(len(given)), forward(self, given))[1],
+    )
     context = context_in(tmp_path)
     context.train = lambda made, clips, context: None
     TSC(TSCParameters(**SMALL)).fit([clip_of(frames[0]), clip_of(frames[1], "02")], context)
@@ -396,14 +474,20 @@ def test_a_full_disk_is_said_before_work(tmp_path, monkeypatch):
     """How much is needed and how much there is."""
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(sparse_coding.shutil, "disk_usage", lambda folder: usage(0, 0, 100_000))
-    with pytest.raises(RunError, match=r"tsc: the features of 20 training frames take 0\.0 GB, and .* has 0\.0 GB free; free space there"):
+    with pytest.raises(
+        RunError,
+        match=r"tsc: the features of 20 training frames take 0\.0 GB, and .* has 0\.0 GB free; free space there",
+    ):
         TSC(TSCParameters(**SMALL)).fit([clip_of(moving_square(20))], context_in(tmp_path))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     """With what to do."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"cannot write the features of the training frames in .*file.*choose another folder with --out"):
+    with pytest.raises(
+        RunError,
+        match=r"cannot write the features of the training frames in .*file.*choose another folder with --out",
+    ):
         TSC(TSCParameters(**SMALL)).fit([clip_of(moving_square(20))], context_in(tmp_path / "file"))
 
 
@@ -421,7 +505,9 @@ def test_what_degenerates_is_reported(scale, coherence, text, tmp_path, caplog):
     method.network.dictionary.data *= scale
     context = context_in(tmp_path)
     with caplog.at_level(logging.WARNING):
-        method.judge([{"zeros": 0.9, "coherence": 1.0}, {"zeros": 0.4, "coherence": coherence}], context)
+        method.judge(
+            [{"zeros": 0.9, "coherence": 1.0}, {"zeros": 0.4, "coherence": coherence}], context
+        )
     assert context.facts["zero_codes"] == 0.4
     assert context.facts["coherence"] == coherence
     assert len(caplog.records) == bool(text)
@@ -429,7 +515,7 @@ def test_what_degenerates_is_reported(scale, coherence, text, tmp_path, caplog):
         assert re.search(text, caplog.text)
 
 
-# -- files ------------------------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 def test_the_file_holds_no_resnet_but_knows_it(tmp_path, monkeypatch):
@@ -448,7 +534,9 @@ def test_the_file_holds_no_resnet_but_knows_it(tmp_path, monkeypatch):
     again = TSC(TSCParameters(**SMALL))
     again.load(tmp_path / "weights")
     clip, context = clip_of(moving_square(6)), context_in(tmp_path)
-    np.testing.assert_array_equal(again.score(clip, context).values, method.score(clip, context).values)
+    np.testing.assert_array_equal(
+        again.score(clip, context).values, method.score(clip, context).values
+    )
     monkeypatch.setattr(resnet_features, "RANDOM_SEED", 1)
     with pytest.raises(MethodError, match="was learned on features of a ResNet with other weights"):
         TSC(TSCParameters(**SMALL)).load(tmp_path / "weights")
@@ -469,7 +557,11 @@ def test_missing_weights_are_said_before_work(method, tmp_path):
         method().check("ped2")
     text = str(caught.value)
     assert str(tmp_path / "torch" / "hub" / "checkpoints" / WEIGHTS_FILE) in text
-    assert WEIGHTS_URL in text and f"'{method.name}[resnet=FILE]'" in text and "Nothing is downloaded" in text
+    assert (
+        WEIGHTS_URL in text
+        and f"'{method.name}[resnet=FILE]'" in text
+        and "Nothing is downloaded" in text
+    )
     with pytest.raises(DataError, match="no weights of ResNet-50"):
         method().fit([clip_of(moving_square(20))], context_in(tmp_path))
     with pytest.raises(DataError, match=r"mine\.pth: No such file"):
@@ -482,7 +574,10 @@ def test_weights_are_checked_against_the_hash_in_their_name(tmp_path):
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     (folder / WEIGHTS_FILE).write_bytes(b"half a download")
-    with pytest.raises(DataError, match=r"is damaged or another file: its SHA-256 begins with [0-9a-f]{8}, its name says 0676ba61"):
+    with pytest.raises(
+        DataError,
+        match=r"is damaged or another file: its SHA-256 begins with [0-9a-f]{8}, its name says 0676ba61",
+    ):
         TSC().check("ped2")
     good = tmp_path / f"mine-{hashlib.sha256(b'x').hexdigest()[:8]}.pth"
     for path in (good, tmp_path / "mine.pth"):
@@ -492,7 +587,11 @@ def test_weights_are_checked_against_the_hash_in_their_name(tmp_path):
 
 @pytest.mark.parametrize(
     ("state", "text"),
-    [(None, "cannot be read as weights"), ({"other": torch.zeros(3)}, "has no weights of torchvision's resnet50"), ([1], "has no weights")],
+    [
+        (None, "cannot be read as weights"),
+        ({"other": torch.zeros(3)}, "has no weights of torchvision's resnet50"),
+        ([1], "has no weights"),
+    ],
 )
 def test_what_is_no_weights_is_refused(state, text, tmp_path):
     """Neither a file that torch did not write, nor weights of another network."""
@@ -506,12 +605,19 @@ def test_what_is_no_weights_is_refused(state, text, tmp_path):
 
 def test_weights_of_a_file_are_used(tmp_path, monkeypatch):
     """The ResNet is made of what the file holds."""
-    monkeypatch.setattr(resnet_features, "trained", lambda weights: (untrained(), weights)[0] if "here" in weights else None)
+    monkeypatch.setattr(
+        resnet_features,
+        "trained",
+        lambda weights: (untrained(), weights)[0] if "here" in weights else None,
+    )
     torch.save({"here": torch.zeros(1)}, tmp_path / "w.pth")
-    assert TSC(TSCParameters(resnet=str(tmp_path / "w.pth")))._features().digest() == untrained().digest()
+    assert (
+        TSC(TSCParameters(resnet=str(tmp_path / "w.pth")))._features().digest()
+        == untrained().digest()
+    )
 
 
-# -- what it says of itself -------------------------------------------------------------------------------------------------
+# -- what it says of itself ------------------------------------------------------------------------
 
 
 def test_random_features_are_declared():
@@ -533,6 +639,16 @@ def test_a_file_for_random_features_is_refused():
 def test_defaults_are_the_papers():
     """Of the ICCV version."""
     values = dataclasses.asdict(StackedRNNParameters())
-    assert (values["length"], values["batch"], values["steps"], values["learning_rate"]) == (10, 4, 20_000, 1e-4)
-    assert (values["layers"], values["gamma"], values["lambda1"], values["lambda2"]) == (3, 1.0, 0.1, 0.1)
+    assert (values["length"], values["batch"], values["steps"], values["learning_rate"]) == (
+        10,
+        4,
+        20_000,
+        1e-4,
+    )
+    assert (values["layers"], values["gamma"], values["lambda1"], values["lambda2"]) == (
+        3,
+        1.0,
+        0.1,
+        0.1,
+    )
     assert (values["coherence"], values["width"], values["size"]) == ("distance", 1.0, 224)

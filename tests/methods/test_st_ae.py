@@ -9,11 +9,13 @@ from made import Known, watched, wave
 from torch import nn
 
 from bench import OpenClip
-from bench.running.context import make_context
+from bench.engine.context import make_context
 
 
 def make(**values):
-    return SpatioTemporalAE(SpatioTemporalAEParameters(**(dict(SpatioTemporalAE.profiles["smoke"]) | values)))
+    return SpatioTemporalAE(
+        SpatioTemporalAEParameters(**(dict(SpatioTemporalAE.profiles["smoke"]) | values))
+    )
 
 
 def test_parameter_counts():
@@ -27,7 +29,8 @@ def test_parameter_counts():
 
 @pytest.mark.parametrize(("size", "outer", "inner"), [(227, 55, 26), (83, 19, 8)])
 def test_layer_shapes(size, outer, inner):
-    """Frames of two windows one by one, the ConvLSTMs over their three frames, and exactly the size of the frames again."""
+    """Frames of two windows one by one, the ConvLSTMs over their three frames, and exactly the size
+    of the frames again."""
     with torch.device("meta"):
         network = SpatioTemporalAutoEncoder()
         seen = watched((*network.encoder[::2], *network.memory, *network.decoder[::2]))
@@ -49,25 +52,33 @@ def test_loss_is_the_mean_squared_error(tmp_path):
     windows, residual = wave(2, 1, 10, 27, 27, frequency=0.37), wave(2, 1, 10, 27, 27)
     terms = make().loss(Known(residual), {"window": windows}, make_context(0, "cpu", tmp_path))
     expected = np.mean(residual.numpy() ** 2)
-    assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx((expected, expected), rel=1e-12)
+    assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx(
+        (expected, expected), rel=1e-12
+    )
     assert set(terms) == {"loss", "reconstruction"}
 
 
 def test_score_is_the_norm_of_the_last_frames_error():
     """Over its pixels, in plain NumPy; the frames before are memory alone."""
     generator = np.random.default_rng(0)
-    windows, output = generator.normal(size=(2, 1, 10, 27, 27)), generator.normal(size=(2, 1, 10, 27, 27))
+    windows, output = (
+        generator.normal(size=(2, 1, 10, 27, 27)),
+        generator.normal(size=(2, 1, 10, 27, 27)),
+    )
     network = nn.Module()
     network.forward = lambda inputs: torch.from_numpy(output)
     parts = make().error(network, {"window": torch.from_numpy(windows)})
     residual = windows[:, 0, -1] - output[:, 0, -1]
-    np.testing.assert_allclose(parts["norm"][:, 0], np.sqrt((residual**2).sum(axis=(1, 2))), rtol=1e-12)
+    np.testing.assert_allclose(
+        parts["norm"][:, 0], np.sqrt((residual**2).sum(axis=(1, 2))), rtol=1e-12
+    )
     np.testing.assert_allclose(parts["map"][:, 0], np.abs(residual))
     assert parts["reconstruction"].shape == (2, 1, 1, 27, 27)
 
 
 def test_training_lowers_the_error(tmp_path):
-    """In profile smoke, with more epochs, the loss falls well below that of the first; frames 9 and on have a score."""
+    """In profile smoke, with more epochs, the loss falls well below that of the first; frames 9 and
+    on have a score."""
     torch.manual_seed(0)
     frames = np.full((48, 67, 67), 60, dtype=np.uint8)
     for number in range(48):
@@ -78,7 +89,9 @@ def test_training_lowers_the_error(tmp_path):
     method.fit([clip], make_context(0, "cpu", tmp_path, history=history))
     losses = np.genfromtxt(history, delimiter=",", names=True)["loss"]
     assert losses[-1] < 0.8 * losses[0]
-    assert method.score(clip, make_context(0, "cpu", tmp_path)).frames.tolist() == list(range(9, 48))
+    assert method.score(clip, make_context(0, "cpu", tmp_path)).frames.tolist() == list(
+        range(9, 48)
+    )
 
 
 def test_illegal_size_is_refused_with_the_nearest():

@@ -5,7 +5,7 @@ import pytest
 from bench.methods.trivial import ClipPosition, Constant, FrameDifference, FrameIndex
 
 from bench import OpenClip
-from bench.running.context import make_context
+from bench.engine.context import make_context
 
 
 def score(cls, length, tmp_path, frames=None):
@@ -48,4 +48,6 @@ def test_frame_difference_of_black_and_white_is_one(tmp_path):
 
 def test_frame_difference_of_a_single_frame_is_zero(tmp_path):
     """There is nothing to compare with."""
-    np.testing.assert_array_equal(score(FrameDifference, 1, tmp_path, np.zeros((1, 4, 4), dtype=np.uint8)), [0])
+    np.testing.assert_array_equal(
+        score(FrameDifference, 1, tmp_path, np.zeros((1, 4, 4), dtype=np.uint8)), [0]
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.dataset import Clip, Part
+from bench.contracts.clip import Clip, Part
 from bench.errors import DataError
 from bench.objects.boxes import BoxesDetector
 
@@ -25,7 +25,9 @@ def write(folder: Path, **fields: Any) -> Path:
     return path
 
 
-def read(path: Path | str, clip: str = "01", length: int = 2, part: Part = "train") -> tuple[tuple[int, int], list[np.ndarray]]:
+def read(
+    path: Path | str, clip: str = "01", length: int = 2, part: Part = "train"
+) -> tuple[tuple[int, int], list[np.ndarray]]:
     reader = detector(path)
     reader.begin(Clip(clip, part), "ped2")
     return reader.known_boxes(Clip(clip, part), length)
@@ -58,17 +60,24 @@ def test_the_key_follows_the_content_not_the_place(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_other_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has boxes of the part 'test', but clip 01 belongs to 'train'; write \{part\} in the path"):
+    with pytest.raises(
+        DataError,
+        match=r"has boxes of the part 'test', but clip 01 belongs to 'train'; write \{part\} in the path",
+    ):
         read(write(tmp_path, part="test"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"ped2_train\.json cannot be read: No such file.*boxes\[path=FILE\.json\]"):
+    with pytest.raises(
+        DataError, match=r"ped2_train\.json cannot be read: No such file.*boxes\[path=FILE\.json\]"
+    ):
         detector(tmp_path / "{dataset}_{part}.json").check("ped2")
 
 
 def test_a_missing_clip_is_named_with_those_present(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"boxes\.json has no boxes of clip '05' of ped2; it has 1 clips: 01"):
+    with pytest.raises(
+        DataError, match=r"boxes\.json has no boxes of clip '05' of ped2; it has 1 clips: 01"
+    ):
         read(write(tmp_path), clip="05")
 
 
@@ -81,7 +90,10 @@ def test_another_number_of_frames_is_refused_with_both(tmp_path: Path) -> None:
 def test_a_pickle_is_named_and_never_loaded(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "gt_label.json"
     path.write_bytes(pickle.dumps({"01": [Trap(tmp_path / "sprung")]}, protocol=protocol))
-    with pytest.raises(DataError, match=r"gt_label\.json is a Python pickle under another name, not JSON; it is not loaded"):
+    with pytest.raises(
+        DataError,
+        match=r"gt_label\.json is a Python pickle under another name, not JSON; it is not loaded",
+    ):
         detector(path).check("ped2")
     assert not (tmp_path / "sprung").exists()
 
@@ -112,7 +124,9 @@ class Trap:
         (b'{"size": [3, 4], "clips": []}', "'clips' is a list, expected an object"),
     ],
 )
-def test_files_of_another_form_are_refused_before_any_work(tmp_path: Path, content: bytes, text: str) -> None:
+def test_files_of_another_form_are_refused_before_any_work(
+    tmp_path: Path, content: bytes, text: str
+) -> None:
     (tmp_path / "boxes.json").write_bytes(content)
     with pytest.raises(DataError, match=rf"boxes\.json.*{text}"):
         detector(tmp_path / "boxes.json").check("ped2")
@@ -123,8 +137,14 @@ def test_files_of_another_form_are_refused_before_any_work(tmp_path: Path, conte
     [
         ({"0": []}, r"clips\['01'\] is an object, expected a list"),
         ([[], None], r"clips\['01'\]\[1\] is null, expected a list of boxes"),
-        ([[], [[1, 2, 3, 4, 0.5], [1, 2, 3, 4]]], r"clips\['01'\]\[1\]\[1\] is \[1, 2, 3, 4\], expected \[x1, y1, x2, y2, score\]"),
-        ([[[1, 2, 3, float("nan"), 0.5]], []], r"\[0\]\[0\] is \[1, 2, 3, NaN, 0.5\], expected .* five finite numbers"),
+        (
+            [[], [[1, 2, 3, 4, 0.5], [1, 2, 3, 4]]],
+            r"clips\['01'\]\[1\]\[1\] is \[1, 2, 3, 4\], expected \[x1, y1, x2, y2, score\]",
+        ),
+        (
+            [[[1, 2, 3, float("nan"), 0.5]], []],
+            r"\[0\]\[0\] is \[1, 2, 3, NaN, 0.5\], expected .* five finite numbers",
+        ),
         ([[[1, 2, True, 4, 0.5]], []], "five finite numbers"),
         ([[[1, 2, "3", 4, 0.5]], []], "five finite numbers"),
         (
@@ -134,7 +154,9 @@ def test_files_of_another_form_are_refused_before_any_work(tmp_path: Path, conte
         ([[[1, 2, 3, 4, 50]], []], "the score must lie within 0..1"),
     ],
 )
-def test_boxes_that_are_none_are_refused_with_their_place(tmp_path: Path, frames: Any, text: str) -> None:
+def test_boxes_that_are_none_are_refused_with_their_place(
+    tmp_path: Path, frames: Any, text: str
+) -> None:
     with pytest.raises(DataError, match=rf"boxes\.json: .*{text}"):
         read(write(tmp_path, clips={"01": frames}))
 
@@ -146,7 +168,13 @@ def test_public_boxes_of_ped2_are_read(real_data: Path) -> None:
     assert size == (240, 360) and len(boxes) == 180 and all(frame.shape[1] == 5 for frame in boxes)
 
 
-@pytest.mark.parametrize("content", ["[" * 20_000, '{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 5000 + ", 1]], []]}}"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 20_000,
+        '{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 5000 + ", 1]], []]}}",
+    ],
+)
 def test_json_that_python_gives_up_on(tmp_path: Path, content: str) -> None:
     """Brackets within brackets, or a number of thousands of digits, are refused with the file."""
     path = tmp_path / "boxes.json"
@@ -158,6 +186,8 @@ def test_json_that_python_gives_up_on(tmp_path: Path, content: str) -> None:
 def test_coordinate_beyond_any_float(tmp_path: Path) -> None:
     """A whole number that no float can hold is no coordinate."""
     path = tmp_path / "boxes.json"
-    path.write_text('{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 400 + ", 1]], []]}}")
+    path.write_text(
+        '{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 400 + ", 1]], []]}}"
+    )
     with pytest.raises(DataError, match="expected .* five finite numbers"):
         read(path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.dataset import Clip
+from bench.contracts.clip import Clip
 from bench.errors import DataError
 from bench.objects import fasterrcnn
 from bench.objects.fasterrcnn import WEIGHTS_FILE, WEIGHTS_URL, FasterRCNNDetector, weights_folder
@@ -28,11 +28,20 @@ class Small(torch.nn.Module):
         assert not self.training
         results = []
         for picture in pictures:
-            assert picture.dtype == torch.float32 and picture.shape[0] == 3 and picture.min() >= 0 and picture.max() <= 1
+            assert (
+                picture.dtype == torch.float32
+                and picture.shape[0] == 3
+                and picture.min() >= 0
+                and picture.max() <= 1
+            )
             place = int(picture[0].argmax())
             y, x = divmod(place, picture.shape[2])
-            boxes = torch.tensor([[x, y, x + 1, y + 1], [0, 0, 2, 2]], dtype=torch.float32) * self.scale
-            results.append({"boxes": boxes, "labels": torch.tensor([1, 3]), "scores": torch.tensor([0.9, 0.4])})
+            boxes = (
+                torch.tensor([[x, y, x + 1, y + 1], [0, 0, 2, 2]], dtype=torch.float32) * self.scale
+            )
+            results.append(
+                {"boxes": boxes, "labels": torch.tensor([1, 3]), "scores": torch.tensor([0.9, 0.4])}
+            )
         self.sizes = [*getattr(self, "sizes", []), len(pictures)]
         return results
 
@@ -63,14 +72,22 @@ def frames(count: int) -> list[np.ndarray]:
     return list(pictures)
 
 
-def test_file_name_and_cache_are_torchvisions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_file_name_and_cache_are_torchvisions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 
     assert FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url == WEIGHTS_URL
-    assert weights_folder() == Path(torch.hub.get_dir()) / "checkpoints" == tmp_path / "torch" / "hub" / "checkpoints"
+    assert (
+        weights_folder()
+        == Path(torch.hub.get_dir()) / "checkpoints"
+        == tmp_path / "torch" / "hub" / "checkpoints"
+    )
     monkeypatch.delenv("TORCH_HOME")
     for cache in (None, str(tmp_path / "xdg")):
-        monkeypatch.delenv("XDG_CACHE_HOME", raising=False) if cache is None else monkeypatch.setenv("XDG_CACHE_HOME", cache)
+        monkeypatch.delenv(
+            "XDG_CACHE_HOME", raising=False
+        ) if cache is None else monkeypatch.setenv("XDG_CACHE_HOME", cache)
         assert weights_folder() == Path(torch.hub.get_dir()) / "checkpoints"
 
 
@@ -79,7 +96,12 @@ def test_missing_weights_say_where_and_how(tmp_path: Path) -> None:
         detector().check("ped2")
     text = str(caught.value)
     assert str(tmp_path / "torch" / "hub" / "checkpoints" / WEIGHTS_FILE) in text
-    assert WEIGHTS_URL in text and "fasterrcnn[weights=FILE]" in text and "--detector motion" in text and "Nothing is downloaded" in text
+    assert (
+        WEIGHTS_URL in text
+        and "fasterrcnn[weights=FILE]" in text
+        and "--detector motion" in text
+        and "Nothing is downloaded" in text
+    )
 
 
 def test_a_missing_file_of_ones_own_is_named(tmp_path: Path) -> None:
@@ -90,7 +112,10 @@ def test_a_missing_file_of_ones_own_is_named(tmp_path: Path) -> None:
 def test_weights_are_checked_against_the_hash_in_their_name(tmp_path: Path) -> None:
     (weights_folder()).mkdir(parents=True)
     (weights_folder() / WEIGHTS_FILE).write_bytes(b"half a download")
-    with pytest.raises(DataError, match=r"is damaged or another file: its SHA-256 begins with [0-9a-f]{8}, its name says dd69338a"):
+    with pytest.raises(
+        DataError,
+        match=r"is damaged or another file: its SHA-256 begins with [0-9a-f]{8}, its name says dd69338a",
+    ):
         detector().check("ped2")
     good = save(tmp_path)
     detector(weights=str(good)).check("ped2")
@@ -116,13 +141,17 @@ def test_what_is_no_weights_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_whole_objects_are_not_unpickled(tmp_path: Path) -> None:
     torch.save(Small(), tmp_path / "w.pth")
-    with pytest.raises(DataError, match=r"w\.pth cannot be read as weights \(a state dict of tensors\)"):
+    with pytest.raises(
+        DataError, match=r"w\.pth cannot be read as weights \(a state dict of tensors\)"
+    ):
         detector(weights=str(tmp_path / "w.pth")).begin(CLIP, "ped2")
 
 
 @pytest.mark.parametrize("state", [{"other": torch.zeros(3)}, {"scale": torch.zeros(3, 3)}, [1, 2]])
 def test_weights_of_another_network_are_refused(tmp_path: Path, state: Any) -> None:
-    with pytest.raises(DataError, match="has no weights of torchvision's fasterrcnn_resnet50_fpn_v2"):
+    with pytest.raises(
+        DataError, match="has no weights of torchvision's fasterrcnn_resnet50_fpn_v2"
+    ):
         detector(weights=str(save(tmp_path, state))).begin(CLIP, "ped2")
 
 
@@ -132,7 +161,9 @@ def test_boxes_above_the_threshold_come_out_in_order(tmp_path: Path) -> None:
     boxes = found.detect(CLIP, frames(5))
     assert [frame.shape for frame in boxes] == [(1, 5)] * 5
     for index, frame in enumerate(boxes):
-        np.testing.assert_allclose(frame[0], [2 * index, index, 2 * index + 1, index + 1, 0.9], atol=1e-6)
+        np.testing.assert_allclose(
+            frame[0], [2 * index, index, 2 * index + 1, index + 1, 0.9], atol=1e-6
+        )
     assert found._network.sizes == [2, 2, 1]
     all_of_them = detector(weights=str(save(tmp_path)), threshold=0.3)
     all_of_them.begin(CLIP, "ped2")
@@ -141,13 +172,17 @@ def test_boxes_above_the_threshold_come_out_in_order(tmp_path: Path) -> None:
 
 def test_an_unusable_device_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="device 'tpu9' cannot be used"):
-        FasterRCNNDetector(FasterRCNNDetector.Parameters(weights=str(save(tmp_path)), device="tpu9")).begin(CLIP, "ped2")
+        FasterRCNNDetector(
+            FasterRCNNDetector.Parameters(weights=str(save(tmp_path)), device="tpu9")
+        ).begin(CLIP, "ped2")
 
 
 def test_the_key_is_the_content_of_the_weights(tmp_path: Path) -> None:
     first = save(tmp_path / "a")
     second = save(tmp_path / "b", {"scale": torch.tensor(2.0)})
-    assert detector(weights=str(first)).key("ped2") == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert (
+        detector(weights=str(first)).key("ped2") == hashlib.sha256(first.read_bytes()).hexdigest()
+    )
     assert detector(weights=str(first)).key("ped2") != detector(weights=str(second)).key("ped2")
 
 

@@ -22,7 +22,10 @@ def test_each_frame_has_its_own_box() -> None:
     assert mask[0, :2, :4].all() and mask[1, 2:, 4:].all()
 
 
-@pytest.mark.parametrize("box", [[0.2, 0.2, 0.2, 0.8], [0.21, 0.2, 0.29, 0.8], [1.2, 0.2, 1.5, 0.8], [-0.5, 0.1, -0.1, 0.9]])
+@pytest.mark.parametrize(
+    "box",
+    [[0.2, 0.2, 0.2, 0.8], [0.21, 0.2, 0.29, 0.8], [1.2, 0.2, 1.5, 0.8], [-0.5, 0.1, -0.1, 0.9]],
+)
 def test_a_box_below_one_pixel_or_outside_is_an_empty_mask(box: list[float]) -> None:
     assert not box_mask(np.array([box]), (10, 10)).any()
 

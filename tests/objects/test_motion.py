@@ -6,17 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.dataset import Clip, ImageFiles
+from bench.contracts.clip import Clip, ImageFiles
 from bench.errors import DataError
 from bench.frames.decode import read_frames
 from bench.objects.motion import MotionDetector
-from bench.objects.tracks import track
+from bench.objects.tracking import track
 
 HEIGHT, WIDTH, LENGTH = 96, 160, 48
 
 
 def scene(folder: Path, walker: bool = True, shadow: bool = False) -> Clip:
-    """A textured ground with sensor noise, something that stands, and a walker of 12 x 24 pixels."""
+    """A textured ground with sensor noise, something that stands, and a walker of 12 x 24
+    pixels."""
     rng = np.random.default_rng(5)
     ground = cv2.resize(rng.integers(80, 140, (12, 20, 3)).astype(np.uint8), (WIDTH, HEIGHT))
     ground[60:90, 10:25] = 20
@@ -39,11 +40,16 @@ def detect(clip: Clip, detector: MotionDetector | None = None, batch: int = 7) -
     detector = detector or MotionDetector()
     frames = list(read_frames(clip))
     detector.begin(clip, "demo")
-    return [boxes for start in range(0, len(frames), batch) for boxes in detector.detect(clip, frames[start : start + batch])]
+    return [
+        boxes
+        for start in range(0, len(frames), batch)
+        for boxes in detector.detect(clip, frames[start : start + batch])
+    ]
 
 
 def test_a_walker_is_found_in_every_frame_of_a_short_clip(tmp_path: Path) -> None:
-    """From the first one on: the background is known before. Two pixels of tolerance for the morphology."""
+    """From the first one on: the background is known before. Two pixels of tolerance for the
+    morphology."""
     found = detect(scene(tmp_path))
     assert len(found) == LENGTH
     for index, boxes in enumerate(found):
@@ -73,7 +79,9 @@ def test_boxes_are_the_same_in_any_batches_and_after_another_clip(tmp_path: Path
 
 
 def test_small_components_are_noise(tmp_path: Path) -> None:
-    large = MotionDetector(MotionDetector.Parameters(minimum_area=0.05))  # 768 pixels; the walker has 288
+    large = MotionDetector(
+        MotionDetector.Parameters(minimum_area=0.05)
+    )  # 768 pixels; the walker has 288
     assert sum(len(boxes) for boxes in detect(scene(tmp_path), large)) == 0
 
 
@@ -89,7 +97,8 @@ def test_detecting_before_beginning_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 def test_most_windows_of_ped2_have_a_moving_object(real_data: Path) -> None:
-    """On one training clip; plain background subtraction with OpenCV's defaults reaches 84 % over all."""
+    """On one training clip; plain background subtraction with OpenCV's defaults reaches 84 % over
+    all."""
     paths = tuple(sorted((real_data / "ped2" / "training" / "frames" / "04").glob("*.jpg")))
     found = detect(Clip("04", "train", ImageFiles(paths)))
     assert track(found, (240, 360)).usable(3).mean() > 0.9

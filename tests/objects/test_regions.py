@@ -14,7 +14,13 @@ def test_components_are_those_of_scipy(share):
     mask = np.random.default_rng(0).random((40, 60)) < share
     labelled, count = ndimage.label(mask, structure=np.ones((3, 3)))
     expected = {
-        (columns.start, rows.start, columns.stop, rows.stop, int((labelled[rows, columns] == number).sum()))
+        (
+            columns.start,
+            rows.start,
+            columns.stop,
+            rows.stop,
+            int((labelled[rows, columns] == number).sum()),
+        )
         for number, (rows, columns) in enumerate(ndimage.find_objects(labelled), start=1)
     }
     boxes, areas = components(mask)
@@ -31,7 +37,7 @@ def test_empty_picture_has_none_and_a_full_one_has_one():
 @pytest.mark.realdata
 def test_ped2_has_2411_components_in_1648_frames(real_data):
     """As counted in the pixel masks of the twelve test clips."""
-    from bench.running.keeping import true_regions
+    from bench.worker.keepers import true_regions
 
     dataset = Ped2()
     dataset.locate([real_data])

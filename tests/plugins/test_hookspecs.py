@@ -12,11 +12,14 @@ from bench.plugins.checks import HOOKS, KINDS
 from bench.plugins.registry import load
 
 POINTS = ["Called", "Arguments", "Returns", "Results", "Example"]
-SPECS = {name: function for name, function in vars(hookspecs).items() if hasattr(function, "bench_spec")}
+SPECS = {
+    name: function for name, function in vars(hookspecs).items() if hasattr(function, "bench_spec")
+}
 
 
 def points(function) -> dict[str, str]:
-    """Return point -> text, in the order of the docstring: a point is a line that begins with its word, less indented than its text."""
+    """Return point -> text, in the order of the docstring: a point is a line that begins with its
+    word, less indented than its text."""
     found: dict[str, str] = {}
     for line in inspect.getdoc(function).splitlines():
         word = re.match(r"([A-Z][a-z]+)\b:?", line)
@@ -36,7 +39,8 @@ def test_hooks_are_those_that_the_registry_asks():
 
 @pytest.mark.parametrize("hook", SPECS)
 def test_hook_has_five_points_in_order(hook):
-    """When it is called, with what, what it returns, what becomes of it, and the shortest plugin."""
+    """When it is called, with what, what it returns, what becomes of it, and the shortest
+    plugin."""
     found = points(SPECS[hook])
     assert list(found) == POINTS
     assert all(text.strip() for text in found.values())

@@ -1,4 +1,5 @@
-"""The sources that a plugin file imports of its author's own: found however they are imported, hashed, and run as they are."""
+"""The sources that a plugin file imports of its author's own: found however they are imported,
+hashed, and run as they are."""
 
 import os
 import subprocess
@@ -52,7 +53,10 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def found(folder: Path) -> set[str]:
     file = folder / "mine.py"
     source = file.read_bytes()
-    return {str(path.relative_to(folder)) for path in imported_files(file, source, load_file(file, source))}
+    return {
+        str(path.relative_to(folder))
+        for path in imported_files(file, source, load_file(file, source))
+    }
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,11 @@ def found(folder: Path) -> set[str]:
     [
         ("import helper", {"helper.py": ""}, {"helper.py"}),
         ("from helper import a", {"helper.py": "a = 1"}, {"helper.py"}),
-        ("import helper", {"helper.py": "from second import b", "second.py": "b = 1", "third.py": ""}, {"helper.py", "second.py"}),
+        (
+            "import helper",
+            {"helper.py": "from second import b", "second.py": "b = 1", "third.py": ""},
+            {"helper.py", "second.py"},
+        ),
         (
             "from own.deep import leaf",
             {
@@ -71,13 +79,29 @@ def found(folder: Path) -> set[str]:
             },
             {"own/__init__.py", "own/side.py", "own/deep/__init__.py", "own/deep/leaf.py"},
         ),
-        ("from own import a", {"own/__init__.py": "a = 1", "own/other.py": ""}, {"own/__init__.py"}),
+        (
+            "from own import a",
+            {"own/__init__.py": "a = 1", "own/other.py": ""},
+            {"own/__init__.py"},
+        ),
         ("import space.module", {"space/module.py": "", "space/other.py": ""}, {"space/module.py"}),
         ("def later():\n    import helper\n", {"helper.py": ""}, {"helper.py"}),
-        ("def later():\n    from own.a import b\n", {"own/__init__.py": "", "own/a.py": ""}, {"own/__init__.py", "own/a.py"}),
-        ("import importlib\nhelper = importlib.import_module('helper')", {"helper.py": ""}, {"helper.py"}),
+        (
+            "def later():\n    from own.a import b\n",
+            {"own/__init__.py": "", "own/a.py": ""},
+            {"own/__init__.py", "own/a.py"},
+        ),
+        (
+            "import importlib\nhelper = importlib.import_module('helper')",
+            {"helper.py": ""},
+            {"helper.py"},
+        ),
         ("def later():\n    return __import__('helper')\n", {"helper.py": ""}, {"helper.py"}),
-        ("sys.path.insert(0, str(Path(__file__).parent / 'lib'))\nimport helper", {"lib/helper.py": ""}, {"lib/helper.py"}),
+        (
+            "sys.path.insert(0, str(Path(__file__).parent / 'lib'))\nimport helper",
+            {"lib/helper.py": ""},
+            {"lib/helper.py"},
+        ),
         (
             "from importlib.util import module_from_spec, spec_from_file_location\n"
             "spec = spec_from_file_location('x', Path(__file__).with_name('parts.py'))\n"
@@ -85,14 +109,19 @@ def found(folder: Path) -> set[str]:
             {"parts.py": "import helper", "helper.py": ""},
             {"parts.py", "helper.py"},
         ),
-        ("import json, numpy\nfrom bench.methods import pca\nfrom bench import Method", {"unused.py": ""}, set()),
+        (
+            "import json, numpy\nfrom bench.methods import pca\nfrom bench import Method",
+            {"unused.py": ""},
+            set(),
+        ),
         ("def later():\n    import no_such_module\n", {}, set()),
         ("def later():\n    import broken\n", {"broken.py": "this is no Python"}, {"broken.py"}),
         ("import one", {"one.py": "import two", "two.py": "import one"}, {"one.py", "two.py"}),
     ],
 )
 def test_what_is_found(tmp_path, imports, files, expected):
-    """By import statements anywhere, by calls with a name, and by what the loaded module holds; nothing that is installed."""
+    """By import statements anywhere, by calls with a name, and by what the loaded module holds;
+    nothing that is installed."""
     write(tmp_path, {"mine.py": BESIDE + imports, **files})
     assert found(tmp_path) == expected
 
@@ -104,8 +133,16 @@ def test_a_name_that_is_installed_is_not_one_beside(tmp_path):
 
 
 def test_a_changed_module_makes_another_hash(tmp_path):
-    """That of the plugin follows each module, in the same process; a file that nothing imports changes nothing."""
-    write(tmp_path, {"mine.py": BESIDE + "import helper\n" + textwrap.dedent(PLUGIN), "helper.py": "import second", "second.py": "x = 1"})
+    """That of the plugin follows each module, in the same process; a file that nothing imports
+    changes nothing."""
+    write(
+        tmp_path,
+        {
+            "mine.py": BESIDE + "import helper\n" + textwrap.dedent(PLUGIN),
+            "helper.py": "import second",
+            "second.py": "x = 1",
+        },
+    )
 
     def of_plugin() -> str | None:
         return load([tmp_path / "mine.py"]).plugin("methods", "mine").sha256
@@ -123,24 +160,45 @@ def test_the_hash_does_not_depend_on_the_place(tmp_path):
     """The same files in another folder, as on another machine."""
     hashes = []
     for place in ("a", "b/c"):
-        write(tmp_path / place, {"mine.py": BESIDE + "import helper\n" + textwrap.dedent(PLUGIN), "helper.py": "x = 1"})
-        (record,) = [one for one in load([tmp_path / place / "mine.py"]).plugins if one.file is not None]
+        write(
+            tmp_path / place,
+            {"mine.py": BESIDE + "import helper\n" + textwrap.dedent(PLUGIN), "helper.py": "x = 1"},
+        )
+        (record,) = [
+            one for one in load([tmp_path / place / "mine.py"]).plugins if one.file is not None
+        ]
         hashes.append(record.sha256)
         del sys.modules["helper"]
     assert hashes[0] == hashes[1]
 
 
 def test_what_is_hashed_is_what_runs(tmp_path, monkeypatch):
-    """A module of the same size and time as its byte code is compiled anew, and no byte code is written."""
-    write(tmp_path, {"mine.py": BESIDE + "import helper\n" + textwrap.dedent(PLUGIN), "helper.py": "value = 1\n"})
-    line = [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import helper; print(helper.value)", str(tmp_path)]
+    """A module of the same size and time as its byte code is compiled anew, and no byte code is
+    written."""
+    write(
+        tmp_path,
+        {
+            "mine.py": BESIDE + "import helper\n" + textwrap.dedent(PLUGIN),
+            "helper.py": "value = 1\n",
+        },
+    )
+    line = [
+        sys.executable,
+        "-c",
+        "import sys; sys.path.insert(0, sys.argv[1]); import helper; print(helper.value)",
+        str(tmp_path),
+    ]
     os.utime(tmp_path / "helper.py", (1_700_000_000, 1_700_000_000))
     usual = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    assert subprocess.run(line, check=True, capture_output=True, text=True, env=usual).stdout == "1\n"
+    assert (
+        subprocess.run(line, check=True, capture_output=True, text=True, env=usual).stdout == "1\n"
+    )
     compiled = list((tmp_path / "__pycache__").iterdir())
     (tmp_path / "helper.py").write_text("value = 2\n")
     os.utime(tmp_path / "helper.py", (1_700_000_000, 1_700_000_000))
-    assert subprocess.run(line, check=True, capture_output=True, text=True, env=usual).stdout == "1\n"  # Python takes it for current
+    assert (
+        subprocess.run(line, check=True, capture_output=True, text=True, env=usual).stdout == "1\n"
+    )  # Python takes it for current
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     load([tmp_path / "mine.py"])
     assert sys.modules["helper"].value == 2

@@ -15,7 +15,9 @@ from bench.plugins.registry import load
 
 
 def run(folder, *words, code=0):
-    done = subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=280
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -25,11 +27,18 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
     """Its tests pass, its checks are green, and it gives a row, all without installing it."""
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command, [kind, "night-walk"])
-    assert done.exit_code == 0 and "next: cd night-walk && pip install -e . pytest && pytest" in done.output
+    assert (
+        done.exit_code == 0
+        and "next: cd night-walk && pip install -e . pytest && pytest" in done.output
+    )
     folder = tmp_path / "night-walk"
     project = tomllib.loads((folder / "pyproject.toml").read_text())
-    assert project["project"]["name"] == "night-walk" and project["project"]["entry-points"] == {"bench": {"night-walk": "night_walk"}}
-    assert not [path for path in folder.rglob("*") if path.is_file() and "my-" + kind in path.read_text()]
+    assert project["project"]["name"] == "night-walk" and project["project"]["entry-points"] == {
+        "bench": {"night-walk": "night_walk"}
+    }
+    assert not [
+        path for path in folder.rglob("*") if path.is_file() and "my-" + kind in path.read_text()
+    ]
     assert "passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider")
     plugin = ("--plugin", "src/night_walk.py")
     if kind == "method":
@@ -39,8 +48,14 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
         row = ("--methods", "frame-difference", "--datasets", "night-walk", "--profile", "smoke")
     checked = run(folder, "bench", "check", "src/night_walk.py")
     assert kind != "method" or "its loss falls ... not asked: it has no network" in checked
-    assert "night-walk: " in checked and "... ok" in checked and checked.endswith("all checks passed\n")
-    table = run(folder, "bench", "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run")
+    assert (
+        "night-walk: " in checked
+        and "... ok" in checked
+        and checked.endswith("all checks passed\n")
+    )
+    table = run(
+        folder, "bench", "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run"
+    )
     assert "night-walk" in table and "wrote run/tables/comparison.txt" in table
 
 
@@ -58,7 +73,11 @@ def test_one_file_is_the_plugin(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "name", "text"),
     [
-        ("method", "Night_Walk", "must be lower-case letters, digits and hyphens, beginning with a letter, like 'my-method'"),
+        (
+            "method",
+            "Night_Walk",
+            "must be lower-case letters, digits and hyphens, beginning with a letter, like 'my-method'",
+        ),
         ("method", "3d", "beginning with a letter"),
         ("method", "../up", "must be lower-case"),
         ("method", "pca", "there is a method 'pca' already, from vad-bench"),
@@ -86,16 +105,34 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 @pytest.mark.long
 def test_project_can_be_installed(tmp_path):
-    """In an environment of its own that sees this one's packages: pip installs it, and bench lists and checks it by name."""
+    """In an environment of its own that sees this one's packages: pip installs it, and bench lists
+    and checks it by name."""
     write_project("method", "night-walk", load(), tmp_path)
     run(tmp_path, "venv", "--without-pip", "--system-site-packages", "env")
     python = tmp_path / "env" / "bin" / "python"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
     ).stdout.strip()
-    run(tmp_path, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site, "./night-walk")
+    run(
+        tmp_path,
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        site,
+        "./night-walk",
+    )
     done = subprocess.run(
-        [python, "-m", "bench", "check", "night-walk"], cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=280
+        [python, "-m", "bench", "check", "night-walk"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=280,
     )
     assert done.returncode == 0 and "all checks passed" in done.stdout, done.stdout + done.stderr

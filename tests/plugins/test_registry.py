@@ -47,11 +47,15 @@ def write(folder: Path, name: str, source: str) -> Path:
 
 def method(name: str, body: str = "def score(self, clip, context): return []") -> str:
     lines = textwrap.indent(textwrap.dedent(body), "    ")
-    head = "from bench import Creator, Dataset, Detector, Method, MethodInfo, NetworkMethod, hookimpl"
+    head = (
+        "from bench import Creator, Dataset, Detector, Method, MethodInfo, NetworkMethod, hookimpl"
+    )
     return f"{head}\n\nclass Mine(Method):\n    name = {name!r}\n{lines}\n\n@hookimpl\ndef bench_methods():\n    return [Mine]\n"
 
 
-def install(site: Path, distribution: str, module: str, source: str, entry: str, attribute: str = "") -> None:
+def install(
+    site: Path, distribution: str, module: str, source: str, entry: str, attribute: str = ""
+) -> None:
     """Put a package with one entry point where Python finds it, as pip does."""
     write(site, f"{module}.py", source)
     folder = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
@@ -74,7 +78,11 @@ def test_load_takes_a_file(tmp_path):
     assert registry.methods["brightness"].name == "brightness"
     assert registry.origins["methods", "brightness"] == str(file)
     record = registry.plugin("methods", "brightness")
-    assert record.provides == {"methods": ("brightness",)} and record.broken is None and record.file == file
+    assert (
+        record.provides == {"methods": ("brightness",)}
+        and record.broken is None
+        and record.file == file
+    )
     assert record.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert not (tmp_path / "__pycache__").exists()
 
@@ -89,9 +97,13 @@ def test_load_takes_a_changed_file_anew(tmp_path):
 
 
 def test_load_runs_a_file_as_it_would_run_alone(tmp_path):
-    """No `from __future__` of the registry's own reaches a plugin; a file that fails leaves no module behind."""
+    """No `from __future__` of the registry's own reaches a plugin; a file that fails leaves no
+    module behind."""
     body = "length: int = 3\ndef score(self, clip, context): ..."
-    files = [write(tmp_path, "mine.py", method("mine", body)), write(tmp_path, "cracked.py", "1 / 0\n")]
+    files = [
+        write(tmp_path, "mine.py", method("mine", body)),
+        write(tmp_path, "cracked.py", "1 / 0\n"),
+    ]
     assert load(files).methods["mine"].__annotations__ == {"length": int}
     assert not [name for name in sys.modules if name.startswith("bench_plugin_cracked")]
 
@@ -101,9 +113,14 @@ def test_load_keeps_files_of_one_name_apart(tmp_path):
     files = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        files.append(write(tmp_path / folder, "mine.py", GOOD.replace('"brightness"', f'"bright-{folder}"')))
+        files.append(
+            write(tmp_path / folder, "mine.py", GOOD.replace('"brightness"', f'"bright-{folder}"'))
+        )
     registry = load([files[0], files[1], files[0]])
-    assert [record.broken for record in registry.plugins if record.name == "mine.py"] == [None, None]
+    assert [record.broken for record in registry.plugins if record.name == "mine.py"] == [
+        None,
+        None,
+    ]
     modules = [registry.methods[f"bright-{folder}"].__module__ for folder in ("a", "b")]
     assert modules[0] != modules[1] and all(name in sys.modules for name in modules)
 
@@ -125,7 +142,7 @@ def test_current_loads_what_is_installed_at_first_use():
     """Without `load`, the installed plugins are there."""
     registry = current()
     assert registry is current()
-    assert {record.name for record in registry.plugins} >= {"methods", "datasets", "detectors", "protocols", "metrics"}
+    assert {record.name for record in registry.plugins} >= {"builtin", "methods", "datasets"}
 
 
 def test_own_plugins_come_first_then_others_by_name_then_files(tmp_path, monkeypatch):
@@ -168,7 +185,9 @@ def test_an_installed_plugin_may_be_named_by_its_file_too(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path)
     install(tmp_path, "a-package", "module_a4", method("from-a"), "mine")
     registry = load([tmp_path / "module_a4.py"])
-    assert not registry.complaints() and registry.origins["methods", "from-a"].startswith("a-package 1.2")
+    assert not registry.complaints() and registry.origins["methods", "from-a"].startswith(
+        "a-package 1.2"
+    )
     found = CliRunner().invoke(command, ["--static", str(tmp_path / "module_a4.py")])
     assert "from-a: needs are known ... ok" in found.output, found.output
 
@@ -197,18 +216,30 @@ BROKEN = {
         "import beside\n",
         r"to import beside.py beside it, the plugin must add its folder to sys.path first: .*; or make both an installed package",
     ),
-    "import_name": ("from bench import Methods\n", r"ImportError: cannot import name 'Methods' from 'bench'.*mine\.py, line 1\)"),
-    "exits": ("import sys\nsys.exit(3)\n", r"SystemExit: it ends the program, with 3 \(.*mine\.py, line 2\)"),
+    "import_name": (
+        "from bench import Methods\n",
+        r"ImportError: cannot import name 'Methods' from 'bench'.*mine\.py, line 1\)",
+    ),
+    "exits": (
+        "import sys\nsys.exit(3)\n",
+        r"SystemExit: it ends the program, with 3 \(.*mine\.py, line 2\)",
+    ),
     "hook_raises": (
         "from bench import hookimpl\n@hookimpl\ndef bench_methods():\n    return [1 / 0]\n",
         r"ZeroDivisionError: .*mine\.py, line 4\)",
     ),
-    "hook_exits": ("from bench import hookimpl\n@hookimpl\ndef bench_methods():\n    raise SystemExit\n", r"SystemExit"),
+    "hook_exits": (
+        "from bench import hookimpl\n@hookimpl\ndef bench_methods():\n    raise SystemExit\n",
+        r"SystemExit",
+    ),
     "misspelt": (
         method("mine").replace("bench_methods", "bench_method"),
         r"bench_method is no hook of bench - did you mean bench_methods\?",
     ),
-    "unlike_any": (method("mine").replace("bench_methods", "offer"), r"offer is no hook of bench; hooks are bench_methods, bench_datasets"),
+    "unlike_any": (
+        method("mine").replace("bench_methods", "offer"),
+        r"offer is no hook of bench; hooks are bench_methods, bench_datasets",
+    ),
     "unmarked": (
         method("mine").replace("@hookimpl\n", ""),
         r"it defines bench_methods without @hookimpl \(.*mine\.py, line \d+\); write @hookimpl above it",
@@ -222,8 +253,14 @@ BROKEN = {
         method("mine").replace("return [Mine]", "[Mine]"),
         r"bench_methods\(\) returned nothing; is a 'return \[\.\.\.\]' missing\?",
     ),
-    "empty": (method("mine").replace("return [Mine]", "return []"), r"bench_methods\(\) returned nothing"),
-    "arguments": (method("mine").replace("bench_methods()", "bench_methods(registry)"), r"hooks of bench take none .*registry"),
+    "empty": (
+        method("mine").replace("return [Mine]", "return []"),
+        r"bench_methods\(\) returned nothing",
+    ),
+    "arguments": (
+        method("mine").replace("bench_methods()", "bench_methods(registry)"),
+        r"hooks of bench take none .*registry",
+    ),
     "no_list": (
         method("mine").replace("[Mine]", "Mine"),
         r"bench_methods\(\) returned the class Mine, expected a list of Method classes; return \[Mine\]",
@@ -232,21 +269,44 @@ BROKEN = {
         method("mine").replace("[Mine]", "[Mine()]"),
         r"offers an object of type Mine, expected a list of Method classes; offer the class, not an instance",
     ),
-    "other_base": (method("mine").replace("Method)", "Dataset)"), r"offers the class Mine, which is not derived from bench.Method"),
-    "text": (method("mine").replace("[Mine]", "['mine']"), r"offers an object of type str, expected a list of Method classes"),
-    "name_missing": (method("mine").replace("name = 'mine'", "pass"), r'Mine has no name; write name = "\.\.\."'),
-    "name_bad": (method("My_Method"), r"Mine: the name 'My_Method' must be lower-case letters, digits and hyphens, like 'my-method'"),
+    "other_base": (
+        method("mine").replace("Method)", "Dataset)"),
+        r"offers the class Mine, which is not derived from bench.Method",
+    ),
+    "text": (
+        method("mine").replace("[Mine]", "['mine']"),
+        r"offers an object of type str, expected a list of Method classes",
+    ),
+    "name_missing": (
+        method("mine").replace("name = 'mine'", "pass"),
+        r'Mine has no name; write name = "\.\.\."',
+    ),
+    "name_bad": (
+        method("My_Method"),
+        r"Mine: the name 'My_Method' must be lower-case letters, digits and hyphens, like 'my-method'",
+    ),
     "name_newline": (method("mine\n"), r"the name 'mine\\n' must be"),
     "name_all": (method("all"), r"Mine: 'all' is the name of a group"),
-    "no_score": (method("mine", "pass"), r"Mine has no score\(\); write def score\(self, clip, context\)"),
-    "no_build": (method("mine", "pass").replace("Method)", "NetworkMethod)"), r"Mine is a NetworkMethod without window"),
-    "twice": (method("mine").replace("[Mine]", "[Mine, Mine]"), r"bench_methods\(\) offers two methods of the name 'mine'"),
+    "no_score": (
+        method("mine", "pass"),
+        r"Mine has no score\(\); write def score\(self, clip, context\)",
+    ),
+    "no_build": (
+        method("mine", "pass").replace("Method)", "NetworkMethod)"),
+        r"Mine is a NetworkMethod without window",
+    ),
+    "twice": (
+        method("mine").replace("[Mine]", "[Mine, Mine]"),
+        r"bench_methods\(\) offers two methods of the name 'mine'",
+    ),
     "needs": (
         method("mine", "needs = frozenset({'frame'})\ndef score(self, clip, context): ..."),
         r"Mine needs 'frame', which is none of .* did you mean 'frames'\?",
     ),
     "no_boxes": (
-        method("mine", "needs_frames = False").replace("Method)", "Detector)").replace("bench_methods", "bench_detectors"),
+        method("mine", "needs_frames = False")
+        .replace("Method)", "Detector)")
+        .replace("bench_methods", "bench_detectors"),
         r"Mine has no known_boxes\(\); write def known_boxes\(self, clip, length\)",
     ),
     "needs_list": (
@@ -277,7 +337,9 @@ def test_a_broken_plugin_has_a_reason_and_costs_itself_only(case, tmp_path):
     assert re.search(text, reason(registry, "mine.py")), reason(registry, "mine.py")
     assert "brightness" in registry.methods and "mine" not in registry.methods
     (complaint,) = [line for line in registry.complaints() if "mine.py" in line.split(":")[0]]
-    assert complaint.startswith("plugin 'mine.py' is left out: ") and complaint.endswith(f"[{tmp_path / 'mine.py'}]")
+    assert complaint.startswith("plugin 'mine.py' is left out: ") and complaint.endswith(
+        f"[{tmp_path / 'mine.py'}]"
+    )
 
 
 PARAMETERS = {
@@ -285,8 +347,14 @@ PARAMETERS = {
         "@dataclass\nclass Parameters:\n    length: int = 3",
         r"Mine.Parameters is not a frozen dataclass; write @dataclass\(frozen=True\)",
     ),
-    "plain": ("class Parameters:\n    length: int = 3", r"Mine.Parameters is not a frozen dataclass"),
-    "undecorated_child": ("class Parameters(NoParameters):\n    length: int = 3", r"Mine.Parameters is not a frozen dataclass"),
+    "plain": (
+        "class Parameters:\n    length: int = 3",
+        r"Mine.Parameters is not a frozen dataclass",
+    ),
+    "undecorated_child": (
+        "class Parameters(NoParameters):\n    length: int = 3",
+        r"Mine.Parameters is not a frozen dataclass",
+    ),
     "type": (
         "@dataclass(frozen=True)\nclass Parameters:\n    length: list = None",
         r"Mine.Parameters: parameter 'length' is of type list, which no selection can write",
@@ -303,7 +371,10 @@ PARAMETERS = {
         "@dataclass(frozen=True)\nclass Parameters:\n    path: str",
         r"path has no default; give it one, or write needs_parameters = True in Mine",
     ),
-    "profile_name": ("profiles = {'tiny': {}}", r"Mine.profiles\['tiny'\]: profiles are large, medium, small, smoke"),
+    "profile_name": (
+        "profiles = {'tiny': {}}",
+        r"Mine.profiles\['tiny'\]: profiles are large, medium, small, smoke",
+    ),
     "profile_field": (
         "@dataclass(frozen=True)\nclass Parameters:\n    length: int = 3\nprofiles = {'small': {'lenght': 2}}",
         r"Mine.profiles\['small'\] sets 'lenght', which is no parameter - did you mean 'length'\?",
@@ -312,23 +383,29 @@ PARAMETERS = {
         "@dataclass(frozen=True)\nclass Parameters:\n    length: int = 3\nprofiles = {'small': {'length': 2.5}}",
         r"Mine.profiles\['small'\]: length must be a whole number, not 2.5",
     ),
-    "profile_kind": ("profiles = {'small': 3}", r"Mine.profiles\['small'\] is an object of type int, expected a dict"),
+    "profile_kind": (
+        "profiles = {'small': 3}",
+        r"Mine.profiles\['small'\] is an object of type int, expected a dict",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_a_method_with_wrong_parameters_is_told(case, tmp_path):
-    """Mistakes in Parameters and profiles are found when the plugin is loaded, not in the middle of a run."""
+    """Mistakes in Parameters and profiles are found when the plugin is loaded, not in the middle of
+    a run."""
     body, text = PARAMETERS[case]
-    source = "from dataclasses import dataclass\nfrom bench.dataset import NoParameters\n" + method(
-        "mine", body + "\ndef score(self, clip, context): ..."
+    source = (
+        "from dataclasses import dataclass\nfrom bench.contracts.dataset import NoParameters\n"
+        + method("mine", body + "\ndef score(self, clip, context): ...")
     )
     found = reason(load([write(tmp_path, "mine.py", source)]), "mine.py")
     assert re.search(text, found), found
 
 
 def test_parameters_may_inherit_and_annotations_may_be_text(tmp_path):
-    """A plugin with `from __future__ import annotations`, and a Parameters that extends another's, is fine."""
+    """A plugin with `from __future__ import annotations`, and a Parameters that extends another's,
+    is fine."""
     body = "@dataclass(frozen=True)\nclass Parameters(Base):\n    more: int | None = None\nprofiles = {'small': {'length': 2, 'more': 1}}"
     source = (
         "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass(frozen=True)\nclass Base:\n    length: int = 3\n"
@@ -339,7 +416,8 @@ def test_parameters_may_inherit_and_annotations_may_be_text(tmp_path):
 
 
 def test_a_name_taken_costs_the_later_plugin_all_it_offers(tmp_path):
-    """The first to offer a name keeps it; both origins are named; nothing of the later plugin is used."""
+    """The first to offer a name keeps it; both origins are named; nothing of the later plugin is
+    used."""
     first = write(tmp_path, "first.py", GOOD)
     second = write(
         tmp_path,
@@ -349,7 +427,9 @@ def test_a_name_taken_costs_the_later_plugin_all_it_offers(tmp_path):
         ),
     )
     registry = load([first, second])
-    assert f"method 'brightness' is offered by {first} already; choose another name" in reason(registry, "second.py")
+    assert f"method 'brightness' is offered by {first} already; choose another name" in reason(
+        registry, "second.py"
+    )
     assert registry.origins["methods", "brightness"] == str(first)
     assert "other" not in registry.methods
 
@@ -370,15 +450,33 @@ def test_a_name_cannot_be_a_group(first, second, tmp_path):
     """A selection could not tell them apart, whichever comes first."""
     sources = {
         "name": method("shared"),
-        "group": method("other", "info = MethodInfo(groups=('shared',))\ndef score(self, clip, context): ..."),
+        "group": method(
+            "other", "info = MethodInfo(groups=('shared',))\ndef score(self, clip, context): ..."
+        ),
     }
     registry = load([write(tmp_path, f"{case}.py", sources[case]) for case in (first, second)])
-    assert "choose another" in reason(registry, f"{second}.py") and "'shared'" in reason(registry, f"{second}.py")
-    assert len([record for record in registry.plugins if record.provides and record.name == f"{first}.py"]) == 1
+    assert "choose another" in reason(registry, f"{second}.py") and "'shared'" in reason(
+        registry, f"{second}.py"
+    )
+    assert (
+        len(
+            [
+                record
+                for record in registry.plugins
+                if record.provides and record.name == f"{first}.py"
+            ]
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("missing.py", "there is no file"), ("mine.txt", "is not a Python file"), ("folder", "is not a Python file")]
+    ("name", "text"),
+    [
+        ("missing.py", "there is no file"),
+        ("mine.txt", "is not a Python file"),
+        ("folder", "is not a Python file"),
+    ],
 )
 def test_a_plugin_that_is_no_file_is_told(name, text, tmp_path):
     """A wrong path is a broken plugin with the path in its reason."""
@@ -409,7 +507,10 @@ def test_a_plugin_may_offer_several_kinds(tmp_path):
             return [Blackout]
     """).replace("\n", "\n    ")
     registry = load([write(tmp_path, "mine.py", source)])
-    assert registry.plugin("creators", "blackout").provides == {"methods": ("brightness",), "creators": ("blackout",)}
+    assert registry.plugin("creators", "blackout").provides == {
+        "methods": ("brightness",),
+        "creators": ("blackout",),
+    }
     (creator,) = make_creators("blackout", Window(1), lambda frames: frames)
     assert isinstance(creator, Creator)
 
@@ -433,7 +534,8 @@ def test_unknown_creators_are_refused_with_the_nearest_name(tmp_path):
 
 
 def test_a_creator_takes_parameters_like_a_method(tmp_path):
-    """A selector in `pseudo` sets parameters; a plus inside its brackets does not separate; a typo is refused with what there is."""
+    """A selector in `pseudo` sets parameters; a plus inside its brackets does not separate; a typo
+    is refused with what there is."""
     head = "from dataclasses import dataclass\nfrom bench import parameter\n\n@dataclass(frozen=True)\nclass Sizes:\n"
     head += "    sizes: tuple[int, ...] = parameter((2, 3), source='made')\n\n"
     source = CREATOR.replace("    def draw", "    Parameters = Sizes\n    def draw")
@@ -453,7 +555,9 @@ def test_protocols_are_instances(tmp_path, monkeypatch):
         window: int = 17
 
     monkeypatch.setitem(vars(bench), "Protocol", Protocol)
-    source = "from bench import Protocol, hookimpl\n@hookimpl\ndef bench_protocols():\n    return [%s]\n"
+    source = (
+        "from bench import Protocol, hookimpl\n@hookimpl\ndef bench_protocols():\n    return [%s]\n"
+    )
     registry = load(
         [
             write(tmp_path, "good.py", source % "Protocol('wide', 31)"),
@@ -462,14 +566,18 @@ def test_protocols_are_instances(tmp_path, monkeypatch):
         ]
     )
     assert registry.protocols["wide"] == Protocol("wide", 31)
-    assert "offers the class Protocol, expected a list of Protocol instances" in reason(registry, "class.py")
+    assert "offers the class Protocol, expected a list of Protocol instances" in reason(
+        registry, "class.py"
+    )
     assert "the name 'Wide' must be lower-case" in reason(registry, "name.py")
 
 
 def test_groups_leave_out_what_needs_parameters(tmp_path):
     """What means nothing without parameters is in no group, whatever it declares."""
     body = "needs_parameters = True\ninfo = MethodInfo(groups=('quirky',))\ndef score(self, clip, context): ..."
-    registry = load([write(tmp_path, "mine.py", method("mine", body)), write(tmp_path, "good.py", GOOD)])
+    registry = load(
+        [write(tmp_path, "mine.py", method("mine", body)), write(tmp_path, "good.py", GOOD)]
+    )
     groups = registry.groups("methods")
     assert "brightness" in groups["all"] and "mine" not in groups["all"] and "quirky" not in groups
 

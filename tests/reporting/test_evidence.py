@@ -1,4 +1,5 @@
-"""The runs that are committed: their tables follow from their scores, and their words from their tables."""
+"""The runs that are committed: their tables follow from their scores, and their words from their
+tables."""
 
 import re
 import shutil
@@ -8,9 +9,9 @@ import pytest
 
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
-from bench.reporting.report import KINDS, open_source
-from bench.reporting.tables import to_text
 from bench.runs.folder import Run
+from bench.tables.report import KINDS, open_source
+from bench.tables.tables import to_text
 
 RESULTS = Path(__file__).parents[2] / "results"
 COMMITTED = [RESULTS / name for name in ("ped2-small", "ped2-medium")]
@@ -40,10 +41,16 @@ def test_what_is_committed_is_small_and_tells_no_machine(evidence):
     """Under 20 MB; no weights, frames or pictures; no path of a machine in any text."""
     files = [path for path in evidence.rglob("*") if path.is_file() and "scratch" not in path.parts]
     assert sum(path.stat().st_size for path in files) < 20e6
-    assert not [path.name for path in files if path.suffix in (".jpg", ".png", ".pt", ".safetensors") or path.name == "weights"]
+    assert not [
+        path.name
+        for path in files
+        if path.suffix in (".jpg", ".png", ".pt", ".safetensors") or path.name == "weights"
+    ]
     for path in files:
         if path.suffix in (".json", ".csv", ".txt", ".md", ".tex") and path.name != "log.txt":
-            assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users|mnt)/", path.read_text()), path
+            assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users|mnt)/", path.read_text()), (
+                path
+            )
 
 
 def test_the_words_quote_the_table(evidence):
@@ -62,6 +69,8 @@ def test_the_words_show_what_papers_print(evidence):
     shown = re.search(r"<!-- head of published-columns -->\n```\n(.*?)```", text, re.DOTALL)
     assert shown is not None
     run, registry = Run.open(evidence), load()
-    source = open_source(run, registry, registry.protocols[run.manifest["protocol"]], registry.metrics["auc"])
+    source = open_source(
+        run, registry, registry.protocols[run.manifest["protocol"]], registry.metrics["auc"]
+    )
     (table,) = KINDS["published-columns"].make(source)
     assert to_text(table).startswith(shown[1])

@@ -1,4 +1,5 @@
-"""The tables localisation and operator, on runs made up: numbers worked out by hand, reasons of dashes, tracks read or refused."""
+"""The tables localisation and operator, on runs made up: numbers worked out by hand, reasons of
+dashes, tracks read or refused."""
 
 from dataclasses import replace
 
@@ -8,24 +9,29 @@ from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 
 from bench import Scores
 from bench.errors import RequestError
+from bench.evaluation.tracks import read_tracks
 from bench.plugins.registry import load
-from bench.reporting.latex import to_latex
-from bench.reporting.report import KINDS, open_source
-from bench.reporting.tables import to_text
-from bench.reporting.tracks import read_tracks
 from bench.runs.merged import MergedRun
 from bench.runs.regions import TrueRegions
+from bench.tables.latex import to_latex
+from bench.tables.report import KINDS, open_source
+from bench.tables.tables import to_text
 
 
 def shown(run, kind, tracks=(), protocol="raw"):
     registry = load()
-    source = open_source(run, registry, registry.protocols[protocol], registry.metrics["auc"], tracks)
+    source = open_source(
+        run, registry, registry.protocols[protocol], registry.metrics["auc"], tracks
+    )
     (table,) = KINDS[kind].make(source)
     return table
 
 
 def entries(table):
-    return {line.label: [entry.mean or (entry.mark, *entry.notes) for entry in line.entries] for line in table.lines}
+    return {
+        line.label: [entry.mean or (entry.mark, *entry.notes) for entry in line.entries]
+        for line in table.lines
+    }
 
 
 @pytest.fixture
@@ -45,7 +51,8 @@ def run(tmp_path):
 
 
 def test_numbers_and_reasons_of_the_localisation_table(run):
-    """Without false regions all is found; with half a false region a frame beside the second half, the area is .5 * .75 + .5."""
+    """Without false regions all is found; with half a false region a frame beside the second half,
+    the area is .5 * .75 + .5."""
     table = shown(run, "localisation")
     assert table.columns == ["pixel AUC", "RBDC, components"]
     assert entries(table) == {
@@ -58,7 +65,9 @@ def test_numbers_and_reasons_of_the_localisation_table(run):
     texts = dict(table.footnotes)
     assert "--keep regions --force 'old' makes them" in texts["a"]
     assert (texts["b"], texts["c"]) == ("gives no error maps", "it broke")
-    assert "on connected components of the pixel masks, not on the regions of tracks" in table.caption
+    assert (
+        "on connected components of the pixel masks, not on the regions of tracks" in table.caption
+    )
     assert "TBDC needs tracks: bench report RUN --tracks DIR" in table.caption
     (first, *_) = table.lines
     assert first.entries[0].sd == "0.00"
@@ -85,7 +94,9 @@ def test_masks_that_changed_after_scoring_are_noticed(run):
     run.write_dataset(replace(record, regions={**record.regions, "02": more}))
     table = shown(run, "localisation")
     assert entries(table)["net"] == [("-", "a")] * 2
-    assert "the pixel masks of clip 02 have changed since it was scored" in dict(table.footnotes)["a"]
+    assert (
+        "the pixel masks of clip 02 have changed since it was scored" in dict(table.footnotes)["a"]
+    )
 
 
 def test_clips_without_masks_do_not_count(run):
@@ -99,7 +110,9 @@ def test_clips_without_masks_do_not_count(run):
 
 def test_a_dataset_without_masks_says_so(tmp_path):
     """The reason comes from preparing."""
-    made = make_run(tmp_path / "run", [done("net")], problems={"regions": "made: no pixel masks below here"})
+    made = make_run(
+        tmp_path / "run", [done("net")], problems={"regions": "made: no pixel masks below here"}
+    )
     made.write_regions(made.cells()[0], regions())
     table = shown(made, "localisation")
     assert entries(table)["net"] == [("-", "a")] * 2
@@ -112,7 +125,10 @@ def test_a_run_without_regions_has_no_table(tmp_path):
     registry = load()
     source = open_source(made, registry, registry.protocols["raw"], registry.metrics["auc"])
     assert not KINDS["localisation"].make(source) and not KINDS["operator"].make(source)
-    assert "--keep regions" in KINDS["localisation"].absent and "--keep train-scores" in KINDS["operator"].absent
+    assert (
+        "--keep regions" in KINDS["localisation"].absent
+        and "--keep train-scores" in KINDS["operator"].absent
+    )
 
 
 def test_regions_of_several_runs_are_read_from_their_own_folders(run, tmp_path):
@@ -122,7 +138,7 @@ def test_regions_of_several_runs_are_read_from_their_own_folders(run, tmp_path):
     assert entries(shown(merged, "localisation"))["net"] == ["100.00", "100.00"]
 
 
-# -- tracks -------------------------------------------------------------------------------------------------------------
+# -- tracks ----------------------------------------------------------------------------------------
 
 
 def write_tracks(folder, clips=LENGTHS):
@@ -161,7 +177,9 @@ def test_a_track_may_leave_the_picture(run, tmp_path):
     found = read_tracks(folder / "01.txt", 40, (20, 40))
     assert found.outside == 2
     table = shown(run, "localisation", [str(folder)])
-    assert any("43 regions of 4 tracks, 2 of them outside of the picture" in note for note in table.notes)
+    assert any(
+        "43 regions of 4 tracks, 2 of them outside of the picture" in note for note in table.notes
+    )
     assert float(entries(table)["other"][3]) == pytest.approx(75)
 
 
@@ -192,7 +210,9 @@ def test_a_line_that_is_no_region_is_refused_with_its_place(tmp_path, line, reas
 def test_a_folder_that_fits_no_dataset_is_refused(run, tmp_path):
     """With the clips that have no file; and a folder that is not there."""
     folder = write_tracks(tmp_path / "tracks", ["01", "03"])
-    with pytest.raises(RequestError, match=r"a file CLIP.txt for each test clip .*\(of made, 02 missing\)"):
+    with pytest.raises(
+        RequestError, match=r"a file CLIP.txt for each test clip .*\(of made, 02 missing\)"
+    ):
         shown(run, "localisation", [str(folder)])
     with pytest.raises(RequestError, match="there is no folder 'nowhere'"):
         shown(run, "localisation", ["nowhere"])
@@ -206,7 +226,7 @@ def test_tracks_without_the_size_of_frames_are_refused(tmp_path):
         shown(made, "localisation", [str(folder)])
 
 
-# -- operator -----------------------------------------------------------------------------------------------------------
+# -- operator --------------------------------------------------------------------------------------
 
 
 def outcome(kinds):
@@ -228,7 +248,8 @@ def outcome(kinds):
 
 
 def test_operator_table_by_hand(tmp_path):
-    """Six events; the first of each clip is found two frames late; a false alarm in each clip of 72 normal frames, 7.2 seconds."""
+    """Six events; the first of each clip is found two frames late; a false alarm in each clip of 72
+    normal frames, 7.2 seconds."""
     made = make_run(
         tmp_path / "run",
         [done("good", direction=outcome({0}), first=0), done("wrong", direction=outcome({0, "false"}), first=0), done("always", direction=outcome({"always"}), first=0), done("silent", direction=outcome({}), first=0),
@@ -238,15 +259,38 @@ def test_operator_table_by_hand(tmp_path):
     )  # fmt: skip
     for cell in made.cells():
         if cell.label in ("good", "wrong", "always", "silent"):
-            made.write_train_scores(cell, {"01": Scores(np.full(50, 0.5), np.arange(50)), "02": Scores(np.zeros(0), np.zeros(0, int))})
+            made.write_train_scores(
+                cell,
+                {
+                    "01": Scores(np.full(50, 0.5), np.arange(50)),
+                    "02": Scores(np.zeros(0), np.zeros(0, int)),
+                },
+            )
     table = shown(made, "operator")
     events = sum(int((np.diff(labels, prepend=0) == 1).sum()) for labels in labels_of().values())
     normal = sum(int((labels == 0).sum()) for labels in labels_of().values())
-    false = sum(int((np.diff(labels, prepend=1) == -1).sum()) for labels in (labels.astype(int) for labels in labels_of().values()))
+    false = sum(
+        int((np.diff(labels, prepend=1) == -1).sum())
+        for labels in (labels.astype(int) for labels in labels_of().values())
+    )
     assert entries(table) == {
         "good": [f"3 of {events}", "2", "0.2", "0.0", "0.00", "0.00"],
-        "wrong": [f"3 of {events}", "2", "0.2", f"{3 / (normal / 10 / 3600):.1f}", f"{3 / normal * 60:.2f}", f"{3 / normal * 100:.2f}"],
-        "always": [f"{events} of {events}", "0", "0.0", f"{false / (normal / 10 / 3600):.1f}", "60.00", "100.00"],
+        "wrong": [
+            f"3 of {events}",
+            "2",
+            "0.2",
+            f"{3 / (normal / 10 / 3600):.1f}",
+            f"{3 / normal * 60:.2f}",
+            f"{3 / normal * 100:.2f}",
+        ],
+        "always": [
+            f"{events} of {events}",
+            "0",
+            "0.0",
+            f"{false / (normal / 10 / 3600):.1f}",
+            "60.00",
+            "100.00",
+        ],
         "silent": [f"0 of {events}", ("-", "c"), ("-", "c"), "0.0", "0.00", "0.00"],
         "scaled": [("-", "d")] * 6,
         "old": [("-", "e")] * 6,
@@ -257,13 +301,22 @@ def test_operator_table_by_hand(tmp_path):
     notes = {line.label: [entry.notes for entry in line.entries] for line in table.lines}
     assert notes["good"] == [()] * 6
     assert notes["wrong"][-1] == notes["always"][-1] == ("a",) and notes["always"][0] == ("b",)
-    assert texts["a"] == "the threshold did not hold: it promises at most 0.1 % of normal frames above it"
-    assert texts["b"] == f"when {events} of these events began, an alarm went on already: they are found without a delay"
+    assert (
+        texts["a"]
+        == "the threshold did not hold: it promises at most 0.1 % of normal frames above it"
+    )
+    assert (
+        texts["b"]
+        == f"when {events} of these events began, an alarm went on already: they are found without a delay"
+    )
     assert texts["c"] == "no event is found"
     assert "no one threshold" in texts["d"]
     assert "--keep train-scores --force 'old' makes them" in texts["e"]
     assert "reads no frames" in texts["f"]
-    assert "0.999 quantile of the scores of the training frames, which the method was trained on" in table.caption
+    assert (
+        "0.999 quantile of the scores of the training frames, which the method was trained on"
+        in table.caption
+    )
     assert f"hold {normal / 10:.0f} seconds of normal video" in table.notes[0]
     assert "events found" in to_text(table)
 
@@ -275,5 +328,11 @@ def test_smoothing_of_the_protocol_is_said_without_its_normalisation(tmp_path):
     table = shown(made, "operator", protocol="median17")
     assert "median over 17 frames of each clip (ends mirrored); not normalised" in table.caption
     assert "min-max" not in table.caption
-    assert "Training and test scores: scores as they are; not normalised" in shown(made, "operator").caption
-    assert "the frame rate of the dataset is not known" in dict(table.footnotes)[table.lines[0].entries[3].notes[0]]
+    assert (
+        "Training and test scores: scores as they are; not normalised"
+        in shown(made, "operator").caption
+    )
+    assert (
+        "the frame rate of the dataset is not known"
+        in dict(table.footnotes)[table.lines[0].entries[3].notes[0]]
+    )

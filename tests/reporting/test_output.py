@@ -1,4 +1,5 @@
-"""The one writer of tables, figures and page: no answer replaces another, and what is stale is made anew or marked."""
+"""The one writer of tables, figures and page: no answer replaces another, and what is stale is made
+anew or marked."""
 
 import json
 import re
@@ -12,13 +13,16 @@ from made_run import done, make_run
 
 from bench.cli.report import command as report_command
 from bench.cli.score import command as score_command
+from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
-from bench.reporting.report import open_source, question_name
-from bench.scoring.protocols import Protocol
+from bench.tables.report import open_source, question_name
 
-CITED = {"citation": "smith2020", "bibtex": "@misc{smith2020, title = {A}, author = {B}, year = {2020}}"}
+CITED = {
+    "citation": "smith2020",
+    "bibtex": "@misc{smith2020, title = {A}, author = {B}, year = {2020}}",
+}
 CELLS = [
     done("pca", 0.2, dataset="ped2"),
     done("memae", 0.4, dataset="ped2", **CITED),
@@ -41,15 +45,23 @@ def run(tmp_path):
 
 def add_row(run):
     """As `bench run --out` adds one."""
-    return make_run(run.path, [*CELLS, done("mnad", 0.9, dataset="ped2")], label_sets=("frame", "pixel"))
+    return make_run(
+        run.path, [*CELLS, done("mnad", 0.9, dataset="ped2")], label_sets=("frame", "pixel")
+    )
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in Path(folder).rglob("*")
+        if path.is_file()
+    }
 
 
 def cited(folder):
-    return set(re.findall(r"\\cite\{([^}]*)\}", "".join(path.read_text() for path in folder.glob("*.tex"))))
+    return set(
+        re.findall(r"\\cite\{([^}]*)\}", "".join(path.read_text() for path in folder.glob("*.tex")))
+    )
 
 
 def entries(folder):
@@ -70,7 +82,11 @@ def test_scoring_after_a_report_leaves_no_citation_without_its_entry(run):
 
 def test_one_table_more_leaves_the_others_in_the_document(run):
     """all.tex shows every table that is there, and again after each way to write one."""
-    call(report_command, run.path, *(word for name in ("comparison", "speed", "protocols") for word in ("--table", name)))
+    call(
+        report_command,
+        run.path,
+        *(word for name in ("comparison", "speed", "protocols") for word in ("--table", name)),
+    )
     call(report_command, run.path, "--table", "intervals")
     assert inputs(run.tables) == {"comparison", "speed", "protocols", "intervals"}
     call(score_command, run.path)
@@ -78,11 +94,18 @@ def test_one_table_more_leaves_the_others_in_the_document(run):
 
 
 @pytest.mark.parametrize(
-    "how", [("--protocol", "raw"), ("--metric", "ap"), ("--protocol", "median17[labels=pixel]"), ("--protocol", "raw", "--metric", "eer")]
+    "how",
+    [
+        ("--protocol", "raw"),
+        ("--metric", "ap"),
+        ("--protocol", "median17[labels=pixel]"),
+        ("--protocol", "raw", "--metric", "eer"),
+    ],
 )
 @pytest.mark.parametrize("command", [score_command, report_command])
 def test_a_second_question_changes_nothing_that_was_written(run, command, how):
-    """Another protocol, metric or label set: the paper's files keep every byte, and the new ones are there."""
+    """Another protocol, metric or label set: the paper's files keep every byte, and the new ones
+    are there."""
     call(report_command, run.path)
     before = {
         name: content
@@ -90,12 +113,18 @@ def test_a_second_question_changes_nothing_that_was_written(run, command, how):
         if name not in ("report.json", "tables/results.csv", "tables/summary.csv")
     }
     lines = set((run.tables / "results.csv").read_text().splitlines())
-    more = ("--table", "comparison", "--figure", "roc", "--page") if command is report_command else ()
+    more = (
+        ("--table", "comparison", "--figure", "roc", "--page") if command is report_command else ()
+    )
     call(command, run.path, *how, *more)
     after = contents(run.path)
     assert {name: after.get(name) for name in before} == before
     assert lines <= set((run.tables / "results.csv").read_text().splitlines())
-    new = {name for name in after.keys() - before.keys() if name.startswith("tables/") and name.endswith("comparison.tex")}
+    new = {
+        name
+        for name in after.keys() - before.keys()
+        if name.startswith("tables/") and name.endswith("comparison.tex")
+    }
     assert len(new) == 1
     if more:
         assert len([name for name in after.keys() - before.keys() if name.endswith(".html")]) == 1
@@ -141,27 +170,54 @@ def bench_protocols():
 
 
 def test_lines_of_a_plugin_stay_while_they_are_true(run, tmp_path):
-    """Without the plugin they cannot be computed; when the run changes they go, which is said, and its tables are marked."""
+    """Without the plugin they cannot be computed; when the run changes they go, which is said, and
+    its tables are marked."""
     (tmp_path / "mine.py").write_text(PLUGIN)
     call(score_command, run.path, "--protocol", "mine", "--plugin", tmp_path / "mine.py")
-    lines = [line for line in (run.tables / "results.csv").read_text().splitlines() if ",mine," in line]
+    lines = [
+        line for line in (run.tables / "results.csv").read_text().splitlines() if ",mine," in line
+    ]
     call(score_command, run.path)
-    assert [line for line in (run.tables / "results.csv").read_text().splitlines() if ",mine," in line] == lines != []
+    assert (
+        [line for line in (run.tables / "results.csv").read_text().splitlines() if ",mine," in line]
+        == lines
+        != []
+    )
     assert "mnad" not in (run.tables / "mine" / "comparison.txt").read_text()
     said = call(report_command, add_row(run).path, "--table", "comparison", "--table", "protocols")
-    assert "results.csv: lines of mine auc, mine ap, mine eer: the run has changed, and what computes them is not loaded (--plugin)" in said
+    assert (
+        "results.csv: lines of mine auc, mine ap, mine eer: the run has changed, and what computes them is not loaded (--plugin)"
+        in said
+    )
     assert ",mine," not in (run.tables / "results.csv").read_text()
-    assert "mnad" in (run.tables / "mine" / "comparison.txt").read_text()  # report.json knows the protocol
+    assert (
+        "mnad" in (run.tables / "mine" / "comparison.txt").read_text()
+    )  # report.json knows the protocol
 
 
 def test_a_row_more_makes_all_tables_anew_and_marks_figures_and_page(run):
     """Whoever opens one of them sees the new row, or that it is missing."""
     call(report_command, run.path)
-    call(report_command, run.path, "--protocol", "raw", "--table", "comparison", "--table", "scenes")
+    call(
+        report_command, run.path, "--protocol", "raw", "--table", "comparison", "--table", "scenes"
+    )
     said = call(score_command, add_row(run).path)
-    (note,) = [line for line in said.splitlines() if line.startswith("note: of an earlier state of the run, and marked: ")]
+    (note,) = [
+        line
+        for line in said.splitlines()
+        if line.startswith("note: of an earlier state of the run, and marked: ")
+    ]
     assert f"{run.path / 'figures' / 'STALE.txt'}" in note and f"{run.path / 'report.html'}" in note
-    for name in ("comparison", "published-rows", "published-columns", "intervals", "protocols", "speed", "ddl-table1", "raw/comparison"):
+    for name in (
+        "comparison",
+        "published-rows",
+        "published-columns",
+        "intervals",
+        "protocols",
+        "speed",
+        "ddl-table1",
+        "raw/comparison",
+    ):
         assert "mnad" in (run.tables / f"{name}.txt").read_text(), name
     assert r"\AUCMnadPedTwo" in (run.tables / "numbers.tex").read_text()
     assert "The run has changed since this was made" in (run.path / "report.html").read_text()
@@ -178,8 +234,19 @@ def test_nothing_is_marked_or_made_anew_while_the_run_is_as_it_was(run):
     """A second table of the same state writes that table and what is shared, alone."""
     call(report_command, run.path)
     said = call(report_command, run.path, "--table", "speed")
-    wrote = {Path(line.removeprefix("wrote ")).name for line in said.splitlines() if line.startswith("wrote ")}
-    assert wrote == {"speed.txt", "speed.md", "speed.tex", "numbers.tex", "references.bib", "all.tex"}
+    wrote = {
+        Path(line.removeprefix("wrote ")).name
+        for line in said.splitlines()
+        if line.startswith("wrote ")
+    }
+    assert wrote == {
+        "speed.txt",
+        "speed.md",
+        "speed.tex",
+        "numbers.tex",
+        "references.bib",
+        "all.tex",
+    }
 
 
 def test_tables_of_earlier_versions_are_made_anew(run):
@@ -192,7 +259,10 @@ def test_tables_of_earlier_versions_are_made_anew(run):
     assert "old" not in (run.tables / "speed.tex").read_text()
     assert (run.tables / "paper.tex").read_text() == r"\input{comparison}"
     assert "paper" not in json.loads((run.path / "report.json").read_text())["files"]
-    assert "roc-ped2.pdf" in (run.path / "figures" / "STALE.txt").read_text() and not (run.tables / "STALE.txt").exists()
+    assert (
+        "roc-ped2.pdf" in (run.path / "figures" / "STALE.txt").read_text()
+        and not (run.tables / "STALE.txt").exists()
+    )
 
 
 def test_a_table_that_the_run_has_no_more_goes(run):
@@ -200,17 +270,23 @@ def test_a_table_that_the_run_has_no_more_goes(run):
     write_tables(run, load())
     assert (run.tables / "ablation.txt").is_file()
     write_tables(make_run(run.path, CELLS[:2]), load())
-    assert not list(run.tables.glob("ablation.*")) and "ablation" not in (run.tables / "all.tex").read_text()
+    assert (
+        not list(run.tables.glob("ablation.*"))
+        and "ablation" not in (run.tables / "all.tex").read_text()
+    )
 
 
 def test_scores_go_elsewhere_on_request(run, tmp_path):
     """`bench score --out`."""
     call(score_command, run.path, "--protocol", "raw", "--out", tmp_path / "there")
-    assert (tmp_path / "there" / "tables" / "raw" / "comparison.tex").is_file() and not run.tables.exists()
+    assert (
+        tmp_path / "there" / "tables" / "raw" / "comparison.tex"
+    ).is_file() and not run.tables.exists()
 
 
 def test_a_damaged_index_only_makes_everything_stale(run):
-    """Nothing is believed of it: neither paths outside of the folder nor a protocol that is none."""
+    """Nothing is believed of it: neither paths outside of the folder nor a protocol that is
+    none."""
     write_tables(run, load(), ["raw"])
     for text in (
         "{",
@@ -223,7 +299,9 @@ def test_a_damaged_index_only_makes_everything_stale(run):
     assert not (run.tables / "STALE.txt").exists()
     (run.path.parent / "x.pdf").write_text("mine")
     entry = {"question": "", "evidence": "0", "sha256": "0"}
-    (run.path / "report.json").write_text(json.dumps({"files": {"../x.pdf": entry, "tables/../../x.pdf": entry}}))
+    (run.path / "report.json").write_text(
+        json.dumps({"files": {"../x.pdf": entry, "tables/../../x.pdf": entry}})
+    )
     write_tables(run, load())
     assert {path.name for path in run.path.parent.iterdir()} == {"run", "x.pdf"}
 
@@ -241,7 +319,12 @@ def test_a_damaged_index_only_makes_everything_stale(run):
 def test_names_of_questions(run, protocol, metric, name):
     """The run's own has none."""
     registry = load()
-    assert question_name(open_source(run, registry, registry.protocols[protocol], registry.metrics[metric])) == name
+    assert (
+        question_name(
+            open_source(run, registry, registry.protocols[protocol], registry.metrics[metric])
+        )
+        == name
+    )
 
 
 def test_names_of_questions_are_safe_and_apart(run):
@@ -252,7 +335,9 @@ def test_names_of_questions_are_safe_and_apart(run):
         question_name(replace(source, protocol=Protocol(name)))
         for name in ("a/../b", "a b", "a-b", "A-b", "../..", "a[b=c]", "a_b", "raw_ap")
     ]
-    assert len(set(names)) == len(names) and all(re.fullmatch(r"[a-z0-9-]+", name) for name in names)
+    assert len(set(names)) == len(names) and all(
+        re.fullmatch(r"[a-z0-9-]+", name) for name in names
+    )
 
 
 def test_unknown_metric_is_refused(run):

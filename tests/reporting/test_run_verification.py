@@ -16,12 +16,12 @@ from bench import Scores
 from bench.cli.verify import command
 from bench.cli.verify_run import runs_of
 from bench.errors import RequestError
+from bench.files.whole_files import npz, write_bytes, write_json
 from bench.plugins.registry import load
 from bench.reporting.output import Output, write_tables
-from bench.reporting.report import open_source
 from bench.reporting.run_verification import verify_run
-from bench.runs.files import npz, write_bytes, write_json
 from bench.runs.folder import Run, write_scores
+from bench.tables.report import open_source
 
 RESULTS = Path(__file__).parents[2] / "results"
 EVERYTHING = load()
@@ -33,13 +33,21 @@ PCA, MEMAE = "cells/pca/made/0", "cells/memae/made/0"
 
 
 def record(name, seed=0, quality=0.5, **more):
-    key = {"method": name, "version": 1, "parameters": {"size": 8}, "seed": seed, "scene": "", "dataset": "f"}
+    key = {
+        "method": name,
+        "version": 1,
+        "parameters": {"size": 8},
+        "seed": seed,
+        "scene": "",
+        "dataset": "f",
+    }
     return done(name, quality, seed=seed, key=key, parameters={"size": 8}, **more)
 
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
-    """A finished run with everything: two seeds, a failure, kept files, tables under two questions, figures and page."""
+    """A finished run with everything: two seeds, a failure, kept files, tables under two questions,
+    figures and page."""
     run = make_run(
         tmp_path_factory.mktemp("runs") / "run",
         [
@@ -55,7 +63,9 @@ def honest(tmp_path_factory):
         if cell.status != "done":
             continue
         if cell.method == "memae":
-            (run.cell_path(cell) / "training.csv").write_text("epoch,loss,sigma\n1,0.5,0.1\n2,0.4,0.2\n")
+            (run.cell_path(cell) / "training.csv").write_text(
+                "epoch,loss,sigma\n1,0.5,0.1\n2,0.4,0.2\n"
+            )
             (run.cell_path(cell) / "weights").write_bytes(b"weights")
             run.write_regions(cell, regions(0.5))
             keep_pictures(run.cell_path(cell), "01", (0, 8), ("frame", "error"))
@@ -74,7 +84,9 @@ def honest(tmp_path_factory):
     )  # fmt: skip
     source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
     output = Output(source, run.path)
-    output.tables(["comparison", "ablation", "operator", "localisation", "published-rows", "intervals"])
+    output.tables(
+        ["comparison", "ablation", "operator", "localisation", "published-rows", "intervals"]
+    )
     output.figures(["roc"])
     output.page()
     output.finish()
@@ -90,7 +102,9 @@ def run(honest, tmp_path):
 
 
 def wrong(run):
-    return [f"{finding.subject}: {finding.text}" for finding in verify_run(run.path, REGISTRY).wrong]
+    return [
+        f"{finding.subject}: {finding.text}" for finding in verify_run(run.path, REGISTRY).wrong
+    ]
 
 
 def cell_of(run, folder):
@@ -107,7 +121,9 @@ def edit_number(path):
     """Make the first percentage that stands in a table another one."""
     text = path.read_text()
     found = re.search(r"\b(\d\d)\.(\d\d)\b", text)
-    path.write_text(text[: found.start()] + f"{found[1]}.{(int(found[2]) + 1) % 100:02d}" + text[found.end() :])
+    path.write_text(
+        text[: found.start()] + f"{found[1]}.{(int(found[2]) + 1) % 100:02d}" + text[found.end() :]
+    )
 
 
 def edit_json(path, change):
@@ -154,13 +170,17 @@ def swap(run, name="scores.npz"):
 def edit_labels(run, change, forged=False):
     """Change labels; `forged`: with a checksum that fits, as `write_dataset` makes it."""
     dataset = run.dataset("made")
-    labels = {label_set: {clip: array.copy() for clip, array in clips.items()} for label_set, clips in dataset.labels.items()}
+    labels = {
+        label_set: {clip: array.copy() for clip, array in clips.items()}
+        for label_set, clips in dataset.labels.items()
+    }
     change(labels["frame"])
     if forged:
         run.write_dataset(replace(dataset, labels=labels))
     else:
         write_bytes(
-            run.path / "datasets" / "made.npz", npz({f"{s}/{c}": array for s, clips in labels.items() for c, array in clips.items()})
+            run.path / "datasets" / "made.npz",
+            npz({f"{s}/{c}": array for s, clips in labels.items() for c, array in clips.items()}),
         )
 
 
@@ -169,7 +189,10 @@ def flip(labels):
 
 
 def exchange(labels):
-    labels["01"], labels["02"] = labels["02"][10:].copy(), np.concatenate([labels["01"], labels["02"][:10]])
+    labels["01"], labels["02"] = (
+        labels["02"][10:].copy(),
+        np.concatenate([labels["01"], labels["02"][:10]]),
+    )
 
 
 def edit_cell(run, folder=MEMAE, **fields):
@@ -189,7 +212,13 @@ def drop_seed(run):
 def drop_row(run):
     shutil.rmtree(run.path / "cells/mnad")
     manifest = run.manifest
-    run.write_manifest({**manifest, "cells": [cell for cell in manifest["cells"] if cell["method"] != "mnad"], "checksums": {}})
+    run.write_manifest(
+        {
+            **manifest,
+            "cells": [cell for cell in manifest["cells"] if cell["method"] != "mnad"],
+            "checksums": {},
+        }
+    )
     write_tables(run, REGISTRY)
 
 
@@ -383,18 +412,35 @@ def test_committed_runs_have_no_false_finding(name):
 
 
 OLD = {
-    "a score": (lambda run: edit_scores(run, "cells/c3dsu/ped2/0", one_score), "tables/results.csv: c3dsu, ped2, 0, frame"),
+    "a score": (
+        lambda run: edit_scores(run, "cells/c3dsu/ped2/0", one_score),
+        "tables/results.csv: c3dsu, ped2, 0, frame",
+    ),
     "scores swapped": (
         lambda run: [
             (run.path / f"cells/c3dsu/ped2/{seed}/scores.npz").write_bytes(content)
-            for seed, content in zip((1, 0), [(run.path / f"cells/c3dsu/ped2/{seed}/scores.npz").read_bytes() for seed in (0, 1)])
+            for seed, content in zip(
+                (1, 0),
+                [
+                    (run.path / f"cells/c3dsu/ped2/{seed}/scores.npz").read_bytes()
+                    for seed in (0, 1)
+                ],
+            )
         ],
         "tables/results.csv: c3dsu, ped2, 0, frame",
     ),
-    "a mean": (lambda run: edit_number(run.tables / "comparison.txt"), "tables/comparison.txt: line"),
-    "a seed": (lambda run: edit(run.path / "cells/c3dsu/ped2/0/cell.json", '"seed": 0', '"seed": 3'), "cells/c3dsu/ped2/0/cell.json"),
+    "a mean": (
+        lambda run: edit_number(run.tables / "comparison.txt"),
+        "tables/comparison.txt: line",
+    ),
+    "a seed": (
+        lambda run: edit(run.path / "cells/c3dsu/ped2/0/cell.json", '"seed": 0', '"seed": 3'),
+        "cells/c3dsu/ped2/0/cell.json",
+    ),
     "a fingerprint": (
-        lambda run: edit(run.path / "datasets" / "ped2.json", '"fingerprint": "7a', '"fingerprint": "7b'),
+        lambda run: edit(
+            run.path / "datasets" / "ped2.json", '"fingerprint": "7a', '"fingerprint": "7b'
+        ),
         "datasets/ped2.json: its fingerprint is not that in run.json",
     ),
 }
@@ -418,11 +464,14 @@ def test_labels_are_compared_with_known_counts(tmp_path):
     labels["01"][:10] = 1
     run.write_dataset(replace(dataset, labels={"frame": labels}))
     write_tables(run, REGISTRY)
-    assert wrong(run) == ["datasets/ped2.npz: labels frame of clip 01: 130 anomalous frames, 120 are known"]
+    assert wrong(run) == [
+        "datasets/ped2.npz: labels frame of clip 01: 130 anomalous frames, 120 are known"
+    ]
 
 
 def test_plugins_are_asked_for(run, tmp_path):
-    """Lines under a protocol that is not known here cannot be computed again: that is a finding, until the plugin is given."""
+    """Lines under a protocol that is not known here cannot be computed again: that is a finding,
+    until the plugin is given."""
     (tmp_path / "mine.py").write_text(
         "from bench import Protocol, hookimpl\n\n@hookimpl\ndef bench_protocols():\n    return [Protocol('mine', smooth='median', window=5)]\n"
     )
@@ -432,7 +481,9 @@ def test_plugins_are_asked_for(run, tmp_path):
         shutil.rmtree(folder)
     texts = [finding.text for finding in verify_run(run.path, load()).wrong]
     assert any(
-        "mine, ap: such a line is given by no cell under a protocol and metric that are known here (--plugin)" in text for text in texts
+        "mine, ap: such a line is given by no cell under a protocol and metric that are known here (--plugin)"
+        in text
+        for text in texts
     )
     with_plugin = verify_run(run.path, load([tmp_path / "mine.py"])).wrong
     load()
@@ -446,11 +497,17 @@ def test_what_the_command_says(run):
     edit_number(run.tables / "comparison.txt")
     found = CliRunner().invoke(command, [str(run.path)])
     said = " ".join(found.output.split())
-    assert found.exit_code == 1 and "- tables/comparison.txt: line" in said and "checks found a difference" in said
+    assert (
+        found.exit_code == 1
+        and "- tables/comparison.txt: line" in said
+        and "checks found a difference" in said
+    )
     found = CliRunner().invoke(command, [str(run.path), "--json"])
     (value,) = json.loads(found.stdout)
     assert found.exit_code == 1 and not value["ok"] and value["run"] == str(run.path)
-    assert {finding["subject"] for finding in value["findings"] if not finding["ok"]} == {"tables/comparison.txt"}
+    assert {finding["subject"] for finding in value["findings"] if not finding["ok"]} == {
+        "tables/comparison.txt"
+    }
 
 
 def test_paths_that_are_no_runs_are_refused(run, tmp_path):
@@ -458,7 +515,10 @@ def test_paths_that_are_no_runs_are_refused(run, tmp_path):
     for words in (f"{tmp_path}/nothing", f"{run.path},ped2"):
         with pytest.raises(RequestError, match="is no run: it has no run.json"):
             runs_of(words)
-    assert runs_of(f"{run.path}") == [run.path] and runs_of("ped2,avenue") == runs_of("folder[path=a/b]") == []
+    assert (
+        runs_of(f"{run.path}") == [run.path]
+        and runs_of("ped2,avenue") == runs_of("folder[path=a/b]") == []
+    )
 
 
 def test_names_in_run_json_stay_inside(run):
@@ -474,7 +534,9 @@ def test_names_in_run_json_stay_inside(run):
 
 def test_a_run_that_has_not_ended_is_no_tampering(tmp_path):
     """No tables, no checksums in run.json: said, and no finding."""
-    made = make_run(tmp_path / "run", [record("pca"), ("memae", 0, "interrupted", "stopped by the user", 0, {})])
+    made = make_run(
+        tmp_path / "run", [record("pca"), ("memae", 0, "interrupted", "stopped by the user", 0, {})]
+    )
     found = verify_run(made.path, REGISTRY)
     assert found.wrong == [] and "there are no tables" in found.notes
     write_json(made.path / "cells" / "memae" / "made" / "0" / "progress.json", {})

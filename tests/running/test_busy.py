@@ -18,7 +18,9 @@ def machine(monkeypatch):
     monkeypatch.setattr(busy.os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(busy.os, "times", lambda: (state["own"], 0.0, 0.0, 0.0, 0.0))
     monkeypatch.setattr(busy.time, "monotonic", lambda: state["clock"])
-    monkeypatch.setattr(busy.time, "sleep", lambda seconds: state.__setitem__("clock", state["clock"] + seconds))
+    monkeypatch.setattr(
+        busy.time, "sleep", lambda seconds: state.__setitem__("clock", state["clock"] + seconds)
+    )
     return state
 
 
@@ -26,8 +28,13 @@ def test_own_work_idle_time_and_other_cores_do_not_count(machine):
     measured = busy.OtherWork()
     machine["clock"] = 2.0
     machine["own"] = 0.5
-    # 1.9 + 0.6 busy seconds on the two usable cores, of which 0.5 are our own; the third core is not ours to use.
-    machine["cpu"] = [Times(1.5, 0.3, 0.1, 0.1, 0, 1.5), Times(0.6, 0, 0, 0.4, 1.0, 0), Times(2, 0, 0, 0, 0, 0)]
+    # 1.9 + 0.6 busy seconds on the two usable cores, of which 0.5 are our own; the third core is
+    # not ours to use.
+    machine["cpu"] = [
+        Times(1.5, 0.3, 0.1, 0.1, 0, 1.5),
+        Times(0.6, 0, 0, 0.4, 1.0, 0),
+        Times(2, 0, 0, 0, 0, 0),
+    ]
     assert measured.held() == pytest.approx((1.9 + 0.6 - 0.5) / 2.0)
 
 
@@ -40,7 +47,9 @@ def test_it_waits_only_for_the_rest_of_the_interval(machine):
     assert machine["clock"] == pytest.approx(busy.INTERVAL)
 
 
-@pytest.mark.parametrize("failure", [OSError("no /proc/stat"), NotImplementedError(), psutil.AccessDenied()])
+@pytest.mark.parametrize(
+    "failure", [OSError("no /proc/stat"), NotImplementedError(), psutil.AccessDenied()]
+)
 def test_a_system_that_does_not_tell_is_taken_for_idle(monkeypatch, failure):
     def refuse(percpu):
         raise failure
@@ -78,11 +87,24 @@ def test_the_plan_says_it_and_the_run_does_not_keep_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(busy.OtherWork, "held", lambda self: 64.0)
     monkeypatch.setattr(busy, "cores", lambda: 64)
-    line = ["run", "--methods", "constant", "--datasets", "demo-ped2", "--threads", "1", "--out", str(tmp_path / "run")]
+    line = [
+        "run",
+        "--methods",
+        "constant",
+        "--datasets",
+        "demo-ped2",
+        "--threads",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     dry = CliRunner().invoke(bench, [*line, "--dry-run"])
     assert dry.exit_code == 0 and "note: other processes keep 64.0 of 64 cores busy" in dry.output
     done = CliRunner().invoke(bench, line)
     assert done.exit_code == 0 and "note: other processes" in done.output
-    assert not any("other processes" in note for note in json.loads((tmp_path / "run" / "run.json").read_text())["notes"])
+    assert not any(
+        "other processes" in note
+        for note in json.loads((tmp_path / "run" / "run.json").read_text())["notes"]
+    )
     again = CliRunner().invoke(bench, line)
     assert again.exit_code == 0 and "other processes" not in again.output  # nothing is left to run

@@ -1,4 +1,5 @@
-"""A demo run as a user makes it, with a network: cut off at random moments, and finished by the same command."""
+"""A demo run as a user makes it, with a network: cut off at random moments, and finished by the
+same command."""
 
 import os
 import random
@@ -14,7 +15,16 @@ import pandas as pd
 from bench.runs.folder import Run
 
 COMMAND = [
-    *(sys.executable, "-m", "bench", "run", "--methods", "ae-3d,pca,frame-index", "--datasets", "demo-ped2"),
+    *(
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--methods",
+        "ae-3d,pca,frame-index",
+        "--datasets",
+        "demo-ped2",
+    ),
     *("--device", "cpu", "--threads", "1", "--out", "run"),
 ]
 
@@ -35,9 +45,15 @@ def children(pid: int) -> list[int]:
 
 def cut(place: Path, moment: float, worker: bool) -> None:
     """Kill the runner, or its worker, some seconds after the first cell began."""
-    runner = subprocess.Popen(COMMAND, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    runner = subprocess.Popen(
+        COMMAND, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     end = time.monotonic() + 120
-    while not (place / "run/cells/ae-3d/demo-ped2/0/progress.json").exists() and runner.poll() is None and time.monotonic() < end:
+    while (
+        not (place / "run/cells/ae-3d/demo-ped2/0/progress.json").exists()
+        and runner.poll() is None
+        and time.monotonic() < end
+    ):
         time.sleep(0.02)
     time.sleep(moment)
     if runner.poll() is not None:
@@ -49,7 +65,8 @@ def cut(place: Path, moment: float, worker: bool) -> None:
 
 
 def test_killed_demo_run_ends_with_the_undisturbed_numbers(tmp_path):
-    """kill -9 of the runner and of a cell at random moments, then the same command: the same scores and the same table."""
+    """kill -9 of the runner and of a cell at random moments, then the same command: the same scores
+    and the same table."""
     whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
     whole.mkdir()
     disturbed.mkdir()
@@ -67,5 +84,9 @@ def test_killed_demo_run_ends_with_the_undisturbed_numbers(tmp_path):
         for clip, result in scores.items():
             np.testing.assert_array_equal(result.values, again[clip].values)
             np.testing.assert_array_equal(result.frames, again[clip].frames)
-    pd.testing.assert_frame_equal(pd.read_csv(expected.tables / "results.csv"), pd.read_csv(found.tables / "results.csv"))
-    assert (expected.tables / "comparison.txt").read_bytes() == (found.tables / "comparison.txt").read_bytes()
+    pd.testing.assert_frame_equal(
+        pd.read_csv(expected.tables / "results.csv"), pd.read_csv(found.tables / "results.csv")
+    )
+    assert (expected.tables / "comparison.txt").read_bytes() == (
+        found.tables / "comparison.txt"
+    ).read_bytes()

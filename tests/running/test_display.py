@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.running.display import Display, make_console
-from bench.running.reporter import Progress
 from bench.running.runner import Job
 from bench.runs.folder import CellRecord
+from bench.worker.progress import Progress
 
 
 def show(console):
@@ -31,7 +31,9 @@ def test_a_terminal_has_a_grid():
     """With the cell and what it does, before and after it ends; it goes when the run ends."""
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     text = show(console)
-    assert "0 of 2 cells" in text and "a on b, seed 0" in text and "epoch" in text and "done" in text
+    assert (
+        "0 of 2 cells" in text and "a on b, seed 0" in text and "epoch" in text and "done" in text
+    )
 
 
 def test_a_pipe_and_a_notebook_have_lines(monkeypatch):
@@ -41,4 +43,8 @@ def test_a_pipe_and_a_notebook_have_lines(monkeypatch):
             monkeypatch.setenv("FORCE_COLOR", "1")  # as ipykernel does
             monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
         text = show(make_console(io.StringIO()))
-        assert "start  a on b, seed 0" in text and "done   a on b, seed 0" in text and "\x1b" not in text
+        assert (
+            "start  a on b, seed 0" in text
+            and "done   a on b, seed 0" in text
+            and "\x1b" not in text
+        )

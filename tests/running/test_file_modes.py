@@ -9,7 +9,7 @@ import safetensors.numpy
 from executed import command
 
 from bench import Method, MethodError
-from bench.running.worker import _save
+from bench.worker.attempt import _save
 
 PRIVATE = """
     import os, tempfile
@@ -41,11 +41,27 @@ def test_every_file_of_a_run_has_the_mode_of_the_umask(tmp_path):
     """Kept weights too, however a method writes them."""
     (tmp_path / "data").mkdir()
     (tmp_path / "private.py").write_text(textwrap.dedent(PRIVATE))
-    words = command("--out", "run", "--keep", "weights,train-scores", "--plugin", "private.py", methods="brightness,private")
+    words = command(
+        "--out",
+        "run",
+        "--keep",
+        "weights,train-scores",
+        "--plugin",
+        "private.py",
+        methods="brightness,private",
+    )
     environment = {**os.environ, "BENCH_CACHE": str(tmp_path / "cache")}
-    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, umask=0o002, env=environment)
-    assert (tmp_path / "run" / "cells" / "private" / "toy" / "0" / "weights").read_bytes() == b"weights"
-    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    subprocess.run(
+        words, cwd=tmp_path, check=True, capture_output=True, umask=0o002, env=environment
+    )
+    assert (
+        tmp_path / "run" / "cells" / "private" / "toy" / "0" / "weights"
+    ).read_bytes() == b"weights"
+    modes = {
+        str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777
+        for path in (tmp_path / "run").rglob("*")
+        if path.is_file()
+    }
     assert len(modes) > 10
     assert {name: oct(mode) for name, mode in modes.items() if mode != 0o664} == {}
 
@@ -84,6 +100,8 @@ def test_safetensors_are_readable_by_others(tmp_path):
 def test_a_save_that_writes_to_another_name_is_told(tmp_path):
     """As numpy.savez does, which adds an ending; what was kept before stays."""
     (tmp_path / "weights").write_bytes(b"before")
-    with pytest.raises(MethodError, match=r"elsewhere: save\(\) wrote no file at the path that it was given"):
+    with pytest.raises(
+        MethodError, match=r"elsewhere: save\(\) wrote no file at the path that it was given"
+    ):
         _save(Elsewhere(), tmp_path / "new", tmp_path / "weights")
     assert (tmp_path / "weights").read_bytes() == b"before"

@@ -1,4 +1,5 @@
-"""Runs of `bench run` that are added to, asked twice, or changed on the disk between two commands."""
+"""Runs of `bench run` that are added to, asked twice, or changed on the disk between two
+commands."""
 
 import json
 
@@ -7,7 +8,7 @@ import pytest
 from executed import run as bench
 
 from bench import Scores
-from bench.runs.checksums import digest_of, seal_is_broken
+from bench.files.checksums import digest_of, seal_is_broken
 from bench.runs.folder import Run, write_scores
 
 
@@ -24,13 +25,22 @@ def test_scores_and_labels_have_checksums(whole):
     """In cell.json, in the dataset's file and in run.json; each JSON file has one of itself."""
     (dataset,) = (whole.path / "datasets").glob("*.json")
     about = json.loads(dataset.read_text())
-    assert about["checksums"] == {f"{dataset.stem}.npz": digest_of(dataset.with_suffix(".npz"))} and not seal_is_broken(about)
-    expected = {f"datasets/{dataset.stem}{end}": digest_of(dataset.with_suffix(end)) for end in (".json", ".npz")}
+    assert about["checksums"] == {
+        f"{dataset.stem}.npz": digest_of(dataset.with_suffix(".npz"))
+    } and not seal_is_broken(about)
+    expected = {
+        f"datasets/{dataset.stem}{end}": digest_of(dataset.with_suffix(end))
+        for end in (".json", ".npz")
+    }
     for cell in whole.cells():
         path = whole.cell_path(cell)
         assert cell.checksums["scores.npz"] == digest_of(path / "scores.npz")
-        assert set(cell.checksums) == {file.name for file in path.iterdir() if file.name in ("scores.npz", "training.csv")}
-        expected |= {f"{cell.folder}/{name}": digest_of(path / name) for name in ("cell.json", "scores.npz")}
+        assert set(cell.checksums) == {
+            file.name for file in path.iterdir() if file.name in ("scores.npz", "training.csv")
+        }
+        expected |= {
+            f"{cell.folder}/{name}": digest_of(path / name) for name in ("cell.json", "scores.npz")
+        }
     assert whole.manifest["checksums"] == expected and not seal_is_broken(whole.manifest)
 
 
@@ -39,7 +49,13 @@ def test_changed_scores_are_no_number_and_the_cell_is_computed_again(whole):
     cell = whole.cells()[0]
     honest = whole.scores(cell)
     path = whole.cell_path(cell) / "scores.npz"
-    write_scores(path, {clip: Scores(scores.values[::-1].copy(), scores.frames) for clip, scores in honest.items()})
+    write_scores(
+        path,
+        {
+            clip: Scores(scores.values[::-1].copy(), scores.frames)
+            for clip, scores in honest.items()
+        },
+    )
     place = whole.path.parent
     done = bench(place, "--out", "run", methods="brightness,steady")
     assert done.returncode == 0, done.stdout + done.stderr

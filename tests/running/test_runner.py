@@ -14,19 +14,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bench.contracts.executor import Event, Executor, Exit
 from bench.errors import BenchError
-from bench.executor import Event, Executor, Exit
+from bench.executors.local import LocalExecutor
+from bench.planning.plan import make_plan
+from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.running import runner as runner_module
-from bench.running import worker
-from bench.running.executors.local import LocalExecutor
-from bench.running.plan import make_plan
-from bench.running.reporter import Reporter, read_progress
-from bench.running.request import Request
 from bench.running.runner import SILENCE, Job, Listener, Runner
 from bench.runs.folder import Run, write_scores
+from bench.worker import attempt as worker
+from bench.worker.progress import Reporter, read_progress
 
-TOYS = Path(__file__).with_name("toys.py")
+TOYS = Path(__file__).parents[1] / "toys.py"
 
 
 def arguments(methods: str, *more: str) -> list[str]:
@@ -56,12 +56,21 @@ def place(tmp_path) -> Path:
 
 
 def bench(place: Path, methods: str, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments(methods, "--data", str(place / "data"), *more), cwd=place, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        arguments(methods, "--data", str(place / "data"), *more),
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def start(place: Path, methods: str, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        arguments(methods, "--data", str(place / "data"), *more), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        arguments(methods, "--data", str(place / "data"), *more),
+        cwd=place,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
@@ -71,7 +80,11 @@ def only_run(place: Path) -> Run:
 
 
 def scores_of(run: Run) -> dict[str, np.ndarray]:
-    return {f"{cell.folder}/{clip}": found.values for cell in run.cells() for clip, found in run.scores(cell).items()}
+    return {
+        f"{cell.folder}/{clip}": found.values
+        for cell in run.cells()
+        for clip, found in run.scores(cell).items()
+    }
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:
@@ -99,15 +112,23 @@ def workers_of(pid: int) -> list[int]:
 
 
 def test_finished_cell_outlives_its_dataset(place):
-    """Where the dataset is not there any more, a finished cell stays as it is; one that never ran has no data."""
+    """Where the dataset is not there any more, a finished cell stays as it is; one that never ran
+    has no data."""
     assert bench(place, "brightness", "--out", "run").returncode == 0
-    before = {path: path.read_bytes() for path in (place / "run").rglob("cells/**/*") if path.is_file()}
+    before = {
+        path: path.read_bytes() for path in (place / "run").rglob("cells/**/*") if path.is_file()
+    }
     numbers = (place / "run" / "tables" / "results.csv").read_bytes()
     (place / "data" / "gone").touch()
     line = [
-        word if word != "toy" else "toys" for word in arguments("brightness,bad[how=nan]", "--data", str(place / "data"), "--out", "run")
+        word if word != "toy" else "toys"
+        for word in arguments(
+            "brightness,bad[how=nan]", "--data", str(place / "data"), "--out", "run"
+        )
     ]
-    planned = subprocess.run([*line, "--dry-run"], cwd=place, capture_output=True, text=True, timeout=120)
+    planned = subprocess.run(
+        [*line, "--dry-run"], cwd=place, capture_output=True, text=True, timeout=120
+    )
     assert "done before; toy: its disk is not here" in " ".join(planned.stdout.split())
     done = subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -115,7 +136,9 @@ def test_finished_cell_outlives_its_dataset(place):
     assert [cell.status for cell in Run.open(place / "run").cells()] == ["done", "no data"]
     (place / "data" / "gone").unlink()
     assert bench(place, "brightness", "--out", "run").returncode == 0
-    assert [cell.attempts for cell in Run.open(place / "run").cells() if cell.label == "brightness"] == [1]
+    assert [
+        cell.attempts for cell in Run.open(place / "run").cells() if cell.label == "brightness"
+    ] == [1]
     again = (place / "run" / "tables" / "results.csv").read_bytes()
     assert all(line in again for line in numbers.splitlines())
 
@@ -124,18 +147,27 @@ def test_unfinished_cell_without_its_dataset_has_no_data(place):
     """What failed before is not failed any more: there is nothing to try it on."""
     assert bench(place, "bad[how=nan]", "--out", "run").returncode == 1
     (place / "data" / "gone").touch()
-    line = [word if word != "toy" else "toys" for word in arguments("bad[how=nan]", "--data", str(place / "data"), "--out", "run")]
-    assert subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120).returncode == 3
+    line = [
+        word if word != "toy" else "toys"
+        for word in arguments("bad[how=nan]", "--data", str(place / "data"), "--out", "run")
+    ]
+    assert (
+        subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120).returncode == 3
+    )
     (cell,) = Run.open(place / "run").cells()
     assert (cell.status, cell.reason) == ("no data", "toy: its disk is not here")
 
 
 def test_finished_cell_is_kept_where_its_method_lacks_a_file(place, monkeypatch):
-    """Of the same copy of the dataset; what was scored on another one does not stand beside new cells."""
+    """Of the same copy of the dataset; what was scored on another one does not stand beside new
+    cells."""
     assert bench(place, "needy,brightness", "--out", "run").returncode == 0
     monkeypatch.setenv("TOY_FILE_GONE", "1")
     assert bench(place, "needy,brightness", "--out", "run").returncode == 0
-    assert [(cell.status, cell.attempts) for cell in Run.open(place / "run").cells()] == [("done", 1), ("done", 1)]
+    assert [(cell.status, cell.attempts) for cell in Run.open(place / "run").cells()] == [
+        ("done", 1),
+        ("done", 1),
+    ]
     next((place / "data" / "toy" / "test" / "01").glob("*.png")).write_bytes(
         next((place / "data" / "toy" / "test" / "02").glob("*.png")).read_bytes()
     )
@@ -158,8 +190,15 @@ def test_run_makes_scores_tables_and_says_where(place):
         "comparison.md",
         "comparison.tex",
     }
-    assert [(cell.seed, cell.status, cell.attempts) for cell in run.cells()] == [(0, "done", 1), (1, "done", 1)]
-    assert {clip: len(found.values) for clip, found in run.scores(run.cells()[0]).items()} == {"01": 20, "02": 26, "03": 12}
+    assert [(cell.seed, cell.status, cell.attempts) for cell in run.cells()] == [
+        (0, "done", 1),
+        (1, "done", 1),
+    ]
+    assert {clip: len(found.values) for clip, found in run.scores(run.cells()[0]).items()} == {
+        "01": 20,
+        "02": 26,
+        "03": 12,
+    }
     assert not list(run.path.glob("cells/**/scratch"))
     assert not list(run.path.glob("**/progress.json"))
 
@@ -183,7 +222,9 @@ def test_same_seed_gives_the_same_scores(place):
     first, second = scores_of(Run.open(place / "a")), scores_of(Run.open(place / "b"))
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name])
-    assert not np.array_equal(second["cells/brightness/toy/3/01"], second["cells/brightness/toy/4/01"])
+    assert not np.array_equal(
+        second["cells/brightness/toy/3/01"], second["cells/brightness/toy/4/01"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +233,10 @@ def test_same_seed_gives_the_same_scores(place):
         ("raise", r"ZeroDivisionError: nothing to divide by (toys.py, line"),
         ("kill", r"killed by SIGKILL at"),
         ("exit", r"the worker ended with exit code 17 and wrote no outcome"),
-        ("nan", r"bad[how=nan] on toy, clip 01: the score of frame 0 is nan (20 of 20 scores are not finite)"),
+        (
+            "nan",
+            r"bad[how=nan] on toy, clip 01: the score of frame 0 is nan (20 of 20 scores are not finite)",
+        ),
         (
             "length",
             r"bad[how=length] on toy, clip 01: score() returned 19 scores for 20 frames; return one a frame, or Scores(values, frames)",
@@ -201,7 +245,8 @@ def test_same_seed_gives_the_same_scores(place):
     ],
 )
 def test_misbehaving_cell_costs_itself_alone(place, how, reason):
-    """A cell that raises, dies or returns nonsense is a failed row with its reason; the other cell is unharmed."""
+    """A cell that raises, dies or returns nonsense is a failed row with its reason; the other cell
+    is unharmed."""
     done = bench(place, f"bad[how={how}],brightness")
     assert done.returncode == 1, done.stderr
     bad, good = only_run(place).cells()
@@ -239,11 +284,18 @@ def test_fail_fast_begins_no_further_cell(place):
 
 @pytest.mark.parametrize("moment", [0.0, 0.15, 0.4, 0.8])
 def test_killed_runner_costs_nothing_that_was_done(place, moment):
-    """kill -9 of the runner at any moment, then the same command: the scores of an undisturbed run, in the same folder."""
+    """kill -9 of the runner at any moment, then the same command: the scores of an undisturbed run,
+    in the same folder."""
     methods = "brightness[pause=0.02],brightness"
     assert bench(place, methods, "--out", str(place / "whole")).returncode == 0
     runner = start(place, methods)
-    wait_for(lambda: list((place / "results").glob("*/cells/*/toy/0/cell.json")) if (place / "results").is_dir() else False)
+    wait_for(
+        lambda: (
+            list((place / "results").glob("*/cells/*/toy/0/cell.json"))
+            if (place / "results").is_dir()
+            else False
+        )
+    )
     time.sleep(moment)
     family = workers_of(runner.pid)
     os.kill(runner.pid, signal.SIGKILL)
@@ -259,7 +311,8 @@ def test_killed_runner_costs_nothing_that_was_done(place, moment):
 
 
 def test_killed_worker_goes_on_with_the_same_command(place):
-    """kill -9 of a cell's worker is a failed cell; the same command finishes it, and repeats nothing else."""
+    """kill -9 of a cell's worker is a failed cell; the same command finishes it, and repeats
+    nothing else."""
     methods = "brightness[pause=0.05],brightness"
     assert bench(place, methods, "--out", str(place / "whole")).returncode == 0
     runner = start(place, methods)
@@ -299,7 +352,8 @@ def test_interrupt_stops_cleanly_and_says_how_to_go_on(place):
 
 
 def test_complete_run_is_not_gone_on_with(place):
-    """The same command after a complete run starts a new one; --out with its folder reuses every cell."""
+    """The same command after a complete run starts a new one; --out with its folder reuses every
+    cell."""
     assert bench(place, "brightness", "--out", str(place / "results" / "first")).returncode == 0
     again = bench(place, "brightness", "--out", str(place / "results" / "first"))
     assert "1 of 1 cells are done already" in again.stdout
@@ -362,8 +416,13 @@ def test_damaged_cell_json_is_repeated(place):
     bench(place, "brightness", "--out", "run")
     (path,) = (place / "run").glob("cells/*/*/*/cell.json")
     path.write_text("{")
-    status = subprocess.run([sys.executable, "-m", "bench", "status", "run"], cwd=place, capture_output=True, text=True)
-    assert "cell.json cannot be read" in status.stdout.replace("\n", " ").replace("  ", " ") or "cannot be read" in status.stdout
+    status = subprocess.run(
+        [sys.executable, "-m", "bench", "status", "run"], cwd=place, capture_output=True, text=True
+    )
+    assert (
+        "cell.json cannot be read" in status.stdout.replace("\n", " ").replace("  ", " ")
+        or "cannot be read" in status.stdout
+    )
     assert bench(place, "brightness", "--out", "run").returncode == 0
     assert json.loads(path.read_text())["status"] == "done"
 
@@ -381,7 +440,10 @@ def test_unwritable_results_folder_is_refused_before_work(place):
 def test_gpu_that_is_not_there_is_refused(place):
     """--device cuda without one says what torch finds, and what to do."""
     done = subprocess.run(
-        [*arguments("brightness"), "--data", str(place / "data"), "--device", "cuda"], cwd=place, capture_output=True, text=True
+        [*arguments("brightness"), "--data", str(place / "data"), "--device", "cuda"],
+        cwd=place,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 2
     assert "--device 'cuda': torch finds no GPU here; use --device cpu" in done.stderr
@@ -399,7 +461,8 @@ def test_second_runner_of_one_run_is_refused(place):
 
 
 def cut_off(run: Run, clips: list[str]) -> None:
-    """Make a run look as if its cells were interrupted while scoring, with the scores of these clips kept."""
+    """Make a run look as if its cells were interrupted while scoring, with the scores of these
+    clips kept."""
     for cell in run.cells():
         scores = run.scores(cell)
         folder = run.cell_path(cell)
@@ -411,8 +474,9 @@ def cut_off(run: Run, clips: list[str]) -> None:
 
 
 def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
-    """A cell that goes on behind its first clip, though its method draws random numbers; scores that cannot be read; a cell's folder that was
-    damaged in run.json; a run.json that cannot be read: the same scores and table come out, and nothing that is whole is repeated.
+    """A cell that goes on behind its first clip, though its method draws random numbers; scores
+    that cannot be read; a cell's folder that was damaged in run.json; a run.json that cannot be
+    read: the same scores and table come out, and nothing that is whole is repeated.
     """
     arguments = ("brightness", "--seeds", "0,1", "--out", "run")
     assert bench(place, *arguments).returncode == 0
@@ -447,16 +511,21 @@ def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
     table = (run.tables / "results.csv").read_bytes()
     (run.cell_path(run.cells()[1]) / "cell.json").write_text("{")
     manifest = run.path / "run.json"
-    manifest.write_text(manifest.read_text().replace('"selector": "brightness"', '"sflector": "brightness"'))
+    manifest.write_text(
+        manifest.read_text().replace('"selector": "brightness"', '"sflector": "brightness"')
+    )
     done = bench(place, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 cells are taken from their own files" in " ".join(done.stdout.split())
-    assert [cell.status for cell in run.cells()] == ["done", "done"] and run.cells()[0].attempts == 1
+    assert [cell.status for cell in run.cells()] == ["done", "done"] and run.cells()[
+        0
+    ].attempts == 1
     assert (run.tables / "results.csv").read_bytes() == table
 
 
 def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
-    """Its exit code says so: what it should make is not there. Nor is it there where a cell was stopped before it began."""
+    """Its exit code says so: what it should make is not there. Nor is it there where a cell was
+    stopped before it began."""
 
     def stopped(task):
         raise worker.Interrupted
@@ -473,13 +542,18 @@ def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
 
 @pytest.mark.parametrize("executor", ["local", "slurm[cluster=local]", "dask[workers=1]"])
 def test_dataset_that_is_stopped_while_it_is_prepared_costs_each_cell_one_attempt(place, executor):
-    """SIGTERM while preparing, as preemption, scancel and a time limit send it: a failed row with the reason, submitted once."""
+    """SIGTERM while preparing, as preemption, scancel and a time limit send it: a failed row with
+    the reason, submitted once."""
     (place / "data" / "preempted").touch()
     done = bench(place, "brightness", "--out", "run", "--executor", executor)
     assert done.returncode == 1, done.stdout + done.stderr
     (cell,) = Run.open(place / "run").cells()
-    assert cell.status == "failed" and re.search(r"preparing toy: ended from outside \(SIGTERM", cell.reason), cell.reason
-    assert len(list(place.glob("run/.slurm/logs/*_submitted.pkl"))) == (executor.startswith("slurm"))
+    assert cell.status == "failed" and re.search(
+        r"preparing toy: ended from outside \(SIGTERM", cell.reason
+    ), cell.reason
+    assert len(list(place.glob("run/.slurm/logs/*_submitted.pkl"))) == (
+        executor.startswith("slurm")
+    )
     (place / "data" / "preempted").unlink()
     assert bench(place, "brightness", "--out", "run").returncode == 0
 
@@ -488,13 +562,24 @@ def test_dataset_that_is_stopped_while_it_is_prepared_costs_each_cell_one_attemp
 def test_cell_that_is_stopped_from_outside_says_so(place, executor):
     """SIGTERM to its worker alone: no user stopped it, and the same command goes on."""
     more = ("--out", "run", "--executor", executor)
-    runner = subprocess.Popen(arguments("brightness[pause=0.1]", "--data", str(place / "data"), *more), cwd=place)
-    wait_for(lambda: any(json.loads(path.read_text())["phase"] == "score" for path in place.glob("run/cells/*/toy/0/progress.json")))
+    runner = subprocess.Popen(
+        arguments("brightness[pause=0.1]", "--data", str(place / "data"), *more), cwd=place
+    )
+    wait_for(
+        lambda: any(
+            json.loads(path.read_text())["phase"] == "score"
+            for path in place.glob("run/cells/*/toy/0/progress.json")
+        )
+    )
     (claim,) = place.glob("run/cells/*/toy/0/.claim.*")
     os.kill(json.loads(claim.read_text())[0]["pid"], signal.SIGTERM)
     assert runner.wait(timeout=90) == 1
     (cell,) = Run.open(place / "run").cells()
-    assert cell.status == "failed" and "ended from outside (SIGTERM" in cell.reason and "the same command goes on" in cell.reason
+    assert (
+        cell.status == "failed"
+        and "ended from outside (SIGTERM" in cell.reason
+        and "the same command goes on" in cell.reason
+    )
     assert ("SLURM ended it" in cell.reason) == executor.startswith("slurm")
     assert bench(place, "brightness[pause=0.1]", "--out", "run").returncode == 0
 
@@ -529,12 +614,15 @@ class Refusing(Taken):
 
 
 def test_cell_that_ended_after_it_was_planned_is_not_repeated(place):
-    """Its worker outlived a killed runner by a moment: what it finished stays, unless more is to be kept of it than it kept."""
+    """Its worker outlived a killed runner by a moment: what it finished stays, unless more is to be
+    kept of it than it kept."""
     assert bench(place, "brightness", "--out", "run").returncode == 0
     (done,) = Run.open(place / "run").cells()
     for keep, started in (((), []), (("weights",), [1])):
         Run(place / "run").write_cell(replace(done, status="running"))
-        request = Request("brightness", "toy", device="cpu", data=(place / "data",), plugins=(TOYS,), keep=keep)
+        request = Request(
+            "brightness", "toy", device="cpu", data=(place / "data",), plugins=(TOYS,), keep=keep
+        )
         plan = make_plan(request, load([TOYS]), lambda signature: (Run.open(place / "run"), True))
         assert [cell.why for cell in plan.cells] == ["goes on: running before"]
         Run(place / "run").write_cell(done)
@@ -559,7 +647,8 @@ def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):
 
 
 def test_new_phase_is_news(tmp_path):
-    """A worker that scores without a step is told from one that still fits: only then does the stall limit hold for it."""
+    """A worker that scores without a step is told from one that still fits: only then does the
+    stall limit hold for it."""
     reporter = Reporter(tmp_path / "progress.json")
     reporter.begin("fit", "fitting")
     before = read_progress(reporter.path)
@@ -580,7 +669,15 @@ def watching(place, request):
 def watched(runner, pid, **more):
     """A job of the runner, whose worker has a process id."""
     runner.executor.pids[1] = pid
-    runner.jobs[1] = Job(1, "a on b, seed 0", None, None, runner.run.path / "progress.json", where=f"process {pid}", **more)
+    runner.jobs[1] = Job(
+        1,
+        "a on b, seed 0",
+        None,
+        None,
+        runner.run.path / "progress.json",
+        where=f"process {pid}",
+        **more,
+    )
     return runner.jobs[1]
 
 
@@ -594,17 +691,25 @@ def test_server_that_does_not_report_a_killed_worker(tmp_path):
     job.stop_by = time.monotonic() - 1
     runner._watch()
     job.stop_by = time.monotonic() - SILENCE - 1
-    with pytest.raises(BenchError, match="the server of the workers does not answer: a on b, seed 0 was ended 1:00 min ago"):
+    with pytest.raises(
+        BenchError,
+        match="the server of the workers does not answer: a on b, seed 0 was ended 1:00 min ago",
+    ):
         runner._watch()
 
 
 def test_process_that_stands_still_is_stalled_whatever_it_is_at(tmp_path):
-    """A worker that somebody stopped (SIGSTOP) makes no step, also in a fit of one piece or a preparation."""
+    """A worker that somebody stopped (SIGSTOP) makes no step, also in a fit of one piece or a
+    preparation."""
     request = SimpleNamespace(stall_limit=5.0, time_limit=None)
     runner = watching(tmp_path, request)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         os.kill(process.pid, signal.SIGSTOP)
-        wait_for(lambda: Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+        wait_for(
+            lambda: (
+                Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+            )
+        )
         job = watched(runner, process.pid)
         runner._watch()
         assert job.stopping == ""

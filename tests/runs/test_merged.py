@@ -5,9 +5,9 @@ import pytest
 
 from bench import RunError, Scores
 from bench.plugins.registry import load
-from bench.reporting.report import open_source
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.merged import MergedRun
+from bench.tables.report import open_source
 
 LABELS = (np.arange(40) % 8 >= 4).astype(np.uint8)
 
@@ -16,7 +16,16 @@ def make(path, *cells, fingerprint="f" * 64, dataset=True):
     """`cells`: (label, seed, status, more); done ones get scores that differ by run and label."""
     run = Run(path)
     if dataset:
-        run.write_dataset(DatasetRecord("made", "made", (("01", 40, ""),), fingerprint, ("frame",), {"frame": {"01": LABELS}}))
+        run.write_dataset(
+            DatasetRecord(
+                "made",
+                "made",
+                (("01", 40, ""),),
+                fingerprint,
+                ("frame",),
+                {"frame": {"01": LABELS}},
+            )
+        )
     records = []
     for label, seed, status, more in cells:
         record = CellRecord(
@@ -26,7 +35,10 @@ def make(path, *cells, fingerprint="f" * 64, dataset=True):
         records.append(record)
         run.write_cell(record)
         if status == "done":
-            run.write_scores(record, {"01": Scores(np.random.default_rng(len(label) + seed).random(40), np.arange(40))})
+            run.write_scores(
+                record,
+                {"01": Scores(np.random.default_rng(len(label) + seed).random(40), np.arange(40))},
+            )
     run.write_manifest({"cells": [vars(record) for record in records], "protocol": "raw"})
     return run
 
@@ -36,44 +48,77 @@ def rows(run):
 
 
 def test_runs_of_two_machines_join(tmp_path):
-    """Seeds made apart become one row, each cell with its own scores; nothing is written into the runs."""
-    one, two = make(tmp_path / "one", ("pca", 0, "done", {})), make(tmp_path / "two", ("pca", 1, "done", {}), ("memae", 0, "done", {}))
+    """Seeds made apart become one row, each cell with its own scores; nothing is written into the
+    runs."""
+    one, two = (
+        make(tmp_path / "one", ("pca", 0, "done", {})),
+        make(tmp_path / "two", ("pca", 1, "done", {}), ("memae", 0, "done", {})),
+    )
     merged = MergedRun(tmp_path / "out", [one, two])
     assert rows(merged) == [("pca", 0, "done"), ("pca", 1, "done"), ("memae", 0, "done")]
     for cell, (run, position) in zip(merged.cells(), ((one, 0), (two, 0), (two, 1))):
-        assert np.array_equal(merged.scores(cell)["01"].values, run.scores(run.cells()[position])["01"].values)
-    assert merged.manifest["protocol"] == "raw" and list(merged.manifest["merged"]) == ["one", "two"]
+        assert np.array_equal(
+            merged.scores(cell)["01"].values, run.scores(run.cells()[position])["01"].values
+        )
+    assert merged.manifest["protocol"] == "raw" and list(merged.manifest["merged"]) == [
+        "one",
+        "two",
+    ]
     registry = load()
-    table = open_source(merged, registry, registry.protocols["raw"], registry.metrics["auc"]).comparison
-    assert [(line.label, line.entries[0].seeds) for line in table.lines] == [("pca", 2), ("memae", 1)]
+    table = open_source(
+        merged, registry, registry.protocols["raw"], registry.metrics["auc"]
+    ).comparison
+    assert [(line.label, line.entries[0].seeds) for line in table.lines] == [
+        ("pca", 2),
+        ("memae", 1),
+    ]
     assert not (tmp_path / "out").exists()
 
 
 def test_the_same_cell_counts_once(tmp_path):
     """The run that finished it wins over the one that did not."""
-    one = make(tmp_path / "one", ("pca", 0, "failed", {"reason": "stalled"}), ("memae", 0, "done", {}))
+    one = make(
+        tmp_path / "one", ("pca", 0, "failed", {"reason": "stalled"}), ("memae", 0, "done", {})
+    )
     two = make(tmp_path / "two", ("pca", 0, "done", {}), ("memae", 0, "done", {}))
-    assert rows(MergedRun(tmp_path / "out", [one, two])) == [("pca", 0, "done"), ("memae", 0, "done")]
+    assert rows(MergedRun(tmp_path / "out", [one, two])) == [
+        ("pca", 0, "done"),
+        ("memae", 0, "done"),
+    ]
 
 
 def test_rows_that_are_not_the_same_are_told_apart(tmp_path):
     """Another profile makes two rows, with all their seeds."""
     one = make(tmp_path / "one", ("pca", 0, "done", {}), ("pca", 1, "done", {}))
-    two = make(tmp_path / "two", ("pca", 0, "done", {"profile": "medium", "key": {"profile": "medium"}}))
-    assert rows(MergedRun(tmp_path / "out", [one, two])) == [("pca (one)", 0, "done"), ("pca (two)", 0, "done"), ("pca (one)", 1, "done")]
+    two = make(
+        tmp_path / "two", ("pca", 0, "done", {"profile": "medium", "key": {"profile": "medium"}})
+    )
+    assert rows(MergedRun(tmp_path / "out", [one, two])) == [
+        ("pca (one)", 0, "done"),
+        ("pca (two)", 0, "done"),
+        ("pca (one)", 1, "done"),
+    ]
 
 
 def test_other_copies_of_a_dataset_are_refused(tmp_path):
     """Numbers on different frames do not compare."""
-    runs = [make(tmp_path / "one", ("pca", 0, "done", {})), make(tmp_path / "two", ("pca", 1, "done", {}), fingerprint="e" * 64)]
-    with pytest.raises(RunError, match=r"one and two hold different copies of made \(fingerprints f{12} and e{12}\): their numbers do not"):
+    runs = [
+        make(tmp_path / "one", ("pca", 0, "done", {})),
+        make(tmp_path / "two", ("pca", 1, "done", {}), fingerprint="e" * 64),
+    ]
+    with pytest.raises(
+        RunError,
+        match=r"one and two hold different copies of made \(fingerprints f{12} and e{12}\): their numbers do not",
+    ):
         MergedRun(tmp_path / "out", runs)
 
 
 def test_runs_of_one_name_are_refused(tmp_path):
     """Rows are named after their run."""
     runs = [make(tmp_path / place / "run", ("pca", 0, "done", {})) for place in "ab"]
-    with pytest.raises(RunError, match="several of the runs are called run; copy one to a folder of another name"):
+    with pytest.raises(
+        RunError, match="several of the runs are called run; copy one to a folder of another name"
+    ):
         MergedRun(tmp_path / "out", runs)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import RunError, Scores
-from bench.runs.files import npz, write_bytes, write_text
+from bench.files.whole_files import npz, write_bytes, write_text
 from bench.runs.folder import CellRecord, DatasetRecord, Run, find_runs
 
 
@@ -63,7 +63,13 @@ def test_cell_that_names_a_folder_outside_is_refused(run):
 def test_scores_are_kept_as_they_are(run):
     """Values come back as float32 and frames as int32, by clip."""
     record = cell()
-    run.write_scores(record, {"01": Scores(np.array([0.5, 2.0]), np.array([3, 4])), "02": Scores(np.zeros(0), np.zeros(0, dtype=int))})
+    run.write_scores(
+        record,
+        {
+            "01": Scores(np.array([0.5, 2.0]), np.array([3, 4])),
+            "02": Scores(np.zeros(0), np.zeros(0, dtype=int)),
+        },
+    )
     found = run.scores(record)
     assert list(found) == ["01", "02"]
     assert found["01"].values.dtype == np.float32
@@ -97,12 +103,26 @@ def test_dataset_comes_back(run):
     """Clips, labels and facts of a dataset survive, in order."""
     labels = {"mat": {"02": np.array([0, 1], np.uint8), "01": np.array([1, 1, 0], np.uint8)}}
     record = DatasetRecord(
-        "avenue", "avenue", (("02", 2, "a"), ("01", 3, "b")), "f" * 64, ("mat",), labels, 0.5, "labels", {"train": "none"}, {}
+        "avenue",
+        "avenue",
+        (("02", 2, "a"), ("01", 3, "b")),
+        "f" * 64,
+        ("mat",),
+        labels,
+        0.5,
+        "labels",
+        {"train": "none"},
+        {},
     )
     run.write_dataset(record)
     found = run.dataset("avenue")
     assert found.clips == record.clips
-    assert (found.share, found.lengths_from, found.problems, found.has_scenes) == (0.5, "labels", {"train": "none"}, True)
+    assert (found.share, found.lengths_from, found.problems, found.has_scenes) == (
+        0.5,
+        "labels",
+        {"train": "none"},
+        True,
+    )
     np.testing.assert_array_equal(found.labels["mat"]["01"], [1, 1, 0])
 
 
@@ -125,7 +145,11 @@ def test_runs_are_found_newest_first(tmp_path):
     for name, when in (("20260101-120000", 300), ("station", 100), ("20260201-120000", 200)):
         Run(tmp_path / name).write_manifest({"cells": []})
         os.utime(tmp_path / name / "run.json", (when, when))
-    assert [run.path.name for run in find_runs(tmp_path)] == ["20260101-120000", "20260201-120000", "station"]
+    assert [run.path.name for run in find_runs(tmp_path)] == [
+        "20260101-120000",
+        "20260201-120000",
+        "station",
+    ]
     assert find_runs(tmp_path / "nothing") == []
 
 
@@ -154,7 +178,8 @@ WRONG = {
 
 @pytest.mark.parametrize("field", WRONG)
 def test_cell_json_with_a_field_of_another_type(run, field):
-    """Every field is what it is declared to be, or its cell is failed and the file named: tables and `bench status` trust them."""
+    """Every field is what it is declared to be, or its cell is failed and the file named: tables
+    and `bench status` trust them."""
     run.write_cell(cell())
     path = run.path / "cells/pca/ped2/0/cell.json"
     path.write_text(json.dumps({**vars(cell()), field: WRONG[field]}))
@@ -163,9 +188,12 @@ def test_cell_json_with_a_field_of_another_type(run, field):
     assert str(path) in found.reason
 
 
-@pytest.mark.parametrize("content", ['{"seconds": NaN}', '{"seed": ' + "9" * 5000 + "}", '{"folder": ' + "[" * 20_000])
+@pytest.mark.parametrize(
+    "content", ['{"seconds": NaN}', '{"seed": ' + "9" * 5000 + "}", '{"folder": ' + "[" * 20_000]
+)
 def test_json_that_is_none_names_its_file(run, content):
-    """NaN is no JSON; a number of thousands of digits and brackets within brackets are nothing that Python reads."""
+    """NaN is no JSON; a number of thousands of digits and brackets within brackets are nothing that
+    Python reads."""
     run.write_cell(cell())
     path = run.path / "cells/pca/ped2/0/cell.json"
     path.write_text(content)
@@ -173,7 +201,15 @@ def test_json_that_is_none_names_its_file(run, content):
 
 
 @pytest.mark.parametrize(
-    "change", [{"cells": [[]]}, {"cells": None}, {"datasets": ["ped2"]}, {"command": 5}, {"protocol": []}, {"versions": []}]
+    "change",
+    [
+        {"cells": [[]]},
+        {"cells": None},
+        {"datasets": ["ped2"]},
+        {"command": 5},
+        {"protocol": []},
+        {"versions": []},
+    ],
 )
 def test_run_json_with_a_field_of_another_type(run, change):
     """It is refused with the file and the field."""
@@ -215,10 +251,18 @@ def test_dataset_json_with_a_field_that_cannot_be(run, change):
 
 
 @pytest.mark.parametrize(
-    "labels", [np.zeros(2, np.uint8), np.zeros((3, 1), np.uint8), np.array(0, np.uint8), np.array([0, 1, 2], np.uint8), np.zeros(3)]
+    "labels",
+    [
+        np.zeros(2, np.uint8),
+        np.zeros((3, 1), np.uint8),
+        np.array(0, np.uint8),
+        np.array([0, 1, 2], np.uint8),
+        np.zeros(3),
+    ],
 )
 def test_labels_of_a_dataset_that_do_not_fit_their_clip(run, labels):
-    """Labels that are too short, of another shape or no 0/1 are refused with the file, not counted."""
+    """Labels that are too short, of another shape or no 0/1 are refused with the file, not
+    counted."""
     write_bytes(run.path / "datasets/ped2.npz", npz({"x/01": labels}))
     write_text(run.path / "datasets/ped2.json", json.dumps(dataset()))
     with pytest.raises(RunError, match=r"ped2\.npz"):
@@ -264,12 +308,19 @@ def test_cells_are_found_without_run_json(run):
     (run.path / "run.json").write_text("{")
     (run.path / "cells/pca/ped2/2").mkdir()
     (run.path / "cells/pca/ped2/2/cell.json").write_text("{")
-    assert [(found.seed, found.status) for found in run.cells_left()] == [(0, "done"), (1, "queued")]
+    assert [(found.seed, found.status) for found in run.cells_left()] == [
+        (0, "done"),
+        (1, "queued"),
+    ]
 
 
 def test_arrays_are_written_as_numpy_writes_them_whatever_their_names():
     """Byte by byte; and under the names of numpy's own parameters, which it refuses or swallows."""
-    arrays = {"01": np.arange(5, dtype=np.float32), "01.frames": np.arange(5), "gärten 2": np.asfortranarray(np.ones((3, 2)))}
+    arrays = {
+        "01": np.arange(5, dtype=np.float32),
+        "01.frames": np.arange(5),
+        "gärten 2": np.asfortranarray(np.ones((3, 2))),
+    }
     numpys = io.BytesIO()
     np.savez_compressed(numpys, **arrays)
     assert npz(arrays) == numpys.getvalue()

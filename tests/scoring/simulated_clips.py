@@ -1,4 +1,5 @@
-"""Test sets made up to know the truth: autocorrelated scores with clip effects, in the geometry of real datasets."""
+"""Test sets made up to know the truth: autocorrelated scores with clip effects, in the geometry of
+real datasets."""
 
 from functools import partial
 
@@ -6,9 +7,10 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.stats import norm, rankdata
 
+from bench.contracts.metric import Metric
 from bench.scoring.evaluate import ClipScores, evaluate, processed
 from bench.scoring.intervals import RESAMPLES, difference, interval, pair_counts
-from bench.scoring.metrics import Metric, auc
+from bench.scoring.metrics import auc
 
 AUC = Metric("auc", auc)
 PED2 = ((180, 61, 180), (180, 95, 180), (150, 1, 146), (180, 31, 180), (150, 1, 129), (180, 1, 159),
@@ -17,14 +19,16 @@ PED2 = ((180, 61, 180), (180, 95, 180), (150, 1, 146), (180, 31, 180), (150, 1, 
 AVENUE = ((1439, 451), (1211, 139), (923, 87), (947, 93), (1007, 318), (1283, 433), (605, 105), (36, 10), (1175, 333), (841, 161),
           (472, 183), (1271, 249), (549, 81), (507, 73), (1001, 90), (740, 99), (426, 358), (294, 265), (248, 132), (273, 154),
           (76, 53))  # fmt: skip
-"""Frames and anomalous frames (label set `mat`) of each test clip; here in one stretch in its middle."""
+"""Frames and anomalous frames (label set `mat`) of each test clip; here in one stretch in its
+middle."""
 SHANGHAITECH = {"01": (34, 11894, 4884), "02": (3, 1155, 662), "03": (10, 4090, 1212), "04": (9, 4761, 1874), "05": (8, 4160, 1016),
                 "06": (6, 1470, 702), "07": (8, 3368, 886), "08": (12, 3708, 1992), "09": (1, 361, 84), "10": (5, 2213, 1539),
                 "11": (1, 337, 141), "12": (10, 3274, 2334)}  # fmt: skip
 """Clips, frames and anomalous frames of each scene; here divided evenly among its clips."""
 CORRELATION, OFFSET, SPREAD = 0.95, 0.4, 0.4
-"""Of neighbouring scores; of the level of a clip, and of how far its anomalies stand out, in standard deviations within a clip. Chosen
-here after real scores (MemAE on Ped2, min-max): 0.947, and levels of clips that spread by 0.36 (normal) and 0.66 (anomalous frames)."""
+"""Of neighbouring scores; of the level of a clip, and of how far its anomalies stand out, in
+standard deviations within a clip. Chosen here after real scores (MemAE on Ped2, min-max): 0.947,
+and levels of clips that spread by 0.36 (normal) and 0.66 (anomalous frames)."""
 
 
 def stretch(frames, first, last):
@@ -42,7 +46,8 @@ def ped2(generator):
 
 
 def ped2_drawn(generator):
-    """Twelve clips drawn from those of Ped2 with replacement: another test set each time, of one class now and then."""
+    """Twelve clips drawn from those of Ped2 with replacement: another test set each time, of one
+    class now and then."""
     return [("", stretch(*PED2[number])) for number in generator.randint(12, size=12)]
 
 
@@ -51,7 +56,11 @@ def avenue(generator):
 
 
 def shanghaitech(generator):
-    return [(scene, middle(n // k, a // k)) for scene, (k, n, a) in SHANGHAITECH.items() for _ in range(k)]
+    return [
+        (scene, middle(n // k, a // k))
+        for scene, (k, n, a) in SHANGHAITECH.items()
+        for _ in range(k)
+    ]
 
 
 def noise(geometry, generator):
@@ -82,26 +91,40 @@ def two_methods(geometry, skills, shared, generator):
     """Two methods whose scores have `shared` of their variance in common."""
     found = geometry(generator)
     common, *own = (noise(found, generator) for _ in range(3))
-    mixed = [[np.sqrt(shared) * a + np.sqrt(1 - shared) * b for a, b in zip(common, scores)] for scores in own]
+    mixed = [
+        [np.sqrt(shared) * a + np.sqrt(1 - shared) * b for a, b in zip(common, scores)]
+        for scores in own
+    ]
     return [clips_of(found, scores, skill) for scores, skill in zip(mixed, skills)]
 
 
 def resampled(methods, protocol, generator):
     """(methods, RESAMPLES) AUCs of the plain bootstrap over clips, micro pooling."""
     clips = len(methods[0])
-    weights = np.array([np.bincount(drawn, minlength=clips) for drawn in generator.randint(clips, size=(RESAMPLES, clips))], dtype=float)
+    weights = np.array(
+        [
+            np.bincount(drawn, minlength=clips)
+            for drawn in generator.randint(clips, size=(RESAMPLES, clips))
+        ],
+        dtype=float,
+    )
     found = []
     for method in methods:
         above, anomalous, normal = pair_counts(processed(method, protocol))
         with np.errstate(invalid="ignore"):  # resamples of one class
-            found.append(((weights @ above) * weights).sum(axis=1) / ((weights @ anomalous) * (weights @ normal)))
+            found.append(
+                ((weights @ above) * weights).sum(axis=1)
+                / ((weights @ anomalous) * (weights @ normal))
+            )
     return np.array(found)
 
 
 def delong(clips, protocol):
     """The 95 % interval of DeLong et al. 1988, frame by frame (Sun & Xu 2014, by ranks)."""
     parts = processed(clips, protocol)
-    labels, scores = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "scores"))
+    labels, scores = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "scores")
+    )
     positive = labels == 1
     ranks = rankdata(scores)
     above = (ranks[positive] - rankdata(scores[positive])) / (~positive).sum()
@@ -111,7 +134,8 @@ def delong(clips, protocol):
 
 
 def coverage(geometry, skill, protocol, runs, seed=0):
-    """The true AUC, and the shares of runs in which the intervals hold it: DeLong, percentiles (None if not micro), ours."""
+    """The true AUC, and the shares of runs in which the intervals hold it: DeLong, percentiles
+    (None if not micro), ours."""
     generator = np.random.RandomState(seed)
     draw = partial(one_method, geometry, skill, generator)
     values, held = [], []
@@ -122,26 +146,56 @@ def coverage(geometry, skill, protocol, runs, seed=0):
             continue  # a test set drawn without normal frames
         values.append(found.value)
         plain = protocol.pool == "micro"
-        percentiles = np.nanpercentile(resampled([clips], protocol, generator)[0], [2.5, 97.5]) if plain else (np.nan, np.nan)
-        held.append((delong(clips, protocol) if plain else (np.nan, np.nan), percentiles, (found.low, found.high)))
+        percentiles = (
+            np.nanpercentile(resampled([clips], protocol, generator)[0], [2.5, 97.5])
+            if plain
+            else (np.nan, np.nan)
+        )
+        held.append(
+            (
+                delong(clips, protocol) if plain else (np.nan, np.nan),
+                percentiles,
+                (found.low, found.high),
+            )
+        )
     for _ in range(runs):
         value = evaluate(draw(), protocol, AUC).value
         values += [] if value is None else [value]
     truth = np.mean(values)
     low, high = np.moveaxis(np.array(held), 2, 0)
     shares = ((low <= truth) & (truth <= high)).mean(axis=0)
-    return truth, *(float(share) if protocol.pool == "micro" or number == 2 else None for number, share in enumerate(shares))
+    return truth, *(
+        float(share) if protocol.pool == "micro" or number == 2 else None
+        for number, share in enumerate(shares)
+    )
 
 
 def rejections(geometry, skills, shared, protocol, runs, seed=0):
-    """The mean AUC of both; the shares of runs in which percentiles and our test tell the two apart, and in which the interval of the
-    difference holds the true one."""
+    """The mean AUC of both; the shares of runs in which percentiles and our test tell the two
+    apart, and in which the interval of the difference holds the true one."""
     generator = np.random.RandomState(seed)
     found = []
     for _ in range(runs):
         pair = two_methods(geometry, skills, shared, generator)
         ours = difference([pair[0]], [pair[1]], protocol)
-        low, high = np.nanpercentile(np.subtract(*resampled(pair, protocol, generator)), [2.5, 97.5])
-        found.append((ours.first, ours.value, not low <= 0 <= high, ours.distinguishable, ours.low, ours.high))
+        low, high = np.nanpercentile(
+            np.subtract(*resampled(pair, protocol, generator)), [2.5, 97.5]
+        )
+        found.append(
+            (
+                ours.first,
+                ours.value,
+                not low <= 0 <= high,
+                ours.distinguishable,
+                ours.low,
+                ours.high,
+            )
+        )
     first, value, plain, told, low, high = np.array(found).T
-    return first.mean(), first.mean() - value.mean(), plain.mean(), told.mean(), ((low <= value.mean()) & (value.mean() <= high)).mean()
+    return (
+        first.mean(),
+        first.mean() - value.mean(),
+        plain.mean(),
+        told.mean(),
+        ((low <= value.mean()) & (value.mean() <= high)).mean(),
+    )

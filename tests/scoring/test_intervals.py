@@ -1,4 +1,5 @@
-"""Intervals and paired tests over clips, against the plain bootstrap spelt out and scipy, and against simulated truth."""
+"""Intervals and paired tests over clips, against the plain bootstrap spelt out and scipy, and
+against simulated truth."""
 
 from dataclasses import replace
 
@@ -27,7 +28,9 @@ def made_clips(seed, skill=1.5, first=0):
         if number in (1, 4):
             labels[:] = 1
         frames = np.arange(first, len(labels))
-        scores = np.round(generator.normal(size=len(labels)).cumsum() / 3 + skill * labels, 1)[frames]
+        scores = np.round(generator.normal(size=len(labels)).cumsum() / 3 + skill * labels, 1)[
+            frames
+        ]
         clips.append(ClipScores(f"{number:02d}", scene, scores, frames, labels))
     return clips
 
@@ -37,16 +40,29 @@ def value_of(clips, protocol):
 
 
 def spelt_out(methods, protocol, resamples):
-    """The logits of each method's AUC in the same resamples: clips drawn and repeated one by one, those of one class drawn again."""
-    used = [clip for clip in methods[0] if protocol.pool != "macro" or 0 < clip.labels[clip.frames].sum() < len(clip.frames)]
+    """The logits of each method's AUC in the same resamples: clips drawn and repeated one by one,
+    those of one class drawn again."""
+    used = [
+        clip
+        for clip in methods[0]
+        if protocol.pool != "macro" or 0 < clip.labels[clip.frames].sum() < len(clip.frames)
+    ]
     places = [methods[0].index(clip) for clip in used]
     generator = np.random.RandomState(0)
     kept, redrawn = [], 0
     while len(kept) < resamples:
-        draws = generator.randint(len(places), size=(resamples - len(kept), len(places)), dtype=np.int64)
+        draws = generator.randint(
+            len(places), size=(resamples - len(kept), len(places)), dtype=np.int64
+        )
         for draw in draws:
             found = [
-                value_of([replace(method[places[number]], id=str(copy)) for copy, number in enumerate(draw)], protocol)
+                value_of(
+                    [
+                        replace(method[places[number]], id=str(copy))
+                        for copy, number in enumerate(draw)
+                    ],
+                    protocol,
+                )
                 for method in methods
             ]
             if None in found:
@@ -54,7 +70,9 @@ def spelt_out(methods, protocol, resamples):
             else:
                 kept.append(found)
     lengths = np.array([len(clip.frames) for clip in used])
-    effective = len(used) if protocol.pool.startswith("macro") else lengths.sum() ** 2 / (lengths**2).sum()
+    effective = (
+        len(used) if protocol.pool.startswith("macro") else lengths.sum() ** 2 / (lengths**2).sum()
+    )
     return logit(np.clip(np.array(kept).T, 1e-6, 1 - 1e-6)), redrawn, len(used), effective
 
 
@@ -66,12 +84,15 @@ def few_resamples(monkeypatch):
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_the_interval_is_the_bootstrap_spelt_out(few_resamples, name):
-    """Under each named protocol: the same resamples, evaluated one by one; standard error, t and logit by scipy."""
+    """Under each named protocol: the same resamples, evaluated one by one; standard error, t and
+    logit by scipy."""
     clips = made_clips(1)
     found = interval([clips], PROTOCOLS[name])
     (drawn,), redrawn, clips_used, count = spelt_out([clips], PROTOCOLS[name], 40)
     error = np.std(drawn, ddof=1) * np.sqrt(count / (count - 1))
-    expected = expit(logit(value_of(clips, PROTOCOLS[name])) + stats.t.ppf([0.025, 0.975], count - 1) * error)
+    expected = expit(
+        logit(value_of(clips, PROTOCOLS[name])) + stats.t.ppf([0.025, 0.975], count - 1) * error
+    )
     assert found.value == pytest.approx(value_of(clips, PROTOCOLS[name]), abs=1e-12)
     assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
     assert (found.clips, found.redrawn) == (clips_used, redrawn)
@@ -79,13 +100,18 @@ def test_the_interval_is_the_bootstrap_spelt_out(few_resamples, name):
 
 @pytest.mark.parametrize(("normal", "counted"), [(2, 2), (3, 3), (4, 12), (5, 12)])
 def test_few_clips_of_a_class_count_alone(few_resamples, normal, counted):
-    """With two or three of twelve clips that have normal frames it is these that the interval counts; with four it is all of them."""
+    """With two or three of twelve clips that have normal frames it is these that the interval
+    counts; with four it is all of them."""
     generator = np.random.default_rng(11)
     clips = []
     for number in range(12):
         labels = np.ones(30, dtype=int)
         labels[: 12 if number < normal else 0] = 0
-        clips.append(ClipScores(f"{number:02d}", "", generator.normal(size=30) + labels, np.arange(30), labels))
+        clips.append(
+            ClipScores(
+                f"{number:02d}", "", generator.normal(size=30) + labels, np.arange(30), labels
+            )
+        )
     found = interval([clips], PROTOCOLS["raw"])
     (drawn,), _, _, _ = spelt_out([clips], PROTOCOLS["raw"], 40)
     error = np.std(drawn, ddof=1) * np.sqrt(counted / (counted - 1))
@@ -111,16 +137,23 @@ def test_the_paired_test_is_the_bootstrap_spelt_out(few_resamples):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_interval_of_the_difference_agrees_with_p(seed):
-    """It holds 0 where, and only where, p is at least 0.05; turned round, everything changes its sign."""
+    """It holds 0 where, and only where, p is at least 0.05; turned round, everything changes its
+    sign."""
     one, other = made_clips(seed, 2.2), made_clips(seed + 100, 0.5)
-    found, turned = (difference([first], [second], PROTOCOLS["raw"]) for first, second in ((one, other), (other, one)))
+    found, turned = (
+        difference([first], [second], PROTOCOLS["raw"])
+        for first, second in ((one, other), (other, one))
+    )
     assert (found.low <= 0 <= found.high) == (found.p >= 0.05) == (not found.distinguishable)
-    assert (turned.value, turned.low, turned.high, turned.p) == pytest.approx((-found.value, -found.high, -found.low, found.p))
+    assert (turned.value, turned.low, turned.high, turned.p) == pytest.approx(
+        (-found.value, -found.high, -found.low, found.p)
+    )
     assert -1 <= found.low <= found.high <= 1
 
 
 def test_equal_scores_cannot_be_told_apart():
-    """p is 1 and the interval is 0, also where a scale is stretched, which no order of frames shows."""
+    """p is 1 and the interval is 0, also where a scale is stretched, which no order of frames
+    shows."""
     clips = made_clips(4)
     stretched = [replace(clip, scores=3 * clip.scores + 1) for clip in clips]
     found = difference([clips], [stretched], PROTOCOLS["raw"])
@@ -128,18 +161,24 @@ def test_equal_scores_cannot_be_told_apart():
 
 
 def test_seeds_are_averaged_within_each_resample():
-    """The same clips are drawn for all: equal seeds change nothing, and two seeds are no twice as many clips."""
+    """The same clips are drawn for all: equal seeds change nothing, and two seeds are no twice as
+    many clips."""
     one, other = made_clips(5), made_clips(6)
     alone, twice = interval([one], PROTOCOLS["raw"]), interval([one, one], PROTOCOLS["raw"])
     assert (twice.low, twice.high) == pytest.approx((alone.low, alone.high), abs=1e-12)
     both = interval([one, other], PROTOCOLS["raw"])
-    assert both.value == pytest.approx((value_of(one, PROTOCOLS["raw"]) + value_of(other, PROTOCOLS["raw"])) / 2)
+    assert both.value == pytest.approx(
+        (value_of(one, PROTOCOLS["raw"]) + value_of(other, PROTOCOLS["raw"])) / 2
+    )
     assert both.clips == len(SCENES)
 
 
 def test_resamples_of_one_class_are_redrawn_and_counted():
     """Two normal and two anomalous clips: one resample in eight has no AUC."""
-    clips = [ClipScores(str(n), "", np.arange(20.0) * (1 + n), np.arange(20), np.full(20, n // 2)) for n in range(4)]
+    clips = [
+        ClipScores(str(n), "", np.arange(20.0) * (1 + n), np.arange(20), np.full(20, n // 2))
+        for n in range(4)
+    ]
     found = interval([clips], PROTOCOLS["raw"])
     assert found.redrawn == pytest.approx(1000 / 7, abs=40)
     assert f"4 clips; 1000 resamples, {found.redrawn} redrawn" in found.method
@@ -148,9 +187,18 @@ def test_resamples_of_one_class_are_redrawn_and_counted():
 @pytest.mark.parametrize(
     ("chosen", "why"),
     [
-        (lambda clips: clips[:1], "one clip alone has frames of one of the classes, and cannot be resampled"),
-        (lambda clips: [clips[0], clips[1], clips[4]], "one clip alone has frames of one of the classes"),
-        (lambda clips: [replace(clip, scores=clip.labels * 1.0) for clip in clips], "every pair of frames is ordered alike"),
+        (
+            lambda clips: clips[:1],
+            "one clip alone has frames of one of the classes, and cannot be resampled",
+        ),
+        (
+            lambda clips: [clips[0], clips[1], clips[4]],
+            "one clip alone has frames of one of the classes",
+        ),
+        (
+            lambda clips: [replace(clip, scores=clip.labels * 1.0) for clip in clips],
+            "every pair of frames is ordered alike",
+        ),
     ],
     ids=["one clip", "normal frames in one clip", "perfect"],
 )
@@ -159,7 +207,12 @@ def test_no_interval_says_why(chosen, why):
     clips = chosen(made_clips(7))
     found = interval([clips], PROTOCOLS["raw"])
     assert found.value == pytest.approx(value_of(clips, PROTOCOLS["raw"]))
-    assert found.low is None and found.high is None and why in found.reason and found.method.startswith("none: ")
+    assert (
+        found.low is None
+        and found.high is None
+        and why in found.reason
+        and found.method.startswith("none: ")
+    )
     apart = difference([clips], [made_clips(8)], PROTOCOLS["raw"])
     assert apart.p is None and apart.low is None and apart.reason and not apart.distinguishable
 
@@ -167,8 +220,13 @@ def test_no_interval_says_why(chosen, why):
 def test_without_an_auc_there_is_nothing():
     """No frame, or one class alone."""
     anomalous = [clip for clip in made_clips(9) if clip.labels.all()]
-    empty = [replace(clip, scores=clip.scores[:0], frames=clip.frames[:0]) for clip in made_clips(9)]
-    assert interval([anomalous], PROTOCOLS["raw"]) is None and interval([empty], PROTOCOLS["raw"]) is None
+    empty = [
+        replace(clip, scores=clip.scores[:0], frames=clip.frames[:0]) for clip in made_clips(9)
+    ]
+    assert (
+        interval([anomalous], PROTOCOLS["raw"]) is None
+        and interval([empty], PROTOCOLS["raw"]) is None
+    )
     assert difference([made_clips(9)], [empty], PROTOCOLS["raw"]) is None
 
 
@@ -176,14 +234,21 @@ def test_clips_that_a_seed_left_out_have_no_common_frames():
     """What one method did not score counts for neither."""
     one = made_clips(10)
     found = difference([one], [made_clips(11)[1:]], PROTOCOLS["raw"])
-    assert found.first == pytest.approx(value_of(one[1:], PROTOCOLS["raw"])) and found.clips == len(SCENES) - 1
+    assert (
+        found.first == pytest.approx(value_of(one[1:], PROTOCOLS["raw"]))
+        and found.clips == len(SCENES) - 1
+    )
 
 
 def test_few_clips_of_a_class_widen_the_interval():
     """Three clips with normal frames beside seventeen without count as three."""
-    geometry = [("", np.repeat([0, 1], 90)) for _ in range(3)] + [("", np.ones(180, dtype=int)) for _ in range(17)]
+    geometry = [("", np.repeat([0, 1], 90)) for _ in range(3)] + [
+        ("", np.ones(180, dtype=int)) for _ in range(17)
+    ]
     clips = clips_of(geometry, noise(geometry, np.random.RandomState(1)), 1.0)
-    narrow = interval([clips_of(geometry[:3], [clip.scores for clip in clips[:3]], 0.0)], PROTOCOLS["raw"])
+    narrow = interval(
+        [clips_of(geometry[:3], [clip.scores for clip in clips[:3]], 0.0)], PROTOCOLS["raw"]
+    )
     found = interval([clips], PROTOCOLS["raw"])
     assert found.clips == 20 and found.high - found.low > 0.5 * (narrow.high - narrow.low)
 
@@ -191,15 +256,26 @@ def test_few_clips_of_a_class_widen_the_interval():
 def test_golden_interval():
     """The same to six digits on every machine and under every NumPy."""
     clips = [
-        ClipScores(str(n), "", (np.arange(40) * (7 + n)) % 13 + 6.0 * (np.arange(40) > 24 - n), np.arange(40), (np.arange(40) > 20) * 1)
+        ClipScores(
+            str(n),
+            "",
+            (np.arange(40) * (7 + n)) % 13 + 6.0 * (np.arange(40) > 24 - n),
+            np.arange(40),
+            (np.arange(40) > 20) * 1,
+        )
         for n in range(6)
     ]
     found = interval([clips], PROTOCOLS["raw"])
-    assert [round(value, 6) for value in (found.value, found.low, found.high)] == [0.806113, 0.76757, 0.839599]
+    assert [round(value, 6) for value in (found.value, found.low, found.high)] == [
+        0.806113,
+        0.76757,
+        0.839599,
+    ]
 
 
 def test_the_interval_covers_where_percentiles_do_not():
-    """150 simulated test sets of Ped2's geometry; a thousand of each kind in tests/scoring/test_coverage.py."""
+    """150 simulated test sets of Ped2's geometry; a thousand of each kind in
+    tests/scoring/test_coverage.py."""
     _, delong, percentiles, ours = coverage(ped2, 2, PROTOCOLS["raw"], 150)
     assert 0.91 <= ours <= 0.99
     assert percentiles < ours - 0.04 and delong < 0.5

@@ -1,10 +1,19 @@
-"""Pixel AUC, RBDC and TBDC: against plain loops over thresholds and boxes, and cases worked out by hand."""
+"""Pixel AUC, RBDC and TBDC: against plain loops over thresholds and boxes, and cases worked out by
+hand."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from bench.scoring.localisation import DetectedClip, LocatedClip, area, overlaps, pixel_auc, rbdc, tbdc
+from bench.scoring.localisation import (
+    DetectedClip,
+    LocatedClip,
+    area,
+    overlaps,
+    pixel_auc,
+    rbdc,
+    tbdc,
+)
 
 LEVELS = 7
 
@@ -29,7 +38,9 @@ def iou(one, other):
     if width <= 0 or height <= 0:
         return 0.0
     both = width * height
-    return both / ((one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - both)
+    return both / (
+        (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - both
+    )
 
 
 def plain_curve(clips, level):
@@ -37,16 +48,26 @@ def plain_curve(clips, level):
     false = found = total = frames = 0
     for clip in clips:
         frames += len(clip.frames)
-        here = [(f, tuple(b)) for f, b, n in zip(clip.box_frames, clip.boxes, clip.box_levels) if n == level]
-        true = [(f, tuple(b)) for f, b in zip(clip.true_frames, clip.true_boxes) if f in clip.frames]
+        here = [
+            (f, tuple(b))
+            for f, b, n in zip(clip.box_frames, clip.boxes, clip.box_levels)
+            if n == level
+        ]
+        true = [
+            (f, tuple(b)) for f, b in zip(clip.true_frames, clip.true_boxes) if f in clip.frames
+        ]
         total += len(true)
         found += sum(any(f == g and iou(b, t) >= 0.1 for f, b in here) for g, t in true)
-        false += sum(not any(f == g and iou(b, t) >= 0.1 for g, t in true) for f, b in here) + clip.dropped[level]
+        false += (
+            sum(not any(f == g and iou(b, t) >= 0.1 for g, t in true) for f, b in here)
+            + clip.dropped[level]
+        )
     return false / frames, found / total
 
 
 def plain_area(points):
-    """On a fine grid: the best share of the levels with no more false regions, with lines between the corners of that curve."""
+    """On a fine grid: the best share of the levels with no more false regions, with lines between
+    the corners of that curve."""
     points = sorted([(0.0, 0.0), *points])
     best = 0.0
     corners = []
@@ -65,12 +86,23 @@ def random_clip(random, tracks=False):
         low = random.random(2) * 0.7
         return (*low, *(low + 0.05 + 0.25 * random.random(2)))
 
-    true = [(int(frame), box(), *([int(random.integers(3))] if tracks else [])) for frame in random.integers(0, 40, 30)]
+    true = [
+        (int(frame), box(), *([int(random.integers(3))] if tracks else []))
+        for frame in random.integers(0, 40, 30)
+    ]
     regions = []
     for frame, known, *_ in true:
         for level in range(LEVELS - int(random.integers(LEVELS))):
             if frame in frames:
-                regions.append((frame, level, tuple(np.clip(np.array(known) + random.normal(0, 0.05, 4), 0, 1)[[0, 1, 2, 3]])))
+                regions.append(
+                    (
+                        frame,
+                        level,
+                        tuple(
+                            np.clip(np.array(known) + random.normal(0, 0.05, 4), 0, 1)[[0, 1, 2, 3]]
+                        ),
+                    )
+                )
     for frame in random.integers(2, 40, 40):
         regions.append((int(frame), int(random.integers(LEVELS)), box()))
     regions = [(f, n, b) for f, n, b in regions if b[2] > b[0] and b[3] > b[1]]
@@ -82,7 +114,9 @@ def test_rbdc_is_what_plain_loops_give(seed):
     """Counting each box against each box, level by level, and the curve on a fine grid."""
     random = np.random.default_rng(seed)
     clips = [random_clip(random) for _ in range(3)]
-    assert rbdc(clips).value == pytest.approx(plain_area([plain_curve(clips, level) for level in range(LEVELS)]), abs=1e-4)
+    assert rbdc(clips).value == pytest.approx(
+        plain_area([plain_curve(clips, level) for level in range(LEVELS)]), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -95,9 +129,16 @@ def test_tbdc_is_what_plain_loops_give(seed):
         shares = []
         for clip in clips:
             for track in set(clip.true_tracks[np.isin(clip.true_frames, clip.frames)]):
-                mine = [(f, b) for f, b, t in zip(clip.true_frames, clip.true_boxes, clip.true_tracks) if t == track and f in clip.frames]
+                mine = [
+                    (f, b)
+                    for f, b, t in zip(clip.true_frames, clip.true_boxes, clip.true_tracks)
+                    if t == track and f in clip.frames
+                ]
                 hit = sum(
-                    any(n == level and g == f and iou(c, b) >= 0.1 for g, n, c in zip(clip.box_frames, clip.box_levels, clip.boxes))
+                    any(
+                        n == level and g == f and iou(c, b) >= 0.1
+                        for g, n, c in zip(clip.box_frames, clip.box_levels, clip.boxes)
+                    )
                     for f, b in mine
                 )
                 shares.append(hit / len(mine) >= 0.1)
@@ -106,10 +147,17 @@ def test_tbdc_is_what_plain_loops_give(seed):
 
 
 def test_regions_with_scores_count_as_in_the_published_evaluation():
-    """Boxes that stay the same at all levels below their score: one after the other, from the highest score down, each once."""
+    """Boxes that stay the same at all levels below their score: one after the other, from the
+    highest score down, each once."""
     random = np.random.default_rng(3)
     true = [(frame, (0.1, 0.1, 0.4, 0.5)) for frame in range(20)]
-    scored = [(int(random.integers(20)), (0.1, 0.1, 0.45, 0.5) if random.random() < 0.6 else (0.6, 0.6, 0.9, 0.9)) for _ in range(18)]
+    scored = [
+        (
+            int(random.integers(20)),
+            (0.1, 0.1, 0.45, 0.5) if random.random() < 0.6 else (0.6, 0.6, 0.9, 0.9),
+        )
+        for _ in range(18)
+    ]
     frames = range(25)
     found, false, curve = set(), 0, [(0.0, 0.0)]
     for frame, box in scored:
@@ -122,23 +170,42 @@ def test_regions_with_scores_count_as_in_the_published_evaluation():
     rates, shares = np.array(curve).T
     expected = float(((rates[1:] - rates[:-1]) * (shares[1:] + shares[:-1]) / 2).sum())
     levels = len(scored)
-    regions = [(frame, level, box) for rank, (frame, box) in enumerate(scored) for level in range(levels - rank)]
+    regions = [
+        (frame, level, box)
+        for rank, (frame, box) in enumerate(scored)
+        for level in range(levels - rank)
+    ]
     assert rbdc([located(frames, regions, true, levels=levels)]).value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_regions_with_scores_are_regions_at_every_level_up_to_theirs(seed):
-    """Each score as a level, and each region at all levels up to its own: the same criteria as of maps. Some scores are equal."""
+    """Each score as a level, and each region at all levels up to its own: the same criteria as of
+    maps. Some scores are equal."""
     random = np.random.default_rng(seed)
     detected, same = [], []
     for _ in range(3):
         clip = random_clip(random, tracks=True)
         scores = np.round(random.normal(0, 1, len(clip.boxes)) * 3) / 3
-        detected.append(DetectedClip(clip.frames, clip.boxes, clip.box_frames, scores, clip.true_boxes, clip.true_frames, clip.true_tracks))
+        detected.append(
+            DetectedClip(
+                clip.frames,
+                clip.boxes,
+                clip.box_frames,
+                scores,
+                clip.true_boxes,
+                clip.true_frames,
+                clip.true_tracks,
+            )
+        )
     every = np.unique(np.concatenate([clip.box_scores for clip in detected]))
     for clip in detected:
         ranks = np.searchsorted(every, clip.box_scores)
-        up_to = [(frame, level, box) for frame, box, rank in zip(clip.box_frames, clip.boxes, ranks) for level in range(rank + 1)]
+        up_to = [
+            (frame, level, box)
+            for frame, box, rank in zip(clip.box_frames, clip.boxes, ranks)
+            for level in range(rank + 1)
+        ]
         true = list(zip(clip.true_frames, clip.true_boxes, clip.true_tracks))
         same.append(located(clip.frames, up_to, true, levels=len(every)))
     assert 0 < rbdc(detected).value < 1
@@ -157,7 +224,11 @@ def test_no_detection_finds_nothing():
 
 def test_perfect_map_is_1_and_no_region_is_0():
     """Regions equal to the true ones at one level; none at all."""
-    true = [(3, (0.1, 0.1, 0.2, 0.3), 0), (4, (0.1, 0.1, 0.2, 0.3), 0), (4, (0.5, 0.5, 0.7, 0.7), 1)]
+    true = [
+        (3, (0.1, 0.1, 0.2, 0.3), 0),
+        (4, (0.1, 0.1, 0.2, 0.3), 0),
+        (4, (0.5, 0.5, 0.7, 0.7), 1),
+    ]
     clip = located(range(10), [(frame, 6, box) for frame, box, _ in true], true)
     assert rbdc([clip]).value == 1
     assert tbdc([clip]).value == 1
@@ -167,9 +238,14 @@ def test_perfect_map_is_1_and_no_region_is_0():
 
 
 def test_whole_frame_at_every_level_finds_large_regions_only():
-    """A constant map: one box a frame; half of the frames are false, and of two regions the one that fills a quarter is met."""
+    """A constant map: one box a frame; half of the frames are false, and of two regions the one
+    that fills a quarter is met."""
     true = [(0, (0.0, 0.0, 0.5, 0.5)), (1, (0.0, 0.0, 0.1, 0.1))]
-    clip = located(range(4), [(frame, level, (0, 0, 1, 1)) for frame in range(4) for level in range(LEVELS)], true)
+    clip = located(
+        range(4),
+        [(frame, level, (0, 0, 1, 1)) for frame in range(4) for level in range(LEVELS)],
+        true,
+    )
     # The one point is (3 false / 4 frames, 1 / 2).
     assert rbdc([clip]).value == pytest.approx(0.75 * 0.5 / 2 + 0.25 * 0.5)
 
@@ -186,7 +262,8 @@ def test_region_in_a_frame_without_a_map_does_not_count():
 
 
 def test_maps_without_levels_have_no_number():
-    """Without training maps there are no levels, and no regions: that is not the same as none found."""
+    """Without training maps there are no levels, and no regions: that is not the same as none
+    found."""
     clip = located([1, 2], [], [(1, (0.0, 0.0, 0.5, 0.5), 0)], levels=0)
     assert "no training frames" in rbdc([clip]).reason
     assert "no training frames" in tbdc([clip]).reason
@@ -203,7 +280,10 @@ def test_a_track_needs_a_tenth_of_its_regions(length, expected):
 def test_boxes_meet_from_a_tenth_on():
     """Intersection over union of 0.1 counts."""
     np.testing.assert_allclose(
-        overlaps(np.array([[0, 0, 10, 1.0]]), np.array([[0, 0, 1, 1.0], [20, 0, 21, 1], [9, 0, 19, 1]])), [[0.1, 0, 1 / 19]]
+        overlaps(
+            np.array([[0, 0, 10, 1.0]]), np.array([[0, 0, 1, 1.0], [20, 0, 21, 1], [9, 0, 19, 1]])
+        ),
+        [[0.1, 0, 1 / 19]],
     )
     clip = located([0], [(0, 0, (0.0, 0.0, 1.0, 1.0))], [(0, (0.0, 0.0, 0.5, 0.2))])
     assert rbdc([clip]).value == 1
@@ -217,7 +297,10 @@ def test_boxes_meet_from_a_tenth_on():
         ([(0.5, 1.0)], 0.25 + 0.5),
         ([(2.0, 1.0)], 0.25),
         ([(0.5, 0.4), (0.5, 0.8)], 0.5 * 0.4 / 2 + 0.5 * 0.8),
-        ([(0.2, 0.6), (0.5, 0.2)], 0.2 * 0.6 / 2 + 0.8 * 0.6),  # a lower level that finds less does not take away
+        (
+            [(0.2, 0.6), (0.5, 0.2)],
+            0.2 * 0.6 / 2 + 0.8 * 0.6,
+        ),  # a lower level that finds less does not take away
     ],
 )
 def test_area_of_curves_by_hand(points, expected):
@@ -264,7 +347,8 @@ def test_pixel_auc_is_what_plain_detection_gives(seed):
 
 
 def test_detection_beside_the_mask_finds_nothing():
-    """In an anomalous frame the largest value outside of its mask neither finds the frame nor makes it false."""
+    """In an anomalous frame the largest value outside of its mask neither finds the frame nor makes
+    it false."""
     maximum, forty = np.array([9.0, 9.0, 2.0, 1.0]), np.array([0.5, 3.0, np.nan, np.nan])
     assert pixel_auc(maximum, forty).value == roc_auc_score([1, 1, 0, 0], [0.5, 3.0, 2.0, 1.0])
 

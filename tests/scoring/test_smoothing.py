@@ -6,11 +6,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
-from bench.scoring.protocols import AT_ONCE, TRUNCATE, Protocol, smooth
+from bench.contracts.protocol import Protocol
+from bench.scoring.protocols import AT_ONCE, TRUNCATE, smooth
 from bench.scoring.watching import RunningSmooth
 
 EDGES = ("reflect", "zero")
-SHORT = [*range(1, 41), 49, 50, 51, 52, 75, 99, 100, 101, 102, 149, 150, 151, 152, 299, 300, 301, 302, 400]
+SHORT = [
+    *range(1, 41),
+    49,
+    50,
+    51,
+    52,
+    75,
+    99,
+    100,
+    101,
+    102,
+    149,
+    150,
+    151,
+    152,
+    299,
+    300,
+    301,
+    302,
+    400,
+]
 """Lengths below, around and above half of a window, a window, and two."""
 
 
@@ -31,7 +52,9 @@ def plain_median(scores, window, edge):
 def plain_gaussian(scores, sigma, edge):
     reach = int(TRUNCATE * sigma + 0.5)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    return np.lib.stride_tricks.sliding_window_view(beyond(scores, reach, edge), 2 * reach + 1) @ (weights / weights.sum())
+    return np.lib.stride_tricks.sliding_window_view(beyond(scores, reach, edge), 2 * reach + 1) @ (
+        weights / weights.sum()
+    )
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -42,14 +65,18 @@ def test_median_of_clips_of_every_length(window, edge):
     protocol = Protocol("x", smooth="median", window=window, edge=edge)
     for length in SHORT:
         scores = 1 + generator.random(length)
-        np.testing.assert_array_equal(smooth(scores, protocol), plain_median(scores, window, edge), err_msg=str(length))
+        np.testing.assert_array_equal(
+            smooth(scores, protocol), plain_median(scores, window, edge), err_msg=str(length)
+        )
 
 
 @pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("window", [1, 17, 301])
 def test_median_of_a_long_clip(window, edge):
     """Longer than the part that is filtered at once."""
-    scores = np.random.default_rng(window).normal(size=AT_ONCE // window + 50 if window > 1 else 1000)
+    scores = np.random.default_rng(window).normal(
+        size=AT_ONCE // window + 50 if window > 1 else 1000
+    )
     found = smooth(scores, Protocol("x", smooth="median", window=window, edge=edge))
     np.testing.assert_array_equal(found, plain_median(scores, window, edge))
 
@@ -64,7 +91,12 @@ def test_median_of_any_length_and_window(length, half, edge, seed):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 200), st.sampled_from([0.1, 0.5, 2.3, 10.0, 40.0]), st.sampled_from(EDGES), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(1, 200),
+    st.sampled_from([0.1, 0.5, 2.3, 10.0, 40.0]),
+    st.sampled_from(EDGES),
+    st.integers(0, 2**32 - 1),
+)
 def test_gaussian_of_any_length(length, sigma, edge, seed):
     """A Gaussian far wider than the clip too."""
     scores = np.random.default_rng(seed).normal(size=length)
@@ -73,18 +105,34 @@ def test_gaussian_of_any_length(length, sigma, edge, seed):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([3, 17, 51, 101]), st.sampled_from(EDGES))
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.sampled_from([3, 17, 51, 101]),
+    st.sampled_from(EDGES),
+)
 def test_scores_that_come_one_after_the_other(length, piece, window, edge):
     """The same median of a stream that ends before half a window is there."""
     scores = np.random.default_rng(length).normal(size=length)
     running = RunningSmooth(Protocol("x", smooth="median", window=window, edge=edge))
     found = [running.add(scores[start : start + piece]) for start in range(0, length, piece)]
-    np.testing.assert_array_equal(np.concatenate([*found, running.finish()]), plain_median(scores, window, edge))
+    np.testing.assert_array_equal(
+        np.concatenate([*found, running.finish()]), plain_median(scores, window, edge)
+    )
 
 
-@pytest.mark.parametrize("protocol", ["median17[normalise=none]", "median17", "ddl[edge=reflect]", "median17[window=51,normalise=none]"])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "median17[normalise=none]",
+        "median17",
+        "ddl[edge=reflect]",
+        "median17[window=51,normalise=none]",
+    ],
+)
 def test_the_number_of_clips_of_two_scores(protocol):
-    """Two scores a clip, the second abnormal: the number is that of scores smoothed by hand, each time."""
+    """Two scores a clip, the second abnormal: the number is that of scores smoothed by hand, each
+    time."""
     generator = np.random.default_rng(0)
     window = 51 if "51" in protocol else 17
     scores = {f"{number:03d}": np.sort(1 + generator.random(2)) for number in range(200)}

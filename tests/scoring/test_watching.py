@@ -6,14 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
 
+from bench.contracts.protocol import Protocol
 from bench.scoring.alarms import runs
-from bench.scoring.protocols import Protocol
 from bench.scoring.watching import BELOW, RunningSmooth, Watch
 
 
 def mirrored_median(scores, window):
-    """NumPy's: SciPy's median_filter reads unwritten memory where there are fewer scores than the window."""
-    return np.median(np.lib.stride_tricks.sliding_window_view(np.pad(scores, window // 2, mode="symmetric"), window), axis=1)
+    """NumPy's: SciPy's median_filter reads unwritten memory where there are fewer scores than the
+    window."""
+    return np.median(
+        np.lib.stride_tricks.sliding_window_view(
+            np.pad(scores, window // 2, mode="symmetric"), window
+        ),
+        axis=1,
+    )
 
 
 WHOLE = {
@@ -29,10 +35,13 @@ WHOLE = {
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=8), st.integers(0, 99))
 def test_running_smooth_is_that_of_the_whole_clip(protocol, sizes, seed):
-    """However the scores come in pieces, at both ends too, and for clips shorter than the window; never normalised."""
+    """However the scores come in pieces, at both ends too, and for clips shorter than the window;
+    never normalised."""
     scores = np.random.default_rng(seed).normal(size=sum(sizes))
     running = RunningSmooth(protocol)
-    found = [running.add(piece) for piece in np.split(scores, np.cumsum(sizes)[:-1])] if sizes else []
+    found = (
+        [running.add(piece) for piece in np.split(scores, np.cumsum(sizes)[:-1])] if sizes else []
+    )
     found.append(running.finish())
     expected = WHOLE[protocol](scores) if len(scores) else scores
     np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-12, atol=1e-12)
@@ -50,14 +59,23 @@ def test_a_score_is_final_half_a_window_later_and_little_is_held():
 def test_events_are_the_runs_above_the_threshold(scores, threshold):
     """Begin and end, in frames and seconds; the peak is the first largest score."""
     watch = Watch(threshold)
-    told = [event for number, score in enumerate(scores) if (event := watch.add(10 + number, number / 4, score))]
+    told = [
+        event
+        for number, score in enumerate(scores)
+        if (event := watch.add(10 + number, number / 4, score))
+    ]
     told += [event] if (event := watch.close("end")) else []
     expected = runs(np.asarray(scores, dtype=int) > threshold)
     ended = list({id(event): event for event in told}.values())
     assert len(told) == 2 * len(expected) and watch.count == len(expected)
     for event, (first, last) in zip(ended, expected):
         inside = scores[first : last + 1]
-        assert (event.first, event.last, event.start, event.end) == (10 + first, 10 + last, first / 4, last / 4)
+        assert (event.first, event.last, event.start, event.end) == (
+            10 + first,
+            10 + last,
+            first / 4,
+            last / 4,
+        )
         assert (event.peak, event.peak_time) == (max(inside), (first + int(np.argmax(inside))) / 4)
         assert event.closed == ("end" if last == len(scores) - 1 else BELOW)
 

@@ -16,7 +16,9 @@ class MyDataset(Dataset):
     """Folders of pictures, and a CSV of abnormal frames."""
 
     name = "my-dataset"
-    info = DatasetInfo(title="my-dataset", licence="say who may use it", obtain="Say where it is to be had.")
+    info = DatasetInfo(
+        title="my-dataset", licence="say who may use it", obtain="Say where it is to be had."
+    )
     label_sets = ("frame",)
 
     def locate(self, roots):
@@ -24,7 +26,9 @@ class MyDataset(Dataset):
         found = [root / self.name for root in roots if (root / self.name).is_dir()]
         if len(found) != 1:
             places = ", ".join(str(root / self.name) for root in roots)
-            raise DataError(f"{self.name}: {len(found) or 'not'} found, expected one of {places}. {self.info.obtain}")
+            raise DataError(
+                f"{self.name}: {len(found) or 'not'} found, expected one of {places}. {self.info.obtain}"
+            )
         self.root = found[0]
 
     def clips(self, part):

@@ -23,7 +23,10 @@ def write_example(root: Path) -> None:
                 x = int(generator.integers(0, 100)) if first <= frame <= last else frame
                 picture[40:60, x : x + 20] = 220
                 cv2.imwrite(str(folder / f"{frame:04d}.png"), picture)
-    lines = ["clip,first,last", *(f"{clip},{first},{last}" for clip, (first, last) in ABNORMAL.items())]
+    lines = [
+        "clip,first,last",
+        *(f"{clip},{first},{last}" for clip, (first, last) in ABNORMAL.items()),
+    ]
     (root / "my-dataset" / "labels.csv").write_text("\n".join(lines) + "\n")
 
 

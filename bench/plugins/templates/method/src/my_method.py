@@ -12,7 +12,11 @@ class MyMethodParameters:
     """Parameters of my-method: set with 'my-method[every=5]'."""
 
     every: int = parameter(
-        10, unit="frames", minimum=1, source="no source: chosen for this example", doc="one training frame in so many is used"
+        10,
+        unit="frames",
+        minimum=1,
+        source="no source: chosen for this example",
+        doc="one training frame in so many is used",
     )
 
 
@@ -28,7 +32,9 @@ class MyMethod(Method):
 
     def fit(self, clips, context):
         """Learn from the train part: each clip.frames is (N, 128, 128) uint8, memory-mapped. All are normal."""
-        self.median = np.median(np.concatenate([clip.frames[:: self.parameters.every] for clip in clips]), axis=0)
+        self.median = np.median(
+            np.concatenate([clip.frames[:: self.parameters.every] for clip in clips]), axis=0
+        )
 
     def score(self, clip, context):
         """Return one number a frame of a test clip, higher for more anomalous; or Scores(values, frames) for some of the frames."""

@@ -19,4 +19,9 @@ def test_frames_that_differ_from_training_score_higher():
     gray, white = np.full((2, 8, 8), 90, np.uint8), np.full((2, 8, 8), 250, np.uint8)
     method = MyMethod()
     method.fit([SimpleNamespace(frames=np.repeat(gray, 10, axis=0))], None)
-    assert method.score(SimpleNamespace(frames=np.concatenate([gray, white])), None) == [0, 0, 160, 160]
+    assert method.score(SimpleNamespace(frames=np.concatenate([gray, white])), None) == [
+        0,
+        0,
+        160,
+        160,
+    ]

@@ -1,0 +1,1 @@
+"""Scoring new footage and live sources with a finished cell, and clips of a run again."""

@@ -1,0 +1,115 @@
+"""What a network that was trained with distinction makes of a training window and of its
+pseudo-anomalous form, from kept weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.applying.fitted import fitted_method
+from bench.contracts.network_method import NetworkMethod
+from bench.errors import DataError, RequestError
+from bench.figures.distinction import SIGMAS, Distinction
+from bench.frames.store import prepare_frames
+from bench.objects.tracking import prepare_tracks
+from bench.planning.request import data_roots
+from bench.runs.commands import dataset_selector, home_of
+from bench.runs.folder import CellRecord, Run
+from bench.worker.attempt import located_dataset, make_detector, open_clip
+from bench.worker.keepers import as_picture
+from bench.worker.preparation import clip_length
+
+SPANS = {"-1..1": 2.0}
+"""Width of a value range, where it is not 1."""
+
+
+def remake(
+    run: Run, cell: CellRecord, data: Sequence[Path], step: Callable[[int, int, str], None]
+) -> Distinction:
+    """Draw the pseudo-anomaly of one training window again, and let the cell's network restore it.
+
+    The window is the first from the middle of the middle training clip on, clips in turn, of which
+    a pseudo-anomaly can be made.
+
+    Parameters
+    ----------
+    data : folders with datasets, as `--data`; empty: BENCH_DATA, else the default ones.
+
+    Raises
+    ------
+    RunError : the cell kept no weights, or they cannot be read.
+    DataError : the dataset has no training frames here.
+    RequestError : the method makes no pseudo-anomaly of any training window that was looked at.
+    """
+    fitted = fitted_method(run, cell, data)
+    method = fitted.method
+    none = RequestError(
+        f"{cell.label} on {cell.dataset}: no training window in the second half of a clip has a pseudo-anomaly to show; the figures are for networks "
+        "that were trained with distinction, and the detector has to find objects (datasets/*.json of the run)"
+    )
+    if not isinstance(method, NetworkMethod) or method.frames is None:
+        raise none
+    dataset = located_dataset(
+        dataset_selector(home_of(run, cell).manifest, cell),
+        [str(root) for root in data_roots(tuple(data))],
+    )
+    clips = [
+        clip
+        for clip in dataset.clips("train")
+        if clip.source is not None and (not cell.scene or clip.scene == cell.scene)
+    ]
+    if not clips:
+        raise DataError(
+            f"{cell.dataset}: no frames of training clips below {dataset.root}; name the place of the dataset with --data DIR"
+        )
+    detector = make_detector(cell.detector) if cell.detector else None
+    middle = len(clips) // 2
+    for clip in [*clips[middle:], *clips[:middle]]:
+        prepare_frames(dataset, [clip], [method.frames], step)
+        if detector is not None:
+            prepare_tracks(dataset, [clip], detector, step)
+        opened = open_clip(dataset, clip, clip_length(clip), method, detector, lambda: None)
+        starts = method.training_window.starts(opened.length)
+        for start in starts[len(starts) // 2 :]:
+            found = method.pseudo_anomaly(opened, start, np.random.default_rng(cell.seed), SIGMAS)
+            if found is not None:
+                return _shown(method, cell, clip.id, start, found, fitted.notes)
+    raise none
+
+
+def _shown(
+    method: NetworkMethod,
+    cell: CellRecord,
+    clip: str,
+    start: int,
+    found: dict[str, np.ndarray],
+    notes: list[str],
+) -> Distinction:
+    span = SPANS.get(method.window.value_range, 1.0)
+
+    def residual(one: str, other: str) -> np.ndarray:
+        return np.sqrt(np.square((found[one] - found[other]) / span).mean(axis=0)).astype(
+            np.float32
+        )
+
+    return Distinction(
+        clip=clip,
+        frame=start + int(found["frame"]),
+        sigma=float(found["sigma"]),
+        learned=cell.parameters.get("anomaly_weight") == "learned",
+        blends=tuple(as_picture(method, blend) for blend in found["blends"]),
+        normal=as_picture(method, found["normal"]),
+        pseudo=as_picture(method, found["pseudo"]),
+        of_normal=as_picture(method, found["of_normal"]),
+        of_pseudo=as_picture(method, found["of_pseudo"]),
+        residuals={
+            "|X - X_A|": residual("normal", "pseudo"),
+            "|X_A - f(X_A)|": residual("pseudo", "of_pseudo"),
+            "|X - f(X)|": residual("normal", "of_normal"),
+            "|X - f(X_A)|": residual("normal", "of_pseudo"),
+        },
+        notes=list(notes),
+    )

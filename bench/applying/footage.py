@@ -1,0 +1,117 @@
+"""What is scored beside datasets: video files, folders of pictures, and live sources that OpenCV
+opens.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import unicodedata
+import urllib.parse
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.contracts.clip import Clip, ImageFiles, PassedOver, VideoFile
+from bench.errors import DataError
+from bench.files.cache import file_stem
+from bench.frames.folders import beside_pictures, look_into, pictures_in
+from bench.frames.image_files import numbered_images
+
+MOST = 5
+"""Entries of a folder that the refusal of it names."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """One video: of files (`clip`), or live (`address`).
+
+    Parameters
+    ----------
+    name : a part of file names.
+    shown : how it is called where people read; without the password of an address.
+    address : a device's number, or what OpenCV opens.
+    """
+
+    name: str
+    shown: str
+    clip: Clip | None = None
+    address: int | str | None = None
+
+
+def find_footage(source: str) -> list[Footage]:
+    """Return what a text means: a device's number or an address (one live source), a video file, or
+    a folder.
+
+    A folder that holds numbered pictures is one video; one that holds video files, or folders of
+    pictures, is several, by name.
+
+    Raises
+    ------
+    DataError : nothing there, a folder with neither, or pictures without an order.
+    """
+    if re.fullmatch(r"[0-9]+", source):
+        return [Footage(f"device-{source}", f"device {source}", address=int(source))]
+    if "://" in source:
+        parts = urllib.parse.urlsplit(source)
+        place = parts.netloc.rpartition("@")[2]
+        path = re.sub(r"[^A-Za-z0-9._-]+", "-", place + parts.path).strip("-.") or "stream"
+        return [
+            Footage(
+                path,
+                urllib.parse.urlunsplit((parts.scheme, place, parts.path, "", "")),
+                address=source,
+            )
+        ]
+    path_given = Path(source).expanduser()
+    try:
+        mode = path_given.stat().st_mode
+    except OSError as error:
+        raise DataError(
+            f"no source {source!r}: {error.strerror or error}; give a video file, a folder of videos or of pictures, the number of a device "
+            "(0), or an address (rtsp://...)"
+        ) from error
+    if stat.S_ISCHR(mode):
+        return [Footage(path_given.name, str(path_given), address=str(path_given))]
+    if not path_given.is_dir():
+        return [_of_file(path_given, path_given.stem, VideoFile(path_given))]
+    if pictures := numbered_images(path_given, pictures_in(path_given)):
+        return [
+            _of_file(
+                path_given,
+                path_given.resolve().name or "frames",
+                ImageFiles(tuple(pictures.values())),
+            )
+        ]
+    content = look_into(path_given)
+    if not content.clips:
+        found = [f"{one.path.name}: {one.reason}" for one in content.passed_over[:MOST]]
+        raise DataError(
+            f"{path_given} holds no videos, no pictures, and no folders of pictures that are read; "
+            + (f"there is {'; '.join(found)}" if found else "it is empty")
+        )
+    names = [unicodedata.normalize("NFC", media.name) for media in content.clips]
+    times = Counter(names)
+    return [
+        _of_file(media.path, name if times[name] == 1 else media.path.name, media.source)
+        for name, media in zip(names, content.clips)
+    ]
+
+
+def passed_over(source: str) -> list[PassedOver]:
+    """Return what lies in a folder that is a source and is not read, with the reasons; empty for
+    any other source.
+
+    Raises
+    ------
+    DataError : as `find_footage`.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return []
+    return beside_pictures(folder) if pictures_in(folder) else list(look_into(folder).passed_over)
+
+
+def _of_file(path: Path, name: str, media: VideoFile | ImageFiles) -> Footage:
+    length = len(media.paths) if isinstance(media, ImageFiles) else None
+    return Footage(file_stem(name), str(path), Clip(name, "test", media, length))

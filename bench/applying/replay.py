@@ -1,0 +1,207 @@
+"""Scoring one clip again with the weights that a cell kept, to see what the network makes of each
+frame.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.applying.fitted import fitted_method
+from bench.contracts.clip import Clip
+from bench.contracts.dataset import Dataset
+from bench.contracts.method import OpenClip, Scores, as_scores
+from bench.contracts.network_method import NetworkMethod
+from bench.engine.context import make_context
+from bench.errors import DataError
+from bench.frames.decode import read_frames
+from bench.frames.store import prepare_frames
+from bench.planning.request import data_roots
+from bench.runs.commands import dataset_selector, home_of
+from bench.runs.folder import CellRecord, Run
+from bench.worker.attempt import located_dataset, open_clip
+from bench.worker.keepers import as_picture
+from bench.worker.preparation import clip_length
+
+TOLERANCE = 1e-5
+"""Of scores made again, as a share of the largest: the same code and weights on one machine differ
+by less. Chosen here."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One frame of a clip, and what the network made of it; None where it made nothing.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8 RGB, as the dataset has it.
+    reconstruction : (h, w[, 3]) uint8.
+    error : (h, w) float32.
+    """
+
+    picture: np.ndarray
+    reconstruction: np.ndarray | None
+    error: np.ndarray | None
+
+
+@dataclass
+class Replay:
+    """A clip scored again. `frames` decodes it anew, frame by frame, while the replay is open."""
+
+    scores: Scores
+    frames: Iterator[Replayed]
+    parts: tuple[str, ...]
+    """Those of 'reconstruction' and 'map' that there are."""
+    largest: float
+    """The scale of all error maps: the largest 99.9 % quantile of any."""
+    frame_rate: float | None
+    """Frames a second, where the dataset knows."""
+    notes: list[str] = field(default_factory=list)
+    """How this differs from what the cell did: another version, device, or other scores."""
+
+
+@contextlib.contextmanager
+def replay(
+    run: Run,
+    cell: CellRecord,
+    clip_id: str,
+    data: Sequence[Path],
+    step: Callable[[int, int, str], None],
+) -> Iterator[Replay]:
+    """Score a clip again as the cell did. Pictures are held in a temporary folder, so that memory
+    does not grow with the clip.
+
+    Parameters
+    ----------
+    data : folders with datasets, as `--data`; empty: BENCH_DATA, else the default ones.
+
+    Raises
+    ------
+    RunError : the cell kept no weights (with the command that keeps them), or they cannot be read.
+    DataError : the dataset or the clip is not here, or is another copy.
+    """
+    fitted = fitted_method(run, cell, data)
+    method, device, notes = fitted.method, fitted.device, list(fitted.notes)
+    selector = dataset_selector(home_of(run, cell).manifest, cell)
+    dataset = located_dataset(selector, [str(root) for root in data_roots(tuple(data))])
+    clip = next((clip for clip in dataset.clips("test") if clip.id == clip_id), None)
+    if clip is None or clip.source is None:
+        raise DataError(
+            f"{cell.dataset}: no frames of test clip {clip_id} below {dataset.root}; name the place of the dataset with --data DIR"
+        )
+    length = clip_length(clip)
+    if method.needs & {"frames", "train"} and method.frames is not None:
+        prepare_frames(dataset, [clip], [method.frames], step)
+    kept = run.dataset(cell.dataset_folder)
+    lengths = {
+        known: frames
+        for known, frames, scene in kept.clips
+        if not cell.scene or scene == cell.scene
+    }
+    if lengths.get(clip_id) != length:
+        raise DataError(
+            f"{cell.dataset}: clip {clip_id} has {length} frames here, {lengths.get(clip_id)} in the run: it is another copy"
+        )
+    with tempfile.TemporaryDirectory(prefix="bench-replay-") as folder:
+        pictures = _Pictures(Path(folder), length)
+        precision, compiled = (
+            cell.key.get("precision", "fp32"),
+            bool(cell.key.get("compile", False)),
+        )
+        context = make_context(
+            cell.seed,
+            device,
+            Path(folder),
+            step=step,
+            test_lengths=lengths,
+            precision=precision,
+            compiled=compiled,
+        )
+        context.images = pictures
+        opened = open_clip(dataset, clip, length, method, None, lambda: None)
+        scores = as_scores(
+            method.score(opened, context), length, f"{cell.label} on {cell.dataset}, clip {clip_id}"
+        )
+        notes += _differences(run.scores(cell)[clip_id], scores)
+        yield Replay(
+            scores,
+            _frames(clip, pictures),
+            pictures.parts,
+            pictures.largest,
+            _frame_rate(dataset),
+            notes,
+        )
+
+
+def _frame_rate(dataset: Dataset) -> float | None:
+    rate = getattr(dataset.info, "frame_rate", None)
+    return float(rate) if rate else None
+
+
+def _differences(before: Scores, now: Scores) -> list[str]:
+    """Return how scores differ from those of the run, beyond rounding."""
+    if not np.array_equal(before.frames, now.frames):
+        return [
+            f"{len(now.frames)} frames have scores here, {len(before.frames)} in the run: weights or code are other ones"
+        ]
+    if not len(before.values):
+        return []
+    worst = float(np.abs(now.values - before.values).max())
+    allowed = TOLERANCE * float(np.abs(before.values).max())
+    return (
+        []
+        if worst <= allowed
+        else [
+            f"scores differ from those of the run by up to {worst:.3g}: weights, code or machine are other ones"
+        ]
+    )
+
+
+class _Pictures:
+    """Takes reconstructions and error maps as they come, into files that are mapped into memory."""
+
+    def __init__(self, folder: Path, length: int) -> None:
+        self.folder, self.length = folder, length
+        self.arrays: dict[str, np.ndarray] = {}
+        self.known: set[int] = set()
+        self.largest = 0.0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.arrays)
+
+    def __call__(
+        self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, Any]
+    ) -> None:
+        self.known.add(frame)
+        if "reconstruction" in found:
+            self._keep("reconstruction", frame, as_picture(method, found["reconstruction"]))
+        if "map" in found:
+            self._keep("map", frame, np.asarray(found["map"], dtype=np.float32))
+            self.largest = max(self.largest, float(np.quantile(found["map"], 0.999)))
+
+    def _keep(self, name: str, frame: int, picture: np.ndarray) -> None:
+        if name not in self.arrays:
+            shape = (self.length, *picture.shape)
+            self.arrays[name] = np.lib.format.open_memmap(
+                self.folder / f"{name}.npy", mode="w+", dtype=picture.dtype, shape=shape
+            )
+        self.arrays[name][frame] = picture
+
+    def get(self, name: str, frame: int) -> np.ndarray | None:
+        return (
+            np.asarray(self.arrays[name][frame])
+            if frame in self.known and name in self.arrays
+            else None
+        )
+
+
+def _frames(clip: Clip, pictures: _Pictures) -> Iterator[Replayed]:
+    for frame, picture in enumerate(read_frames(clip)):
+        yield Replayed(picture, pictures.get("reconstruction", frame), pictures.get("map", frame))

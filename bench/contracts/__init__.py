@@ -1,0 +1,1 @@
+"""What plugins meet: datasets, methods, creators, detectors, executors and observers."""

@@ -1,0 +1,208 @@
+"""What a dataset is: clips, and the 0/1 labels of the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.contracts.clip import PARTS, Clip, Part, PassedOver
+from bench.contracts.parameters import NoParameters
+from bench.errors import DataError
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Facts about a dataset that no file of it says."""
+
+    title: str = ""
+    citation: str = ""
+    year: int | None = None
+    licence: str = ""
+    obtain: str = ""
+    resolution: tuple[int, int] | None = None
+    """Height and width in pixels."""
+    frame_rate: float | None = None
+    """Frames a second; None where that is not known."""
+    scenes: int = 1
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `bench verify`: what was looked at, whether it is as it should be, and what to
+    do.
+    """
+
+    subject: str
+    ok: bool
+    text: str
+
+
+class Dataset:
+    """Clips and labels of one dataset, found below the data folders.
+
+    A subclass names itself, and implements `locate`, `clips` and `labels`. Instances are made by
+    the harness with the parameters of the selection; `locate` is called before anything else.
+    """
+
+    name: ClassVar[str]
+    info: ClassVar[DatasetInfo] = DatasetInfo()
+    Parameters: ClassVar[type] = NoParameters
+    label_sets: ClassVar[tuple[str, ...]] = ("frame",)
+    """Names of the published versions of the labels; the first is the default."""
+    default_profile: ClassVar[str | None] = None
+    default_detector: ClassVar[str | None] = None
+    needs_parameters: ClassVar[bool] = False
+    """True for a dataset that means nothing without parameters: it is then in no group."""
+    expected: ClassVar[Mapping[str, Mapping[str, int]]] = {}
+    """Integrity constants: for each part, clip id -> frames; 0 where the clip must be there and its
+    length is not known."""
+    expected_totals: ClassVar[Mapping[str, int]] = {}
+    """Integrity constants: for each part, the frames of all its clips."""
+    typical_length: ClassVar[int] = 1
+    """Frames that `share` takes for a clip whose expected length is not known."""
+    expected_anomalous: ClassVar[Mapping[str, Mapping[str, int]]] = {}
+    """Integrity constants: for each label set, clip id -> anomalous frames."""
+
+    def __init__(self, parameters: Any = None) -> None:
+        self.parameters = type(self).Parameters() if parameters is None else parameters
+        self.root: Path | None = None
+
+    def locate(self, roots: Sequence[Path]) -> None:
+        """Find the dataset below one of the data folders and set `root`.
+
+        Raises
+        ------
+        DataError : nothing found (with all places looked at), or two copies found (with both
+            paths).
+        """
+        raise NotImplementedError
+
+    def clips(self, part: Part) -> list[Clip]:
+        """Return the clips of one part, sorted by id; a part that is absent is an empty list.
+
+        Where no test clip has frames, those with labels are listed with `source=None`. Where some
+        have frames, only these are listed, so that all rows of a table stand on the same clips, and
+        `share` says how many.
+
+        Raises
+        ------
+        DataError : a gap in the frame numbers, an unreadable folder.
+        """
+        raise NotImplementedError
+
+    def labels(self, clip: Clip, label_set: str | None = None) -> np.ndarray:
+        """Return 0/1 a frame of a test clip: (N,) uint8, N = the length that the labels know.
+
+        Raises
+        ------
+        DataError : no such label set here, or a label file that cannot be read.
+        """
+        raise NotImplementedError
+
+    def available_label_sets(self) -> tuple[str, ...]:
+        """Return the label sets present, the default first."""
+        return self.label_sets
+
+    def label_content(self, clip: Clip, label_set: str) -> bytes:
+        """Return what tells these labels from others, for the fingerprint; the labels themselves,
+        unless they cost a decoding.
+        """
+        return np.asarray(self.labels(clip, label_set), dtype=np.uint8).tobytes()
+
+    def pixel_masks(self, clip: Clip) -> np.ndarray | None:
+        """Return (N, H, W) bool, the anomalous pixels of a test clip, or None where there are no
+        masks.
+        """
+        return None
+
+    def model_scenes(self) -> tuple[str, ...]:
+        """Return the scenes that get a model, and so a cell, of their own; empty for one model for
+        all.
+        """
+        return ()
+
+    def passed_over(self) -> list[PassedOver]:
+        """Return what lies among the clips and is not read, with the reasons; what cannot be listed
+        is left to `clips`.
+
+        `bench verify` names it all, and calls wrong what may hold frames; runs name that in a line.
+        """
+        return []
+
+    def verify(self, compared: list[Finding]) -> list[Finding]:
+        """Return the findings of `bench verify`. The default returns `compared` as it is.
+
+        Parameters
+        ----------
+        compared : one finding for each clip, label set and total, from comparing the files with the
+            integrity constants. An implementation may add findings, or replace one by a finding
+            that says more.
+        """
+        return compared
+
+    def share(self) -> float:
+        """Return the share (0..1) of the expected frames that are here; 1.0 where nothing is
+        expected.
+        """
+        weights = {
+            part: {clip_id: frames or self.typical_length for clip_id, frames in lengths.items()}
+            for part, lengths in self.expected.items()
+        }
+        wanted = sum(sum(lengths.values()) for lengths in weights.values())
+        if not wanted:
+            return 1.0
+        here = 0
+        for part in PARTS:
+            lengths = weights.get(part, {})
+            here += sum(
+                lengths.get(clip.id, 0) for clip in self.clips(part) if clip.source is not None
+            )
+        return here / wanted
+
+    def lacks(self, need: str) -> str | None:
+        """Return why a method's need ('lengths', 'frames' or 'train') cannot be met here, or
+        None.
+        """
+        test = self.clips("test")
+        if not test:
+            return f"{self.name}: no test clips below {self.root}"
+        if need == "frames":
+            without = [clip.id for clip in test if clip.source is None]
+            if without:
+                return f"{self.name}: no frames of {_some(without)} ({len(without)} of {len(test)} test clips) below {self.root}"
+        if need == "train" and not any(clip.source is not None for clip in self.clips("train")):
+            return f"{self.name}: no training frames below {self.root}"
+        return None
+
+
+def _some(ids: Sequence[str], most: int = 3) -> str:
+    return ", ".join(ids[:most]) + (" ..." if len(ids) > most else "")
+
+
+def checked_labels(
+    dataset: Dataset, clip: Clip, length: int, label_set: str | None = None
+) -> np.ndarray:
+    """Return the labels of a test clip, (length,) uint8.
+
+    Parameters
+    ----------
+    length : frames of the clip: counted where it has frames.
+
+    Raises
+    ------
+    DataError : labels that cannot be read, or that do not fit, with both lengths. They are never
+        cut.
+    """
+    labels = np.asarray(dataset.labels(clip, label_set), dtype=np.uint8)
+    if len(labels) != length:
+        chosen = label_set or next(iter(dataset.available_label_sets()), "")
+        raise DataError(
+            f"{dataset.name}: clip {clip.id} has {length} frames, its labels {chosen!r} have {len(labels)}; looked in {dataset.root}. "
+            f"A frame is missing or the labels are another version (bench verify {dataset.name})"
+        )
+    return labels

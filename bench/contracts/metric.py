@@ -1,0 +1,25 @@
+"""What a metric is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named number.
+
+    Parameters
+    ----------
+    function : of labels (N,) 0/1 and scores (N,) float, higher = more anomalous, both classes
+        present.
+    chance : of labels: what scores that know nothing get; None where that is not known.
+    """
+
+    name: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    chance: Callable[[np.ndarray], float] | None = None
+    higher_is_better: bool = True

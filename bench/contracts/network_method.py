@@ -1,0 +1,454 @@
+"""What a method is that is a network: it declares, and the harness supplies the training loop and
+the inference engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from bench.contracts.method import Context, Method, OpenClip, Scores
+from bench.errors import DataError, MethodError
+
+if TYPE_CHECKING:
+    import torch
+
+ValueRange = Literal["0..1", "-1..1", "mean-subtracted"]
+IMAGE_PARTS = ("map", "reconstruction")
+"""Parts of `error` that are pictures, not scores: (B, targets, H, W), and (B, targets, C, H, W) in
+the method's value range."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames a network sees at once.
+
+    Parameters
+    ----------
+    length : frames. `step` : frames between two of them.
+    targets : indices inside the window of the frames whose scores come out.
+    value_range : '0..1' = v/255; '-1..1' = v/127.5 - 1; 'mean-subtracted' = (v - mean training
+        frame)/255.
+    """
+
+    length: int
+    step: int = 1
+    targets: tuple[int, ...] = (0,)
+    value_range: ValueRange = "0..1"
+
+    @property
+    def span(self) -> int:
+        """Frames from the first to the last, both included."""
+        return (self.length - 1) * self.step + 1
+
+    def starts(self, clip_length: int, every: int = 1) -> range:
+        """Return the first frames of all windows of a clip; empty if the clip is shorter than the
+        window.
+        """
+        return range(0, clip_length - self.span + 1, every)
+
+
+class NetworkMethod(Method):
+    """A method that is a network. A subclass declares `window` and writes `build`, `loss` and
+    `error`.
+
+    What the harness does with it: the training loop draws samples (`sample`, in loader processes),
+    makes steps (`loss`), writes a checkpoint each epoch; the engine scores each test clip window by
+    window (`error`), or frame by frame where `start` and `next` are written, and joins the parts of
+    a clip (`clip_scores`).
+
+    `Parameters` of a network method must have `epochs` (or `steps`), `batch` and `learning_rate`;
+    `every` (take each n-th window in training) and `weights` (`ReleasedWeights`) are understood
+    where they are there.
+    """
+
+    needs: frozenset[str] = frozenset({"frames", "train"})
+    drop_last: ClassVar[bool] = False
+    """Leave the last, smaller batch of an epoch out."""
+    why_no_step: ClassVar[str] = "the loss was None for every batch"
+    """What to tell a user when an epoch ends without a single step."""
+
+    compiled: ClassVar[tuple[str, ...]] = ("forward",)
+    """Functions of the network that `--compile` compiles: those that `loss`, `error` and `next`
+    call, as 'forward' or 'encoder.forward'. Empty: it cannot be compiled."""
+    channels_last: ClassVar[frozenset[str]] = frozenset()
+    """Precisions ('fp32', 'bf16') in which the weights lie in memory with their channels last,
+    where that is quicker and gives the same.
+
+    Not for batch normalisation in fp32 on a CPU: torch 2.14 then sums its statistics one by one,
+    and loses digits (up to 7e-4 of the deviation over 2 million values; in bf16, and with channels
+    first, nothing is lost). Times in methods/ are measured on one core.
+    """
+    refuses_bf16: ClassVar[str] = ""
+    """Why the method's numbers need fp32 throughout; empty: `--precision bf16` may be asked for."""
+
+    bf16_version: ClassVar[int] = 1
+    """Raised whenever the scores under `--precision bf16` change and those in fp32 do not."""
+
+    stats: Mapping[str, np.ndarray]
+    """What `statistics` returned; kept in the checkpoint."""
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__(parameters)
+        self.stats = {}
+        self.network: torch.nn.Module | None = None
+        if self.weights_file is not None and self.window.value_range != "mean-subtracted":
+            self.needs = self.needs - {"train"} | {"weights"}
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file of released weights that is loaded instead of training; None where the network
+        is trained.
+        """
+        name = getattr(self.parameters, "weights", "")
+        return Path(name).expanduser() if name else None
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """Those of `info`, and where weights come from."""
+        released = (
+            ()
+            if self.weights_file is None
+            else (
+                f"weights of a file ({self.weights_file.name}): authors' weights, not trained here",
+            )
+        )
+        return (*super().deviations, *released)
+
+    def check(self, dataset: str) -> None:
+        """Look whether the file of released weights is there, and fits the network."""
+        if self.weights_file is None:
+            return
+        if not self.weights_file.is_file():
+            raise DataError(
+                f"{self.name}: no weights at {self.weights_file}; give the path of the released file, or leave weights= out to train"
+            )
+        import torch
+
+        try:
+            with torch.device("meta"):
+                network = self.build()
+            self._fill(
+                network, self.weights_file, assign=True
+            )  # nothing can be copied into a network without data
+        except MethodError as error:
+            raise DataError(str(error)) from error
+        except Exception:  # a plugin's code that cannot do without data, or before the statistics: its cell will tell
+            return
+
+    # -- declared ----------------------------------------------------------------------------------
+
+    @property
+    def window(self) -> Window:
+        """What the network sees when it scores."""
+        raise NotImplementedError
+
+    @property
+    def training_window(self) -> Window:
+        """What it sees in training, where that differs."""
+        return self.window
+
+    def build(self) -> torch.nn.Module:
+        """Return the network with fresh weights, on the CPU. The random generators are seeded
+        before.
+        """
+        raise NotImplementedError
+
+    def sample(
+        self, clip: OpenClip, start: int, generator: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Return one training sample: tensors without a batch axis. Called in loader processes.
+
+        `generator` is seeded by seed, epoch and index: draw everything random from it.
+        """
+        return {"window": self.read_window(clip, start, self.training_window)}
+
+    def loss(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
+    ) -> dict[str, torch.Tensor] | None:
+        """Return {'loss': scalar, other scalars to log}, or None for "no step" (counted and
+        logged).
+        """
+        raise NotImplementedError
+
+    def error(
+        self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the parts of the score, each (B, targets), for batch['window'] (B, C, T, H, W).
+
+        'map' and 'reconstruction' (see IMAGE_PARTS) may be among them; they become pictures and are
+        no scores.
+        """
+        raise NotImplementedError
+
+    def clip_scores(
+        self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int
+    ) -> Scores:
+        """Join the parts, each (K,) for the K scored `frames` of a clip of `length` frames.
+        Default: the single part.
+        """
+        if len(parts) != 1:
+            raise MethodError(
+                f"{self.name}: error() gives {len(parts)} parts ({', '.join(parts)}); write clip_scores() to join them"
+            )
+        (values,) = parts.values()
+        return Scores(values, frames)
+
+    # -- may be overridden -------------------------------------------------------------------------
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs of training; None where `steps` counts."""
+        return getattr(self.parameters, "epochs", None)
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of training, where the method counts steps and not epochs."""
+        return getattr(self.parameters, "steps", None)
+
+    def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """Adam at the method's learning rate."""
+        import torch
+
+        return torch.optim.Adam(network.parameters(), lr=self.parameters.learning_rate)
+
+    def schedule(
+        self, optimiser: torch.optim.Optimizer, steps: int
+    ) -> torch.optim.lr_scheduler.LRScheduler | None:
+        """Return a scheduler that is stepped once after each of the `steps` training steps, or
+        None.
+        """
+        return None
+
+    def statistics(self, clips: Sequence[OpenClip]) -> dict[str, np.ndarray]:
+        """Return what the network must know of the training frames. Default: 'mean', the mean
+        frame, where the value range needs it.
+        """
+        if self.window.value_range != "mean-subtracted":
+            return {}
+        total, count = 0.0, 0
+        for clip in clips:
+            for frame in clip.frames:
+                total = total + frame.astype(np.float64)
+                count += 1
+        return {"mean": np.asarray(total / count, dtype=np.float32)}
+
+    def convert_weights(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Map the key names of released weights to those of `build()`. Default: unchanged."""
+        return weights
+
+    def scoring_network(self, network: torch.nn.Module) -> torch.nn.Module:
+        """Return what `error`, `start` and `next` are given for scoring: the trained network in
+        eval mode, or a faster form of it.
+
+        A faster form must give the same scores to 1e-5, e.g. with normalisations folded into
+        weights. Default: the network itself.
+        """
+        return network
+
+    def pseudo_anomaly(
+        self, clip: OpenClip, start: int, generator: np.random.Generator, sigmas: Sequence[float]
+    ) -> dict[str, np.ndarray] | None:
+        """Return what the trained network makes of a training window and of its pseudo-anomalous
+        form, to be shown.
+
+        Only methods that learn a distinction write it. Of one reconstructed frame, in the method's
+        value range: 'normal', 'pseudo', 'of_normal' and 'of_pseudo' (the outputs for both), each
+        (C, H, W); 'blends', (len(sigmas), C, H, W), the pseudo-anomaly at other weights; 'sigma',
+        the training's own; 'frame', its place in the window. None where the window has no
+        pseudo-anomaly.
+        """
+        return None
+
+    def judge(self, history: Sequence[Mapping[str, float]], context: Context) -> None:
+        """Look at the finished training: one row an epoch with the mean of each term of `loss`.
+        Default: nothing to say.
+
+        What a reader of the table must know is logged as a warning, and goes into the row.
+
+        Raises
+        ------
+        DidNotLearn : with the cause.
+        """
+
+    # -- streaming, where it is exact --------------------------------------------------------------
+
+    def start(self, network: torch.nn.Module) -> Any:
+        """Return the state before the first frame of a clip. Only methods that can stream write
+        `start` and `next`.
+        """
+        raise NotImplementedError
+
+    def next(
+        self, network: torch.nn.Module, state: Any, frames: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], Any]:
+        """Take the next consecutive frames of a clip, (K, C, H, W), K >= 1.
+
+        Returns the parts (J,) of the next J target frames in order, J from 0 to K, and the new
+        state. Over a clip the target frames are targets[0], targets[0] + 1, ... as with windows.
+        """
+        raise NotImplementedError
+
+    @property
+    def streams(self) -> bool:
+        """Whether `start` and `next` are written."""
+        return type(self).next is not NetworkMethod.next
+
+    # -- what the harness supplies -----------------------------------------------------------------
+
+    def read_window(self, clip: OpenClip, start: int, window: Window) -> torch.Tensor:
+        """Return frames start, start + step, ... of a clip as (C, T, H, W) float32 in the method's
+        value range.
+        """
+        return self.to_range(clip.frames[start : start + window.span : window.step])
+
+    def to_range(self, frames: np.ndarray) -> torch.Tensor:
+        """Return (T, H, W[, 3]) uint8 frames as (C, T, H, W) float32 in the method's value
+        range.
+        """
+        import torch
+
+        array = frames.astype(np.float32)
+        match self.window.value_range:
+            case "0..1":
+                array /= 255
+            case "-1..1":
+                array = array / 127.5 - 1
+            case "mean-subtracted":
+                array = (array - self.stats["mean"]) / 255
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        return tensor.unsqueeze(0) if tensor.ndim == 3 else tensor.permute(3, 0, 1, 2).contiguous()
+
+    def save(self, path: Path) -> None:
+        """Write weights and statistics to `path` (safetensors)."""
+        import safetensors.torch
+        import torch
+
+        if self.network is None:
+            raise MethodError(f"{self.name}: save() before fit() or load()")
+        tensors = {
+            f"network.{key}": value.detach().cpu().contiguous()
+            for key, value in self.network.state_dict().items()
+        }
+        tensors |= {
+            f"statistics.{key}": torch.from_numpy(np.ascontiguousarray(value))
+            for key, value in self.stats.items()
+        }
+        safetensors.torch.save_file(tensors, path)
+
+    def load(self, path: Path) -> None:
+        """Read back what `save` wrote.
+
+        Raises
+        ------
+        MethodError : not a safetensors file, or weights of another network.
+        """
+        import safetensors
+        import safetensors.torch
+
+        try:
+            tensors = safetensors.torch.load_file(path)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise MethodError(
+                f"{self.name}: {path} holds no weights in safetensors form ({error})"
+            ) from error
+        self.stats = {
+            key.removeprefix("statistics."): value.numpy()
+            for key, value in tensors.items()
+            if key.startswith("statistics.")
+        }
+        network = self.build()
+        try:
+            network.load_state_dict(
+                {
+                    key.removeprefix("network."): value
+                    for key, value in tensors.items()
+                    if key.startswith("network.")
+                }
+            )
+        except RuntimeError as error:
+            raise MethodError(
+                f"{self.name}: the weights in {path} belong to another network: {error}"
+            ) from error
+        self.network = network
+
+    def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
+        """Train with the harness's loop; a half-trained cell goes on from its last checkpoint.
+        Released weights are loaded instead.
+        """
+        if self.weights_file is not None:
+            self.stats = self.statistics(clips)
+            self.load_released(self.weights_file)
+            return
+        context.train(self, clips, context)
+
+    def load_released(self, path: Path) -> None:
+        """Load a file of released weights: safetensors, or a state dict that torch saved, alone or
+        below 'state_dict' or 'model'.
+
+        Raises
+        ------
+        MethodError : a file that is neither (a pickled module among them), or weights of another
+            network.
+        """
+        network = self.build()
+        self._fill(network, path)
+        self.network = network.eval()
+
+    def _fill(self, network: torch.nn.Module, path: Path, assign: bool = False) -> None:
+        released = _read_released(path, self.name)
+        other = f"{self.name}: the weights in {path} belong to another network"
+        advice = "without parameters of your own the row has the network of the paper"
+        try:
+            network.load_state_dict(self.convert_weights(released), assign=assign)
+        except KeyError as error:
+            raise MethodError(f"{other}: they lack {error}; {advice}") from error
+        except RuntimeError as error:
+            first, *more = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+            shown = first if len(first) <= 200 else f"{first[:200]} ..."
+            raise MethodError(
+                f"{other}: {shown}"
+                + (f" (and {len(more)} lines more)" if more else "")
+                + f"; {advice}"
+            ) from error
+
+    def score(self, clip: OpenClip, context: Context) -> Scores:
+        """Score with the harness's engine."""
+        return context.infer(self, clip, context)
+
+
+def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        if not path.is_file():
+            raise MethodError(f"{name}: {path} cannot be read ({error})") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle makes torch raise anything
+        raise MethodError(
+            f"{name}: {path} is neither safetensors nor a state dict; a pickled module is not loaded, since it can run any code. "
+            "Where you trust its source: torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW_FILE)"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(value, torch.Tensor) for value in state.values())
+    ):
+        raise MethodError(
+            f"{name}: {path} holds no state dict (names of tensors); save model.state_dict()"
+        )
+    return {
+        str(key).removeprefix("module."): value for key, value in state.items()
+    }  # DataParallel puts it before every name

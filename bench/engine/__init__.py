@@ -1,0 +1,1 @@
+"""Training and inference of networks. Nothing here knows a run."""

@@ -1,0 +1,59 @@
+"""Makes the context that a method works in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bench.contracts.method import Context, OpenClip, Scores
+from bench.contracts.network_method import NetworkMethod
+from bench.engine.measured_cost import Stopwatch
+
+
+def make_context(
+    seed: int,
+    device: str,
+    folder: Path,
+    logger: logging.Logger | None = None,
+    step: Callable[[int, int, str], None] | None = None,
+    test_lengths: Mapping[str, int] | None = None,
+    other_test_clips: Iterable[str] = (),
+    checkpoint: Path | None = None,
+    history: Path | None = None,
+    accumulate: int = 1,
+    precision: str = "fp32",
+    compiled: bool = False,
+    stopwatch: Stopwatch | None = None,
+) -> Context:
+    """Return a context with the harness's own training loop and inference engine, which import
+    torch at their first call.
+
+    `accumulate` is into how many parts the loop cuts each batch;
+    `precision` ('fp32' or 'bf16') and `compiled` are for both, and `stopwatch` takes the time of
+    scoring.
+    """
+
+    def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
+        from bench.engine.training import train as loop
+
+        loop(method, clips, context, checkpoint, history, accumulate, precision, compiled)
+
+    def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
+        from bench.engine.inference import infer as engine
+
+        return engine(
+            method, clip, context, precision=precision, compiled=compiled, stopwatch=stopwatch
+        )
+
+    return Context(
+        seed=seed,
+        device=device,
+        logger=logger or logging.getLogger("bench.cell"),
+        folder=folder,
+        step=step or (lambda done, total, what: None),
+        train=train,
+        infer=infer,
+        test_lengths=dict(test_lengths or {}),
+        other_test_clips=frozenset(other_test_clips),
+    )

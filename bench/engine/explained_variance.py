@@ -1,0 +1,117 @@
+"""How much of the training frames a network explains: whether it has been trained at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from bench.contracts.method import Context, OpenClip
+from bench.contracts.network_method import NetworkMethod
+from bench.engine.batch_size import BATCH
+from bench.engine.precision import autocast
+
+WINDOWS = 32
+"""Windows that the errors are taken on: eight batches of the inference engine each time."""
+FRAMES = 128
+"""Windows whose target frames make the mean frame. Of so few the error is an 1/128 of the variance
+too high at most."""
+
+
+class ExplainedVariance:
+    """1 - (error of the reconstruction / error of the mean training frame).
+
+    Both errors are mean squares over the pixels of the target frames of up to WINDOWS training
+    windows, as they are scored; the mean frame is that of the target frames of up to FRAMES
+    training windows. Both samples are spaced evenly over the training part. 1: all is explained; 0:
+    no better than to answer the mean frame, whatever is asked. Chosen here; there is no source.
+
+    Nothing is drawn at random, and the network is in eval mode meanwhile, so that the training
+    stays what it was, bit by bit.
+    """
+
+    def __init__(
+        self,
+        method: NetworkMethod,
+        clips: Sequence[OpenClip],
+        context: Context,
+        precision: str = "fp32",
+    ) -> None:
+        self.method, self.clips, self.context, self.precision = method, clips, context, precision
+        self.places = [
+            (number, start)
+            for number, clip in enumerate(clips)
+            for start in method.window.starts(clip.length)
+        ]
+        self.of_mean: float | None = None
+        """The mean frame's error; None before it is needed."""
+        self.reconstructs = True
+        """Until a network is seen to give no reconstruction."""
+
+    def of(self, network: torch.nn.Module) -> float | None:
+        """Return what a network in train mode explains; None where it gives no reconstruction, or
+        all frames are alike.
+        """
+        if not self.reconstructs or not self.places or self.of_mean == 0:
+            return None
+        network.eval()
+        try:
+            with torch.random.fork_rng(), torch.no_grad():
+                error = self._error(network)
+                if error is None:
+                    self.reconstructs = False
+                    return None
+                if self.of_mean is None:
+                    self.of_mean = self._error_of_mean()
+        finally:
+            network.train()
+        found = 1 - error / self.of_mean if self.of_mean else math.nan
+        return found if math.isfinite(found) else None
+
+    def _windows(self, most: int) -> list[tuple[int, int]]:
+        chosen = (
+            np.linspace(0, len(self.places) - 1, min(most, len(self.places))).round().astype(int)
+        )
+        return [self.places[index] for index in chosen]
+
+    def _read(self, place: tuple[int, int]) -> torch.Tensor:
+        """Return a window (C, T, H, W)."""
+        number, start = place
+        return self.method.read_window(self.clips[number], start, self.method.window)
+
+    def _targets(self, windows: torch.Tensor) -> torch.Tensor:
+        """Return the target frames (..., targets, C, H, W) of (..., C, T, H, W)."""
+        return windows.transpose(-4, -3)[..., list(self.method.window.targets), :, :, :]
+
+    def _error(self, network: torch.nn.Module) -> float | None:
+        device = torch.device(self.context.device)
+        errors = []
+        places = self._windows(WINDOWS)
+        for first in range(0, len(places), BATCH):
+            self.context.step(first, len(places), "what is explained of the training frames")
+            windows = torch.stack([self._read(place) for place in places[first : first + BATCH]])
+            with autocast(device, self.precision):
+                parts = self.method.error(network, {"window": windows.to(device)})
+            if "reconstruction" not in parts:
+                return None
+            difference = parts["reconstruction"].cpu().double() - self._targets(windows)
+            errors.append(difference.square().flatten(1).mean(dim=1))
+        return float(torch.cat(errors).mean())
+
+    def _error_of_mean(self) -> float:
+        mean = torch.stack(
+            [
+                self._targets(self._read(place)).double().mean(dim=0)
+                for place in self._windows(FRAMES)
+            ]
+        ).mean(dim=0)
+        return float(
+            np.mean(
+                [
+                    float((self._targets(self._read(place)) - mean).square().mean())
+                    for place in self._windows(WINDOWS)
+                ]
+            )
+        )

@@ -1,0 +1,327 @@
+"""The inference engine: scores a clip of a network method, window by window or as a stream, in
+bounded memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import weakref
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from bench.contracts.method import Context, OpenClip, Scores, as_scores
+from bench.contracts.network_method import IMAGE_PARTS, NetworkMethod
+from bench.engine.batch_size import BATCH
+from bench.engine.measured_cost import Stopwatch
+from bench.engine.precision import autocast, compile_network, explained, laid_out
+from bench.errors import MethodError
+
+LET_GO = 32 * 2**20
+"""Bytes of frames after which mapped pages are given back, so that memory does not grow with the
+clip. Chosen here."""
+
+Parts = dict[str, np.ndarray]
+
+
+def infer(
+    method: NetworkMethod,
+    clip: OpenClip,
+    context: Context,
+    batch: int = BATCH,
+    precision: str = "fp32",
+    compiled: bool = False,
+    stopwatch: Stopwatch | None = None,
+) -> Scores:
+    """Score one clip with the network in eval mode. A clip shorter than the window gets no score.
+
+    Raises
+    ------
+    MethodError : no network yet; or one that torch cannot compile, where that was asked for.
+    """
+    network = method.network
+    if network is None:
+        raise MethodError(f"{method.name}: score() before fit() or load()")
+    if network.training:
+        network.eval()
+    if clip.length < method.window.span:
+        return Scores(np.zeros(0), np.zeros(0, dtype=int))
+    device = torch.device(context.device)
+    laid_out(method, network.to(device), precision)
+    collected: dict[str, list[np.ndarray]] = {}
+    frames: list[np.ndarray] = []
+    read = 0
+    scoring = _scoring_network(method, network, compiled)
+    with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
+        if method.streams:
+            chunks = _streamed(
+                method,
+                scoring,
+                (clip.frames[begin : begin + batch] for begin in range(0, clip.length, batch)),
+                device,
+            )
+        else:
+            chunks = _windowed(method, scoring, clip, device, batch)
+        if stopwatch is not None:
+            stopwatch.batch = batch
+            chunks = stopwatch.each(chunks, context.device)
+        for scored, parts in chunks:
+            if context.images is not None:
+                _offer_images(method, clip, context, scored, parts)
+            for name, values in parts.items():
+                if name not in IMAGE_PARTS:
+                    collected.setdefault(name, []).append(values.float().cpu().numpy())
+            frames.append(scored)
+            read += len(scored)
+            if read * clip.frames[0].nbytes > LET_GO:
+                _let_go(clip.frames)
+                read = 0
+            context.step(
+                int(scored[-1]) + 1 if len(scored) else 0, clip.length, f"scoring clip {clip.id}"
+            )
+    index = np.concatenate(frames)
+    return method.clip_scores(
+        {name: np.concatenate(values) for name, values in collected.items()}, index, clip.length
+    )
+
+
+def infer_as_they_come(
+    method: NetworkMethod,
+    batches: Iterable[np.ndarray],
+    context: Context,
+    batch: int = BATCH,
+    at_once: bool = False,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> Iterator[Scores]:
+    """Score consecutive frames while they come, in memory that does not grow with their number.
+
+    Where each of `batches`, but the last, has `batch` frames, what is computed is what `infer`
+    computes on a clip of the same frames.
+
+    Parameters
+    ----------
+    batches : the frames, (K, H, W[, 3]) uint8, K >= 1, in the method's format; asked for as they
+        are needed.
+    batch : windows at once, at most.
+    at_once : each window is scored as soon as its frames are there, and not when `batch` windows
+        are.
+
+    Yields
+    ------
+    Scores of frames counted from the first one given, each frame once, ascending. Only for a method
+    that leaves `clip_scores` as it is.
+
+    Raises
+    ------
+    MethodError : no network yet; one that torch cannot compile, where that was asked for; or scores
+        that are not finite.
+    """
+    network = method.network
+    if network is None:
+        raise MethodError(f"{method.name}: score() before fit() or load()")
+    network.eval()
+    device = torch.device(context.device)
+    laid_out(method, network.to(device), precision)
+    scoring = _scoring_network(method, network, compiled)
+    chunks = (
+        _streamed(method, scoring, batches, device)
+        if method.streams
+        else _sliding(method, scoring, batches, device, batch, at_once)
+    )
+    nothing = OpenClip("", "test", 0, "")
+    while True:
+        # Not around the loop: whoever takes the scores is not to find itself in inference mode.
+        with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
+            found = next(chunks, None)
+            if found is None:
+                return
+            frames, parts = found
+            if context.images is not None:
+                _offer_images(method, nothing, context, frames, parts)
+            values = {
+                name: part.float().cpu().numpy()
+                for name, part in parts.items()
+                if name not in IMAGE_PARTS
+            }
+        if len(frames):
+            yield as_scores(
+                method.clip_scores(values, frames, int(frames[-1]) + 1),
+                int(frames[-1]) + 1,
+                method.name,
+            )
+
+
+def _let_go(frames: np.ndarray) -> None:
+    """Give the pages of a read-only mapped file back to the system, which keeps them as long as it
+    likes.
+    """
+    mapped = getattr(frames, "_mmap", None)
+    if (
+        isinstance(mapped, mmap.mmap)
+        and not frames.flags.writeable
+        and hasattr(mmap, "MADV_DONTNEED")
+    ):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+_scoring_networks: weakref.WeakKeyDictionary[
+    torch.nn.Module, tuple[tuple[int, bool], torch.nn.Module]
+] = weakref.WeakKeyDictionary()
+"""The scoring form of a network, for clip after clip, and which state of its weights it was made
+of."""
+
+
+def _scoring_network(
+    method: NetworkMethod, network: torch.nn.Module, compiled: bool
+) -> torch.nn.Module:
+    # Every change in place raises a tensor's version.
+    tensors = [*network.parameters(), *network.buffers()]
+    state = sum(0 if tensor.is_inference() else tensor._version for tensor in tensors), compiled
+    kept = _scoring_networks.get(network)
+    if kept is not None and kept[0] == state:
+        return kept[1]
+    with torch.no_grad():
+        scoring = method.scoring_network(network)
+    if compiled:
+        compile_network(method, scoring)
+    if scoring is not network:  # a value that holds its key would keep it for ever
+        _scoring_networks[network] = state, scoring
+    return scoring
+
+
+def _windowed(
+    method: NetworkMethod,
+    network: torch.nn.Module,
+    clip: OpenClip,
+    device: torch.device,
+    batch: int,
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Yield (frames (K,), parts (K, ...)) in frame order, each frame once: the first window that
+    targets it gives its score.
+    """
+    window = method.window
+    targets = np.asarray(window.targets)
+    starts = list(window.starts(clip.length, len(targets)))
+    last = clip.length - window.span
+    if starts[-1] != last:
+        starts.append(last)
+    reached = -1
+    for begin in range(0, len(starts), batch):
+        chosen = starts[begin : begin + batch]
+        inputs = torch.stack([method.read_window(clip, start, window) for start in chosen]).to(
+            device
+        )
+        parts = method.error(network, {"window": inputs})
+        frames = (np.asarray(chosen)[:, None] + targets * window.step).reshape(-1)
+        keep = []
+        for position, frame in enumerate(frames):
+            if frame > reached:
+                reached = int(frame)
+                keep.append(position)
+        yield (
+            frames[keep],
+            {
+                name: _flat(method, name, part, len(chosen), len(targets))[keep]
+                for name, part in parts.items()
+            },
+        )
+
+
+def _flat(
+    method: NetworkMethod, name: str, part: torch.Tensor, windows: int, targets: int
+) -> torch.Tensor:
+    if part.shape[:2] != (windows, targets):
+        raise MethodError(
+            f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected ({windows}, {targets}, ...): windows x targets"
+        )
+    return part.reshape(windows * targets, *part.shape[2:])
+
+
+def _sliding(
+    method: NetworkMethod,
+    network: torch.nn.Module,
+    batches: Iterable[np.ndarray],
+    device: torch.device,
+    batch: int,
+    at_once: bool,
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Yield what `_windowed` yields of the whole clip, while its frames come. No more of them are
+    held than one batch of windows needs.
+    """
+    every, span = len(method.window.targets), method.window.span
+    held = np.zeros(0, np.uint8)
+    first, begin, reached = (
+        0,
+        0,
+        -1,
+    )  # the number of the first frame held, the next window's place in `held`, the last frame scored
+
+    def score(start: int, stop: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+        nonlocal reached
+        part = held[start:stop]
+        for frames, parts in _windowed(
+            method, network, OpenClip("", "test", len(part), "", opener=lambda: part), device, batch
+        ):
+            frames = frames + first + start
+            new = np.flatnonzero(frames > reached)
+            if len(new):
+                reached = int(frames[-1])
+                yield (
+                    frames[new],
+                    {
+                        name: values[torch.from_numpy(new).to(values.device)]
+                        for name, values in parts.items()
+                    },
+                )
+
+    for frames in batches:
+        held = np.concatenate([held, frames]) if len(held) else frames
+        while (ready := (len(held) - begin - span) // every + 1) >= (1 if at_once else batch):
+            ready = min(ready, batch)
+            yield from score(begin, begin + span + (ready - 1) * every)
+            begin += ready * every
+            past = min(
+                begin, len(held) - span
+            )  # the last window of all may begin before the next one of the row
+            held, begin, first = held[past:], begin - past, first + past
+    last = len(held) - span
+    if last >= 0 and first + last + method.window.targets[-1] * method.window.step > reached:
+        yield from score(min(begin, last), len(held))
+
+
+def _streamed(
+    method: NetworkMethod,
+    network: torch.nn.Module,
+    batches: Iterable[np.ndarray],
+    device: torch.device,
+) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Yield (frames (K,), parts (K, ...)) as the stream gives them."""
+    state = method.start(network)
+    following = method.window.targets[0] * method.window.step
+    for batch in batches:
+        frames = method.to_range(batch).transpose(0, 1).to(device)
+        parts, state = method.next(network, state, frames)
+        count = len(next(iter(parts.values()))) if parts else 0
+        if count:
+            yield np.arange(following, following + count), parts
+            following += count
+
+
+def _offer_images(
+    method: NetworkMethod,
+    clip: OpenClip,
+    context: Context,
+    frames: np.ndarray,
+    parts: dict[str, torch.Tensor],
+) -> None:
+    assert context.images is not None
+    for position, frame in enumerate(frames):
+        found = {
+            name: parts[name][position].float().cpu().numpy()
+            for name in IMAGE_PARTS
+            if name in parts
+        }
+        if found:
+            context.images(method, clip, int(frame), found)

@@ -1,0 +1,123 @@
+"""What this machine is, for `run.json` and for choosing defaults."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RequestError
+
+PACKAGES = (
+    "vad-bench",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "opencv-python",
+    "trackers",
+    "pandas",
+)
+
+
+def cores() -> int:
+    """Return the CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@functools.cache
+def git_state() -> str:
+    """Return the commit of the source tree when it was first asked for, with '+' where files differ
+    from it; empty outside a checkout.
+    """
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return commit + ("+" if changed.strip() else "")
+
+
+def describe() -> dict[str, Any]:
+    """Return system, processor, cores and memory (bytes)."""
+    import psutil
+
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": cores(),
+        "memory": psutil.virtual_memory().total,
+        "executable": Path(sys.executable).name,
+    }
+
+
+def choose_device(asked: str | None) -> str:
+    """Return the torch device: what was asked for, else the first GPU, else the CPU.
+
+    Raises
+    ------
+    RequestError : a device that torch does not have here.
+    """
+    if asked == "cpu":
+        return "cpu"
+    if asked is None and not _gpu_files():
+        return "cpu"  # no driver, no GPU: importing torch to learn the same would take seconds
+    import torch
+
+    if asked is None:
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise RequestError(f"--device {asked!r} is no device; use cpu, cuda or cuda:0") from error
+    count = torch.cuda.device_count() if device.type == "cuda" and torch.cuda.is_available() else 0
+    if device.type != "cuda":
+        raise RequestError(f"--device {asked!r}: methods run on cpu or cuda here")
+    if (device.index or 0) >= count:
+        raise RequestError(
+            f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; use --device cpu, or install a torch with CUDA and a driver"
+        )
+    return f"cuda:{device.index or 0}"
+
+
+def _gpu_files() -> bool:
+    return (
+        not sys.platform.startswith("linux")
+        or Path("/dev/nvidiactl").exists()
+        or Path("/dev/kfd").exists()
+        or Path("/dev/dxg").exists()
+    )

@@ -1,0 +1,455 @@
+"""The training loop of network methods: samples in a fixed order, checkpoints, and a watch over
+whether anything is learned.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.contracts.method import Context, OpenClip
+from bench.contracts.network_method import NetworkMethod
+from bench.engine.explained_variance import ExplainedVariance
+from bench.engine.precision import autocast, compile_network, explained, laid_out
+from bench.errors import DidNotLearn, MethodError
+from bench.files.whole_files import write_bytes, write_text
+from bench.runs.folder import STEPS
+
+Batch = dict[str, torch.Tensor]
+
+CHECKPOINT_STEPS = 500
+"""A method that counts steps and not epochs is kept this often, and at least four times. Chosen
+here: some minutes of a 3D network on two cores."""
+WATCH_EVERY = 50
+"""Steps between two looks at loss and gradients; each look waits for the device."""
+LOADERS = {"cpu": 1, "cuda": 4}
+"""Threads that prepare samples ahead. On a CPU they take time from the network itself."""
+KEPT_STEPS = 500
+"""Most steps of a training whose terms are kept one by one. Chosen here: as many as a figure can
+show."""
+AHEAD = 2
+"""Batches whose samples are drawn while the network works on another."""
+
+
+@dataclass
+class Progress:
+    """Where training stands: what a checkpoint keeps beside weights."""
+
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One row an epoch (or CHECKPOINT_STEPS steps): mean of each term, steps made and refused,
+    seconds."""
+    kept_steps: list[dict[str, float]] = field(default_factory=list)
+    """One row for each of at most KEPT_STEPS steps, evenly spaced: its number, from 1, and each
+    term at it, before the step."""
+
+
+def train(
+    method: NetworkMethod,
+    clips: Sequence[OpenClip],
+    context: Context,
+    checkpoint: Path | None = None,
+    history: Path | None = None,
+    accumulate: int = 1,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> None:
+    """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
+
+    With a `checkpoint` path training goes on from there where the file exists, and ends
+    bit-identical to an undisturbed one on the same machine with the same number of threads. The
+    file is written after each epoch. `history` is a CSV of one row an epoch; beside it lies STEPS,
+    one of single steps. `accumulate` is into how many parts each batch is cut (`gradients`);
+    `precision` and `compiled` say how the network computes (`bench.engine.precision`).
+
+    Raises
+    ------
+    DidNotLearn : no step in an epoch, a loss that is not finite, gradients that are all zero, or a
+        trained network whose output is the same for all inputs.
+    MethodError : no clip is as long as a window, or torch cannot compile the network.
+    """
+    device = torch.device(context.device)
+    every = int(getattr(method.parameters, "every", 1))
+    windows = [
+        (number, start)
+        for number, clip in enumerate(clips)
+        for start in method.training_window.starts(clip.length, every)
+    ]
+    if not windows:
+        longest = max((clip.length for clip in clips), default=0)
+        raise MethodError(
+            f"{method.name}: no training clip is as long as a window of {method.training_window.span} frames (the longest has {longest})"
+        )
+    batch_size = int(method.parameters.batch)
+    per_epoch = len(windows) // batch_size if method.drop_last else -(-len(windows) // batch_size)
+    if per_epoch == 0:
+        raise MethodError(
+            f"{method.name}: {len(windows)} training windows are less than one batch of {batch_size}, and the last, smaller batch is left out; take a smaller batch"
+        )
+    total, save_every = _length(method, per_epoch)
+
+    if not method.stats:
+        context.step(0, total, "statistics of the training frames")
+        method.stats = method.statistics(clips)
+    random_state = torch.get_rng_state()
+    network, optimiser, schedule = _built(method, device, total, precision)
+    progress = Progress()
+    if checkpoint is not None and checkpoint.exists():
+        read = _read_checkpoint(checkpoint, network, optimiser, schedule, context)
+        if read is None:  # a half-loaded network must not be used
+            torch.set_rng_state(random_state)
+            network, optimiser, schedule = _built(method, device, total, precision)
+        progress = read or progress
+    if progress.step:
+        context.logger.info("going on from step %d of %d", progress.step, total)
+
+    if compiled:
+        compile_network(method, network)
+    network.train()
+    variance = ExplainedVariance(method, clips, context, precision)
+    sums: dict[str, torch.Tensor] = {}
+    samples = made = refused = 0
+    zero_gradients = looks = 0
+    began = time.monotonic()
+    order = _batches(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
+    for step, batch in _prefetched(method, clips, windows, order, context, device):
+        context.epoch = step // per_epoch
+        with explained(method, compiled):
+            parts = gradients(method, network, optimiser, batch, accumulate, context, precision)
+        if not parts:
+            refused += 1
+        else:
+            if made % WATCH_EVERY == 0:
+                looks += 1
+                for _, terms in parts:
+                    _refuse_infinite(method, terms["loss"], step, per_epoch)
+                zero_gradients += _all_zero(network)
+            optimiser.step()
+            if _is_kept(step, total, progress):
+                progress.kept_steps.append(_terms_of_step(step, parts))
+            for size, terms in parts:
+                for name, value in terms.items():
+                    sums[name] = sums.get(name, torch.zeros((), device=device)) + value * size
+                samples += size
+            made += 1
+        if schedule is not None:
+            _step_schedule(schedule)
+        progress.step = step + 1
+        context.step(
+            progress.step,
+            total,
+            f"training, epoch {step // per_epoch + 1} of {-(-total // per_epoch)}",
+        )
+        if progress.step % save_every and progress.step != total:
+            continue
+        if made == 0:
+            raise DidNotLearn(f"{method.name}: no step in {refused} batches: {method.why_no_step}")
+        if zero_gradients == looks:
+            raise DidNotLearn(
+                f"{method.name}: all gradients are zero: the loss does not depend on the network"
+            )
+        row: dict[str, float] = {
+            "epoch": float(len(progress.history) + 1),
+            "step": float(progress.step),
+        }
+        row |= {name: float(value) / samples for name, value in sums.items()}
+        if not all(np.isfinite(list(row.values()))):
+            raise DidNotLearn(
+                f"{method.name}: a training term is not finite after step {progress.step}: {row}; try a lower learning_rate"
+            )
+        row |= {
+            "steps": float(made),
+            "steps_refused": float(refused),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        share = variance.of(network)
+        if share is not None:
+            row["explained"] = share
+        progress.history.append(row)
+        context.logger.info(
+            "epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items())
+        )
+        if refused:
+            context.logger.info("%d of %d batches gave no step", refused, made + refused)
+        if history is not None:
+            write_text(history, _history_csv(progress.history))
+            write_text(history.with_name(STEPS), _history_csv(progress.kept_steps))
+        if checkpoint is not None:
+            _write_checkpoint(checkpoint, network, optimiser, schedule, progress)
+        sums, samples, made, refused, zero_gradients, looks = {}, 0, 0, 0, 0, 0
+        began = time.monotonic()
+
+    network.eval()
+    method.network = network
+    if "explained" in progress.history[-1]:
+        context.fact("explained", progress.history[-1]["explained"])
+    method.judge(progress.history, context)  # first: it may know the cause of what is refused next
+    _refuse_constant(method, clips, windows, device)
+
+
+def _is_kept(step: int, total: int, progress: Progress) -> bool:
+    """Whether the terms of a step are kept: the first step that is made in each of at most
+    KEPT_STEPS equal parts of the training.
+    """
+    each = -(-total // KEPT_STEPS)
+    return not progress.kept_steps or (progress.kept_steps[-1]["step"] - 1) // each < step // each
+
+
+def _terms_of_step(step: int, parts: list[tuple[int, Batch]]) -> dict[str, float]:
+    """Return the number of a step and the mean of each term over its samples."""
+    samples = sum(size for size, _ in parts)
+    names = dict.fromkeys(name for _, terms in parts for name in terms)
+    means = {
+        name: sum(float(terms[name]) * size for size, terms in parts if name in terms) / samples
+        for name in names
+    }
+    return {"step": step + 1.0, **means}
+
+
+def gradients(
+    method: NetworkMethod,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    accumulate: int,
+    context: Context,
+    precision: str = "fp32",
+) -> list[tuple[int, Batch]]:
+    """Leave the gradients of one batch in the network, and return (samples, terms of the loss) of
+    each part that has a loss.
+
+    The batch is cut into `accumulate` parts that differ by at most one sample, or into single
+    samples where it has fewer. They pass the network one after the other, so that the memory is
+    that of the largest part; each part's loss counts by its share of the batch. Without a loss of
+    any part the list is empty, and the gradients stay what they were.
+    """
+    size = len(next(iter(batch.values())))
+    given: list[tuple[int, Batch]] = []
+    for indices in np.array_split(np.arange(size), min(accumulate, size)):
+        first, count = int(indices[0]), len(indices)
+        with autocast(torch.device(context.device), precision):
+            terms = method.loss(
+                network,
+                {name: values[first : first + count] for name, values in batch.items()},
+                context,
+            )
+        if terms is None:
+            continue
+        if not given:
+            optimiser.zero_grad(set_to_none=True)
+        (terms["loss"] * (count / size)).backward()
+        given.append((count, {name: value.detach() for name, value in terms.items()}))
+    return given
+
+
+def _built(
+    method: NetworkMethod, device: torch.device, total: int, precision: str
+) -> tuple[torch.nn.Module, torch.optim.Optimizer, Any]:
+    network = laid_out(method, method.build().to(device), precision)
+    optimiser = method.optimiser(network)
+    return network, optimiser, method.schedule(optimiser, total)
+
+
+def _length(method: NetworkMethod, per_epoch: int) -> tuple[int, int]:
+    """Return the steps of the whole training, and after how many of them a checkpoint is
+    written.
+    """
+    if method.epochs is not None:
+        return max(1, method.epochs) * per_epoch, per_epoch
+    if method.steps is not None:
+        return max(1, method.steps), min(CHECKPOINT_STEPS, max(1, method.steps // 4))
+    raise MethodError(
+        f"{method.name}: its parameters have neither 'epochs' nor 'steps': declare one of them"
+    )
+
+
+def _batches(
+    count: int, size: int, per_epoch: int, seed: int, first: int, total: int
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield (step, epoch, window indices). The order of an epoch depends on seed and epoch alone,
+    so that resuming is exact.
+    """
+    order, epoch_of_order = np.empty(0, dtype=int), -1
+    for step in range(first, total):
+        epoch, position = divmod(step, per_epoch)
+        if epoch != epoch_of_order:
+            order, epoch_of_order = np.random.default_rng([seed, epoch]).permutation(count), epoch
+        yield step, epoch, order[position * size : (position + 1) * size]
+
+
+def _prefetched(
+    method: NetworkMethod,
+    clips: Sequence[OpenClip],
+    windows: Sequence[tuple[int, int]],
+    order: Iterator[tuple[int, int, np.ndarray]],
+    context: Context,
+    device: torch.device,
+) -> Iterator[tuple[int, Batch]]:
+    """Yield (step, batch on the device); the next batches are drawn in threads while the network
+    works.
+    """
+
+    def draw(epoch: int, index: int) -> Batch:
+        clip, start = windows[index]
+        # The third number keeps these draws apart from the order of the epoch.
+        return method.sample(
+            clips[clip], start, np.random.default_rng([context.seed, epoch, 1 + index])
+        )
+
+    def collate(samples: list[Batch]) -> Batch:
+        batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+        if device.type == "cuda":
+            return {
+                name: tensor.pin_memory().to(device, non_blocking=True)
+                for name, tensor in batch.items()
+            }
+        return batch
+
+    with ThreadPoolExecutor(LOADERS.get(device.type, 1)) as pool:
+        waiting: list[tuple[int, list[Any]]] = []
+        try:
+            for step, epoch, indices in order:
+                waiting.append((step, [pool.submit(draw, epoch, int(index)) for index in indices]))
+                if len(waiting) > AHEAD:
+                    number, futures = waiting.pop(0)
+                    yield number, collate([future.result() for future in futures])
+            for number, futures in waiting:
+                yield number, collate([future.result() for future in futures])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        # A refused first batch makes the scheduler step before the optimiser, which is meant here.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        schedule.step()
+
+
+def _refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
+    if not torch.isfinite(loss):
+        raise DidNotLearn(
+            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate"
+        )
+
+
+def _all_zero(network: torch.nn.Module) -> bool:
+    return not any(
+        parameter.grad is not None and bool(parameter.grad.any())
+        for parameter in network.parameters()
+    )
+
+
+def _refuse_constant(
+    method: NetworkMethod,
+    clips: Sequence[OpenClip],
+    windows: Sequence[tuple[int, int]],
+    device: torch.device,
+) -> None:
+    """Refuse a network that answers all of up to four spread training windows with the same
+    output.
+    """
+    assert method.network is not None
+    spread = [
+        windows[index]
+        for index in np.linspace(0, len(windows) - 1, num=min(4, len(windows))).astype(int)
+    ]
+    starts = [
+        (clips[number], min(start, clips[number].length - method.window.span))
+        for number, start in spread
+    ]
+    inputs = torch.stack(
+        [method.read_window(clip, start, method.window) for clip, start in starts if start >= 0]
+    ).to(device)
+    if len(inputs) < 2 or bool((inputs == inputs[:1]).all()):
+        return
+    with torch.inference_mode():
+        parts = method.error(method.network, {"window": inputs})
+    watched = parts.get("reconstruction")
+    if watched is None:
+        watched = torch.cat(
+            [part.reshape(len(inputs), -1) for name, part in parts.items() if name != "map"], dim=1
+        )
+    if not bool(torch.isfinite(watched).all()):
+        raise DidNotLearn(
+            f"{method.name}: the trained network's output is not finite; try a lower learning_rate"
+        )
+    if float((watched.float() - watched[:1].float()).abs().max()) < 1e-6:
+        raise DidNotLearn(
+            f"{method.name}: the trained network's output is the same for all inputs; try a lower learning_rate or more epochs"
+        )
+
+
+def _history_csv(history: Sequence[dict[str, float]]) -> str:
+    names = list(dict.fromkeys(name for row in history for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in history:
+        writer.writerow({name: f"{value:.10g}" for name, value in row.items()})
+    return text.getvalue()
+
+
+def _write_checkpoint(
+    path: Path,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: Any,
+    progress: Progress,
+) -> None:
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": {}
+            if schedule is None
+            else {
+                key: value
+                for key, value in schedule.state_dict().items()
+                if isinstance(value, int | float | list)
+            },
+            "step": progress.step,
+            "history": progress.history,
+            "kept_steps": progress.kept_steps,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        },
+        buffer,
+    )
+    write_bytes(path, buffer.getvalue())
+
+
+def _read_checkpoint(
+    path: Path,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: Any,
+    context: Context,
+) -> Progress | None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        if schedule is not None:
+            schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        return Progress(state["step"], state["history"], state["kept_steps"])
+    except Exception as error:  # a damaged file can raise anything
+        context.logger.info(
+            "the checkpoint %s cannot be read (%s): training begins anew", path.name, error
+        )
+        return None

@@ -1,0 +1,276 @@
+"""Two rows set against one another over the clips that they share, and whether there are enough
+clips for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contracts.metric import Metric
+from bench.contracts.protocol import Protocol
+from bench.errors import RequestError
+from bench.evaluation.results import Evidence, Summary, counted, rounded, shown_summaries
+from bench.plugins.syntax import nearest
+from bench.runs.folder import DatasetRecord, Run
+from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
+from bench.scoring.protocols import sentence
+
+FEW_CLIPS = 15
+"""Clips with frames of a class, below which a table carries a warning. Chosen here: between Ped2 (8
+of its 12 test clips have normal frames), where the plain bootstrap covers less than 90 %, and
+Avenue (19 of 21, or 21), where it nearly holds."""
+
+
+def best_of(summaries: Sequence[Summary], metric: Metric) -> Summary | None:
+    """Return the row with the best mean, the first of equals; None where no row has one."""
+    sign = 1 if metric.higher_is_better else -1
+    found = [
+        (sign * summary.mean, -number, summary)
+        for number, summary in enumerate(summaries)
+        if summary.mean is not None
+    ]
+    return max(found)[2] if found else None
+
+
+def against(first: Summary, second: Summary) -> Difference | None:
+    """Return how two rows differ on the frames that all of their seeds scored; None without two
+    numbers, and for metrics but `auc`.
+    """
+    if first.mean is None or second.mean is None or first.metric != METRIC:
+        return None
+    return difference(
+        [row.clips for row in first.rows],
+        [row.clips for row in second.rows],
+        first.rows[0].protocol,
+    )
+
+
+def against_best(
+    contenders: Sequence[Summary], rows: Sequence[Summary], metric: Metric
+) -> dict[str, Difference]:
+    """Return label -> how the best contender differs from each other row of one dataset; no row
+    where there is no test.
+
+    The best is chosen by the very numbers that are then tested, and nothing is corrected for the
+    number of rows (docs/statistics.md).
+    """
+    best = best_of(contenders, metric)
+    if best is None:
+        return {}
+    found = {row.label: against(best, row) for row in rows if row.label != best.label}
+    return {label: one for label, one in found.items() if one is not None}
+
+
+def too_few(record: DatasetRecord, label_set: str) -> str:
+    """Return what of a dataset's test part cannot carry a close ranking, in words; empty where
+    there are FEW_CLIPS of each class.
+    """
+    labels = [record.labels[label_set][clip] for clip, _, _ in record.clips]
+    having = {
+        name: sum(bool((of_clip == kind).any()) for of_clip in labels)
+        for kind, name in ((0, "normal"), (1, "anomalous"))
+    }
+    if not labels or min(having.values()) >= FEW_CLIPS:
+        return ""
+    rarer = min(having, key=lambda name: having[name])
+    frames = sum(int((of_clip == (rarer == "anomalous")).sum()) for of_clip in labels)
+    single = 2 * len(labels) - sum(having.values())
+    return (
+        f"{counted(len(labels), 'test clip')}, {single} of one class, and {counted(frames, f'{rarer} frame')}, in "
+        f"{counted(having[rarer], 'clip')}: the data cannot carry "
+        f"close rankings (rule, chosen here: fewer than {FEW_CLIPS} clips with frames of a class)"
+    )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows on one dataset."""
+
+    first: Summary
+    second: Summary
+    difference: Difference
+    warning: str
+
+    def conclusion(self) -> str:
+        """Return in a sentence what follows."""
+        found = self.difference
+        first, second = self.first.label, self.second.label
+        if found.p is None or found.low is None or found.high is None:
+            return f"There is no test: {found.reason}."
+        if found.distinguishable:
+            better, worse = (first, second) if found.value > 0 else (second, first)
+            return (
+                f"{better} is better than {worse} over clips like these: if the two were equal, test sets of this size would show such a "
+                f"difference in {_chance(found.p)} of 100 cases."
+            )
+        return (
+            f"These clips cannot tell {first} and {second} apart: the true difference may be anything from {_points(found.low)} to "
+            f"{_points(found.high)} points."
+        )
+
+    def remarks(self) -> list[str]:
+        """Return what must be said beside it."""
+        single = [
+            row.label
+            for row in (self.first, self.second)
+            if len(row.rows) == 1 and row.cell.uses_seed
+        ]
+        remarks = [f"{self.first.dataset}: {self.warning}"] if self.warning else []
+        if single:
+            remarks.append(
+                f"one seed alone of {' and '.join(single)}: another training may differ, and the interval over clips does not hold that"
+            )
+        return remarks
+
+    def facts(self) -> dict[str, Any]:
+        """Return everything as JSON takes it; fractions."""
+        found = self.difference
+        return {
+            "dataset": self.first.dataset,
+            "label_set": self.first.label_set,
+            "protocol": self.first.protocol,
+            "metric": METRIC,
+            "methods": [
+                {
+                    "method": row.label,
+                    "seeds": sorted(one.cell.seed for one in row.rows),
+                    "mean": rounded(row.mean),
+                    "sd": rounded(row.sd),
+                    "ci_low": rounded(row.interval.low) if row.interval else None,
+                    "ci_high": rounded(row.interval.high) if row.interval else None,
+                    "common_frames": rounded(value),
+                }
+                for row, value in ((self.first, found.first), (self.second, found.second))
+            ],
+            "difference": rounded(found.value),
+            "ci_low": rounded(found.low),
+            "ci_high": rounded(found.high),
+            "p": rounded(found.p),
+            "reason": found.reason,
+            "frames": found.frames,
+            "normal_frames": found.normal_frames,
+            "clips": found.clips,
+            "resamples": RESAMPLES if found.p is not None else 0,
+            "redrawn": found.redrawn,
+            "conclusion": self.conclusion(),
+            "remarks": self.remarks(),
+        }
+
+    def text(self) -> str:
+        """Return it for a terminal; percent and points."""
+        found = self.difference
+        protocol = self.first.rows[0].protocol
+        width = max(len(self.first.label), len(self.second.label), len("difference"))
+        lines = [
+            f"{self.first.dataset}, labels {self.first.label_set}. Protocol {protocol.name}: {sentence(protocol)}."
+        ]
+        for row, value in ((self.first, found.first), (self.second, found.second)):
+            own = f"on its own frames {(row.mean or 0.0) * 100:.2f}"
+            if (
+                row.interval is not None
+                and row.interval.low is not None
+                and row.interval.high is not None
+            ):
+                own += f", 95 % over clips {row.interval.low * 100:.2f} to {row.interval.high * 100:.2f}"
+            seeds = sorted(one.cell.seed for one in row.rows)
+            if row.cell.uses_seed:
+                own += f"; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+            if row.sd is not None:
+                own += f", sd over seeds {row.sd * 100:.2f}"
+            lines.append(f"  {row.label.ljust(width)}  {value * 100:6.2f}   {own}")
+        if found.p is not None and found.low is not None and found.high is not None:
+            lines.append(
+                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips {_points(found.low)} to {_points(found.high)}"
+                f", p {p_text(found.p)}"
+            )
+            resamples = f"; {RESAMPLES} resamples of the clips, {found.redrawn} redrawn"
+        else:
+            lines.append(f"  {'difference'.ljust(width)}  {_points(found.value):>6}")
+            resamples = ""
+        clips = counted(found.clips, "clip")
+        lines.append(
+            f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both scored{resamples}"
+        )
+        return "\n".join(
+            [*lines, "", self.conclusion(), *(f"warning: {remark}" for remark in self.remarks())]
+        )
+
+
+def pairs(
+    run: Run, labels: tuple[str, str], datasets: Sequence[str], protocol: Protocol, metric: Metric
+) -> tuple[list[Pair], list[str]]:
+    """Return two rows of a run against one another, on each dataset that both are planned for; and
+    why there is no pair elsewhere.
+
+    Parameters
+    ----------
+    datasets : only these; empty for all.
+
+    Raises
+    ------
+    RequestError : a label or dataset that the run does not have, or a row against itself.
+    """
+    evidence = Evidence(run)
+    known = {
+        "row": dict.fromkeys(cell.label for cell in evidence.cells),
+        "dataset": dict.fromkeys(cell.dataset for cell in evidence.cells),
+    }
+    asked = [
+        *(("row", label) for label in dict.fromkeys(labels)),
+        *(("dataset", name) for name in datasets),
+    ]
+    mistakes = [
+        _unknown(run, kind, name, known[kind]) for kind, name in asked if name not in known[kind]
+    ]
+    if labels[0] == labels[1]:
+        mistakes.append(f"{labels[0]!r} twice: two different rows are compared")
+    if mistakes:
+        raise RequestError(*mistakes)
+    found = {
+        (summary.label, summary.dataset): summary
+        for summary in shown_summaries(run, protocol, metric, evidence)
+    }
+    made, missing = [], []
+    for dataset in datasets or known["dataset"]:
+        rows = [found.get((label, dataset)) for label in labels]
+        without = [
+            f"{dataset}: {label} has no number: {'not part of this run' if row is None else row.missing[0].result.reason}"
+            for label, row in zip(labels, rows)
+            if row is None or row.mean is None
+        ]
+        missing += without
+        first, second = rows
+        if without or first is None or second is None:
+            continue
+        apart, record = against(first, second), evidence.dataset(first.cell)
+        if apart is None or record is None:
+            missing.append(
+                f"{dataset}: {labels[0]} and {labels[1]} have no frames of both classes in common"
+            )
+        else:
+            made.append(Pair(first, second, apart, too_few(record, first.label_set)))
+    return made, missing
+
+
+def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:
+    near = nearest(name, known)
+    return (
+        f"no {kind} {name!r} in {run.path}"
+        + (f" - did you mean {near!r}?" if near else "")
+        + f" (there are {', '.join(known)})"
+    )
+
+
+def p_text(p: float) -> str:
+    """Return a p-value with three digits after the point."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _points(value: float) -> str:
+    return f"{value * 100:+.2f}"
+
+
+def _chance(p: float) -> str:
+    return "fewer than 0.1" if p < 0.001 else f"{p * 100:.1f}"

@@ -1,0 +1,1 @@
+"""Files on disk: caches, claims, checksums, names of frames."""

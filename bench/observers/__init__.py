@@ -1,0 +1,1 @@
+"""Where the progress of a run is sent: TensorBoard and MLflow."""

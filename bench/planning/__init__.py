@@ -1,0 +1,1 @@
+"""From a request to the cells that have to run."""

@@ -1,0 +1,399 @@
+"""The peak memory of a network's cell, estimated before anything runs.
+
+The method's own code makes two training steps and scores two batches with torch's fake tensors,
+which have a shape, claim a device and hold no data, while every storage that is alive is counted.
+What a device adds to that is in `MemoryEstimate.peak`.
+
+Measured on Linux, two x86 cores, torch 2.14: the estimate without `PROCESS` over what a fresh
+process grew by (RSS). Training of 6 to 60 steps in profile small: ae-3d 1.10, c3dsu 0.98, ae-conv2d
+1.08, unet 1.00, memae 1.17, ae-conv3d 1.10; at other sizes ae-3d 1.02 (256 pixels) and 1.02 (paper,
+batch 2), c3dsu 1.03 (paper, batch 2), ae-conv2d 1.10 (paper). Scoring in profile small: ae-3d 0.92,
+c3dsu 0.98, ae-conv2d 0.83, unet 1.26, memae 1.22. Nothing was measured on a GPU.
+
+Frames are mapped from files and not counted: a system that needs the memory takes them back, but
+the peak in cell.json has those that were touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bench.contracts.method import Context, OpenClip
+from bench.contracts.network_method import NetworkMethod
+from bench.contracts.tracks import Tracks
+from bench.engine.batch_size import BATCH
+from bench.engine.context import make_context
+from bench.engine.training import AHEAD, Batch, gradients
+from bench.plugins.registry import Registry
+from bench.plugins.selection import select_one
+from bench.plugins.syntax import parse
+
+if TYPE_CHECKING:
+    from bench.planning.plan import Plan, PlannedCell
+
+GIGABYTE = 2**30
+PROCESS = GIGABYTE // 2
+"""Bytes of a worker before its network. On a CPU measured: cells without a network, in a process
+with torch. For a GPU chosen here, not measured: the context of CUDA."""
+HEAP = 350 * 2**20
+"""On a CPU as much again is taken as is alive, up to this many bytes. Measured (Linux, glibc), on
+the networks above but memae and ae-conv3d. It is the heap: freed blocks below 32 MB stay there and
+fragment. With MALLOC_MMAP_THRESHOLD_=65536, which leaves no block there, processes grew by 1.02 to
+1.24 times what is alive."""
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """What one cell of a network method holds, in bytes: all tensors alive at the worst moment."""
+
+    device: str
+    training: int = 0
+    """Weights, gradients, the optimiser's state, batches drawn ahead and what a step keeps; 0 where
+    nothing is trained."""
+    scoring: int = 0
+    parameters: int = 0
+    """Numbers in the network."""
+    sample: int = 0
+    """One training sample."""
+    unknown: str = ""
+    """Why there is no estimate; the numbers are 0 then."""
+
+    @property
+    def peak(self) -> int:
+        """The worker's peak, with what the process and the allocator add, bytes."""
+        alive = max(self.training, self.scoring)
+        return PROCESS + alive + (0 if _on_gpu(self.device) else min(alive, HEAP))
+
+    def fits(self, memory: int) -> bool:
+        """Whether the cell can run in so many bytes; an unknown one may try."""
+        return bool(self.unknown) or self.peak <= memory
+
+
+def _on_gpu(device: str) -> bool:
+    return torch.device(device).type == "cuda"
+
+
+def device_memory(device: str) -> int:
+    """Return the memory that a cell can have: all of a GPU, or what is free on this machine;
+    bytes.
+    """
+    if _on_gpu(device):
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return int(psutil.virtual_memory().available)
+
+
+# -- one method ------------------------------------------------------------------------------------
+
+
+def estimate(
+    method: NetworkMethod, device: str, batch: int | None = None, accumulate: int = 1
+) -> MemoryEstimate:
+    """Estimate the memory of a cell of a freshly made method, without its data and without any
+    arithmetic.
+
+    Where the code asks something of the data, the case with more work is assumed: yes to a
+    question, all positions of a mask. Code that needs more than that has no estimate, with the
+    reason.
+
+    Parameters
+    ----------
+    batch : windows a step, where not the method's own.
+    accumulate : into how many parts each batch is cut (`bench.engine.training.gradients`).
+    """
+    size = int(getattr(method.parameters, "batch", 1)) if batch is None else batch
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        torch.random.fork_rng(devices=[]),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # what the code says of empty tensors is meant for nobody
+        phase = "drawing a sample"
+        try:
+            clip = _made_clip(method)
+            drawn = _drawn(method, clip, Path(folder))
+            # Real constants may stand in the code: they are taken for fake ones.
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                phase = "training"
+                training = (
+                    _training(method, drawn, size, accumulate, device, Path(folder)) if drawn else 0
+                )
+                phase = "scoring"
+                scoring, parameters = _scoring(method, clip)
+        except Exception as error:  # code that meets tensors without data can raise anything
+            reason = (str(error).strip().splitlines() or [""])[0]
+            return MemoryEstimate(
+                device,
+                unknown=f"{phase} cannot be tried without data ({type(error).__name__}: {reason})",
+            )
+    return MemoryEstimate(device, training, scoring, parameters, _bytes(drawn))
+
+
+def _made_clip(method: NetworkMethod) -> OpenClip:
+    """Return a black clip of some windows, through which one object stands; its frames take no
+    memory.
+    """
+    assert method.frames is not None
+    length = 8 * max(method.window.span, method.training_window.span)
+    size = method.frames.size
+    frames = np.broadcast_to(
+        np.uint8(0), (length, *size, 3) if method.frames.channels == 3 else (length, *size)
+    )
+    boxes = np.tile(np.array([0.25, 0.25, 0.75, 0.75]), (length, 1))
+    tracks = Tracks(np.arange(length), np.zeros(length), boxes, length, size, length)
+    return OpenClip("01", "train", length, "made", opener=lambda: frames, tracks=tracks)
+
+
+def _context(folder: Path) -> Context:
+    return make_context(
+        0, "cpu", folder, logger=logging.Logger("bench.memory", logging.CRITICAL + 1)
+    )
+
+
+def _drawn(method: NetworkMethod, clip: OpenClip, folder: Path) -> Batch:
+    """Return a training sample of the black clip; empty where nothing is trained.
+
+    The method's `fit` runs up to the call of the training loop, so that what it prepares for its
+    samples is there. A network that it makes for itself is without data ("meta"): arithmetic on it
+    is refused.
+    """
+    found: Batch = {}
+
+    def draw(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
+        with torch.device("cpu"):
+            method.stats = method.stats or method.statistics(clips)
+            found.update(method.sample(clips[0], 0, np.random.default_rng(0)))
+
+    if method.weights_file is not None:
+        method.stats = method.statistics([clip])
+        return {}
+    context = _context(folder)
+    context.train = draw
+    with torch.device("meta"):
+        method.fit([clip], context)
+    if not found and "train" in method.needs:
+        raise NotImplementedError("it trains without the harness's loop")
+    return found
+
+
+def _training(
+    method: NetworkMethod, sample: Batch, size: int, accumulate: int, device: str, folder: Path
+) -> int:
+    batch = {
+        name: torch.empty((size, *tensor.shape), dtype=tensor.dtype)
+        for name, tensor in sample.items()
+    }
+    network = method.build().train()
+    optimiser = method.optimiser(network)
+    context = _context(folder)
+    with _Alive() as alive:
+        alive.hold([batch, list(network.parameters()), list(network.buffers())])
+        if not gradients(method, network, optimiser, batch, accumulate, context):
+            raise NotImplementedError("it has no loss for the batch")
+        optimiser.step()
+        # Now with the gradients of the step before, and with the optimiser's state.
+        gradients(method, network, optimiser, batch, accumulate, context)
+    # Beside the batch on the device: its samples, and the batches ahead, which are in the memory of
+    # the CPU.
+    return alive.most + (0 if _on_gpu(device) else (AHEAD + 1) * _bytes(batch))
+
+
+def _scoring(method: NetworkMethod, clip: OpenClip) -> tuple[int, int]:
+    """Return the bytes alive while a clip is scored, and the numbers in the network."""
+    network = method.build().eval()
+    window = method.read_window(clip, 0, method.window).shape
+    frames = method.to_range(clip.frames[:1]).shape
+    # Everything but the pass itself is held as long as the engine holds it: the parts of the batch
+    # before are still there.
+    with torch.inference_mode(), _Alive() as alive:
+        alive.hold([list(network.parameters()), list(network.buffers())])
+        if method.streams:
+            state = method.start(network)
+            for _ in range(method.window.span // BATCH + 3):
+                parts, state = method.next(
+                    network, state, torch.empty(BATCH, frames[0], *frames[2:])
+                )
+        else:
+            for _ in range(2):
+                parts = method.error(network, {"window": torch.empty(BATCH, *window)})
+        del parts
+    return alive.most, sum(parameter.numel() for parameter in network.parameters())
+
+
+def _bytes(batch: Batch) -> int:
+    return sum(tensor.nbytes for tensor in batch.values())
+
+
+class _Alive(TorchDispatchMode):
+    """Counts the bytes of the storages that operations give, as long as they are alive. Views share
+    a storage.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self._sizes: dict[int, int] = {}
+
+    def hold(self, tensors: Any) -> None:
+        """Count the storages of these tensors, those that are not counted already."""
+        for tensor in tree_leaves(tensors):
+            if not isinstance(tensor, torch.Tensor):
+                continue
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self._sizes:
+                self._sizes[storage._cdata] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.most = max(self.most, self.now)
+                weakref.finalize(storage, self._drop, storage._cdata)
+
+    def _drop(self, key: int) -> None:
+        self.now -= self._sizes.pop(key)
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        aten = torch.ops.aten
+        if function is aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
+            return _answer(args[0])
+        if function is aten.nonzero.default:
+            result = torch.stack(_positions(args[0]), dim=1)
+        elif function is aten.index.Tensor:
+            indices = [
+                position
+                for index in args[1]
+                for position in (_positions(index) if _is_mask(index) else [index])
+            ]
+            self.hold(indices)
+            result = function(args[0], indices)
+        else:
+            result = function(*args, **(kwargs or {}))
+        self.hold(result)
+        return result
+
+
+def _answer(number: torch.Tensor) -> bool | float:
+    if number.dtype == torch.bool:
+        return True
+    if number.dtype.is_floating_point:
+        return 1.0  # it decides no shape
+    raise NotImplementedError("a whole number that depends on the data")
+
+
+def _is_mask(index: torch.Tensor | None) -> bool:
+    return isinstance(index, FakeTensor) and index.dtype == torch.bool
+
+
+def _positions(mask: torch.Tensor) -> list[torch.Tensor]:
+    return [torch.empty(mask.numel(), dtype=torch.int64) for _ in range(mask.ndim)]
+
+
+# -- the cells of a plan ---------------------------------------------------------------------------
+
+
+def estimate_cells(cells: Sequence[PlannedCell], plan: Plan, registry: Registry) -> None:
+    """Estimate the memory of cells with a network, each distinct method once."""
+    known: dict[tuple[str, str], MemoryEstimate] = {}
+    for cell in cells:
+        if cell.memory is not None:
+            continue
+        key = cell.record.selector, cell.record.profile
+        if key not in known:
+            known[key] = estimate(
+                _made(cell, registry), plan.device, accumulate=plan.request.accumulate
+            )
+        cell.memory = known[key]
+
+
+def refuse_too_large(plan: Plan, registry: Registry) -> list[str]:
+    """Make dashes of the cells that need more memory than the device has, and return the mistakes:
+    those of methods named singly.
+    """
+    estimate_cells([cell for cell in plan.to_run if cell.may_be_large], plan, registry)
+    memory = device_memory(plan.device)
+    named = {item.name for item in parse(plan.request.methods)}
+    reasons: dict[tuple[str, str], str] = {}
+    mistakes = []
+    for cell in plan.to_run:
+        record = cell.record
+        if cell.memory is None or cell.memory.fits(memory):
+            continue
+        key = record.selector, record.profile
+        if key not in reasons:
+            reasons[key] = _refusal(_made(cell, registry), record.label, cell.memory, memory)
+        record.status, record.reason = "no data", reasons[key]
+        cell.why = reasons[key]
+        if record.method in named:
+            mistakes.append(reasons[key])
+    return mistakes
+
+
+def _made(cell: PlannedCell, registry: Registry) -> NetworkMethod:
+    method: NetworkMethod = select_one(
+        "methods", cell.record.selector, registry, cell.record.profile
+    ).make()
+    return method
+
+
+def _refusal(method: NetworkMethod, label: str, found: MemoryEstimate, memory: int) -> str:
+    device = found.device
+
+    def tried(**how: int) -> MemoryEstimate:
+        return estimate(type(method)(method.parameters), device, **how)
+
+    where = (
+        f"{device} has {memory / GIGABYTE:.1f} GB"
+        if _on_gpu(device)
+        else f"{memory / GIGABYTE:.1f} GB are free"
+    )
+    text = f"{label}: a cell needs about {found.peak / GIGABYTE:.1f} GB at its peak, and {where}; "
+    smaller = "choose a smaller profile, size or width, or another --device"
+    room = _room(device, memory)
+    if found.scoring > room:
+        return f"{text}scoring alone needs more: {smaller}"
+    batch = int(method.parameters.batch)
+    # A normalisation may need two samples.
+    low = next(
+        ((size, one) for size in (1, 2) if size < batch and not (one := tried(batch=size)).unknown),
+        None,
+    )
+    if low is None or low[1].training > room:
+        return f"{text}no smaller batch fits: {smaller}"
+    # A fixed part and one for each sample. The worst moment may be another at another batch: then
+    # the line lies above the truth.
+    size, least = low[0], low[1].training
+    largest = tried(batch=batch).training
+    if largest <= room:
+        return f"{text}without --accumulate, batch={batch} fits"
+    fitting = size + (room - least) * (batch - size) // (largest - least)
+    parts = next(
+        (
+            number
+            for number in range(-(-batch // fitting), batch + 1)
+            if tried(accumulate=number).fits(memory)
+        ),
+        None,
+    )
+    return f"{text}batch={fitting} fits" + (
+        f", or --accumulate {parts} with batch={batch}" if parts else ""
+    )
+
+
+def _room(device: str, memory: int) -> int:
+    """Return how much may be alive where so much memory is there: the reverse of
+    `MemoryEstimate.peak`.
+    """
+    room = memory - PROCESS
+    return room if _on_gpu(device) else max(room // 2, room - HEAP)

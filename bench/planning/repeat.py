@@ -1,0 +1,210 @@
+"""Repeating a published run: the requests that its run.json stands for, what differs here, and
+whether the scores came out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.engine.machine import git_state, versions
+from bench.errors import RequestError, RunError
+from bench.files.whole_files import read_json
+from bench.planning.plan import Plan
+from bench.planning.request import Request
+from bench.runs.folder import FORMAT, RESULTS, CellRecord, Run
+
+
+def read_published(file: Path) -> Run:
+    """Return the run that a run.json belongs to; its folder may hold nothing else.
+
+    Raises
+    ------
+    RequestError : not a run.json of this version of bench.
+    """
+    if file.is_dir():
+        file = file / "run.json"
+    try:
+        manifest = read_json(file, "--from")
+        if manifest.get("format") != FORMAT:
+            raise RequestError(
+                f"--from: {file} has format {manifest.get('format')!r}, this version of bench reads {FORMAT}"
+            )
+        run = Run(file.parent)
+        if file.name != "run.json" or not run.planned():
+            raise RequestError(
+                f"--from: {file} names no cells; give the run.json of a run, or its folder"
+            )
+    except RunError as error:
+        raise RequestError(str(error)) from error
+    return run
+
+
+def requests_of(run: Run, given: Request) -> list[Request]:
+    """Return the requests that together make the cells of a run: those of one dataset, profile,
+    device and set of seeds at a time.
+
+    Parameters
+    ----------
+    given : says what does not touch the numbers: data folders, workers, where to write, limits,
+        plugins, what to keep.
+    """
+    manifest = run.manifest
+    selectors = {entry["label"]: entry["selector"] for entry in manifest["datasets"]}
+    detectors = {cell.dataset: cell.detector for cell in run.planned() if cell.detector}
+    seeds: dict[tuple[Any, ...], list[int]] = {}
+    for cell in run.planned():
+        arithmetic = (cell.key.get("precision", "fp32"), bool(cell.key.get("compile", False)))
+        how = (
+            cell.dataset,
+            cell.profile,
+            cell.device,
+            cell.threads,
+            int(cell.key.get("accumulate", 1)),
+            *arithmetic,
+            cell.selector,
+        )
+        of_method = seeds.setdefault(how, [])
+        if cell.seed not in of_method:
+            of_method.append(cell.seed)
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for (*shared, selector), numbers in seeds.items():
+        groups.setdefault((*shared, tuple(numbers)), []).append(selector)
+    out = given.out or RESULTS / f"{run.path.resolve().name}-again"
+    return [
+        replace(
+            given,
+            methods=",".join(methods),
+            datasets=selectors[dataset],
+            seeds=numbers,
+            protocol=manifest.get("protocol", "median17"),
+            profile=profile,
+            detector=detectors.get(dataset),
+            device=device,
+            threads=threads,
+            accumulate=accumulate,
+            precision=precision,
+            compile=compiled,
+            out=out,
+        )
+        for (
+            dataset,
+            profile,
+            device,
+            threads,
+            accumulate,
+            precision,
+            compiled,
+            numbers,
+        ), methods in groups.items()
+    ]
+
+
+def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
+    """Return what is not here as it was there, a sentence each: versions, datasets, parameters,
+    plugins. Empty: the run can be repeated.
+    """
+    here, found = versions(), []
+    for package, version in run.manifest.get("versions", {}).items():
+        if here.get(package, "not installed") != version:
+            found.append(
+                f"{package}: the run was made with {version}, here is {here.get(package, 'not installed')}"
+            )
+    mine = {cell.record.folder: cell.record for plan in plans for cell in plan.cells}
+    for cell in run.planned():
+        if cell.status in ("no data", "published only"):
+            continue
+        # Of a run that computed one thing under two selectors, one is repeated.
+        now = mine.get(cell.folder) or next(
+            (one for one in mine.values() if (one.dataset, one.key) == (cell.dataset, cell.key)),
+            None,
+        )
+        if now is None or now.status == "no data":
+            found.append(
+                f"{cell.label} on {cell.dataset}: {now.reason if now is not None else 'has no cell here'}"
+            )
+            continue
+        for name in {**cell.key, **now.key}:
+            before, after = cell.key.get(name), now.key.get(name)
+            if before == after:
+                continue
+            if name == "dataset":
+                found.append(
+                    f"{cell.dataset}: the run saw another copy (fingerprint {str(before)[:12]}, here {str(after)[:12]})"
+                )
+            elif name == "parameters" and isinstance(before, dict) and isinstance(after, dict):
+                changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+                found += [
+                    f"{cell.label}: {key} was {before.get(key)!r}, here {after.get(key)!r}"
+                    for key in changed
+                ]
+            else:
+                found.append(
+                    f"{cell.label} on {cell.dataset}: another {name} (then {str(before)[:40]!r}, here {str(after)[:40]!r})"
+                )
+    return list(dict.fromkeys(found))
+
+
+def remarks(run: Run) -> list[str]:
+    """Return what may differ without being refused: the commits of the source."""
+    begun = [cell for cell in run.planned() if cell.status not in ("no data", "published only")]
+    made = list(
+        dict.fromkeys(
+            commit for cell in begun if (commit := cell.git or run.manifest.get("git") or "")
+        )
+    )
+    if made in ([], [git_state()]):
+        return []
+    commits = (
+        f"commit {made[0][:12]}"
+        if len(made) == 1
+        else f"commits {', '.join(commit[:12] for commit in made)}"
+    )
+    return [f"the run was made at {commits}, here is {git_state()[:12] or 'no checkout'}"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the scores of a repeated run compare with those of the first."""
+
+    same: int
+    different: tuple[tuple[CellRecord, float], ...]
+    """Cells with the largest difference of a score; infinite where other frames have scores."""
+    not_compared: int
+    """Cells that one of the two has no scores of."""
+
+
+def compare_scores(run: Run, again: Run) -> Outcome:
+    """Compare the scores of two runs, cell by cell and bit by bit."""
+    same, not_compared = 0, 0
+    different = []
+    mine = {cell.folder: cell for cell in again.cells()}
+    for cell in run.planned():
+        try:
+            first, second = run.scores(cell), again.scores(mine[cell.folder])
+        except (RunError, KeyError):
+            not_compared += cell.status not in ("no data", "published only")
+            continue
+        frames = all(
+            clip in second and np.array_equal(first[clip].frames, second[clip].frames)
+            for clip in first
+        )
+        if frames and all(
+            np.array_equal(first[clip].values, second[clip].values) for clip in first
+        ):
+            same += 1
+        else:
+            worst = (
+                max(
+                    float(np.abs(first[clip].values - second[clip].values).max(initial=0.0))
+                    for clip in first
+                )
+                if frames
+                else np.inf
+            )
+            different.append((cell, worst))
+    return Outcome(same, tuple(different), not_compared)

@@ -1,0 +1,162 @@
+"""How much the protocol decides: every method under every protocol, and how the ranking changes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from bench.contracts.metric import Metric
+from bench.contracts.protocol import Protocol
+from bench.evaluation.results import Evidence, Summary, evaluate_run, summarise
+from bench.plugins.registry import Registry
+from bench.plugins.selection import select_one
+from bench.runs.folder import Run
+from bench.scoring.protocols import sentence
+from bench.tables.comparison import DASH, MARKS, METRICS, TRIVIAL, Comparison, Entry, Line, percent
+
+BESIDES = ("median17[normalise=none]", "median17[edge=zero]", "median17[frames=common]")
+"""Beside the named protocols: what one choice alone changes."""
+
+
+def sensitivity(
+    run: Run, registry: Registry, protocol: Protocol, metric: Metric, evidence: Evidence
+) -> dict[tuple[str, str], Comparison]:
+    """Return (dataset, label set) -> table: methods down, protocols across, each number with its
+    place in its column.
+
+    Parameters
+    ----------
+    protocol : the one that rankings are compared with.
+    """
+    protocols = protocols_of(registry, protocol)
+    found: dict[tuple[str, str], dict[str, dict[str, Summary]]] = {}
+    for summary in summarise(evaluate_run(run, protocols, [metric], evidence)):
+        by_label = found.setdefault((summary.dataset, summary.label_set), {})
+        by_label.setdefault(summary.label, {})[summary.protocol] = summary
+    tables = {
+        (dataset, label_set): _table(dataset, label_set, by_label, protocols, metric)
+        for (dataset, label_set), by_label in found.items()
+        if any(
+            summary.mean is not None
+            for of_label in by_label.values()
+            for summary in of_label.values()
+        )
+    }
+    _compare_label_sets(found, protocol, metric, tables)
+    return tables
+
+
+def protocols_of(registry: Registry, protocol: Protocol) -> list[Protocol]:
+    """Return the columns: the protocol that rankings are compared with, all named ones, and
+    `BESIDES`.
+    """
+    named = [
+        *registry.protocols.values(),
+        *(select_one("protocols", text, registry).parameters for text in BESIDES),
+    ]
+    return list({one.name: one for one in [protocol, *named]}.values())
+
+
+def _table(
+    dataset: str,
+    label_set: str,
+    by_label: Mapping[str, Mapping[str, Summary]],
+    protocols: Sequence[Protocol],
+    metric: Metric,
+) -> Comparison:
+    orders = {protocol.name: _order(by_label, protocol.name, metric) for protocol in protocols}
+    lines = []
+    for label, of_label in by_label.items():
+        cell = next(iter(of_label.values())).cell
+        entries = tuple(
+            _entry(of_label.get(protocol.name), orders[protocol.name]) for protocol in protocols
+        )
+        if any(entry.mean for entry in entries):
+            lines.append(Line(label, cell.family, cell.year, entries))
+    caption = (
+        f"Protocol sensitivity on {dataset}, labels {label_set}. {METRICS.get(metric.name, metric.name)} in percent under each protocol, "
+        f"and in brackets the place among the methods, trivial ones aside. "
+        + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
+    )
+    notes = [
+        note
+        for protocol in protocols[1:]
+        if (note := _changes(protocols[0].name, protocol.name, orders))
+    ]
+    return Comparison([protocol.name for protocol in protocols], lines, caption, [], notes)
+
+
+def _order(
+    by_label: Mapping[str, Mapping[str, Summary]], protocol: str, metric: Metric
+) -> dict[str, tuple[int, float]]:
+    """Return label -> (place from 1, number as printed); what prints alike has one place; trivial
+    ones have none.
+    """
+    values = {
+        label: float(percent(mean))
+        for label, of_label in by_label.items()
+        if protocol in of_label
+        and (mean := of_label[protocol].mean) is not None
+        and of_label[protocol].cell.family != TRIVIAL
+    }
+    sign = -1 if metric.higher_is_better else 1
+    return {
+        label: (1 + sum(sign * other < sign * value for other in values.values()), value)
+        for label, value in values.items()
+    }
+
+
+def _entry(summary: Summary | None, order: Mapping[str, tuple[int, float]]) -> Entry:
+    if summary is None or summary.mean is None:
+        return Entry(
+            mark=MARKS.get(summary.missing[0].cell.status, DASH) if summary is not None else DASH
+        )
+    place = order.get(summary.label, (0, 0.0))[0]
+    return Entry(percent(summary.mean), place=place, rank=place if place in (1, 2) else 0)
+
+
+def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[int, float]]]) -> str:
+    """Say how the ranking under one protocol differs from that under another; empty where it does
+    not.
+    """
+    both = [label for label in orders[first] if label in orders[second]]
+    pairs = list(itertools.combinations(both, 2))
+
+    def swapped(pair: tuple[str, str]) -> bool:
+        before, after = (
+            orders[name][pair[0]][1] - orders[name][pair[1]][1] for name in (first, second)
+        )
+        return before * after < 0
+
+    changed = [pair for pair in pairs if swapped(pair)]
+    if not changed:
+        return ""
+    bests = [[label for label in both if orders[name][label][0] == 1] for name in (first, second)]
+    best = (
+        f"; the best is {', '.join(bests[1])}, not {', '.join(bests[0])}"
+        if all(bests) and set(bests[0]) != set(bests[1])
+        else ""
+    )
+    return f"{second}: {len(changed)} of {len(pairs)} pairs of methods stand the other way round than under {first}{best}"
+
+
+def _compare_label_sets(
+    found: Mapping[tuple[str, str], Mapping[str, Mapping[str, Summary]]],
+    protocol: Protocol,
+    metric: Metric,
+    tables: Mapping[tuple[str, str], Comparison],
+) -> None:
+    """Add to the tables of a dataset with several label sets how these change the ranking under the
+    protocol.
+    """
+    for dataset in dict.fromkeys(name for name, _ in found):
+        sets = [label_set for name, label_set in found if name == dataset]
+        orders = {
+            label_set: _order(found[dataset, label_set], protocol.name, metric)
+            for label_set in sets
+        }
+        for other in sets[1:]:
+            note = _changes(sets[0], other, orders)
+            text = note or f"{other}: the ranking is that under {sets[0]}"
+            if (dataset, other) in tables:
+                tables[dataset, other].notes.append(f"labels {text} (protocol {protocol.name})")

@@ -1,0 +1,143 @@
+"""Figures of a distinction, from kept weights: what is shown is what the network made, against
+plain NumPy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.applying.distinction import remake
+from bench.applying.fitted import fitted_method
+from bench.errors import RequestError, RunError
+from bench.plugins.registry import load
+from bench.runs.folder import Run
+
+TOYS = Path(__file__).parents[1] / "toys.py"
+
+
+def bench(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of two networks with distinction, of noise, which needs no detector, and of one
+    without."""
+    place = tmp_path_factory.mktemp("distinction")
+    (place / "data").mkdir()
+    methods = "unet[pseudo=noise,every=4,epochs=1],unet-sdl[pseudo=noise,every=4,epochs=1],unet-plain[every=4,epochs=1]"
+    line = [
+        "--methods",
+        methods,
+        "--datasets",
+        "toy",
+        "--plugin",
+        str(TOYS),
+        "--data",
+        "data",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    found = bench("run", *line, "--out", "run", "--keep", "weights", cwd=place)
+    assert found.returncode == 0, found.stdout + found.stderr
+    load([TOYS])
+    yield place
+    load()
+
+
+def cell_of(run, method):
+    return next(cell for cell in run.cells() if cell.method == method)
+
+
+def test_pictures_are_what_the_network_makes(made):
+    run = Run.open(made / "run")
+    cell = cell_of(run, "unet")
+    found = remake(run, cell, [made / "data"], lambda *at: None)
+    method = fitted_method(run, cell).method
+    sigma = 1 / (1 + np.exp(-method.network.anomaly_weight.logit.item()))
+    assert found.learned and found.sigma == pytest.approx(sigma, rel=1e-6) and found.sigma != 0.5
+    normal = found.normal.astype(np.float64) / 255
+    low, high = (blend.astype(np.float64) / 255 for blend in found.blends)
+    content = (
+        normal + (high - normal) / 0.95
+    )  # noise over the whole frame: each weight blends the same content in
+    np.testing.assert_allclose(low, normal + 0.05 * (content - normal), atol=1.1 / 255)
+    np.testing.assert_allclose(
+        found.pseudo / 255, normal + sigma * (content - normal), atol=1.1 / 255
+    )
+    with torch.inference_mode():
+        window = torch.from_numpy(normal).permute(2, 0, 1)[None, :, None].float()
+        output = method.network.eval()(window)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(found.of_normal / 255, output, atol=1 / 255)
+    expected = np.sqrt(((normal - output) ** 2).mean(axis=2))
+    np.testing.assert_allclose(found.residuals["|X - f(X)|"], expected, atol=1e-4)
+    difference = np.sqrt(((normal - found.pseudo / 255.0) ** 2).mean(axis=2))
+    np.testing.assert_allclose(found.residuals["|X - X_A|"], difference, atol=1 / 255)
+
+
+def test_the_command_draws_both_figures_and_a_report_without_names_neither(made):
+    done = bench(
+        "report",
+        "run",
+        "--figure",
+        "pseudo-anomaly",
+        "--figure",
+        "restoration",
+        "--plugin",
+        str(TOYS),
+        "--data",
+        "data",
+        cwd=made,
+    )
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (made / "run" / "figures").glob("*.pdf"))
+    rows = ["unet-epochs=1-every=4-pseudo=noise-toy", "unet-sdl-epochs=1-every=4-pseudo=noise-toy"]
+    assert len(names) == 4 and all(
+        name.startswith(("pseudo-anomaly-unet", "restoration-unet")) for name in names
+    ), (names, rows)
+    (text,) = (made / "run" / "figures").glob("restoration-unet-sdl*.txt")
+    assert "σ = 0.500" in text.read_text()
+    again = bench("report", "run", "--out", "all", "--plugin", str(TOYS), cwd=made)
+    assert again.returncode == 0 and not list((made / "all" / "figures").glob("restoration*"))
+
+
+def test_a_method_without_one_is_refused(made):
+    run = Run.open(made / "run")
+    with pytest.raises(
+        RequestError,
+        match=r"unet-plain.* on toy: no training window .* has a pseudo-anomaly to show",
+    ):
+        remake(run, cell_of(run, "unet-plain"), [made / "data"], lambda *at: None)
+    cell = cell_of(run, "unet")
+    weights = run.cell_path(cell) / "weights"
+    kept = weights.read_bytes()
+    weights.unlink()
+    try:
+        with pytest.raises(
+            RunError, match="its weights were not kept; this trains it again and keeps them"
+        ):
+            remake(run, cell, [made / "data"], lambda *at: None)
+    finally:
+        weights.write_bytes(kept)
+
+
+def test_data_without_what_needs_it_is_refused(made):
+    done = bench(
+        "report", "run", "--figure", "roc", "--data", "data", "--plugin", str(TOYS), cwd=made
+    )
+    assert done.returncode == 2
+    assert (
+        "--data says where the dataset lies of a video (--video CLIP) or of the figures pseudo-anomaly and restoration"
+        in done.stderr
+    )

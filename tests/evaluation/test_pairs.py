@@ -1,0 +1,212 @@
+"""Marks, warnings and the table of intervals, and two rows against one another: from run folders
+alone."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_run import LENGTHS, done, labels_of, make_run
+
+from bench.evaluation.pairs import pairs, too_few
+from bench.evaluation.results import evaluate_run, summarise, summary_frame
+from bench.plugins.registry import load
+from bench.reporting.output import write_tables
+from bench.runs.folder import DatasetRecord
+from bench.scoring.intervals import difference
+from bench.tables.comparison import compare
+from bench.tables.latex import to_latex
+from bench.tables.report import KINDS, open_source
+from bench.tables.tables import comparison_text, to_markdown, to_text
+
+REGISTRY = load()
+AUC, RAW = REGISTRY.metrics["auc"], REGISTRY.protocols["raw"]
+NEAR = [
+    done("best", 0.6),
+    done("alike", 0.5, seed=3),
+    done("bad", 0.01),
+    done("constant", 0.7, family="trivial", uses_seed=False),
+]
+
+
+def backwards(labels):
+    """Worse than chance, with a spread."""
+    return np.random.default_rng(5).random(len(labels)) - 0.6 * labels
+
+
+def entries(table):
+    return {line.label: entry for line in table.lines for entry in line.entries}
+
+
+def test_rows_that_the_test_cannot_tell_from_the_best_are_marked(tmp_path):
+    """In text, Markdown and LaTeX, with a legend; neither the best itself nor a trivial row has the
+    mark."""
+    run = make_run(tmp_path, [*NEAR[:2], done("reversed", direction=backwards), NEAR[3]])
+    table = compare(run, RAW, AUC)
+    found = entries(table)
+    summaries = {one.label: one for one in summarise(evaluate_run(run, [RAW], [AUC]))}
+    for label in ("alike", "reversed"):
+        test = difference(
+            [row.clips for row in summaries["best"].rows],
+            [row.clips for row in summaries[label].rows],
+            RAW,
+        )
+        assert found[label].tied == (test.p >= 0.05)
+    assert [found[label].tied for label in ("best", "alike", "reversed", "constant")] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    text, markdown, latex = to_text(table), to_markdown(table), to_latex(table)
+    assert "~ not distinguishable from the best of its column: p at least 0.05" in " ".join(
+        text.split()
+    )
+    assert re.search(r"alike +\d+\.\d+\+~", text) and not re.search(
+        r"reversed +-?\d+\.\d+.*~", text
+    )
+    assert re.search(r"\| alike \| .*\\~", markdown) and r"$\sim$ not distinguishable" in latex
+    assert re.search(r"alike & .*\\textsuperscript\{\$\\sim\$", latex)
+
+
+def test_other_metrics_have_no_marks(tmp_path):
+    """The test is one of the AUC."""
+    run = make_run(tmp_path, NEAR)
+    table = compare(run, RAW, REGISTRY.metrics["ap"])
+    assert not table.tied and not any(entry.tied or entry.low for entry in entries(table).values())
+
+
+def test_too_few_clips_are_said_in_every_form(tmp_path):
+    """Clips, clips of one class, frames of the rarer class, and how far the best reaches."""
+    run = make_run(tmp_path, NEAR)
+    write_tables(run, REGISTRY, ["raw"])
+    normal = sum(int((labels == 0).sum()) for labels in labels_of().values())
+    for form in ("txt", "md", "tex"):
+        text = " ".join((run.tables / "raw" / f"comparison.{form}").read_text().split())
+        assert (
+            f"made: 3 test clips, 0 of one class, and {normal} normal frames, in 3 clips: the data cannot carry close rankings"
+            in text
+        )
+        assert re.search(r"the best, best, lies between \d+\.\d\d and \d+\.\d\d", text)
+
+
+def test_the_warning_counts_as_ped2_is():
+    """12 clips, 4 of one class, 362 normal frames; a dataset with 15 clips of each class has no
+    warning."""
+    ranges = [(180, 61, 180), (180, 95, 180), (150, 1, 146), (180, 31, 180), (150, 1, 129), (180, 1, 159),
+              (180, 46, 180), (180, 1, 180), (120, 1, 120), (150, 1, 150), (180, 1, 180), (180, 88, 180)]  # fmt: skip
+    labels = {
+        f"{n:02d}": ((np.arange(1, length + 1) >= a) & (np.arange(1, length + 1) <= b)) * 1
+        for n, (length, a, b) in enumerate(ranges)
+    }
+
+    def record(labels):
+        return DatasetRecord(
+            "ped2",
+            "ped2",
+            tuple((clip, len(of), "") for clip, of in labels.items()),
+            "f",
+            ("frame",),
+            {"frame": labels},
+        )
+
+    assert too_few(record(labels), "frame").startswith(
+        "12 test clips, 4 of one class, and 362 normal frames, in 8 clips: "
+    )
+    mixed = {f"{n:02d}": np.array([0, 1]) for n in range(15)}
+    assert too_few(record(mixed), "frame") == ""
+    assert too_few(record(mixed | {"14": np.array([0, 0])}), "frame").startswith(
+        "15 test clips, 1 of one class, and 14 anomalous frames"
+    )
+
+
+def test_a_trivial_row_that_the_best_does_not_beat_is_said(tmp_path):
+    """The best may be ahead and still not be distinguishable from the frame index."""
+    twin = done("frame-index", 0.5, family="trivial", uses_seed=False)
+    text = " ".join(comparison_text(make_run(tmp_path, [*NEAR[:3], twin]), REGISTRY, "raw").split())
+    assert (
+        "made: over these clips the best, best, is not distinguishable from the trivial frame-index"
+        in text
+    )
+
+
+def test_the_table_of_intervals_is_that_of_the_summary(tmp_path):
+    """Numbers, intervals and the spread over seeds as summary.csv has them, and the distance to the
+    best."""
+    run = make_run(tmp_path, [*NEAR, done("best", 0.8, seed=1)])
+    (table,) = KINDS["intervals"].make(open_source(run, REGISTRY, RAW, AUC))
+    shown = {
+        line.label: [entry.mean or entry.mark for entry in line.entries] for line in table.lines
+    }
+    frame = summary_frame(evaluate_run(run, [RAW], [AUC])).set_index("method")
+    for label, row in frame.iterrows():
+        assert shown[label][0] == f"{row['mean'] * 100:.2f}"
+        assert shown[label][1] == f"{row.ci_low * 100:.2f} to {row.ci_high * 100:.2f}"
+    assert [line.entries[0].sd for line in table.lines if line.label == "best"] == [
+        f"{frame.sd['best'] * 100:.2f}"
+    ]
+    assert shown["best"][2:] == ["best", "-", "-"]
+    assert shown["bad"][2] == f"{(frame['mean']['best'] - frame['mean']['bad']) * 100:+.2f}"
+    assert "The spread over seeds is no part of it" in table.caption
+
+
+def test_a_row_without_an_interval_says_why(tmp_path):
+    """A perfect row has a number and a footnote."""
+    run = make_run(
+        tmp_path, [done("perfect", direction=lambda labels: labels * 1.0), done("bad", 0.01)]
+    )
+    (table,) = KINDS["intervals"].make(open_source(run, REGISTRY, RAW, AUC))
+    assert (
+        table.lines[0].entries[1].mark == "-"
+        and "every pair of frames is ordered alike" in dict(table.footnotes)["a"]
+    )
+    write_tables(run, REGISTRY)
+    summary = pd.read_csv(run.tables / "summary.csv").query(
+        "method == 'perfect' and protocol == 'raw' and metric == 'auc'"
+    )
+    assert summary.ci_low.isna().all() and summary.ci_method.item().startswith(
+        "none: every pair of frames is ordered alike"
+    )
+
+
+def test_a_pair_is_told_in_words_and_numbers(tmp_path):
+    """Own and common frames, seeds apart from clips, and a sentence that follows from p."""
+    run = make_run(
+        tmp_path,
+        [
+            done("good", 0.8, first=6),
+            done("good", 0.7, seed=1, first=6),
+            done("bad", direction=backwards, first=2),
+        ],
+    )
+    (pair,), missing = pairs(run, ("good", "bad"), [], RAW, AUC)
+    assert missing == []
+    facts = pair.facts()
+    frames = sum(LENGTHS.values()) - 6 * len(LENGTHS)
+    assert (facts["frames"], facts["clips"], facts["resamples"]) == (frames, 3, 1000)
+    assert facts["methods"][0]["seeds"] == [0, 1] and facts["methods"][1]["sd"] is None
+    assert facts["difference"] == pytest.approx(
+        facts["methods"][0]["common_frames"] - facts["methods"][1]["common_frames"], abs=1e-6
+    )
+    assert facts["methods"][1]["common_frames"] != facts["methods"][1]["mean"]
+    assert facts["p"] < 0.05 and facts["conclusion"].startswith(
+        "good is better than bad over clips like these"
+    )
+    assert facts["remarks"][1].startswith("one seed alone of bad")
+    (turned,), _ = pairs(run, ("bad", "good"), [], RAW, AUC)
+    assert (
+        turned.conclusion() == pair.conclusion()
+        and turned.facts()["difference"] == -facts["difference"]
+    )
+
+
+def test_a_pair_that_clips_cannot_tell_apart(tmp_path):
+    """The sentence gives the range that the difference may have."""
+    (pair,), _ = pairs(make_run(tmp_path, NEAR), ("best", "alike"), [], RAW, AUC)
+    facts = pair.facts()
+    assert facts["p"] >= 0.05
+    ends = f"from {facts['ci_low'] * 100:+.2f} to {facts['ci_high'] * 100:+.2f} points"
+    assert (
+        facts["conclusion"]
+        == f"These clips cannot tell best and alike apart: the true difference may be anything {ends}."
+    )

@@ -1,0 +1,445 @@
+"""report.html driven in a real browser, without a network: sort, switch, open, hover, keys,
+colours, widths, print."""
+
+import base64
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_run import LENGTHS, done, make_full_run, make_run
+
+from bench.page.page import write_page
+from bench.plugins.registry import load
+from bench.scoring.protocols import process
+from bench.tables.comparison import compare
+from bench.tables.report import open_source
+
+REGISTRY = load()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The run with everything; its page is written."""
+    run = make_full_run(tmp_path_factory.mktemp("run"))
+    source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
+    write_page(source, run.path / "report.html")
+    return source
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window; a skip where there is none, but a failure where CI=true promises
+    one."""
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    if missing:
+        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        say(f"no {' and no '.join(missing)}: apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--no-first-run",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
+    )
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def page(report, browser):
+    """The page, newly opened on a wide screen in light colours; no message on the console and no
+    request when the test is over."""
+    screen(browser, 1400)
+    media(browser, "light")
+    browser.get((report.run.path / "report.html").as_uri())
+    yield browser
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked and all(url.startswith(("file://", "data:")) for url in asked)
+
+
+def screen(browser, width, height=900):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+
+
+def media(browser, colours, kind=""):
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"media": kind, "features": [{"name": "prefers-color-scheme", "value": colours}]},
+    )
+
+
+def find(page, selector):
+    return page.find_element("css selector", selector)
+
+
+def texts(page, selector):
+    return [element.text for element in page.find_elements("css selector", selector)]
+
+
+def choose(page, select, text):
+    from selenium.webdriver.support.select import Select
+
+    Select(find(page, select)).select_by_visible_text(text)
+
+
+def shown_numbers(page):
+    """Label -> number of the table that is visible, as a reader sees it."""
+    script = """return [...document.querySelectorAll('#table [data-protocol]:not([hidden]) tbody tr:not(.family)')]
+        .map(row => [row.cells[0].firstChild.data.trim(), row.cells[1].firstChild.textContent])"""
+    return dict(page.execute_script(script))
+
+
+def press(page, *keys):
+    from selenium.webdriver import ActionChains
+
+    ActionChains(page).send_keys(*keys).perform()
+
+
+def colour(page, selector="body", of="backgroundColor"):
+    found = page.execute_script(
+        "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]", selector, of
+    )
+    return [float(part) for part in re.findall(r"[\d.]+", found)][:3]
+
+
+def test_switching_the_protocol_switches_the_numbers(page, report):
+    """To the strings that the tables print under that protocol; the caption, the ROC list and the
+    clips follow."""
+    for name in ("ddl", "macro17", "raw", "median17"):
+        choose(page, "#protocol", name)
+        table = compare(report.run, REGISTRY.protocols[name], report.metric, report.evidence)
+        expected = {
+            line.label: line.entries[0].mean for line in table.lines if line.entries[0].mean
+        }
+        assert expected.items() <= shown_numbers(page).items()
+        assert (
+            f"Protocol {name}:" in find(page, "#table [data-protocol]:not([hidden]) caption").text
+        )
+        listed = [text.split() for text in texts(page, "#roc tbody tr")]
+        assert listed and all(expected[row[0]] == row[1] for row in listed if row[0] in expected)
+        assert (
+            f"protocol {name}" in find(page, "#by-clip caption").text
+            and f"Protocol {name}:" in find(page, "#clip").text
+        )
+
+
+def test_sorting_keeps_trivial_methods_apart(page):
+    """Down, up, and back; rows without a number after the others; said to those who hear the
+    page."""
+    original = list(shown_numbers(page))
+    heading = "#comparison-1 thead th:nth-child(2)"
+    for direction, sign in (("descending", -1), ("ascending", 1)):
+        find(page, f"{heading} button").click()
+        assert (
+            find(page, heading).get_attribute("aria-sort") == direction
+            and direction in find(page, "#sorted").text
+        )
+        shown = shown_numbers(page)
+        assert list(shown)[-1] == "frame-index"
+        values = [
+            float(value)
+            for label, value in shown.items()
+            if label not in ("frame-index", "mamc") and value not in ("failed",)
+        ]
+        assert values == sorted(values, key=lambda value: sign * value) and len(values) == 4
+        assert set(list(shown)[4:6]) == {"half", "mamc"}
+    find(page, f"{heading} button").click()
+    assert (
+        list(shown_numbers(page)) == original
+        and find(page, heading).get_attribute("aria-sort") == "none"
+    )
+
+
+def test_hovering_a_clip(page, report):
+    """The cursor, the scores of the frame under it, and the nearest kept pictures of the chosen
+    method."""
+    from selenium.webdriver import ActionChains
+
+    find(page, ".clip:nth-child(1)").click()
+    choose(page, "#clip select", "c3dsu")
+    plot = find(page, ".timeline svg")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    ActionChains(page).move_to_element_with_offset(plot, 0, 0).perform()
+    frame = int(find(page, ".timeline").get_attribute("aria-valuenow"))
+    assert 18 <= frame <= 21
+    cell = report.run.cells()[0]
+    scores = report.run.scores(cell)["01"]
+    value = process(scores.values, report.protocol)[list(scores.frames).index(frame)]
+    rows = {row.split()[0]: row.split()[1] for row in texts(page, "#clip .readout tbody tr")}
+    assert abs(float(rows["c3dsu"]) - value) < 0.005 and "ae_conv[x=1]" in rows
+    assert (
+        find(page, "#clip caption").text
+        == f"Frame {frame}: {'anomalous' if 12 <= frame < 20 else 'normal'}"
+    )
+    nearest = min(range(0, 40, 8), key=lambda kept: abs(kept - frame))
+    pictures = page.find_elements("css selector", "#clip img")
+    assert (
+        texts(page, "#clip figcaption") == ["frame", "reconstruction", "error map"]
+        and f"frame {nearest}" in find(page, ".picture-head").text
+    )
+    for picture, kind in zip(pictures, ("frame", "reconstruction", "error")):
+        content = (
+            report.run.cell_path(cell) / "images" / "01" / f"{nearest:05d}-{kind}.jpg"
+        ).read_bytes()
+        assert base64.b64decode(picture.get_attribute("src").partition(",")[2]) == content
+        assert page.execute_script("return arguments[0].naturalWidth", picture) == 16
+    ActionChains(page).move_to_element_with_offset(plot, 300, 20).perform()
+    assert int(find(page, ".timeline").get_attribute("aria-valuenow")) > frame
+
+
+def test_missing_pictures_are_said(page):
+    """A method without error maps, one that is no network, and the command for a clip of which none
+    were kept."""
+    choose(page, "#clip select", "ae_conv[x=1]")
+    assert texts(page, "#clip figcaption") == ["frame", "reconstruction"]
+    assert "No error map: ae_conv[x=1] gives none." in find(page, "#clip").text
+    if "pca" not in texts(page, "#clip select option"):
+        find(page, "#clips .chips").find_element("xpath", ".//button[.='pca']").click()
+    choose(page, "#clip select", "pca")
+    assert "No pictures of pca: pictures come from networks" in find(page, "#clip").text
+    assert texts(page, "#clip figcaption") == ["frame"]
+    find(page, ".clip:nth-child(3)").click()
+    choose(page, "#clip select", "c3dsu")
+    line = find(page, "#clip pre").text
+    assert (
+        line.startswith("bench run --methods c3dsu --datasets made --seeds 0 ")
+        and " --keep images --force c3dsu --out " in line
+    )
+
+
+def test_keys_do_all(page):
+    """Tab reaches the clips and the timeline, arrows move the cursor, Escape closes and gives the
+    focus back."""
+    from selenium.webdriver.common.keys import Keys
+
+    press(page, Keys.ESCAPE)
+    assert not find(page, "#clip").is_displayed()
+    seen = []
+    page.execute_script("document.querySelector('nav a').focus()")
+    for _ in range(60):
+        press(page, Keys.TAB)
+        seen.append(
+            page.execute_script(
+                "return document.activeElement.className || document.activeElement.id"
+            )
+        )
+        if seen[-1] == "clip":
+            break
+    assert {"protocol", "theme", "sort", "chip", "clip"} <= set(seen)
+    assert (
+        page.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+        == "solid"
+    )
+    press(page, Keys.ENTER)
+    assert find(page, "#clip").is_displayed()
+    while page.execute_script("return document.activeElement.className") != "timeline":
+        press(page, Keys.TAB)
+    at = int(find(page, ".timeline").get_attribute("aria-valuenow"))
+    cursor = find(page, ".cursor").get_attribute("d")
+    press(page, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
+    assert (
+        int(find(page, ".timeline").get_attribute("aria-valuenow")) == at + 2
+        and find(page, ".cursor").get_attribute("d") != cursor
+    )
+    assert f"frame {at + 2}, " in find(page, ".timeline").get_attribute("aria-valuetext")
+    press(page, Keys.END, Keys.PAGE_DOWN)
+    assert find(page, ".timeline").get_attribute("aria-valuenow") == str(LENGTHS["01"] - 11)
+    press(page, Keys.HOME, Keys.ARROW_LEFT)
+    assert find(page, ".timeline").get_attribute("aria-valuenow") == "0"
+    press(page, Keys.ESCAPE)
+    assert not find(page, "#clip").is_displayed()
+    assert page.execute_script("return document.activeElement.className") == "clip"
+
+
+def test_methods_and_seeds_are_chosen(page, report):
+    """A chip adds a curve to both plots, with a colour and dash of its own; the seed changes the
+    curve."""
+    before = len(page.find_elements("css selector", ".timeline .curve"))
+    (chip,) = [
+        chip for chip in page.find_elements("css selector", "#clips .chip") if chip.text == "half"
+    ]
+    if chip.get_attribute("aria-pressed") == "true":
+        chip.click()
+        before -= 1
+        (chip,) = [
+            chip
+            for chip in page.find_elements("css selector", "#clips .chip")
+            if chip.text == "half"
+        ]
+    chip.click()
+    curves = page.find_elements("css selector", ".timeline .curve")
+    assert (
+        len(curves)
+        == before + 1
+        == len(page.find_elements("css selector", "#roc .roc > svg .curve"))
+    )
+    styles = {
+        (curve.get_attribute("stroke"), curve.get_attribute("stroke-dasharray")) for curve in curves
+    }
+    assert len(styles) == len(curves)
+    drawn = {curve.get_attribute("d") for curve in curves}
+    choose(page, "#seed", "1")
+    changed = {
+        curve.get_attribute("d") for curve in page.find_elements("css selector", ".timeline .curve")
+    }
+    assert len(drawn & changed) == len(curves) - 1
+    (mamc,) = [
+        chip for chip in page.find_elements("css selector", "#clips .chip") if chip.text == "mamc"
+    ]
+    assert not mamc.is_enabled()
+
+
+def test_clip_by_clip_says_one_class(page):
+    """The clip of one class has a dash with its reason in every column, and the others the numbers
+    that Python wrote."""
+    rows = [text.split() for text in texts(page, "#by-clip tbody tr")]
+    assert [row[0] for row in rows] == list(LENGTHS) and rows[1][1] == "–"
+    assert (
+        "every scored frame is anomalous, and one class alone has no auc"
+        in find(page, "#by-clip caption").text
+    )
+    assert find(page, "#by-clip tbody tr:nth-child(2) td.none").get_attribute("title")
+    number = find(page, "#by-clip tbody tr:nth-child(1) td").text
+    assert re.fullmatch(r"\d+\.\d\d", number)
+    find(page, "#by-clip tbody tr:nth-child(3) button").click()
+    assert find(page, "#clip h3").text == "Clip 03"
+
+
+def test_training_shows_sigma(page):
+    """Loss and sigma(l) of the method that has them."""
+    assert texts(page, "#training h3") == ["c3dsu: loss", "c3dsu: σ(l)"]
+    assert "seed 0: 0.51 → 0.53; seed 1: 0.61 → 0.63" in find(page, "#training").text
+
+
+def test_datasets_are_switched(browser, tmp_path):
+    """Clips, curves and numbers of the other dataset; a method that has none there cannot be
+    chosen."""
+    run = make_run(tmp_path, [done("pca"), done("mnad")])
+    first, second = run.cells()
+    other = replace(second, dataset="other", dataset_folder="other", folder="cells/mnad/other/0")
+    record = run.dataset("made")
+    run.write_dataset(replace(record, name="other", label="other", clips=record.clips[1:]))
+    run.write_cell(other)
+    run.write_scores(
+        other, {clip: scores for clip, scores in run.scores(second).items() if clip != "01"}
+    )
+    run.write_manifest({**run.manifest, "cells": [vars(cell) for cell in (first, second, other)]})
+    source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
+    write_page(source, tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri())
+    assert [text.split()[0] for text in texts(browser, ".clip")] == ["01", "02", "03"]
+    choose(browser, "#dataset", "other")
+    assert [text.split()[0] for text in texts(browser, ".clip")] == ["02", "03"] and find(
+        browser, "#clip h3"
+    ).text == "Clip 02"
+    assert [
+        chip.text
+        for chip in browser.find_elements("css selector", "#roc .chip")
+        if chip.is_enabled()
+    ] == ["mnad"]
+    (line,) = [line for line in source.comparison.lines if line.label == "mnad"]
+    assert texts(browser, "#roc tbody tr") == [f"mnad {line.entries[1].mean}"]
+
+
+def test_hostile_text_did_nothing(page):
+    """The title is still ours, and no picture or script came out of a label."""
+    assert page.title == f"{Path(page.current_url).parent.name} – bench report"
+    assert page.find_elements("css selector", "section script, img[src=x]") == []
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_colours_follow_the_system_and_the_switch(page, colours):
+    """Text stands out from the paper by 7 to 1 (WCAG AAA), softer text by 4.5 to 1, curves by 3 to
+    1."""
+    other = {"light": "dark", "dark": "light"}[colours]
+    media(page, other)
+    choose(page, "#theme", colours)
+    assert (np.mean(colour(page)) > 128) == (colours == "light")
+    choose(page, "#theme", "as the system")
+    assert (np.mean(colour(page)) > 128) == (colours == "dark")
+    media(page, colours)
+    paper = colour(page)
+    assert contrast(colour(page, of="color"), paper) >= 7
+    assert (
+        contrast(colour(page, "caption", "color"), paper) >= 4.5
+        and contrast(colour(page, "nav a", "color"), paper) >= 4.5
+    )
+    for number in range(8):
+        page.execute_script(
+            "document.querySelector('.counts').style.color = `var(--c${arguments[0]})`", number
+        )
+        assert contrast(colour(page, ".counts", "color"), paper) >= 3, number
+
+
+def contrast(one, other):
+    """Return the contrast ratio of two sRGB colours (WCAG 2.2)."""
+
+    def luminance(rgb):
+        linear = [
+            part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4
+            for part in rgb
+        ]
+        return np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05
+
+    high, low = sorted([luminance(one), luminance(other)], reverse=True)
+    return high / low
+
+
+@pytest.mark.parametrize("width", [1400, 768, 360])
+def test_page_does_not_scroll_sideways(page, width):
+    """On a wide and a narrow screen, with all details open; tables scroll in their box."""
+    screen(page, width)
+    page.execute_script("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    find(page, ".clip:nth-child(2)").click()
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    plot = find(page, ".timeline svg").rect
+    assert plot["width"] > 0.7 * min(width, 1200)
+
+
+def test_print_has_tables_and_no_controls(page):
+    """The open clip, every table, light paper; no control; the folded tables open for the time of
+    printing."""
+    choose(page, "#theme", "dark")
+    media(page, "dark", "print")
+    assert not any(
+        element.is_displayed()
+        for element in page.find_elements("css selector", "nav, form, .chips, #clip-list, .buttons")
+    )
+    assert (
+        find(page, "#clip").is_displayed()
+        and find(page, "#comparison-1").is_displayed()
+        and np.mean(colour(page, "html", "color")) < 128
+    )
+    media(page, "dark")
+    page.execute_script(
+        "addEventListener('beforeprint', () => { window.unfolded = document.querySelectorAll('#more details[open]').length; })"
+    )
+    printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert printed.startswith(b"%PDF") and page.execute_script("return window.unfolded") > 0
+    assert page.find_elements("css selector", "#more details[open]") == []

@@ -1,0 +1,143 @@
+"""`bench run --from`: a published run is repeated exactly, or refused with what differs. No
+torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.runs.folder import Run
+
+TOYS = Path(__file__).parents[1] / "toys.py"
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+def bench(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench", "run", "--plugin", str(TOYS), "--data", "data", *more],
+        cwd=place, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def made(place) -> Path:
+    """A run of two commands: one method with two seeds, another with one."""
+    for methods, seeds in (("brightness", "0,3"), ("frame-index", "0")):
+        done = bench(
+            place,
+            "--methods",
+            methods,
+            "--datasets",
+            "toy",
+            "--seeds",
+            seeds,
+            "--threads",
+            "1",
+            "--out",
+            "made",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return place / "made"
+
+
+def change(made: Path, **entries) -> None:
+    manifest = json.loads((made / "run.json").read_text())
+    for key, value in entries.items():
+        manifest[key] = value(manifest[key])
+    (made / "run.json").write_text(json.dumps(manifest))
+
+
+def test_a_run_is_repeated_bit_by_bit(place, made):
+    """Every cell again, with its seeds, in a folder of its own; the scores are compared at the end.
+    The same line goes on."""
+    done = bench(place, "--from", "made/run.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scores of 3 cells are those of made, bit by bit" in done.stdout
+    first, again = Run.open(made), Run.open(place / "results" / "made-again")
+    assert {cell.folder for cell in first.cells()} == {cell.folder for cell in again.cells()}
+    assert [cell.attempts for cell in again.cells()] == [1, 1, 1]
+    assert bench(place, "--from", "made").returncode == 0
+    assert [cell.attempts for cell in again.cells()] == [1, 1, 1]
+
+
+def test_other_scores_are_told(place, made):
+    """Somebody's scores that these cells do not give."""
+    cell = next(cell for cell in Run.open(made).cells() if cell.seed == 3)
+    scores = Run.open(made).scores(cell)
+    for result in scores.values():
+        result.values[0] += 0.5
+    Run.open(made).write_scores(cell, scores)
+    done = bench(place, "--from", "made/run.json")
+    assert "scores of 2 cells are those of made" in done.stdout
+    assert f"  {cell.label} on toy, seed 3: differs by up to 0.5" in done.stdout
+
+
+def test_other_commits_are_told(place, made):
+    """Those of the cells, not of the last command."""
+
+    def begun(cells):
+        return [
+            cell | {"git": commit}
+            for cell, commit in zip(cells, ("a" * 40, "b" * 40 + "+", "b" * 40 + "+"))
+        ]
+
+    change(made, cells=begun)
+    done = bench(place, "--from", "made/run.json", "--dry-run")
+    assert f"note: the run was made at commits {'a' * 12}, {'b' * 12}, here is " in " ".join(
+        done.stdout.split()
+    )
+
+
+def test_what_differs_is_refused_before_work(place, made):
+    """Versions, the dataset, and parameters: all at once, each by name."""
+
+    def other(cells):
+        cells[0]["key"] |= {"dataset": "0" * 64}
+        cells[1]["key"]["parameters"] = {"depth": 7}
+        cells[2]["key"]["version"] = 99
+        return cells
+
+    change(made, versions=lambda versions: {**versions, "numpy": "0.1", "gone": "3"}, cells=other)
+    done = bench(place, "--from", "made/run.json")
+    assert done.returncode == 2
+    for text in (
+        "made/run.json cannot be repeated here exactly:",
+        "numpy: the run was made with 0.1, here is ",
+        "gone: the run was made with 3, here is not installed",
+        "toy: the run saw another copy (fingerprint 000000000000, here ",
+        "depth was 7, here None",
+        "another version (then '99', here '",
+    ):
+        assert text in done.stderr, text
+    assert not (place / "results").exists()
+
+
+def test_options_that_the_run_has_decided_are_refused(place, made):
+    """A run with another seed is not the same run."""
+    done = bench(place, "--from", "made/run.json", "--seeds", "5", "--methods", "brightness")
+    assert (
+        done.returncode == 2
+        and "--from repeats a run as it was made; leave out --methods, --seeds" in done.stderr
+    )
+
+
+def test_no_run_json_is_refused(place):
+    """Absent, another file, or of a later version."""
+    assert "there is no" in bench(place, "--from", "nothing/run.json").stderr
+    (place / "run.json").write_text('{"format": 99}')
+    assert (
+        "has format 99, this version of bench reads 1" in bench(place, "--from", "run.json").stderr
+    )
+    (place / "run.json").write_text('{"format": 1, "cells": []}')
+    done = bench(place, "--from", "run.json")
+    assert (
+        done.returncode == 2
+        and "names no cells; give the run.json of a run, or its folder" in done.stderr
+    )

@@ -1,0 +1,413 @@
+"""The tables of the report: against independent computation, and compiled."""
+
+import os
+import re
+import shutil
+import subprocess
+from itertools import combinations
+
+import numpy as np
+import pytest
+from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions, write_kinds
+from scipy.ndimage import median_filter
+from sklearn.metrics import roc_auc_score
+
+from bench.plugins.registry import load
+from bench.tables.comparison import Comparison, Entry, Line
+from bench.tables.macros import command_name, to_macros
+from bench.tables.published_tables import with_columns, with_rows
+from bench.tables.report import KINDS, open_source
+from bench.tables.tables import to_text
+
+REGISTRY = load()
+HOSTILE = r"100% \undefined {x_y} #$^~ <a|b>"
+
+
+def source_of(run, protocol="median17"):
+    return open_source(run, REGISTRY, REGISTRY.protocols[protocol], REGISTRY.metrics["auc"])
+
+
+def entries(table):
+    return {
+        (line.label, column): entry
+        for line in table.lines
+        for column, entry in zip(table.columns, line.entries)
+    }
+
+
+def test_sensitivity_is_that_of_scikit_learn(tmp_path):
+    """Numbers and places under the protocols, computed here again with scipy and scikit-learn."""
+    run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.5), done("steal", 0.3)])
+    (table,) = KINDS["protocols"].make(source_of(run))
+    found = entries(table)
+    values = {}
+    for cell in run.cells():
+        scores, labels = run.scores(cell), labels_of()
+        smooth = {
+            clip: median_filter(scores[clip].values.astype(float), 17, mode="reflect")
+            for clip in LENGTHS
+        }
+        scaled = {
+            clip: (value - value.min()) / (value.max() - value.min())
+            for clip, value in smooth.items()
+        }
+        truth = np.concatenate([labels[clip][scores[clip].frames] for clip in LENGTHS])
+        for name, used in (
+            ("median17", scaled),
+            ("median17[normalise=none]", smooth),
+            ("raw", {clip: scores[clip].values for clip in LENGTHS}),
+        ):
+            values[cell.label, name] = roc_auc_score(
+                truth, np.concatenate([used[clip] for clip in LENGTHS])
+            )
+    for (label, name), value in values.items():
+        assert found[label, name].mean == f"{value * 100:.2f}", (label, name)
+        better = [other for (_, of), other in values.items() if of == name and other > value]
+        assert found[label, name].place == 1 + len(better)
+
+
+def test_sensitivity_counts_the_pairs_that_change(tmp_path):
+    """The note says how many pairs of methods stand the other way round than under the table's
+    protocol."""
+    run = make_run(
+        tmp_path,
+        [
+            done(label, quality)
+            for label, quality in (("a", 0.1), ("b", 0.15), ("c", 0.2), ("d", 0.25), ("e", 0.12))
+        ],
+    )
+    (table,) = KINDS["protocols"].make(source_of(run))
+    found = entries(table)
+    for name in table.columns[1:]:
+        order = {
+            of: {label: float(found[label, of].mean) for label in "abcde"}
+            for of in ("median17", name)
+        }
+        changed = sum(
+            (order["median17"][one] - order["median17"][other])
+            * (order[name][one] - order[name][other])
+            < 0
+            for one, other in combinations("abcde", 2)
+        )
+        notes = [note for note in table.notes if note.startswith(f"{name}:")]
+        assert (f"{name}: {changed} of 10 pairs" in "".join(notes)) == (changed > 0)
+
+
+def test_sensitivity_has_a_table_for_each_label_set(tmp_path):
+    """And the second says whether the ranking is the same."""
+    run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.9)], label_sets=("mat", "pixel"))
+    first, second = KINDS["protocols"].make(source_of(run))
+    assert "labels mat" in first.caption and "labels pixel" in second.caption
+    assert any(note.startswith("labels pixel") for note in second.notes)
+    assert not any(note.startswith("labels") for note in first.notes)
+
+
+def test_scenes_have_columns_and_the_pooled_number(tmp_path):
+    """A scene's number is the AUC of its clips alone; a scene of one class is a dash with its
+    reason."""
+    run = make_run(tmp_path, [done("pca", 0.5), done("memae", 0.9)], scenes=("01", "01", "02"))
+    (table,) = KINDS["scenes"].make(source_of(run, "raw"))
+    assert table.columns == ["01", "02", "pooled"]
+    scores, labels = run.scores(run.cells()[0]), labels_of()
+    truth = np.concatenate([labels[clip][scores[clip].frames] for clip in ("01", "02")])
+    value = roc_auc_score(truth, np.concatenate([scores[clip].values for clip in ("01", "02")]))
+    assert entries(table)["pca", "01"].mean == f"{value * 100:.2f}"
+    assert [entries(table)["memae", column].rank for column in table.columns] == [1, 1, 1]
+
+
+def test_without_scenes_the_report_says_so(tmp_path):
+    """A table that a run cannot have is named, with the reason."""
+    _, missing = write_kinds(
+        source_of(make_run(tmp_path, [done("pca")])), ("scenes", "ablation"), tmp_path
+    )
+    assert missing == [
+        "scenes: no dataset of the run has more than one scene",
+        "ablation: no method of the run has a place in an ablation",
+    ]
+
+
+def test_speed_is_what_the_cells_say(tmp_path):
+    """Frames a second from the scored frames and the seconds of scoring; the mean of the seeds."""
+    network = {
+        "parameters": 1.5e6,
+        "gflops_a_frame": 12.5,
+        "seconds_a_step": 0.25,
+        "frames_a_second": 80.0,
+    }
+    more = {"seconds": {"fit": 90.0, "score": 2.0}, "cost": {**network, "peak_memory": 2.0**30}}
+    run = make_run(
+        tmp_path,
+        [
+            done("pca", **more),
+            done("pca", seed=1, **{**more, "seconds": {"fit": 30.0, "score": 1.0}}),
+            done("old"),
+        ],
+    )
+    (table,) = KINDS["speed"].make(source_of(run))
+    pca, old = table.lines
+    frames = sum(LENGTHS.values()) - 2 * len(LENGTHS)
+    assert [entry.mean for entry in pca.entries] == [
+        "1.50",
+        "12.5",
+        "1.0",
+        "0.250",
+        f"{(frames / 2 + frames) / 2:.1f}",
+        "80.0",
+        "1.00",
+    ]
+    assert [entry.mark for entry in old.entries] == ["-"] * 7
+
+
+def made_comparison():
+    lines = [
+        Line(
+            "memae",
+            "reconstruction",
+            2019,
+            (Entry("82.52", notes=("a",), rank=1), Entry("80.10")),
+            "gong2019memae",
+        ),
+        Line("pseudobound", "pseudo-anomaly", 2023, (Entry("81.00"), Entry(mark="failed"))),
+        Line("mine", "mine", None, (Entry("70.00"), Entry("60.00"))),
+    ]
+    return Comparison(
+        ["ped2", "avenue[x=1]"], lines, "Caption.", [("a", "single seed"), ("b", "not used")], []
+    )
+
+
+def cells_of(path, *labels, **more):
+    run = make_run(path, [done(label, **more) for label in labels])
+    return run.cells()
+
+
+def test_published_and_measured_stand_side_by_side(tmp_path):
+    """Published as printed, the difference with the digits of the coarser; second-hand numbers say
+    who quotes them."""
+    cells = cells_of(tmp_path, "memae", "pseudobound", "mine")
+    table = with_columns(made_comparison(), cells)
+    assert table.columns[:3] == ["ped2 published", "ped2 measured", "ped2 difference"]
+    memae, pseudobound, mine = table.lines
+    assert [entry.mean or entry.mark for entry in memae.entries] == [
+        "94.1",
+        "82.52",
+        "-11.6",
+        "83.3",
+        "80.10",
+        "-3.2",
+    ]
+    assert [entry.mean or entry.mark for entry in pseudobound.entries] == [
+        "98.44",
+        "81.00",
+        "-17.44",
+        "87.1",
+        "failed",
+        "-",
+    ]
+    assert [entry.mean or entry.mark for entry in mine.entries] == [
+        "-",
+        "70.00",
+        "-",
+        "-",
+        "60.00",
+        "-",
+    ]
+    texts = dict(table.footnotes)
+    assert [texts[letter] for letter in pseudobound.entries[0].notes] == [
+        "best test epoch, if it is STEAL's number: the test part chose the weights",
+        "as quoted by DDL (Lappas et al., CVPRW 2024), Table 1",
+    ]
+    assert "not used" not in texts.values() and texts["a"] == "single seed"
+
+
+def test_a_row_with_other_parameters_has_no_published_number(tmp_path):
+    """What the paper prints is not the number of a variant of the user's."""
+    cells = cells_of(
+        tmp_path,
+        "memae",
+        "pseudobound",
+        "mine",
+        parameters_changed={"size": 64},
+        published={"auc": "94.1", "source": "x"},
+    )
+    assert with_columns(made_comparison(), cells) is None
+    cells[1].parameters_changed.clear()
+    table = with_columns(made_comparison(), cells)
+    assert [entry.mean or entry.mark for line in table.lines for entry in line.entries[::3]] == [
+        "-",
+        "-",
+        "98.44",
+        "87.1",
+        "-",
+        "-",
+    ]
+
+
+def test_published_rows_are_of_methods_that_were_not_measured(tmp_path):
+    """By year; numbers by scenes or of medium confidence carry their footnote; a measured method
+    stands once."""
+    table = with_rows(made_comparison(), cells_of(tmp_path, "memae", "pseudobound", "mine"))
+    rows = [line for line in table.lines if line.family == "published, not measured here"]
+    assert [line.year for line in rows] == sorted(line.year for line in rows)
+    labels = [line.label for line in rows]
+    assert (
+        "hf2vad" in labels
+        and "mnad" in labels
+        and "memae" not in labels
+        and not any("reimpl" in label for label in labels)
+    )
+
+
+def test_ddl_table_is_printed_digit_by_digit(tmp_path):
+    """Its rows in its order, conflicts as footnotes, a dash where it prints one, and what was
+    measured beside it."""
+    run = make_run(tmp_path, [done("memae", dataset="ped2"), done("pca", dataset="ped2")])
+    (table,) = KINDS["ddl-table1"].make(source_of(run))
+    assert table.columns == [
+        "ped2 printed",
+        "ped2 measured",
+        "avenue printed",
+        "shanghaitech printed",
+    ]
+    printed = {
+        line.label: [entry.mean or entry.mark for entry in line.entries] for line in table.lines
+    }
+    assert list(printed) == [
+        "ae-conv2d",
+        "ae-conv3d",
+        "ae-convlstm",
+        "tsc",
+        "srnn",
+        "memae",
+        "mnad",
+        "pseudobound",
+        "mamc",
+        "c2net",
+        "c3dsu",
+    ]
+    assert printed["ae-conv3d"] == ["91.2", "-", "71.1", "-"]
+    assert printed["c3dsu"] == ["98.46", "-", "90.35", "74.25"]
+    measured = entries(source_of(run).comparison)["memae", "ped2"].mean
+    assert printed["memae"] == ["94.1", measured, "83.3", "71.20"]
+    text = " ".join(to_text(table).split())
+    assert (
+        "71.1 is probably a misprint of 77.1" in text
+        and "one model a scene, the median of the scenes' AUC" in text
+    )
+
+
+def test_tables_of_published_numbers_need_one(tmp_path):
+    """A run on data of one's own has no column of dashes and no table of other datasets; one on
+    Ped2 has both."""
+    names = ("published-columns", "ddl-table1")
+    _, missing = write_kinds(
+        source_of(make_run(tmp_path / "own", [done("memae")])), names, tmp_path
+    )
+    assert missing == [
+        "published-columns: no cell of the run has a published number",
+        "ddl-table1: no dataset of the run is one of the paper's",
+    ]
+    assert not list((tmp_path / "tables").glob("published*")) and not list(
+        (tmp_path / "tables").glob("ddl*")
+    )
+    _, missing = write_kinds(
+        source_of(make_run(tmp_path / "ped2", [done("memae", dataset="ped2")])), names, tmp_path
+    )
+    assert missing == []
+
+
+def test_command_names_are_letters():
+    """LaTeX commands take nothing else."""
+    assert command_name("AUC", "c3dsu[pseudo=skip]", "ped2") == "AUCCThreeDsuPseudoSkipPedTwo"
+    assert command_name("ap", "lntra-skip", "shanghaitech") == "ApLntraSkipShanghaitech"
+
+
+def test_macros_hold_the_numbers_of_the_table(tmp_path):
+    """One command a number, with spread, seeds and interval; names that are alike in letters stay
+    apart."""
+    run = make_run(
+        tmp_path,
+        [
+            done("a-b", 0.5),
+            done("a-b", 0.6, seed=1),
+            done("ab", 0.4),
+            done("a.b", 0.3),
+            ("bad", 0, "failed", "x", 0, {}),
+        ],
+    )
+    table = source_of(run).comparison
+    found = dict(re.findall(r"\\newcommand\{\\(\w+)\}\{([^}]*)\}", to_macros(table, "auc")))
+    shown = entries(table)
+    assert (
+        found["AUCABMade"] == shown["a-b", "made"].mean
+        and found["AUCABMadeSD"] == shown["a-b", "made"].sd
+    )
+    assert found["AUCABMadeSeeds"] == "2" and found["AUCABMadeX"] == shown["a.b", "made"].mean
+    assert found["AUCAbMade"] == shown["ab", "made"].mean and float(found["AUCAbMadeLow"]) < float(
+        found["AUCAbMade"]
+    )
+    assert (found["AUCAbMadeLow"], found["AUCAbMadeHigh"]) == (
+        shown["ab", "made"].low,
+        shown["ab", "made"].high,
+    )
+    assert not any("Bad" in name for name in found)
+
+
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None and os.environ.get("CI") != "true",
+    reason="pdflatex is not installed",
+)
+def test_every_table_compiles(tmp_path):
+    """Of a run with a failed cell, a single seed, scenes, a row in an ablation, and names full of
+    special characters."""
+    entry = {
+        "citation": "smith2020",
+        "bibtex": "@misc{smith2020, title = {A}, author = {B}, year = {2020}}",
+    }
+    run = make_run(
+        tmp_path / "run",
+        [
+            done("a_b[path=x&y]", 2.0, **entry),
+            done(
+                "c3dsu",
+                1.0,
+                ablation=["C3DSU", "DDL"],
+                published={"auc": "98.46", "source": "Smith & Co. 100%"},
+            ),
+            done("c3dsu", 0.9, seed=1, ablation=["C3DSU", "DDL"]),
+            ("bad", 0, "failed", HOSTILE, 0, {}),
+            (
+                "mamc",
+                0,
+                "published only",
+                HOSTILE,
+                0,
+                {"published": {"auc": "96.7", "source": HOSTILE}},
+            ),
+        ],
+        scenes=("01_", "01_", "02&"),
+        label_sets=("mat", "pixel_%"),
+        regions=MASKS,
+    )
+    for cell in run.cells()[:2]:
+        run.write_regions(cell, regions())
+        run.write_train_scores(cell, run.scores(cell))
+    written, missing = write_kinds(source_of(run), tuple(KINDS), run.path)
+    assert missing == ["ddl-table1: no dataset of the run is one of the paper's"]
+    assert all(path.read_bytes().isascii() for path in written if path.suffix == ".tex")
+    typeset = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"]
+    for command in (typeset, ["bibtex", "all"], typeset, typeset):
+        found = subprocess.run(command, cwd=run.tables, capture_output=True, text=True)
+        assert found.returncode == 0, found.stdout[-2000:]
+    assert "undefined" not in found.stdout.replace("textbackslash", ""), found.stdout[-2000:]
+    assert (run.tables / "all.pdf").read_bytes()[:4] == b"%PDF"
+
+
+def test_scene_with_a_failed_seed_has_no_mean(tmp_path):
+    """The scenes of a method whose second seed failed carry the mark, as the pooled number does."""
+    run = make_run(
+        tmp_path,
+        [done("pca", 1.0), done("memae"), ("memae", 1, "failed", "it fell", 0, {})],
+        scenes=("01", "01", "02"),
+    )
+    (table,) = KINDS["scenes"].make(source_of(run))
+    assert [line.label for line in table.lines] == ["pca"] and table.footnotes == []
