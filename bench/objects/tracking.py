@@ -173,11 +173,9 @@ def named_by_detector(
 
 
 def _about(dataset: Dataset, detector: Detector) -> dict[str, Any]:
-    values = (
-        dataclasses.asdict(detector.parameters)
-        if dataclasses.is_dataclass(detector.parameters)
-        else {}
-    )  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    if dataclasses.is_dataclass(detector.parameters):
+        values = dataclasses.asdict(detector.parameters)  # type: ignore[arg-type]
     named = {
         name: content_hash(paths) for name, paths in named_by_detector(dataset, detector)[0].items()
     }
