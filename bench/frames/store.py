@@ -1,10 +1,9 @@
 """The frame store: the decoded, resized frames of a dataset on disk, one uint8 `.npy` a clip and
 format, memory-mapped.
 
-    <cache>/<dataset>-<8 hex of its root>/frames/<part>/<clip>/<height>x<width>x<channels>.npy   (N,
-    H, W) or (N, H, W, 3)
-                                                               <height>x<width>x<channels>.json
-                                                               where it comes from, and its checksum
+    <cache>/<dataset>-<8 hex of its root>/frames/<part>/<clip>/<height>x<width>x<channels>
+        .npy    the frames, (N, H, W) or (N, H, W, 3)
+        .json   where they come from, and their checksum
 
 The conversion, the same for all methods (design: one chain): OpenCV decodes, and PyAV what it
 cannot (`video_decode`); RGB, or gray as BT.601 luma, at the clip's own size; then resizing on

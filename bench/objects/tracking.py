@@ -1,12 +1,10 @@
 """Tracks: the same object over frames. Found once for each dataset, detector and setting, and kept
 in the cache.
 
-    <cache>/<dataset>-<8 hex>/tracks/<detector>-<8 hex of the key>/about.json          what made
-    them
-                                                                   <part>/<clip>.npz   the tracks of
-                                                                   one clip <part>/<clip>.json
-                                                                   their checksum, sources and
-                                                                   counts
+    <cache>/<dataset>-<8 hex>/tracks/<detector>-<8 hex of the key>/
+        about.json          what made them
+        <part>/<clip>.npz   the tracks of one clip
+        <part>/<clip>.json  their checksum, sources and counts
 
 The tracker is OC-SORT of the `trackers` library with its defaults but for the frame rate. It has no
 randomness; it is made anew for each clip, so that ids (from 0) and boxes do not depend on the clips

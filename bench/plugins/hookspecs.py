@@ -2,8 +2,8 @@
 Example.
 
 A plugin is a Python module or file with functions of these names, marked with `bench.hookimpl`. It
-is found as an installed package (entry point group `bench`), or as a file given with `--plugin
-FILE.py`. Write implementations without default arguments.
+is found as an installed package (entry point group `bench`), or as a file given with
+`--plugin FILE.py`. Write implementations without default arguments.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ def bench_methods() -> list[type[Method]]:
     """Offer methods.
 
     Called once in the runner and once in each worker's server, when the registry is loaded. No
-    dataset is open, and
-        torch may not be imported yet: import it inside the functions of the class.
+        dataset is open, and torch may not be imported yet: import it inside the functions of the
+        class.
     Arguments: none.
     Returns: a list of subclasses of Method (not instances), each with a `name` in lower case with
-    hyphens. An empty
-        list or None means "none". An exception, a wrong type or a bad name marks this plugin as
-        broken, with the reason in `bench list plugins` and on stderr; all other plugins go on.
+        hyphens. An empty list or None means "none". An exception, a wrong type or a bad name marks
+        this plugin as broken, with the reason in `bench list plugins` and on stderr; all other
+        plugins go on.
     Results: all are used. Own plugins are asked first, then installed ones by name, then files in
-    the order given. A name
-        offered twice is refused for the later plugin, with both origins.
+        the order given. A name offered twice is refused for the later plugin, with both origins.
     Example:
         from bench import Method, hookimpl
 
@@ -63,14 +62,13 @@ def bench_datasets() -> list[type[Dataset]]:
     """Offer datasets.
 
     Called once in the runner and once in each worker's server, when the registry is loaded, before
-    any data folder is
-        looked at.
+        any data folder is looked at.
     Arguments: none.
     Returns: a list of subclasses of Dataset (not instances). An empty list or None means "none". An
-    exception, a wrong
-        type or a bad name marks this plugin as broken; all other plugins go on.
+        exception, a wrong type or a bad name marks this plugin as broken; all other plugins go on.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-    later plugin. Example:
+        later plugin.
+    Example:
         import numpy as np
         from bench import Clip, Dataset, hookimpl
 
@@ -98,14 +96,13 @@ def bench_detectors() -> list[type[Detector]]:
     """Offer detectors of objects, for methods that need tracks.
 
     Called once in the runner and once in each worker's server, when the registry is loaded. Weights
-    are not looked for
-        yet: that is `Detector.check`, called when a request needs the detector.
+        are not looked for yet: that is `Detector.check`, called when a request needs the detector.
     Arguments: none.
     Returns: a list of subclasses of Detector. An empty list or None means "none". An exception, a
-    wrong type or a bad
-        name marks this plugin as broken; all other plugins go on.
+        wrong type or a bad name marks this plugin as broken; all other plugins go on.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-    later plugin. Example:
+        later plugin.
+    Example:
         import numpy as np
         from bench import Detector, hookimpl
 
@@ -131,11 +128,9 @@ def bench_pseudo_anomalies() -> list[type[Creator]]:
     Called once in the runner and once in each worker's server, when the registry is loaded.
     Arguments: none.
     Returns: a list of subclasses of Creator. An empty list or None means "none". An exception, a
-    wrong type or a bad name
-        marks this plugin as broken; all other plugins go on.
+        wrong type or a bad name marks this plugin as broken; all other plugins go on.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-    later plugin. A
-        method chooses one by name (its parameter `pseudo`).
+        later plugin. A method chooses one by name (its parameter `pseudo`).
     Example:
         import numpy as np
         from bench import Creator, hookimpl
@@ -147,8 +142,8 @@ def bench_pseudo_anomalies() -> list[type[Creator]]:
                 frames = clip.frames[start : start + self.window.length]
                 channels = 1 if frames.ndim == 3 else frames.shape[-1]
                 shape = (channels, *frames.shape[:3])
-                return {"content": np.zeros(shape, np.float32), "mask": np.ones((1, *shape[1:]),
-                np.float32)}
+                mask = np.ones((1, *shape[1:]), np.float32)
+                return {"content": np.zeros(shape, np.float32), "mask": mask}
 
         @hookimpl
         def bench_pseudo_anomalies():
@@ -164,11 +159,10 @@ def bench_protocols() -> list[Protocol]:
     Called once in the runner and once for each `bench score`, when the registry is loaded.
     Arguments: none.
     Returns: a list of Protocol instances (frozen), each with a `name`. An empty list or None means
-    "none". An exception,
-        a wrong type or a bad name marks this plugin as broken; all other plugins go on.
+        "none". An exception, a wrong type or a bad name marks this plugin as broken; all other
+        plugins go on.
     Results: all are used and computed for every cell, in the order of `bench_methods`; a name
-    offered twice is refused for
-        the later plugin.
+        offered twice is refused for the later plugin.
     Example:
         from bench import Protocol, hookimpl
 
@@ -186,11 +180,11 @@ def bench_metrics() -> list[Metric]:
     Called once in the runner and once for each `bench score`, when the registry is loaded.
     Arguments: none.
     Returns: a list of Metric instances. An empty list or None means "none". An exception, a wrong
-    type or a bad name marks
-        this plugin as broken; all other plugins go on. A metric that raises while it is computed
-        costs its own value, which stays empty with the reason.
+        type or a bad name marks this plugin as broken; all other plugins go on. A metric that
+        raises while it is computed costs its own value, which stays empty with the reason.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-    later plugin. Example:
+        later plugin.
+    Example:
         from bench import Metric, hookimpl
 
         def difference_of_means(labels, scores):
@@ -208,15 +202,14 @@ def bench_executors() -> list[type[Executor]]:
     r"""Offer executors: what moves the cells of a run to where they are computed (`--executor`).
 
     Called once in the runner and once in each worker's server, when the registry is loaded.
-    Packages and clusters are not looked
-        for yet: that is `Executor.check`, called when a request names the executor.
+        Packages and clusters are not looked for yet: that is `Executor.check`, called when a
+        request names the executor.
     Arguments: none.
     Returns: a list of subclasses of Executor. An empty list or None means "none". An exception, a
-    wrong type or a bad name
-        marks this plugin as broken; all other plugins go on.
+        wrong type or a bad name marks this plugin as broken; all other plugins go on.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-    later plugin. A request
-        uses one. Planning, the run folder, failures, scoring and tables do not depend on which.
+        later plugin. A request uses one. Planning, the run folder, failures, scoring and tables do
+        not depend on which.
     Example:
         import json
         import subprocess
@@ -227,15 +220,18 @@ def bench_executors() -> list[type[Executor]]:
             name = "plain"
 
             def open(self, place):
-                self.more = {"plugins": [str(file) for file in place.plugins], "torch":
-                place.torch_wanted} self.workers, self.news = {}, [] return place.slots
+                plugins = [str(file) for file in place.plugins]
+                self.more = {"plugins": plugins, "torch": place.torch_wanted}
+                self.workers, self.news = {}, []
+                return place.slots
 
             def start(self, task):
-                worker = subprocess.Popen([sys.executable, "-m", "bench.worker.attempt"],
-                stdin=subprocess.PIPE) worker.stdin.write(json.dumps({**task, **self.more}).encode()
-                + b"\n") worker.stdin.flush()  # and left open: a worker ends when its stdin closes
-                self.workers[task["id"]] = worker self.news.append(Event(task["id"],
-                started=f"process {worker.pid}"))
+                command = [sys.executable, "-m", "bench.worker.attempt"]
+                worker = subprocess.Popen(command, stdin=subprocess.PIPE)
+                worker.stdin.write(json.dumps({**task, **self.more}).encode() + b"\n")
+                worker.stdin.flush()  # and left open: a worker ends when its stdin closes
+                self.workers[task["id"]] = worker
+                self.news.append(Event(task["id"], started=f"process {worker.pid}"))
 
             def events(self, timeout):
                 news, self.news = self.news, []
@@ -260,16 +256,14 @@ def bench_observers() -> list[type[Observer]]:
     how it ended (`--observe`).
 
     Called once in the runner and once in each worker's server, when the registry is loaded.
-    Packages are not looked for yet: that is
-        `Observer.check`, called when a request names the observer.
+        Packages are not looked for yet: that is `Observer.check`, called when a request names the
+        observer.
     Arguments: none.
     Returns: a list of subclasses of Observer. An empty list or None means "none". An exception, a
-    wrong type or a bad name
-        marks this plugin as broken; all other plugins go on.
+        wrong type or a bad name marks this plugin as broken; all other plugins go on.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-    later plugin. A request uses
-        those that it names; what one raises, and how long it takes, costs neither the run nor the
-        others anything.
+        later plugin. A request uses those that it names; what one raises, and how long it takes,
+        costs neither the run nor the others anything.
     Example:
         import json
         from bench import Observer, hookimpl
@@ -281,8 +275,9 @@ def bench_observers() -> list[type[Observer]]:
                 self.file = (run / "diary.jsonl").open("a")
 
             def finished(self, cell, figures):
-                self.file.write(json.dumps({"cell": cell["folder"], "status": cell["status"],
-                **figures}) + "\n") self.file.flush()
+                line = {"cell": cell["folder"], "status": cell["status"], **figures}
+                self.file.write(json.dumps(line) + "\n")
+                self.file.flush()
 
         @hookimpl
         def bench_observers():

@@ -6,9 +6,8 @@ special about it:
 
     <!-- only parsed: REASON -->      never run: a GPU, a network, hours
     <!-- run apart: REASON -->        run by `tox -e docs-run`, parsed in the default suite
-    <!-- exit code N: REASON -->      run as it stands, without demo data, and its last command ends
-    so <!-- file: NAME.py -->            Python that is saved under that name in the page's folder,
-    for the commands behind it
+    <!-- exit code N: REASON -->      run as it stands, without demo data; its last command ends so
+    <!-- file: NAME.py -->            Python that is saved under that name in the page's folder
 """
 
 from __future__ import annotations
