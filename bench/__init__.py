@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.contracts.executor import Event as Event
     from bench.contracts.executor import Executor as Executor
     from bench.contracts.method import Context as Context
-    from bench.contracts.method import Frames as Frames
+    from bench.contracts.method import FrameFormat as FrameFormat
     from bench.contracts.method import Method as Method
     from bench.contracts.method import MethodInfo as MethodInfo
     from bench.contracts.method import OpenClip as OpenClip
@@ -93,7 +93,7 @@ _HOME = {
     "natural_order": "frames.frame_names",
     "numbered_images": "frames.image_files",
     "Context": "contracts.method",
-    "Frames": "contracts.method",
+    "FrameFormat": "contracts.method",
     "Method": "contracts.method",
     "MethodInfo": "contracts.method",
     "OpenClip": "contracts.method",

@@ -29,7 +29,7 @@ import numpy as np
 from bench.contracts.clip import PARTS
 from bench.contracts.creator import Creator
 from bench.contracts.dataset import Dataset, checked_labels
-from bench.contracts.method import NEEDS, Context, Frames, Method, OpenClip, Scores, as_scores
+from bench.contracts.method import NEEDS, Context, FrameFormat, Method, OpenClip, Scores, as_scores
 from bench.contracts.network_method import NetworkMethod, Window
 from bench.contracts.tracks import Tracks
 from bench.engine.context import make_context
@@ -57,7 +57,7 @@ class NotAsked(Exception):
 # -- the clips -------------------------------------------------------------------------------------
 
 
-def make_clip(number: int, part: str, frames: Frames | None, with_tracks: bool) -> OpenClip:
+def make_clip(number: int, part: str, frames: FrameFormat | None, with_tracks: bool) -> OpenClip:
     """Return a clip of three bright blobs that move over texture; in test clips one of them jumps
     about from the middle on.
 
@@ -97,7 +97,7 @@ def make_clip(number: int, part: str, frames: Frames | None, with_tracks: bool) 
     )
 
 
-def _in_format(pictures: np.ndarray, frames: Frames) -> np.ndarray:
+def _in_format(pictures: np.ndarray, frames: FrameFormat) -> np.ndarray:
     import cv2
 
     height, width = frames.size
@@ -328,7 +328,7 @@ def draws_what_it_promises(cls: type[Creator]) -> None:
     CheckFailed : with what is wrong.
     """
     window = Window(4, targets=(1,))
-    frames = Frames((SIZE, SIZE), 1)
+    frames = FrameFormat((SIZE, SIZE), 1)
     clips = [make_clip(number, "train", frames, True) for number in (1, 2)]
     creator = cls(window, cls.Parameters(), lambda array: array[None].astype(np.float32) / 255)
     creator.prepare(clips, _context(Path(tempfile.gettempdir())))

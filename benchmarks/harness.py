@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.contracts.clip import Clip, ImageFiles
 from bench.contracts.dataset import Dataset
-from bench.contracts.method import Frames
+from bench.contracts.method import FrameFormat
 from bench.contracts.protocol import Protocol
 from bench.frames.store import open_frames, prepare_frames
 from bench.scoring.evaluate import ClipScores, evaluate
@@ -28,7 +28,7 @@ from bench.scoring.metrics import bench_metrics
 from . import plain
 from .measure import Report, alternate
 
-GRAY = Frames((256, 256), 1)
+GRAY = FrameFormat((256, 256), 1)
 
 
 class _Pictures(Dataset):

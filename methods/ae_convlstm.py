@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench import Frames, MethodInfo, Scores, Window, parameter
+from bench import FrameFormat, MethodInfo, Scores, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import bibtex
@@ -101,9 +101,9 @@ class AEConvLSTM(PseudoAnomalyTraining):
     }
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """Gray frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), 1)
+        return FrameFormat((self.parameters.size, self.parameters.size), 1)
 
     @property
     def window(self) -> Window:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import Context, Frames, Method, MethodError, MethodInfo, OpenClip, parameter
+from bench import Context, FrameFormat, Method, MethodError, MethodInfo, OpenClip, parameter
 
 from .sampling import evenly_spaced
 
@@ -55,9 +55,9 @@ class Background(Method):
     """(size, size) float32: the median training frame, in gray values."""
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """Gray frames."""
-        return Frames((self.parameters.size, self.parameters.size), 1)
+        return FrameFormat((self.parameters.size, self.parameters.size), 1)
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Take the median of evenly spaced frames of all training clips, pixel by pixel."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from bench import Frames, MethodInfo, Window, parameter
+from bench import FrameFormat, MethodInfo, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import bibtex
@@ -205,9 +205,9 @@ class DistinctionUNet(PseudoAnomalyTraining):
     bf16_version = 2  # 2: last layer and sigmoid compute in fp32
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """RGB frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), self.parameters.channels)
+        return FrameFormat((self.parameters.size, self.parameters.size), self.parameters.channels)
 
     @property
     def window(self) -> Window:

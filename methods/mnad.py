@@ -18,7 +18,7 @@ import numpy as np
 
 from bench import (
     Context,
-    Frames,
+    FrameFormat,
     MethodError,
     MethodInfo,
     OpenClip,
@@ -158,9 +158,9 @@ class MNAD(PseudoAnomalyTraining):
         return tuple(replaced if text == RESET else text for text in super().deviations)
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """Frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), self.parameters.channels)
+        return FrameFormat((self.parameters.size, self.parameters.size), self.parameters.channels)
 
     @property
     def window(self) -> Window:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import Context, Frames, Method, MethodError, MethodInfo, OpenClip, parameter
+from bench import Context, FrameFormat, Method, MethodError, MethodInfo, OpenClip, parameter
 
 CHOSEN = "no source: chosen here"
 
@@ -62,7 +62,7 @@ class OpticalFlow(Method):
     Parameters: ClassVar[type] = OpticalFlowParameters
     profiles = {"smoke": {"every": 2}}
     uses_seed = False
-    frames = Frames((120, 160), 1)
+    frames = FrameFormat((120, 160), 1)
     needs = frozenset({"frames", "train"})
 
     mean: np.ndarray

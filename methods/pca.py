@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import Context, Frames, Method, MethodError, MethodInfo, OpenClip, parameter
+from bench import Context, FrameFormat, Method, MethodError, MethodInfo, OpenClip, parameter
 
 from .sampling import evenly_spaced
 
@@ -67,9 +67,9 @@ class PCA(Method):
     """(K, size²) float64: the principal components, orthonormal rows."""
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """Small gray frames."""
-        return Frames((self.parameters.size, self.parameters.size), 1)
+        return FrameFormat((self.parameters.size, self.parameters.size), 1)
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Take mean and components of evenly spaced frames of all training clips."""

@@ -24,7 +24,7 @@ import numpy as np
 from bench import (
     Context,
     DataError,
-    Frames,
+    FrameFormat,
     MethodError,
     MethodInfo,
     NetworkMethod,
@@ -162,9 +162,9 @@ class SparseCodingMethod(NetworkMethod):
     # -- what it is --------------------------------------------------------------------------------
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """RGB frames of the ResNet's size."""
-        return Frames((self.parameters.size, self.parameters.size), 3)
+        return FrameFormat((self.parameters.size, self.parameters.size), 3)
 
     @property
     def window(self) -> Window:

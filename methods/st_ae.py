@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from bench import Frames, MethodInfo, Window, parameter
+from bench import FrameFormat, MethodInfo, Window, parameter
 
 from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 from .references import bibtex
@@ -117,9 +117,9 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
     }
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """Gray frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), 1)
+        return FrameFormat((self.parameters.size, self.parameters.size), 1)
 
     @property
     def window(self) -> Window:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench import Context, Frames, Method, MethodInfo, OpenClip
+from bench import Context, FrameFormat, Method, MethodInfo, OpenClip
 
 
 def _info(title: str, inputs: str = "") -> MethodInfo:
@@ -59,7 +59,7 @@ class FrameDifference(Method):
     name = "frame-difference"
     info = _info("Frame difference", "gray frames")
     uses_seed = False
-    frames = Frames((256, 256), 1)
+    frames = FrameFormat((256, 256), 1)
     needs = frozenset({"frames"})
 
     def score(self, clip: OpenClip, context: Context) -> np.ndarray:

@@ -17,7 +17,7 @@ from bench import (
     DataError,
     Dataset,
     DatasetInfo,
-    Frames,
+    FrameFormat,
     ImageFiles,
     Method,
     hookimpl,
@@ -82,7 +82,7 @@ class Brightness(Method):
     """A method that works, slowly enough to be killed in the middle."""
 
     name = "brightness"
-    frames = Frames((16, 16), 1)
+    frames = FrameFormat((16, 16), 1)
     needs = frozenset({"frames", "train"})
 
     @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Bad(Method):
     """Misbehaves as its parameter says."""
 
     name = "bad"
-    frames = Frames((16, 16), 1)
+    frames = FrameFormat((16, 16), 1)
 
     @dataclass(frozen=True)
     class Parameters:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.applying.fitted import Fitted, fitted_method
 from bench.applying.footage import Footage
-from bench.contracts.method import Frames, Method
+from bench.contracts.method import FrameFormat, Method
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.protocol import Protocol
 from bench.engine.machine import git_state, versions
@@ -49,7 +49,7 @@ class Application:
     """How this differs from what the cell did, and what limits the threshold."""
 
     @property
-    def frames(self) -> Frames:
+    def frames(self) -> FrameFormat:
         """The format that the method reads."""
         assert self.fitted.method.frames is not None
         return self.fitted.method.frames

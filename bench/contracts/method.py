@@ -20,7 +20,7 @@ NEEDS = frozenset({"lengths", "frames", "train", "tracks", "weights"})
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameFormat:
     """How a method wants its frames: `size` = (height, width) in pixels, `channels` 1 (BT.601 luma)
     or 3 (RGB).
     """
@@ -196,7 +196,7 @@ class Method:
     batch_tolerance: ClassVar[float] = 1e-4
     """Relative difference of scores that another batch size may make."""
 
-    frames: Frames | None = Frames()
+    frames: FrameFormat | None = FrameFormat()
     """What `clip.frames` is; a property where it depends on parameters."""
     needs: frozenset[str] = frozenset({"frames"})
     """A subset of `NEEDS`: what this configured instance cannot do without."""

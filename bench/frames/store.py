@@ -31,7 +31,7 @@ import numpy as np
 
 from bench.contracts.clip import Clip, ImageFiles
 from bench.contracts.dataset import Dataset
-from bench.contracts.method import Frames
+from bench.contracts.method import FrameFormat
 from bench.errors import DataError
 from bench.files.cache import cache_folder, cannot_write, file_stem, full_disk, locked, replacing
 from bench.frames.decode import estimate_frames, read_frames
@@ -89,7 +89,7 @@ def source_fingerprint(clip: Clip) -> str:
     return digest.hexdigest()
 
 
-def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Frames]) -> int:
+def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[FrameFormat]) -> int:
     """Return the bytes still to be written for these clips and formats; of a video not yet counted,
     by its header.
     """
@@ -104,7 +104,7 @@ def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Frame
 def prepare_frames(
     dataset: Dataset,
     clips: Sequence[Clip],
-    formats: Iterable[Frames],
+    formats: Iterable[FrameFormat],
     progress: Progress,
     jobs: int = 1,
 ) -> None:
@@ -177,7 +177,7 @@ class _Stopped(Exception):
     """Another clip failed, or the user asked to stop."""
 
 
-def open_frames(dataset: Dataset, clip: Clip, frames: Frames) -> np.ndarray:
+def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray:
     """Return the frames of a prepared clip: (N, H, W) or (N, H, W, 3) uint8, memory-mapped,
     read-only.
 
@@ -207,7 +207,7 @@ def open_frames(dataset: Dataset, clip: Clip, frames: Frames) -> np.ndarray:
     return array
 
 
-def converted(frame: np.ndarray, frames: Frames) -> np.ndarray:
+def converted(frame: np.ndarray, frames: FrameFormat) -> np.ndarray:
     """Return a decoded frame, (H, W) gray or (H, W, 3) RGB uint8, as a method sees it. Gray to RGB
     is not done here.
     """
@@ -237,7 +237,7 @@ def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @contextlib.contextmanager
 def temporary_frames(
-    clip: Clip, frames: Frames, count: Callable[[int], None]
+    clip: Clip, frames: FrameFormat, count: Callable[[int], None]
 ) -> Iterator[np.ndarray]:
     """Decode a clip that belongs to no dataset, and give its frames as `open_frames` does, for as
     long as the block lasts.
@@ -279,17 +279,17 @@ def _entry_folder(dataset: Dataset, clip: Clip) -> Path:
     return dataset_folder(dataset) / "frames" / clip.part / file_stem(clip.id)
 
 
-def _path(dataset: Dataset, clip: Clip, frames: Frames) -> Path:
+def _path(dataset: Dataset, clip: Clip, frames: FrameFormat) -> Path:
     return _entry_folder(dataset, clip) / f"{frames}.npy"
 
 
-def _shape(frames: Frames, length: int) -> tuple[int, ...]:
+def _shape(frames: FrameFormat, length: int) -> tuple[int, ...]:
     return (
         (length, *frames.size) if frames.channels == 1 else (length, *frames.size, frames.channels)
     )
 
 
-def _bytes(frames: Frames, length: int) -> int:
+def _bytes(frames: FrameFormat, length: int) -> int:
     return int(np.prod(_shape(frames, length), dtype=np.int64)) + len(_header((0,)))
 
 
@@ -297,7 +297,7 @@ def _bytes(frames: Frames, length: int) -> int:
 # what is there already
 
 
-def _missing(dataset: Dataset, clip: Clip, formats: Iterable[Frames]) -> list[Frames]:
+def _missing(dataset: Dataset, clip: Clip, formats: Iterable[FrameFormat]) -> list[FrameFormat]:
     fingerprint = source_fingerprint(clip)
     return [
         frames
@@ -306,7 +306,7 @@ def _missing(dataset: Dataset, clip: Clip, formats: Iterable[Frames]) -> list[Fr
     ]
 
 
-def _is_good(path: Path, frames: Frames, fingerprint: str) -> bool:
+def _is_good(path: Path, frames: FrameFormat, fingerprint: str) -> bool:
     """Whether an entry is there, whole, and made from the sources as they are.
 
     The content is read only where size or time of change differ from what was recorded at writing.
@@ -382,7 +382,7 @@ def _amount(count: int) -> str:
 class _Writer:
     """One format of one clip on its way to disk; frame by frame, so that memory stays flat."""
 
-    frames: Frames
+    frames: FrameFormat
     file: IO[bytes]
     length: int = 0
     checksum: int = 0
@@ -426,7 +426,7 @@ def _forget(path: Path, what: str) -> None:
 
 
 def _write(
-    dataset: Dataset, clip: Clip, formats: Sequence[Frames], count: Callable[[int], None]
+    dataset: Dataset, clip: Clip, formats: Sequence[FrameFormat], count: Callable[[int], None]
 ) -> int:
     """Decode a clip and write all `formats` of it; return its length."""
     fingerprint = source_fingerprint(clip)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts.dataset import Dataset
 from bench.contracts.detector import Detector
 from bench.contracts.executor import Executor
-from bench.contracts.method import Frames, Method
+from bench.contracts.method import FrameFormat, Method
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.observer import Observer
 from bench.engine.machine import choose_device, cores, git_state
@@ -65,8 +65,8 @@ class PlannedDataset:
     detector: str
     """Selector of the detector for methods that need tracks."""
     profile: str
-    test_formats: set[Frames] = field(default_factory=set)
-    train_formats: set[Frames] = field(default_factory=set)
+    test_formats: set[FrameFormat] = field(default_factory=set)
+    train_formats: set[FrameFormat] = field(default_factory=set)
     wants_tracks: bool = False
     wants_record: bool = False
 

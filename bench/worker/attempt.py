@@ -26,7 +26,7 @@ from bench.contracts.clip import Clip
 from bench.contracts.dataset import Dataset
 from bench.contracts.detector import Detector
 from bench.contracts.executor import Exit
-from bench.contracts.method import Context, Frames, Method, OpenClip, Scores, as_scores
+from bench.contracts.method import Context, FrameFormat, Method, OpenClip, Scores, as_scores
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.context import make_context
 from bench.engine.measured_cost import Stopwatch, network_cost
@@ -177,8 +177,8 @@ def _prepare(task: Task) -> int:
             dataset,
             task["name"],
             task["label"],
-            [Frames(tuple(size), channels) for size, channels in task["test_formats"]],
-            [Frames(tuple(size), channels) for size, channels in task["train_formats"]],
+            [FrameFormat(tuple(size), channels) for size, channels in task["test_formats"]],
+            [FrameFormat(tuple(size), channels) for size, channels in task["train_formats"]],
             make_detector(task["detector"]),
             reporter.step,
             regions="regions" in task["keep"],

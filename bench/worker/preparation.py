@@ -10,7 +10,7 @@ import numpy as np
 from bench.contracts.clip import Clip, Part
 from bench.contracts.dataset import Dataset, checked_labels
 from bench.contracts.detector import Detector
-from bench.contracts.method import Frames
+from bench.contracts.method import FrameFormat
 from bench.errors import DataError
 from bench.frames.decode import count_frames
 from bench.frames.fingerprint import dataset_fingerprint
@@ -37,8 +37,8 @@ def prepare_dataset(
     dataset: Dataset,
     name: str,
     label: str,
-    test_formats: Iterable[Frames],
-    train_formats: Iterable[Frames],
+    test_formats: Iterable[FrameFormat],
+    train_formats: Iterable[FrameFormat],
     detector: Detector | None,
     step: Step,
     regions: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench import Frames, NetworkMethod, Window, parameter
+from bench import FrameFormat, NetworkMethod, Window, parameter
 
 if TYPE_CHECKING:
     import torch
@@ -49,9 +49,9 @@ class Reconstruction3D(NetworkMethod):
     parameters: Any
 
     @property
-    def frames(self) -> Frames:  # type: ignore[override]
+    def frames(self) -> FrameFormat:  # type: ignore[override]
         """Frames of the chosen size."""
-        return Frames((self.parameters.size, self.parameters.size), self.parameters.channels)
+        return FrameFormat((self.parameters.size, self.parameters.size), self.parameters.channels)
 
     @property
     def window(self) -> Window:

@@ -134,12 +134,12 @@ def test_a_codec_without_a_decoder_is_named(tmp_path, tag):
 
 def test_what_is_read_is_the_picture(tmp_path):
     """The frames in the store are those that went into the interlaced file."""
-    from bench import Clip, Frames, VideoFile
+    from bench import Clip, FrameFormat, VideoFile
     from bench.frames.store import temporary_frames
 
     place = station(tmp_path / "interlaced", INTERLACED)
     clip = Clip("gate", "test", VideoFile(place / "test" / "gate.mp4"))
-    with temporary_frames(clip, Frames((96, 128), 1), lambda done: None) as frames:
+    with temporary_frames(clip, FrameFormat((96, 128), 1), lambda done: None) as frames:
         gray = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in scene(range(25, 45))]
         assert (
             len(frames) == 60

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bench import Creator, Frames, Method, NetworkMethod, Window, parameter
+from bench import Creator, FrameFormat, Method, NetworkMethod, Window, parameter
 from bench.plugins.registry import load
 from bench.testing import (
     CHECKS,
@@ -105,7 +105,7 @@ class Good(Method):
     """The mean of a frame."""
 
     name = "good"
-    frames = Frames((16, 16), 1)
+    frames = FrameFormat((16, 16), 1)
 
     def score(self, clip, context):
         return [float(frame.mean()) for frame in clip.frames]
@@ -178,7 +178,7 @@ class Rising(NetworkMethod):
     """Climbs its loss."""
 
     name = "rising"
-    frames = Frames((16, 16), 1)
+    frames = FrameFormat((16, 16), 1)
     Parameters = Steps
 
     @property
@@ -253,14 +253,14 @@ def test_expected_failure_is_strict():
 
 
 PLUGIN = '''"""A method in a file."""
-from bench import Frames, Method, hookimpl
+from bench import FrameFormat, Method, hookimpl
 
 
 class Mine(Method):
     """The mean of a frame."""
 
     name = "mine"
-    frames = Frames((16, 16), 1)
+    frames = FrameFormat((16, 16), 1)
 
     def score(self, clip, context):
         return [float(frame.mean()) for frame in clip.frames]{cut}

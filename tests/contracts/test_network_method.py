@@ -10,7 +10,7 @@ from bench.methods.memae import MemAE
 
 from bench import (
     DataError,
-    Frames,
+    FrameFormat,
     MethodError,
     NetworkMethod,
     OpenClip,
@@ -36,7 +36,7 @@ class Line(NetworkMethod):
     """Multiplies a frame by one weight."""
 
     name = "line"
-    frames = Frames((4, 4), 1)
+    frames = FrameFormat((4, 4), 1)
     Parameters = LineParameters
 
     @property

@@ -21,7 +21,7 @@ from bench import (
     BenchError,
     Clip,
     Dataset,
-    Frames,
+    FrameFormat,
     ImageFiles,
     OpenClip,
     Scores,
@@ -283,7 +283,7 @@ def full_disk(root, patch):
     usage = type(shutil.disk_usage(root))
     patch.setattr(shutil, "disk_usage", lambda path: usage(1000, 1000, 0))
     dataset = made(root)
-    prepare_frames(dataset, dataset.clips("test"), [Frames()], lambda done, total, what: None)
+    prepare_frames(dataset, dataset.clips("test"), [FrameFormat()], lambda done, total, what: None)
 
 
 def corrupted_cell(root, patch):

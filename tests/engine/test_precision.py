@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import Frames, MethodError, NetworkMethod, OpenClip, RequestError, Window
+from bench import FrameFormat, MethodError, NetworkMethod, OpenClip, RequestError, Window
 from bench.engine import precision as arithmetic
 from bench.engine.context import make_context
 from bench.engine.inference import infer
@@ -34,7 +34,7 @@ class Tiny(NetworkMethod):
     """One convolution that reconstructs a frame, and notes in which types it computed."""
 
     name = "tiny"
-    frames = Frames((8, 8), 1)
+    frames = FrameFormat((8, 8), 1)
     Parameters = TwoEpochs
 
     def __init__(self):

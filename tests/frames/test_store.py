@@ -18,7 +18,7 @@ import pytest
 
 from bench.contracts.clip import Clip, ImageFiles, Part, VideoFile
 from bench.contracts.dataset import Dataset
-from bench.contracts.method import Frames
+from bench.contracts.method import FrameFormat
 from bench.errors import DataError
 from bench.files.cache import cache_folder, file_stem
 from bench.files.claims import Claim
@@ -26,8 +26,8 @@ from bench.frames import store
 from bench.frames.decode import count_frames
 from bench.frames.store import dataset_folder, disk_needed, open_frames, prepare_frames, resize
 
-GRAY = Frames((16, 24), 1)
-COLOUR = Frames((20, 12), 3)
+GRAY = FrameFormat((16, 24), 1)
+COLOUR = FrameFormat((20, 12), 3)
 
 
 class Pictures(Dataset):
@@ -64,13 +64,15 @@ def dataset(tmp_path: Path) -> Pictures:
     return Pictures(tmp_path / "data")
 
 
-def prepare(dataset: Dataset, *formats: Frames, part: Part = "train") -> list[tuple[int, int, str]]:
+def prepare(
+    dataset: Dataset, *formats: FrameFormat, part: Part = "train"
+) -> list[tuple[int, int, str]]:
     calls: list[tuple[int, int, str]] = []
     prepare_frames(dataset, dataset.clips(part), formats, lambda *call: calls.append(call))
     return calls
 
 
-def file_of(dataset: Dataset, clip_id: str, frames: Frames) -> Path:
+def file_of(dataset: Dataset, clip_id: str, frames: FrameFormat) -> Path:
     return next(dataset_folder(dataset).rglob(f"train/{clip_id}/{frames}.npy"))
 
 
@@ -127,7 +129,7 @@ def test_each_clip_is_decoded_once_for_all_formats(
         return real(clip, channels)
 
     monkeypatch.setattr(store, "read_frames", counting)
-    prepare(dataset, GRAY, COLOUR, GRAY, Frames((8, 8), 1))
+    prepare(dataset, GRAY, COLOUR, GRAY, FrameFormat((8, 8), 1))
     assert decoded == ["01", "02"]
     prepare(dataset, GRAY, COLOUR)
     assert decoded == ["01", "02"]
@@ -544,7 +546,7 @@ def test_memory_stays_flat_however_long_the_clip(tmp_path: Path) -> None:
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store import *
         dataset = Pictures(Path({str(tmp_path)!r}))
-        big = Frames((256, 256), 3)
+        big = FrameFormat((256, 256), 3)
         def peak(count):
             clip = Clip(str(count), "train", ImageFiles((Path({str(picture)!r}),) * count))
             prepare_frames(dataset, [clip], [big], lambda *call: None)

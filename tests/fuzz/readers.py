@@ -945,7 +945,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench import Dataset, Frames, Method, MethodInfo, hookimpl, parameter
+from bench import Dataset, FrameFormat, Method, MethodInfo, hookimpl, parameter
 
 
 @dataclass(frozen=True)
@@ -959,7 +959,7 @@ class Fuzzed(Method):
     version = 1
     info = MethodInfo(title="fuzzed", family="own", groups=("mine",))
     Parameters = FuzzedParameters
-    frames = Frames((12, 16), channels=1)
+    frames = FrameFormat((12, 16), channels=1)
     needs = frozenset({"frames", "train"})
     profiles = {"smoke": {"every": 20}}
 
@@ -991,7 +991,7 @@ def bench_datasets():
 '''
 PLUGIN_WORDS = (
     "None", "[]", "5", "'all'", "Method", "raise SystemExit(3)", "raise KeyError", "import nothing", "@hookimpl", "return", "yield", "lambda: 0", "(" * 300,
-    "1/0", "'pca'", "'../x'", "'a b'", "Frames((0, 0), 5)", "frozenset({'x'})", "object()", "assert False", "print(1)", "{}", "name", "float('nan')",
+    "1/0", "'pca'", "'../x'", "'a b'", "FrameFormat((0, 0), 5)", "frozenset({'x'})", "object()", "assert False", "print(1)", "{}", "name", "float('nan')",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from bench.methods.pseudo_anomalies.losses import (
 from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 
-from bench import Creator, Frames, OpenClip, RequestError, Tracks, Window
+from bench import Creator, FrameFormat, OpenClip, RequestError, Tracks, Window
 from bench.engine.context import make_context
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
@@ -102,7 +102,7 @@ class Linear(PseudoAnomalyTraining):
 
     name = "linear"
     Parameters = LinearParameters
-    frames = Frames((16, 16), 1)
+    frames = FrameFormat((16, 16), 1)
 
     @property
     def window(self):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import Frames, NetworkMethod, OpenClip, RequestError, Window
+from bench import FrameFormat, NetworkMethod, OpenClip, RequestError, Window
 from bench.cli.run import show_plan
 from bench.engine.context import make_context
 from bench.engine.seeding import seed_everything
@@ -39,7 +39,7 @@ class Dense(NetworkMethod):
 
     name = "dense"
     Parameters = DenseParameters
-    frames = Frames((32, 32))
+    frames = FrameFormat((32, 32))
 
     @property
     def window(self):
@@ -392,7 +392,7 @@ def test_cell_of_other_parts_is_run_again(plan_of, tmp_path, monkeypatch):
 PLUGIN = '''
 from dataclasses import dataclass
 
-from bench import Frames, NetworkMethod, Window, hookimpl, parameter
+from bench import FrameFormat, NetworkMethod, Window, hookimpl, parameter
 
 
 @dataclass(frozen=True)
@@ -408,7 +408,7 @@ class Parts(NetworkMethod):
 
     name = "parts"
     Parameters = Parameters
-    frames = Frames((16, 16))
+    frames = FrameFormat((16, 16))
 
     @property
     def window(self):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench import Frames, Method, MethodInfo, hookimpl, parameter
+from bench import FrameFormat, Method, MethodInfo, hookimpl, parameter
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class MyMethod(Method):
     version = 1  # raise it whenever the scores change: finished cells are then run again
     info = MethodInfo(title="my-method", family="own")
     Parameters = MyMethodParameters
-    frames = Frames((128, 128), channels=1)  # what clip.frames is: height and width, gray
+    frames = FrameFormat((128, 128), channels=1)  # what clip.frames is: height and width, gray
     needs = frozenset({"frames", "train"})
 
     def fit(self, clips, context):
