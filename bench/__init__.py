@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.contracts.clip import Clip as Clip
     from bench.contracts.clip import ImageFiles as ImageFiles
-    from bench.contracts.clip import Part as Part
     from bench.contracts.clip import PassedOver as PassedOver
+    from bench.contracts.clip import Split as Split
     from bench.contracts.clip import VideoFile as VideoFile
     from bench.contracts.creator import Creator as Creator
     from bench.contracts.dataset import Dataset as Dataset
@@ -71,7 +71,7 @@ _HOME = {
     "DatasetInfo": "contracts.dataset",
     "Finding": "contracts.dataset",
     "ImageFiles": "contracts.clip",
-    "Part": "contracts.clip",
+    "Split": "contracts.clip",
     "PassedOver": "contracts.clip",
     "VideoFile": "contracts.clip",
     "BenchError": "errors",

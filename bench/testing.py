@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.clip import PARTS
+from bench.contracts.clip import SPLITS
 from bench.contracts.creator import Creator
 from bench.contracts.dataset import Dataset, checked_labels
 from bench.contracts.method import NEEDS, Context, FrameFormat, Method, OpenClip, Scores, as_scores
@@ -57,14 +57,14 @@ class NotAsked(Exception):
 # -- the clips -------------------------------------------------------------------------------------
 
 
-def make_clip(number: int, part: str, frames: FrameFormat | None, with_tracks: bool) -> OpenClip:
+def make_clip(number: int, split: str, frames: FrameFormat | None, with_tracks: bool) -> OpenClip:
     """Return a clip of three bright blobs that move over texture; in test clips one of them jumps
     about from the middle on.
 
     `frames` is what the method asked for. The arrays are read-only, as memory-mapped ones are.
     """
-    length = TRAIN_LENGTH if part == "train" else TEST_LENGTH
-    generator = np.random.default_rng([number, len(part)])
+    length = TRAIN_LENGTH if split == "train" else TEST_LENGTH
+    generator = np.random.default_rng([number, len(split)])
     ground = generator.integers(40, 90, (SIZE, SIZE))
     pictures = np.empty((length, SIZE, SIZE), dtype=np.uint8)
     boxes: list[tuple[float, float, float, float]] = []
@@ -73,7 +73,7 @@ def make_clip(number: int, part: str, frames: FrameFormat | None, with_tracks: b
     for frame in range(length):
         picture = ground + generator.integers(-4, 5, ground.shape)
         for blob in range(3):
-            jumps = part == "test" and blob == 0 and frame >= length // 2
+            jumps = split == "test" and blob == 0 and frame >= length // 2
             x, y = np.clip(
                 places[blob] + speeds[blob] * frame + (generator.uniform(-9, 9, 2) if jumps else 0),
                 0,
@@ -89,7 +89,7 @@ def make_clip(number: int, part: str, frames: FrameFormat | None, with_tracks: b
     opened = None if frames is None else _in_format(pictures, frames)
     return OpenClip(
         f"{number:02d}",
-        part,
+        split,
         length,
         "made",
         opener=None if opened is None else lambda: opened,
@@ -112,10 +112,10 @@ def _in_format(pictures: np.ndarray, frames: FrameFormat) -> np.ndarray:
     return array
 
 
-def _clips(method: Method, part: str) -> list[OpenClip]:
+def _clips(method: Method, split: str) -> list[OpenClip]:
     frames = method.frames if method.needs & {"frames", "train"} else None
     return [
-        make_clip(number, part, frames, part == "train" and "tracks" in method.needs)
+        make_clip(number, split, frames, split == "train" and "tracks" in method.needs)
         for number in (1, 2)
     ]
 
@@ -375,28 +375,28 @@ def draws_what_it_promises(cls: type[Creator]) -> None:
 
 
 def clips_are_in_order(dataset: Dataset) -> None:
-    """There are test clips; ids are sorted and single in each part, a clip knows its part, and
+    """There are test clips; ids are sorted and single in each split, a clip knows its split, and
     asking twice gives the same clips.
 
     Raises
     ------
     CheckFailed : with what is wrong.
     """
-    for part in PARTS:
-        clips = dataset.clips(part)
+    for split in SPLITS:
+        clips = dataset.clips(split)
         ids = [clip.id for clip in clips]
         if ids != sorted(set(ids)):
             raise CheckFailed(
-                f"clips({part!r}): ids must be sorted, each once; they are {', '.join(map(str, ids))[:200]}"
+                f"clips({split!r}): ids must be sorted, each once; they are {', '.join(map(str, ids))[:200]}"
             )
-        if wrong := [clip.id for clip in clips if clip.part != part]:
+        if wrong := [clip.id for clip in clips if clip.split != split]:
             raise CheckFailed(
-                f"clips({part!r}): {', '.join(wrong)} say that they belong to another part"
+                f"clips({split!r}): {', '.join(wrong)} say that they belong to another split"
             )
-        if part == "test" and not clips:
+        if split == "test" and not clips:
             raise CheckFailed("clips('test') is empty: nothing can be scored")
-        if dataset.clips(part) != clips:
-            raise CheckFailed(f"clips({part!r}) gives other clips when it is asked again")
+        if dataset.clips(split) != clips:
+            raise CheckFailed(f"clips({split!r}) gives other clips when it is asked again")
 
 
 def labels_fit(dataset: Dataset) -> None:
@@ -428,14 +428,14 @@ def labels_fit(dataset: Dataset) -> None:
 
 
 def frames_can_be_read(dataset: Dataset) -> None:
-    """The first clip of each part decodes into as many frames, of one size, as it says it has.
+    """The first clip of each split decodes into as many frames, of one size, as it says it has.
 
     Raises
     ------
     CheckFailed : with what is wrong.
     """
-    for part in PARTS:
-        clip = next((clip for clip in dataset.clips(part) if clip.source is not None), None)
+    for split in SPLITS:
+        clip = next((clip for clip in dataset.clips(split) if clip.source is not None), None)
         if clip is None:
             continue
         try:
@@ -444,7 +444,7 @@ def frames_can_be_read(dataset: Dataset) -> None:
             raise CheckFailed(str(error)) from error
         if clip.length not in (None, read):
             raise CheckFailed(
-                f"{part} clip {clip.id} says it has {clip.length} frames, and {read} are read"
+                f"{split} clip {clip.id} says it has {clip.length} frames, and {read} are read"
             )
 
 

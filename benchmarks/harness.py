@@ -49,8 +49,8 @@ class _Pictures(Dataset):
                 cv2.imwrite(str(path), np.roll(picture, frame, axis=1))
             self._clips.append(Clip(f"{number:02d}", "test", ImageFiles(tuple(paths)), length))
 
-    def clips(self, part: str) -> list[Clip]:
-        return self._clips if part == "test" else []
+    def clips(self, split: str) -> list[Clip]:
+        return self._clips if split == "test" else []
 
 
 def _quiet(done: int, total: int, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import DatasetInfo, Part
+from bench import DatasetInfo, Split
 
 from .labels.matlab import read_mat_mask_labels
 from .labels.remembered import remembered_labels
@@ -74,7 +74,7 @@ class Avenue(PublishedDataset):
     }
 
     @staticmethod
-    def clip_id(name: str, part: Part) -> str | None:
+    def clip_id(name: str, split: Split) -> str | None:
         """Return '01' for '01' and '1'."""
         match = _CLIP.fullmatch(name)
         return f"{int(match[1]):02d}" if match else None

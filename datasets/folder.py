@@ -18,8 +18,8 @@ from bench import (
     Dataset,
     DatasetInfo,
     ImageFiles,
-    Part,
     PassedOver,
+    Split,
     count_frames,
     look_into,
     parameter,
@@ -29,7 +29,7 @@ from .labels.own import ENDINGS, FRAME_HEADER, READ, OwnLabels, read_own_labels
 from .labels.ranges import CSV_HEADER
 from .layout import Found, entries, find_below, find_clips, two_copies
 
-_NAMES: dict[Part, tuple[str, ...]] = {"train": ("train", "training"), "test": ("test", "testing")}
+_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train", "training"), "test": ("test", "testing")}
 _NOT_IN_NAMES = '/\\:*?"<>|[]$'
 """What selections, other systems' paths and formulas in figures have a meaning for."""
 _OF_ARRAYS = (".frames", ".boxes", ".size")
@@ -90,7 +90,7 @@ class Folder(Dataset):
                 f"folder[path={given}]", list(found.values()), "name one by its whole path"
             )
         (self.root,) = found.values()
-        if not any(self._part_folders(part) for part in _NAMES):
+        if not any(self._split_folders(split) for split in _NAMES):
             raise DataError(
                 f"folder: {self.root} has neither train/ nor test/ in it. {self.info.obtain}"
             )
@@ -101,10 +101,10 @@ class Folder(Dataset):
             raise RuntimeError("locate() comes first")
         return self.root
 
-    def _part_folders(self, part: Part) -> list[Path]:
+    def _split_folders(self, split: Split) -> list[Path]:
         return [
             folder
-            for name in _NAMES[part]
+            for name in _NAMES[split]
             for folder in find_below(self._root, name)
             if folder.is_dir()
         ]
@@ -112,14 +112,14 @@ class Folder(Dataset):
     # --------------------------------------------------------------------------------------------------------------
     # clips
 
-    def clips(self, part: Part) -> list[Clip]:
-        """Return the clips of one part: every video, and every folder with pictures in it. Names
+    def clips(self, split: Split) -> list[Clip]:
+        """Return the clips of one split: every video, and every folder with pictures in it. Names
         are ids, in Unicode's form NFC.
         """
-        return list(self._found(part).clips)
+        return list(self._found(split).clips)
 
-    def _found(self, part: Part) -> Found:
-        return self._train if part == "train" else self._test
+    def _found(self, split: Split) -> Found:
+        return self._train if split == "train" else self._test
 
     @cached_property
     def _train(self) -> Found:
@@ -129,14 +129,14 @@ class Folder(Dataset):
     def _test(self) -> Found:
         return self._find("test")
 
-    def _find(self, part: Part) -> Found:
-        folders = self._part_folders(part)
+    def _find(self, split: Split) -> Found:
+        folders = self._split_folders(split)
         if len(folders) > 1:
-            raise two_copies(f"folder, {part} part", folders, "keep one of them")
+            raise two_copies(f"folder, {split} split", folders, "keep one of them")
         if not folders:
             return Found((), (), ())
         # A clip of one's own may be cut out of a longer one: its numbers may begin anywhere.
-        found = find_clips(folders[0], part, ("images", "videos"), _own_id, starts=None)
+        found = find_clips(folders[0], split, ("images", "videos"), _own_id, starts=None)
         if found.pictures:
             raise DataError(
                 f"folder: {folders[0]} holds pictures itself ({found.pictures[0].name} ...); put those of each clip into a folder of "
@@ -147,12 +147,12 @@ class Folder(Dataset):
         return found
 
     def passed_over(self) -> list[PassedOver]:
-        """Return what lies in the parts and is not read, and what lies beside them."""
+        """Return what lies in the splits and is not read, and what lies beside them."""
         try:
-            found = [one for part in _NAMES for one in self._found(part).passed_over]
+            found = [one for split in _NAMES for one in self._found(split).passed_over]
         except DataError:
             return []
-        known = {folder for part in _NAMES for folder in self._part_folders(part)} | set(
+        known = {folder for split in _NAMES for folder in self._split_folders(split)} | set(
             self._label_places
         )
         if self.parameters.labels is not None:
@@ -294,7 +294,7 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _own_id(name: str, part: Part) -> str:
+def _own_id(name: str, split: Split) -> str:
     return _normal(name)
 
 
@@ -326,4 +326,4 @@ def _refuse_name(clip: Clip) -> None:
     elif len(name.encode()) > _LONGEST:
         why = f"it has more than {_LONGEST} bytes"
     if why:
-        raise DataError(f"folder: a clip of {clip.part} is called {name!r}: {why}; rename it")
+        raise DataError(f"folder: a clip of {clip.split} is called {name!r}: {why}; rename it")

@@ -16,8 +16,8 @@ from bench import (
     DataError,
     ImageFiles,
     Media,
-    Part,
     PassedOver,
+    Split,
     VideoFile,
     look_into,
     numbered_images,
@@ -31,17 +31,17 @@ two."""
 
 Kind = Literal["images", "videos"]
 _SHOWN_KINDS: Mapping[Kind, str] = {"images": "folders of pictures", "videos": "videos"}
-ClipId = Callable[[str, Part], str | None]
+ClipId = Callable[[str, Split], str | None]
 """Returns the one id of a clip by the name of its folder or file, or None where that is no clip."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder, relative to the dataset's, that may hold the clips of one part: folders of images,
+    """A folder, relative to the dataset's, that may hold the clips of one split: folders of images,
     or video files.
     """
 
-    part: Part
+    split: Split
     folder: str
     kind: Kind
 
@@ -148,7 +148,7 @@ def _search_below(
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder that may hold the clips of one part holds."""
+    """What a folder that may hold the clips of one split holds."""
 
     clips: tuple[Clip, ...]
     """Sorted by id, without scene."""
@@ -159,7 +159,7 @@ class Found:
 
 def find_clips(
     folder: Path,
-    part: Part,
+    split: Split,
     kinds: Collection[Kind],
     clip_id: ClipId,
     starts: tuple[int, ...] | None = (0, 1),
@@ -176,12 +176,12 @@ def find_clips(
     DataError : two clips with one id, a gap in the frame numbers, a Git LFS pointer, an unreadable
         folder.
     """
-    content = look_into(folder, lambda name: clip_id(name, part) is not None, starts)
+    content = look_into(folder, lambda name: clip_id(name, split) is not None, starts)
     found: dict[str, Media] = {}
     passed = list(content.passed_over)
     for media in content.clips:
         kind: Kind = "videos" if isinstance(media.source, VideoFile) else "images"
-        name = clip_id(media.name, part)
+        name = clip_id(media.name, split)
         if name is None or kind not in kinds:
             kinds_read = " or ".join(_SHOWN_KINDS[one] for one in kinds)
             passed.append(
@@ -205,7 +205,7 @@ def find_clips(
     clips = tuple(
         Clip(
             name,
-            part,
+            split,
             media.source,
             len(media.source.paths) if isinstance(media.source, ImageFiles) else None,
         )
@@ -253,7 +253,7 @@ def _refuse_no_content(path: Path) -> None:
 
 
 def two_copies(name: str, paths: Sequence[Path], hint: str) -> DataError:
-    """Return the refusal of several copies of a dataset, or of one of its parts."""
+    """Return the refusal of several copies of a dataset, or of one of its splits."""
     return DataError(
         f"{name}: {len(paths)} copies are here: {' and '.join(str(path) for path in paths)}; {hint}"
     )

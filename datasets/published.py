@@ -19,8 +19,8 @@ from bench import (
     Dataset,
     Finding,
     ImageFiles,
-    Part,
     PassedOver,
+    Split,
     count_frames,
     parameter,
 )
@@ -42,7 +42,7 @@ from .layout import (
     two_copies,
 )
 
-PARTS: tuple[Part, Part] = ("train", "test")
+SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class VideoParameters(PublishedParameters):
 
     frames_from: Literal["any", "images", "videos"] = parameter(
         "any",
-        doc="Which copy is read where a part is here twice, as images and as videos; `any`: the only one.",
+        doc="Which copy is read where a split is here twice, as images and as videos; `any`: the only one.",
     )
 
 
@@ -89,7 +89,7 @@ class LabelSource:
 
 @dataclass(frozen=True)
 class _TestPart:
-    """The test part as it is here, once labels and frames are brought together."""
+    """The test split as it is here, once labels and frames are brought together."""
 
     clips: tuple[Clip, ...]
     label_sets: tuple[str, ...]
@@ -123,7 +123,7 @@ class PublishedDataset(Dataset):
     # what a subclass may say
 
     @staticmethod
-    def clip_id(name: str, part: Part) -> str | None:
+    def clip_id(name: str, split: Split) -> str | None:
         """Return the one id of a clip by the name that it has in any layout, or None where that is
         no clip.
         """
@@ -223,14 +223,14 @@ class PublishedDataset(Dataset):
     # --------------------------------------------------------------------------------------------------------------
     # clips
 
-    def clips(self, part: Part) -> list[Clip]:
-        """Return the clips of one part; see `Dataset.clips`. Test clips that have frames but no
+    def clips(self, split: Split) -> list[Clip]:
+        """Return the clips of one split; see `Dataset.clips`. Test clips that have frames but no
         labels are left out.
         """
-        return list(self._framed("train") if part == "train" else self._test.clips)
+        return list(self._framed("train") if split == "train" else self._test.clips)
 
-    def _framed(self, part: Part) -> tuple[Clip, ...]:
-        return self._train_with_frames if part == "train" else self._test_with_frames
+    def _framed(self, split: Split) -> tuple[Clip, ...]:
+        return self._train_with_frames if split == "train" else self._test_with_frames
 
     @cached_property
     def _train_with_frames(self) -> tuple[Clip, ...]:
@@ -240,22 +240,22 @@ class PublishedDataset(Dataset):
     def _test_with_frames(self) -> tuple[Clip, ...]:
         return self._find_clips("test")
 
-    def _find_clips(self, part: Part) -> tuple[Clip, ...]:
+    def _find_clips(self, split: Split) -> tuple[Clip, ...]:
         wanted = getattr(self.parameters, "frames_from", "any")
         found: list[tuple[Path, tuple[Clip, ...]]] = []
         for place in self.places:
-            if place.part == part and wanted in ("any", place.kind):
+            if place.split == split and wanted in ("any", place.kind):
                 for folder in find_below(self._folder, place.folder):
                     if folder.is_dir():
-                        here = find_clips(folder, part, (place.kind,), self.clip_id)
-                        self._passed_over.setdefault(part, []).extend(here.passed_over)
+                        here = find_clips(folder, split, (place.kind,), self.clip_id)
+                        self._passed_over.setdefault(split, []).extend(here.passed_over)
                         found.append((folder, here.clips))
         found = [(folder, clips) for folder, clips in found if clips]
         if len(found) > 1:
             hint = "move one out of the folder"
             if hasattr(self.parameters, "frames_from"):
                 hint += f", or name one: '{self.name}[frames_from=images]' or '{self.name}[frames_from=videos]'"
-            raise two_copies(f"{self.name}, {part} part", [folder for folder, _ in found], hint)
+            raise two_copies(f"{self.name}, {split} split", [folder for folder, _ in found], hint)
         return (
             tuple(dataclasses.replace(clip, scene=self.scene_of(clip.id)) for clip in found[0][1])
             if found
@@ -263,8 +263,8 @@ class PublishedDataset(Dataset):
         )
 
     @cached_property
-    def _passed_over(self) -> dict[Part, list[PassedOver]]:
-        """What was passed over on the way to the clips of each part."""
+    def _passed_over(self) -> dict[Split, list[PassedOver]]:
+        """What was passed over on the way to the clips of each split."""
         return {}
 
     def passed_over(self) -> list[PassedOver]:
@@ -275,12 +275,12 @@ class PublishedDataset(Dataset):
         own.
         """
         try:
-            for part in PARTS:
-                self._framed(part)
+            for split in SPLITS:
+                self._framed(split)
             masks = set(self.mask_paths.values())
         except DataError:
             masks = set()
-        found = [one for part in PARTS for one in self._passed_over.get(part, ())]
+        found = [one for split in SPLITS for one in self._passed_over.get(split, ())]
         return [
             dataclasses.replace(one, may_hold_frames=False)
             for one in found
@@ -572,10 +572,10 @@ class PublishedDataset(Dataset):
             return f"{self.name}: neither test frames nor labels in {self.root}; looked for test frames in {self._looked('test')}"
         if need == "lengths" and not self._test.label_sets:
             return self._no_labels(None)
-        part: Part = "train" if need == "train" else "test"
-        if need in ("frames", "train") and not self._framed(part):
-            kind = "training" if part == "train" else "test"
-            return f"{self.name}: no {kind} frames in {self.root}, {self._what_is_here()}; looked in {self._looked(part)}"
+        split: Split = "train" if need == "train" else "test"
+        if need in ("frames", "train") and not self._framed(split):
+            kind = "training" if split == "train" else "test"
+            return f"{self.name}: no {kind} frames in {self.root}, {self._what_is_here()}; looked in {self._looked(split)}"
         return None
 
     def _what_is_here(self) -> str:
@@ -585,15 +585,15 @@ class PublishedDataset(Dataset):
                 f"labels ({', '.join(self._test.label_sets)}) of {len(self._test.clips)} test clips"
             )
         parts += [
-            f"frames of {len(self._framed(part))} {part} clips"
-            for part in ("train", "test")
-            if self._framed(part)
+            f"frames of {len(self._framed(split))} {split} clips"
+            for split in ("train", "test")
+            if self._framed(split)
         ]
         return f"only {' and '.join(parts)}" if parts else "nothing else either"
 
-    def _looked(self, part: Part) -> str:
+    def _looked(self, split: Split) -> str:
         return ", ".join(
-            f"{place.folder} ({place.kind})" for place in self.places if place.part == part
+            f"{place.folder} ({place.kind})" for place in self.places if place.split == split
         )
 
     def verify(self, compared: list[Finding]) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from bench import DataError, DatasetInfo, Finding, Part, parameter
+from bench import DataError, DatasetInfo, Finding, Split, parameter
 
 from .labels.arrays import as_labels, read_npy
 from .layout import Place, entries, find_below
@@ -109,12 +109,12 @@ class ShanghaiTech(PublishedDataset):
     clips."""
 
     @staticmethod
-    def clip_id(name: str, part: Part) -> str | None:
+    def clip_id(name: str, split: Split) -> str | None:
         """Return 'SS_NNN' for training, 'SS_NNNN' for test."""
         match = _CLIP.fullmatch(name)
         if match is None:
             return None
-        return f"{int(match[1]):02d}_{int(match[2]):0{3 if part == 'train' else 4}d}"
+        return f"{int(match[1]):02d}_{int(match[2]):0{3 if split == 'train' else 4}d}"
 
     @staticmethod
     def scene_of(clip_id: str) -> str:
@@ -125,7 +125,7 @@ class ShanghaiTech(PublishedDataset):
         """Return, for `models=per-scene`, the scenes that can be trained and tested here."""
         if self.parameters.models == "one":
             return ()
-        train, test = ({clip.scene for clip in self.clips(part)} for part in ("train", "test"))  # type: ignore[arg-type]
+        train, test = ({clip.scene for clip in self.clips(split)} for split in ("train", "test"))  # type: ignore[arg-type]
         return tuple(sorted(train & test))
 
     def own_label_sources(self) -> list[LabelSource]:

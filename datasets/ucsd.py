@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from bench import DatasetInfo, Part
+from bench import DatasetInfo, Split
 
 from .labels.ranges import read_m_ranges
 from .layout import Place, find_below
@@ -36,7 +36,7 @@ class UCSD(PublishedDataset):
     mat: ClassVar[str]
 
     @staticmethod
-    def clip_id(name: str, part: Part) -> str | None:
+    def clip_id(name: str, split: Split) -> str | None:
         """Return '01' for '01', '1', 'Test001' and 'Train001'."""
         match = _CLIP.fullmatch(name)
         return f"{int(match[1]):02d}" if match else None

@@ -468,7 +468,7 @@ class TSC(SparseCodingMethod):
         reproduction="the authors' evaluation reports the best test AUC of all checkpoints; their ResNets and features are not public",
         deviations=(
             "all training windows come in shuffled order; in the code clips take turns, and a window of each is drawn",
-            "the last weights are scored, not the best on the test part of those kept each 1,000 steps (code)",
+            "the last weights are scored, not the best on the test split of those kept each 1,000 steps (code)",
             WHOLE_FRAME,
         ),
     )

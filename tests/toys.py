@@ -41,18 +41,18 @@ class Toy(Dataset):
             raise DataError("toy: its disk is not here")
         if (Path(roots[0]) / "preempted").exists() and "bench.worker.server" in sys.orig_argv:
             os.kill(os.getpid(), signal.SIGTERM)
-        for part, lengths in LENGTHS.items():
+        for split, lengths in LENGTHS.items():
             for clip, length in lengths.items():
-                folder = self.root / part / clip
+                folder = self.root / split / clip
                 if folder.is_dir():
                     continue
                 made = folder.with_name(
                     f".{clip}-{os.getpid()}"
                 )  # whole or absent, for runners that start together
                 made.mkdir(parents=True)
-                generator = np.random.default_rng([len(part), int(clip)])
+                generator = np.random.default_rng([len(split), int(clip)])
                 for frame in range(length):
-                    bright = 60 * (part == "test" and self.anomalous(clip)[frame])
+                    bright = 60 * (split == "test" and self.anomalous(clip)[frame])
                     picture = generator.integers(0, 120, (24, 32)) + bright
                     cv2.imwrite(str(made / f"{frame:03d}.png"), picture.astype(np.uint8))
                 with contextlib.suppress(OSError):  # another was first
@@ -63,15 +63,15 @@ class Toy(Dataset):
         length = LENGTHS["test"][clip]
         return np.arange(length) % 10 >= 6
 
-    def clips(self, part):
+    def clips(self, split):
         return [
             Clip(
                 clip,
-                part,
-                ImageFiles(tuple(sorted((self.root / part / clip).glob("*.png")))),
-                len(list((self.root / part / clip).glob("*.png"))),
+                split,
+                ImageFiles(tuple(sorted((self.root / split / clip).glob("*.png")))),
+                len(list((self.root / split / clip).glob("*.png"))),
             )
-            for clip in LENGTHS[part]
+            for clip in LENGTHS[split]
         ]
 
     def labels(self, clip, label_set=None):

@@ -107,8 +107,8 @@ def prepare(
             console.print(f"{label}: {planned.missing}", markup=False)
             continue
         test, train = (
-            [clip for clip in planned.dataset.clips(part) if clip.source is not None]
-            for part in ("test", "train")
+            [clip for clip in planned.dataset.clips(split) if clip.source is not None]
+            for split in ("test", "train")
         )
         needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(
             planned.dataset, train, planned.train_formats

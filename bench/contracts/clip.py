@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Part = Literal["train", "test"]
-PARTS: tuple[Part, Part] = ("train", "test")
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class Clip:
-    """One video of a dataset: id, part, scene, where its frames are, and its length as far as
+    """One video of a dataset: id, split, scene, where its frames are, and its length as far as
     known.
 
     Parameters
@@ -39,7 +39,7 @@ class Clip:
     """
 
     id: str
-    part: Part
+    split: Split
     source: ImageFiles | VideoFile | None = None
     length: int | None = None
     scene: str = ""

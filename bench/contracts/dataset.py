@@ -1,4 +1,4 @@
-"""What a dataset is: clips, and the 0/1 labels of the test part."""
+"""What a dataset is: clips, and the 0/1 labels of the test split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.contracts.clip import PARTS, Clip, Part, PassedOver
+from bench.contracts.clip import SPLITS, Clip, PassedOver, Split
 from bench.contracts.parameters import NoParameters
 from bench.errors import DataError
 
@@ -59,10 +59,10 @@ class Dataset:
     needs_parameters: ClassVar[bool] = False
     """True for a dataset that means nothing without parameters: it is then in no group."""
     expected: ClassVar[Mapping[str, Mapping[str, int]]] = {}
-    """Integrity constants: for each part, clip id -> frames; 0 where the clip must be there and its
+    """Integrity constants: for each split, clip id -> frames; 0 where the clip must be there and its
     length is not known."""
     expected_totals: ClassVar[Mapping[str, int]] = {}
-    """Integrity constants: for each part, the frames of all its clips."""
+    """Integrity constants: for each split, the frames of all its clips."""
     typical_length: ClassVar[int] = 1
     """Frames that `share` takes for a clip whose expected length is not known."""
     expected_anomalous: ClassVar[Mapping[str, Mapping[str, int]]] = {}
@@ -82,8 +82,8 @@ class Dataset:
         """
         raise NotImplementedError
 
-    def clips(self, part: Part) -> list[Clip]:
-        """Return the clips of one part, sorted by id; a part that is absent is an empty list.
+    def clips(self, split: Split) -> list[Clip]:
+        """Return the clips of one split, sorted by id; a split that is absent is an empty list.
 
         Where no test clip has frames, those with labels are listed with `source=None`. Where some
         have frames, only these are listed, so that all rows of a table stand on the same clips, and
@@ -150,17 +150,17 @@ class Dataset:
         expected.
         """
         weights = {
-            part: {clip_id: frames or self.typical_length for clip_id, frames in lengths.items()}
-            for part, lengths in self.expected.items()
+            split: {clip_id: frames or self.typical_length for clip_id, frames in lengths.items()}
+            for split, lengths in self.expected.items()
         }
         wanted = sum(sum(lengths.values()) for lengths in weights.values())
         if not wanted:
             return 1.0
         here = 0
-        for part in PARTS:
-            lengths = weights.get(part, {})
+        for split in SPLITS:
+            lengths = weights.get(split, {})
             here += sum(
-                lengths.get(clip.id, 0) for clip in self.clips(part) if clip.source is not None
+                lengths.get(clip.id, 0) for clip in self.clips(split) if clip.source is not None
             )
         return here / wanted
 

@@ -90,7 +90,7 @@ class OpenClip:
     """
 
     id: str
-    part: str
+    split: str
     length: int
     dataset: str
     scene: str = ""
@@ -222,7 +222,7 @@ class Method:
         """
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Learn from the train part. The default learns nothing."""
+        """Learn from the train split. The default learns nothing."""
 
     def score(self, clip: OpenClip, context: Context) -> Sequence[float] | np.ndarray | Scores:
         """Return one finite float for each frame of `clip`, or `Scores(values, frames)` for some of

@@ -64,7 +64,7 @@ def against_best(
 
 
 def too_few(record: DatasetRecord, label_set: str) -> str:
-    """Return what of a dataset's test part cannot carry a close ranking, in words; empty where
+    """Return what of a dataset's test split cannot carry a close ranking, in words; empty where
     there are FEW_CLIPS of each class.
     """
     labels = [record.labels[label_set][clip] for clip, _, _ in record.clips]

@@ -48,7 +48,7 @@ class PublishedNumber:
     confidence: str
     note: str
     selection: str
-    """How the test part chose the weights, e.g. 'best test epoch'; empty where it did not, or
+    """How the test split chose the weights, e.g. 'best test epoch'; empty where it did not, or
     nothing is known."""
 
     @property
@@ -80,7 +80,7 @@ class PublishedNumber:
                 None,
                 (
                     self.deviation(),
-                    self.selection and f"{self.selection}: the test part chose the weights",
+                    self.selection and f"{self.selection}: the test split chose the weights",
                 ),
             )
         ]

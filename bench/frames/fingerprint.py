@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.contracts.clip import PARTS, Clip, ImageFiles
+from bench.contracts.clip import SPLITS, Clip, ImageFiles
 from bench.contracts.dataset import Dataset
 from bench.errors import DataError
 from bench.files.cache import locked, replacing
@@ -38,14 +38,14 @@ def dataset_fingerprint(dataset: Dataset, full: bool = False, step: Step | None 
     known = {} if full else _read_cache(dataset)
     before = dict(known)
     digest = hashlib.sha256(f"{dataset.name} {'full' if full else 'sampled'}\n".encode())
-    clips = [clip for part in PARTS for clip in dataset.clips(part)]
+    clips = [clip for split in SPLITS for clip in dataset.clips(split)]
     for done, clip in enumerate(clips, start=1):
         digest.update(
-            f"{clip.part} {clip.id} {clip.scene} {'' if clip.source is None else len(_paths(clip))}\n".encode()
+            f"{clip.split} {clip.id} {clip.scene} {'' if clip.source is None else len(_paths(clip))}\n".encode()
         )
         _add_files(digest, clip, full, known)
         if step is not None:
-            step(done, len(clips), f"hashing {clip.part} clip {clip.id}")
+            step(done, len(clips), f"hashing {clip.split} clip {clip.id}")
     for label_set in sorted(dataset.available_label_sets()):
         for clip in dataset.clips("test"):
             content = dataset.label_content(clip, label_set)
@@ -83,7 +83,7 @@ def _add_files(digest: hashlib._Hash, clip: Clip, full: bool, known: _Known) -> 
                 )
         except OSError as error:
             raise DataError(
-                f"{clip.part} clip {clip.id}: {path} cannot be read: {error.strerror or error}"
+                f"{clip.split} clip {clip.id}: {path} cannot be read: {error.strerror or error}"
             ) from error
         digest.update(known[key][2].encode())
 

@@ -1,7 +1,7 @@
 """The frame store: the decoded, resized frames of a dataset on disk, one uint8 `.npy` a clip and
 format, memory-mapped.
 
-    <cache>/<dataset>-<8 hex of its root>/frames/<part>/<clip>/<height>x<width>x<channels>
+    <cache>/<dataset>-<8 hex of its root>/frames/<split>/<clip>/<height>x<width>x<channels>
         .npy    the frames, (N, H, W) or (N, H, W, 3)
         .json   where they come from, and their checksum
 
@@ -144,7 +144,7 @@ def prepare_frames(
             progress(so_far, max(total, so_far), what)
 
     def prepare(clip: Clip) -> None:
-        what = f"frames of {dataset.name}, {clip.part} clip {clip.id}"
+        what = f"frames of {dataset.name}, {clip.split} clip {clip.id}"
 
         def wait() -> None:
             say(clip, 0, f"waiting for another process that prepares {what}")
@@ -190,7 +190,7 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
     record = _record(path)
     if record is None:
         raise DataError(
-            f"{dataset.name}: the frames of {clip.part} clip {clip.id} ({frames}) are not in the frame store ({path}); {again}"
+            f"{dataset.name}: the frames of {clip.split} clip {clip.id} ({frames}) are not in the frame store ({path}); {again}"
         )
     try:
         if path.stat().st_size != record["bytes"]:
@@ -202,7 +202,7 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
             )
     except (OSError, ValueError, EOFError) as error:
         raise DataError(
-            f"{dataset.name}: the stored frames of {clip.part} clip {clip.id} are damaged ({path}: {error}); {again}"
+            f"{dataset.name}: the stored frames of {clip.split} clip {clip.id} are damaged ({path}: {error}); {again}"
         ) from error
     return array
 
@@ -276,7 +276,7 @@ def temporary_frames(
 
 
 def _entry_folder(dataset: Dataset, clip: Clip) -> Path:
-    return dataset_folder(dataset) / "frames" / clip.part / file_stem(clip.id)
+    return dataset_folder(dataset) / "frames" / clip.split / file_stem(clip.id)
 
 
 def _path(dataset: Dataset, clip: Clip, frames: FrameFormat) -> Path:
@@ -430,7 +430,7 @@ def _write(
 ) -> int:
     """Decode a clip and write all `formats` of it; return its length."""
     fingerprint = source_fingerprint(clip)
-    what = f"the frames of {dataset.name}, {clip.part} clip {clip.id}"
+    what = f"the frames of {dataset.name}, {clip.split} clip {clip.id}"
     length = 0
     with contextlib.ExitStack() as stack:
         writers = []

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bench.contracts.clip import PARTS, Clip, ImageFiles, Part, VideoFile
+from bench.contracts.clip import SPLITS, Clip, ImageFiles, Split, VideoFile
 from bench.contracts.dataset import Dataset, Finding
 from bench.errors import DataError
 from bench.frames.decode import count_frames, read_frames
@@ -35,7 +35,7 @@ class Verification:
     root: str
     """Empty where it was not found."""
     summary: tuple[str, ...]
-    """What is here, a line a part and label set."""
+    """What is here, a line a split and label set."""
     findings: tuple[Finding, ...]
     advice: tuple[str, ...] = ()
     """What cannot be run, and what to do."""
@@ -134,26 +134,26 @@ def verify_dataset(
 def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
     """Return a finding for each clip of which a frame cannot be decoded."""
     findings = []
-    for part in PARTS:
+    for split in SPLITS:
         try:
-            clips = [clip for clip in dataset.clips(part) if clip.source is not None]
+            clips = [clip for clip in dataset.clips(split) if clip.source is not None]
         except DataError:
             continue  # `verify` has said it
         pictures = [clip for clip in clips if isinstance(clip.source, ImageFiles)]
         for done, (clip, damage) in enumerate(find_damage(pictures), start=1):
             if step is not None:
-                step(done, len(clips), f"decoding {part} clip {clip.id}")
+                step(done, len(clips), f"decoding {split} clip {clip.id}")
             if damage:
-                findings.append(Finding(f"frames of {part} clip {clip.id}", False, damage))
+                findings.append(Finding(f"frames of {split} clip {clip.id}", False, damage))
         videos = [clip for clip in clips if isinstance(clip.source, VideoFile)]
         for done, clip in enumerate(videos, start=len(pictures) + 1):
             if step is not None:
-                step(done, len(clips), f"decoding {part} clip {clip.id}")
+                step(done, len(clips), f"decoding {split} clip {clip.id}")
             try:
                 for _ in read_frames(clip, anew=True):
                     pass
             except DataError as error:
-                findings.append(Finding(f"frames of {part} clip {clip.id}", False, str(error)))
+                findings.append(Finding(f"frames of {split} clip {clip.id}", False, str(error)))
     return findings
 
 
@@ -161,14 +161,14 @@ def _summary(
     dataset: Dataset, findings: Sequence[Finding]
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     lines: list[str] = []
-    facts: dict[str, Any] = {"parts": {}, "label_sets": {}}
-    for part in PARTS:
+    facts: dict[str, Any] = {"splits": {}, "label_sets": {}}
+    for split in SPLITS:
         try:
-            line, counts = _count_part(dataset, part)
+            line, counts = _count_split(dataset, split)
         except DataError:
-            line, counts = f"{part}: cannot be listed", {}
+            line, counts = f"{split}: cannot be listed", {}
         lines.append(line)
-        facts["parts"][part] = counts
+        facts["splits"][split] = counts
     try:
         for number, label_set in enumerate(dataset.available_label_sets()):
             labels = [dataset.labels(clip, label_set) for clip in dataset.clips("test")]
@@ -197,8 +197,8 @@ def _summary(
     return tuple(lines), facts
 
 
-def _count_part(dataset: Dataset, part: Part) -> tuple[str, dict[str, int | None]]:
-    listed = dataset.clips(part)
+def _count_split(dataset: Dataset, split: Split) -> tuple[str, dict[str, int | None]]:
+    listed = dataset.clips(split)
     clips = [clip for clip in listed if clip.source is not None]
     frames = 0
     for clip in clips:
@@ -206,11 +206,11 @@ def _count_part(dataset: Dataset, part: Part) -> tuple[str, dict[str, int | None
             frames += count_frames(clip)
         except DataError:
             continue  # a finding says why this clip has none
-    lengths = dataset.expected.get(part, {})
-    total = dataset.expected_totals.get(part) or (
+    lengths = dataset.expected.get(split, {})
+    total = dataset.expected_totals.get(split) or (
         sum(lengths.values()) if lengths and all(lengths.values()) else None
     )
-    line = f"{part}: {len(clips)}{f' of {len(lengths)}' if lengths else ''} clips, {frames:,}{f' of {total:,}' if total else ''} frames"
+    line = f"{split}: {len(clips)}{f' of {len(lengths)}' if lengths else ''} clips, {frames:,}{f' of {total:,}' if total else ''} frames"
     if listed and not clips:
         line += f"; lengths of {len(listed)} clips come from the labels"
     counts = {
@@ -271,24 +271,26 @@ def compare_with_expected(dataset: Dataset) -> list[Finding]:
     finding.
     """
     findings: list[Finding] = []
-    counted: dict[Part, dict[str, int]] = {}
-    for part in PARTS:
-        counted[part] = {}
-        lengths = dataset.expected.get(part, {})
+    counted: dict[Split, dict[str, int]] = {}
+    for split in SPLITS:
+        counted[split] = {}
+        lengths = dataset.expected.get(split, {})
         try:
-            clips = {clip.id: clip for clip in dataset.clips(part)}
+            clips = {clip.id: clip for clip in dataset.clips(split)}
         except DataError as error:
-            findings.append(Finding(f"{part} clips", False, str(error)))
+            findings.append(Finding(f"{split} clips", False, str(error)))
             continue
         if not lengths and not clips:
-            findings.append(Finding(f"{part} clips", False, f"none below {dataset.root}"))
+            findings.append(Finding(f"{split} clips", False, f"none below {dataset.root}"))
         for clip_id in sorted(set(lengths) | set(clips)):
-            findings.append(_check_clip(dataset, part, clip_id, clips.get(clip_id), counted[part]))
-        total = dataset.expected_totals.get(part)
-        if total is not None and counted[part].keys() >= lengths.keys():
-            found = sum(counted[part].values())
+            findings.append(
+                _check_clip(dataset, split, clip_id, clips.get(clip_id), counted[split])
+            )
+        total = dataset.expected_totals.get(split)
+        if total is not None and counted[split].keys() >= lengths.keys():
+            found = sum(counted[split].values())
             text = f"{found:,} frames" + ("" if found == total else f", {total:,} expected")
-            findings.append(Finding(f"{part} clips together", found == total, text))
+            findings.append(Finding(f"{split} clips together", found == total, text))
     try:
         label_sets = dataset.available_label_sets()
     except DataError as error:
@@ -301,16 +303,16 @@ def compare_with_expected(dataset: Dataset) -> list[Finding]:
 
 
 def _check_clip(
-    dataset: Dataset, part: Part, clip_id: str, clip: Clip | None, counted: dict[str, int]
+    dataset: Dataset, split: Split, clip_id: str, clip: Clip | None, counted: dict[str, int]
 ) -> Finding:
-    subject = f"{part} clip {clip_id}"
+    subject = f"{split} clip {clip_id}"
     if clip is None or clip.source is None:
         return Finding(subject, False, "no frames")
     try:
         found = counted[clip_id] = count_frames(clip)
     except DataError as error:
         return Finding(subject, False, str(error))
-    lengths = dataset.expected.get(part, {})
+    lengths = dataset.expected.get(split, {})
     wanted = lengths.get(clip_id, 0)
     if lengths and clip_id not in lengths:
         return Finding(subject, False, f"{found} frames, but the dataset has no such clip")

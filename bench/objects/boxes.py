@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.clip import PARTS, Clip, Part
+from bench.contracts.clip import SPLITS, Clip, Split
 from bench.contracts.detector import Detector
 from bench.contracts.parameters import parameter
 from bench.errors import DataError
@@ -29,7 +29,7 @@ from bench.files.source_file import LFS_POINTER
 @dataclass(frozen=True)
 class _Boxes:
     path: Path
-    part: str | None
+    split: str | None
     size: tuple[int, int]
     clips: dict[str, Any]
 
@@ -56,7 +56,7 @@ class BoxesDetector(Detector):
         self._dataset = ""
 
     def check(self, dataset: str) -> None:
-        """Raise DataError if the file for the training part, which masks are drawn from, is missing
+        """Raise DataError if the file for the training split, which masks are drawn from, is missing
         or of another form.
         """
         self._file(self._path(dataset, "train"))
@@ -64,13 +64,13 @@ class BoxesDetector(Detector):
     def key(self, dataset: str) -> str:
         """Return a hash of the files' content."""
         digest = hashlib.sha256()
-        for path in dict.fromkeys(self._path(dataset, part) for part in PARTS):
+        for path in dict.fromkeys(self._path(dataset, split) for split in SPLITS):
             if path.is_file():
                 digest.update(hashlib.sha256(self._content(path)).digest())
         return digest.hexdigest()
 
     def begin(self, clip: Clip, dataset: str) -> None:
-        """Read the file of the clip's part, if it was not read yet."""
+        """Read the file of the clip's split, if it was not read yet."""
         self._dataset = dataset
         self._boxes(clip)
 
@@ -103,9 +103,9 @@ class BoxesDetector(Detector):
             _frame_boxes(boxes, f"{where}[{index}]") for index, boxes in enumerate(frames)
         ]
 
-    def _path(self, dataset: str, part: Part) -> Path:
+    def _path(self, dataset: str, split: Split) -> Path:
         return Path(
-            str(self.parameters.path).replace("{dataset}", dataset).replace("{part}", part)
+            str(self.parameters.path).replace("{dataset}", dataset).replace("{part}", split)
         ).expanduser()
 
     def _content(self, path: Path) -> bytes:
@@ -114,7 +114,7 @@ class BoxesDetector(Detector):
         except OSError as error:
             raise DataError(
                 f"detector boxes: {path} cannot be read: {error.strerror or error}; give the file with 'boxes[path=FILE.json]', "
-                "{dataset} and {part} in the name stand for the names of the dataset and the part"
+                "{dataset} and {part} in the name stand for the names of the dataset and of its split"
             ) from error
 
     def _file(self, path: Path) -> _Boxes:
@@ -123,10 +123,10 @@ class BoxesDetector(Detector):
         return self._read[path]
 
     def _boxes(self, clip: Clip) -> _Boxes:
-        file = self._file(self._path(self._dataset, clip.part))
-        if file.part not in (None, clip.part):
+        file = self._file(self._path(self._dataset, clip.split))
+        if file.split not in (None, clip.split):
             raise DataError(
-                f"{file.path} has boxes of the part {file.part!r}, but clip {clip.id} belongs to {clip.part!r}; "
+                f"{file.path} has boxes of the split {file.split!r}, but clip {clip.id} belongs to {clip.split!r}; "
                 "write {part} in the path where the files' names differ"
             )
         return file

@@ -3,8 +3,8 @@ in the cache.
 
     <cache>/<dataset>-<8 hex>/tracks/<detector>-<8 hex of the key>/
         about.json          what made them
-        <part>/<clip>.npz   the tracks of one clip
-        <part>/<clip>.json  their checksum, sources and counts
+        <split>/<clip>.npz   the tracks of one clip
+        <split>/<clip>.json  their checksum, sources and counts
 
 The tracker is OC-SORT of the `trackers` library with its defaults but for the frame rate. It has no
 randomness; it is made anew for each clip, so that ids (from 0) and boxes do not depend on the clips
@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.clip import PARTS, Clip
+from bench.contracts.clip import SPLITS, Clip
 from bench.contracts.dataset import Dataset
 from bench.contracts.detector import Detector
 from bench.contracts.tracks import Tracks
@@ -103,7 +103,7 @@ def prepare_tracks(
     done = 0
     for clip in waiting:
         path = _path(dataset, clip, detector)
-        what = f"tracks of {dataset.name}, {clip.part} clip {clip.id} ({detector.name})"
+        what = f"tracks of {dataset.name}, {clip.split} clip {clip.id} ({detector.name})"
 
         def report(count: int, done: int = done, what: str = what) -> None:
             progress(done + count, max(total, done + count), what)
@@ -139,7 +139,7 @@ def open_tracks(dataset: Dataset, clip: Clip, detector: Detector) -> Tracks:
         return Tracks.load(_path(dataset, clip, detector), source_fingerprint(clip))
     except DataError as error:
         raise DataError(
-            f"{dataset.name}, {clip.part} clip {clip.id}: {error}; run `bench prepare` for it again"
+            f"{dataset.name}, {clip.split} clip {clip.id}: {error}; run `bench prepare` for it again"
         ) from error
 
 
@@ -165,7 +165,7 @@ def named_by_detector(
     and what is said of absent ones.
     """
     home = current().file("detectors", detector.name)
-    words = [{"dataset": dataset.name, "part": part} for part in PARTS]
+    words = [{"dataset": dataset.name, "part": split} for split in SPLITS]
     found, missing = named_files(detector.parameters, words, None if home is None else home.parent)
     return {name: paths for name, paths in found.items() if name not in detector.unkeyed}, missing
 
@@ -201,7 +201,7 @@ def _folder(dataset: Dataset, detector: Detector) -> Path:
 
 
 def _path(dataset: Dataset, clip: Clip, detector: Detector) -> Path:
-    return _folder(dataset, detector) / clip.part / f"{file_stem(clip.id)}.npz"
+    return _folder(dataset, detector) / clip.split / f"{file_stem(clip.id)}.npz"
 
 
 def _is_good(dataset: Dataset, clip: Clip, detector: Detector) -> bool:

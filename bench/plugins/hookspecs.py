@@ -78,8 +78,8 @@ def bench_datasets() -> list[type[Dataset]]:
             def locate(self, roots):
                 self.root = roots[0]
 
-            def clips(self, part):
-                return [Clip("01", part, length=40)] if part == "test" else []
+            def clips(self, split):
+                return [Clip("01", split, length=40)] if split == "test" else []
 
             def labels(self, clip, label_set=None):
                 return (np.arange(40) >= 20).astype(np.uint8)

@@ -560,12 +560,12 @@ def open_clip(
 
     tracks = (
         open_tracks(dataset, clip, detector)
-        if detector is not None and clip.part == "train"
+        if detector is not None and clip.split == "train"
         else None
     )
     return OpenClip(
         clip.id,
-        clip.part,
+        clip.split,
         length,
         dataset.name,
         clip.scene,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.clip import Clip, Part
+from bench.contracts.clip import Clip, Split
 from bench.contracts.dataset import Dataset, checked_labels
 from bench.contracts.detector import Detector
 from bench.contracts.method import FrameFormat
@@ -55,7 +55,7 @@ def prepare_dataset(
     test = [clip for clip in dataset.clips("test") if clip.source is not None]
     train: Sequence[Clip] = ()
     if "lengths" not in problems:
-        for need, part, formats in (
+        for need, split, formats in (
             ("frames", "test", test_formats),
             ("train", "train", train_formats),
         ):
@@ -63,9 +63,9 @@ def prepare_dataset(
             if not chosen:
                 continue
             try:
-                found = _with_frames(dataset, part)  # type: ignore[arg-type]
+                found = _with_frames(dataset, split)  # type: ignore[arg-type]
                 prepare_frames(dataset, found, chosen, step, jobs)
-                train = found if part == "train" else train
+                train = found if split == "train" else train
             except DataError as error:
                 problems[need] = str(error)
     tracks: dict[str, Any] = {}
@@ -114,8 +114,8 @@ def _true_regions(
     return found
 
 
-def _with_frames(dataset: Dataset, part: Part) -> list[Clip]:
-    return [clip for clip in dataset.clips(part) if clip.source is not None]
+def _with_frames(dataset: Dataset, split: Split) -> list[Clip]:
+    return [clip for clip in dataset.clips(split) if clip.source is not None]
 
 
 def _lengths_and_labels(

@@ -94,14 +94,14 @@ def write_ped2(folder: Path) -> None:
     script.
     """
     labels = []
-    for part, plans in PED2.items():
+    for split, plans in PED2.items():
         for number, plan in plans.items():
             frames, masks = render_clip(plan)
-            clip = folder / part / f"{part}{number}"
+            clip = folder / split / f"{split}{number}"
             _write_pictures(
                 clip, [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames], 1, ".tif"
             )
-            if part == "Test":
+            if split == "Test":
                 _write_pictures(
                     clip.with_name(f"{clip.name}_gt"),
                     [mask.astype(np.uint8) * 255 for mask in masks],
@@ -116,11 +116,11 @@ def write_ped2(folder: Path) -> None:
 
 def write_avenue(folder: Path) -> None:
     """Write a `.avi` a clip, and a Matlab file with the masks of each test clip."""
-    for part, plans in AVENUE.items():
+    for split, plans in AVENUE.items():
         for number, plan in plans.items():
             frames, masks = render_clip(plan)
-            _write_video(folder / part / f"{number}.avi", frames)
-            if part == "testing_videos":
+            _write_video(folder / split / f"{number}.avi", frames)
+            if split == "testing_videos":
                 _write_mat(
                     folder
                     / "ground_truth_demo"

@@ -75,7 +75,7 @@ class PseudoAnomalyTraining(NetworkMethod):
 
     Parameters: ClassVar[type] = PseudoAnomalyParameters
     why_no_step = (
-        "no window of the training part has a tracked object in all of its frames. Look at what the detector finds "
+        "no window of the training split has a tracked object in all of its frames. Look at what the detector finds "
         "(datasets/*.json of the run), or choose another --detector"
     )
 

@@ -30,9 +30,9 @@ def scene(odd=()):
 
 
 def station(folder, options, ending=".mp4"):
-    for part, name, odd in (("train", "normal", ()), ("test", "gate", range(25, 45))):
-        (folder / part).mkdir(parents=True)
-        encode(folder / part / f"{name}{ending}", scene(odd), options=options)
+    for split, name, odd in (("train", "normal", ()), ("test", "gate", range(25, 45))):
+        (folder / split).mkdir(parents=True)
+        encode(folder / split / f"{name}{ending}", scene(odd), options=options)
     (folder / "labels.csv").write_text("clip,first,last\ngate,25,44\n")
     return folder
 

@@ -20,8 +20,8 @@ def verify(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    for part, clip, length in (("train", "a", 3), ("test", "b", 4)):
-        folder = tmp_path / "mine" / part / clip
+    for split, clip, length in (("train", "a", 3), ("test", "b", 4)):
+        folder = tmp_path / "mine" / split / clip
         folder.mkdir(parents=True)
         for index in range(length):
             cv2.imwrite(
@@ -64,7 +64,7 @@ def test_json_lists_every_check(mine: Path) -> None:
     result = verify(f'folder[path="{mine}"]', "--json")
     (found,) = json.loads(result.stdout)
     assert found["ok"] is True
-    assert found["parts"]["test"] == {
+    assert found["splits"]["test"] == {
         "clips": 1,
         "clips_expected": None,
         "frames": 4,

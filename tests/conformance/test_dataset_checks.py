@@ -37,11 +37,11 @@ class Small(Dataset):
                     str(self.root / f"{clip}-{frame}.png"), np.full((8, 8), frame, np.uint8)
                 )
 
-    def clips(self, part):
+    def clips(self, split):
         found = [
             Clip(clip, "test", self.source(clip), length) for clip, length in self.lengths.items()
         ]
-        return found if part == "test" else []
+        return found if split == "test" else []
 
     def source(self, clip):
         return ImageFiles(tuple(sorted(self.root.glob(f"{clip}-*.png"))))
@@ -77,7 +77,7 @@ def clips_of(dataset, *change):
     clips = Small.clips(dataset, "test")
     for function in change:
         clips = function(clips)
-    dataset.clips = lambda part: list(clips) if part == "test" else []
+    dataset.clips = lambda split: list(clips) if split == "test" else []
 
 
 MISTAKES = {
@@ -89,10 +89,10 @@ MISTAKES = {
         clips_are_in_order,
         lambda dataset: clips_of(dataset, lambda clips: clips[:1] * 2),
     ),
-    "02 say that they belong to another part": (
+    "02 say that they belong to another split": (
         clips_are_in_order,
         lambda dataset: clips_of(
-            dataset, lambda clips: [clips[0], replace(clips[1], part="train")]
+            dataset, lambda clips: [clips[0], replace(clips[1], split="train")]
         ),
     ),
     "clips('test') is empty": (

@@ -91,7 +91,7 @@ def test_released_weights_score_without_training(tmp_path, kind):
 
 
 def test_without_weights_the_network_is_trained():
-    """The default needs the train part, and deviates in nothing."""
+    """The default needs the train split, and deviates in nothing."""
     assert Line().needs == {"frames", "train"}
     assert Line().deviations == ()
 

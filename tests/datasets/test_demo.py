@@ -39,7 +39,7 @@ def dataset(request: pytest.FixtureRequest, cache: Path) -> Dataset:
     return found
 
 
-def small(dataset: Dataset, part: str) -> list[np.ndarray]:
+def small(dataset: Dataset, split: str) -> list[np.ndarray]:
     """Each clip as gray frames of 32x32 in 0..1, one a row."""
     return [
         np.array(
@@ -48,7 +48,7 @@ def small(dataset: Dataset, part: str) -> list[np.ndarray]:
                 for frame in read_frames(clip, channels=1)
             ]
         )
-        for clip in dataset.clips(part)  # type: ignore[arg-type]
+        for clip in dataset.clips(split)  # type: ignore[arg-type]
     ]
 
 
@@ -75,7 +75,7 @@ def test_sizes(dataset: Dataset) -> None:
 
 
 def test_layout_is_the_official_one(dataset: Dataset) -> None:
-    sources = {part: dataset.clips(part)[0].source for part in ("train", "test")}  # type: ignore[arg-type]
+    sources = {split: dataset.clips(split)[0].source for split in ("train", "test")}  # type: ignore[arg-type]
     if isinstance(dataset, DemoPed2):
         kinds = (ImageFiles, ImageFiles)
     else:
@@ -156,7 +156,7 @@ def test_it_is_rendered_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) 
     assert again.root == dataset.root
 
 
-# The writers are tried on one tiny clip a part: the whole datasets take seconds each.
+# The writers are tried on one tiny clip a split: the whole datasets take seconds each.
 TINY = ClipPlan(Scene("tiles", seed=1), 3, seed=2, walkers=2, events=(Event("bicycle", 1, 11.0),))
 
 

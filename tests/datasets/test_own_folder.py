@@ -69,7 +69,7 @@ def test_training_and_testing_are_understood(mine: Path, tmp_path: Path) -> None
     (mine / "test").rename(mine / "Testing")
     assert len(opened(Path("mine"), tmp_path).clips("test")) == 2
     video(mine / "train" / "again.avi", 1)
-    with pytest.raises(DataError, match=r"train part: 2 copies are here"):
+    with pytest.raises(DataError, match=r"train split: 2 copies are here"):
         opened(mine).clips("train")
 
 
@@ -192,7 +192,7 @@ def test_two_clips_of_one_name(mine: Path) -> None:
 
 
 def test_folder_that_is_none(tmp_path: Path, mine: Path) -> None:
-    """A path that is not there, a folder without parts, pictures without clip folders: each says
+    """A path that is not there, a folder without splits, pictures without clip folders: each says
     what to do."""
     with pytest.raises(DataError, match="no folder 'gone'; looked for"):
         opened(Path("gone"), tmp_path)
@@ -214,14 +214,14 @@ def test_the_number_does_not_depend_on_how_pictures_are_named(tmp_path: Path) ->
     """One picture a second across a full minute, abnormal at first: by the last number alone the
     order would be another, and the AUC 39."""
     for naming in ("time", "number"):
-        for part in ("train", "test"):
+        for split in ("train", "test"):
             rng = np.random.default_rng(0)
-            folder = tmp_path / naming / part / "a"
+            folder = tmp_path / naming / split / "a"
             folder.mkdir(parents=True)
             for index in range(60):
                 picture = np.full((48, 64), 40, np.uint8)
                 picture[10:30, index : index + 4] = 220
-                if part == "test" and index < 10:
+                if split == "test" and index < 10:
                     picture = rng.integers(0, 255, picture.shape).astype(np.uint8)
                 minute, second = divmod(30 + index, 60)
                 name = (

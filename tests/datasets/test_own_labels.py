@@ -19,8 +19,8 @@ LABELS = {"01": (np.arange(20) > 11).astype(np.uint8), "gate 2": np.zeros(18, np
 @pytest.fixture
 def station(tmp_path: Path) -> Path:
     """A training clip, and test clips of 20 and 18 frames."""
-    for part, clip, count in (("train", "a", 3), ("test", "01", 20), ("test", "gate 2", 18)):
-        folder = tmp_path / "station" / part / clip
+    for split, clip, count in (("train", "a", 3), ("test", "01", 20), ("test", "gate 2", 18)):
+        folder = tmp_path / "station" / split / clip
         folder.mkdir(parents=True)
         for index in range(count):
             cv2.imwrite(str(folder / f"{index:03d}.png"), np.full((8, 8), index, np.uint8))

@@ -80,9 +80,9 @@ def mat(path: Path, name: str, cells: list[np.ndarray]) -> None:
 
 def official_ped2(folder: Path) -> Path:
     """Write the official tree, with the stray files that it has."""
-    for part, name, lengths in (("Train", "Train", (4, 3)), ("Test", "Test", (5, 6))):
+    for split, name, lengths in (("Train", "Train", (4, 3)), ("Test", "Test", (5, 6))):
         for number, length in enumerate(lengths, start=1):
-            clip = folder / part / f"{name}{number:03d}"
+            clip = folder / split / f"{name}{number:03d}"
             pictures(clip, [f"{index:03d}.tif" for index in range(1, length + 1)])
             for stray in (".DS_Store", "._001.tif", "Thumbs.db", "._.DS_Store"):
                 (clip / stray).write_bytes(b"\0\5\x16\7")
@@ -101,10 +101,10 @@ def official_ped2(folder: Path) -> Path:
 
 
 def repackaged_ped2(folder: Path, names: str = "{:03d}.jpg", start: int = 0) -> Path:
-    for part, lengths in (("training", (4, 3)), ("testing", (5, 6))):
+    for split, lengths in (("training", (4, 3)), ("testing", (5, 6))):
         for number, length in enumerate(lengths, start=1):
             pictures(
-                folder / part / "frames" / f"{number:02d}",
+                folder / split / "frames" / f"{number:02d}",
                 [names.format(index) for index in range(start, start + length)],
             )
     mat(
@@ -226,7 +226,7 @@ def test_both_layouts_in_one_folder_are_two_copies(tmp_path: Path) -> None:
     repackaged_ped2(official_ped2(tmp_path / "UCSDped2"))
     dataset = located(TinyPed2(), tmp_path)
     with pytest.raises(
-        DataError, match=r"train part: 2 copies are here: .*/Train and .*/training/frames"
+        DataError, match=r"train split: 2 copies are here: .*/Train and .*/training/frames"
     ):
         dataset.clips("train")
 
@@ -277,7 +277,7 @@ def test_gap_in_the_numbers_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_first_frame_lost(tmp_path: Path) -> None:
-    """Clips begin at 0 or 1, and all of a part at the same number."""
+    """Clips begin at 0 or 1, and all of a split at the same number."""
     official = official_ped2(tmp_path / "a" / "UCSDped2")
     (official / "Train" / "Train001" / "001.tif").unlink()
     with pytest.raises(DataError, match="the frame with number 1 is missing"):

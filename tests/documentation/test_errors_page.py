@@ -73,8 +73,8 @@ class Made(Dataset):
     def locate(self, roots):
         self.root = roots[0]
 
-    def clips(self, part):
-        return [Clip("01", part, ImageFiles(tuple(sorted(self.root.glob("*.png")))), 10)]
+    def clips(self, split):
+        return [Clip("01", split, ImageFiles(tuple(sorted(self.root.glob("*.png")))), 10)]
 
     def labels(self, clip, label_set=None):
         return np.zeros(9, np.uint8)

@@ -270,7 +270,7 @@ def test_constant_output_did_not_learn(tmp_path):
 
 
 def test_clips_shorter_than_the_window_are_refused(tmp_path):
-    """A training part without a single window is an error that tells both lengths."""
+    """A training split without a single window is an error that tells both lengths."""
 
     class Long(Tiny):
         @property

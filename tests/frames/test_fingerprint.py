@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench import Clip, DataError, Dataset, ImageFiles, Part, VideoFile
+from bench import Clip, DataError, Dataset, ImageFiles, Split, VideoFile
 from bench.frames import fingerprint
 from bench.frames.fingerprint import dataset_fingerprint
 
@@ -22,11 +22,11 @@ class Small(Dataset):
     def locate(self, roots: Sequence[Path]) -> None:
         self.root = roots[0]
 
-    def clips(self, part: Part) -> list[Clip]:
+    def clips(self, split: Split) -> list[Clip]:
         assert self.root is not None
-        if part == "train":
-            return [Clip("01", part, VideoFile(self.root / "01.avi"))]
-        return [Clip("02", part, ImageFiles(tuple(sorted((self.root / "02").glob("*.png")))))]
+        if split == "train":
+            return [Clip("01", split, VideoFile(self.root / "01.avi"))]
+        return [Clip("02", split, ImageFiles(tuple(sorted((self.root / "02").glob("*.png")))))]
 
     def labels(self, clip: Clip, label_set: str | None = None) -> np.ndarray:
         return (np.arange(5) == self.abnormal).astype(np.uint8)

@@ -231,16 +231,16 @@ def test_verify_run_and_prepare_say_what_they_pass_over(tmp_path: Path) -> None:
         ].replace("\n", " ")
 
 
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_an_empty_part_is_never_as_it_should_be(tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_empty_split_is_never_as_it_should_be(tmp_path: Path, split: str) -> None:
     """Whether its folder is empty or not there."""
-    pictures(tmp_path / {"train": "test", "test": "train"}[part] / "a")
+    pictures(tmp_path / {"train": "test", "test": "train"}[split] / "a")
     for _ in range(2):
         result = CliRunner().invoke(bench, ["verify", f"folder[path={tmp_path}]"])
         assert (
-            result.exit_code == 1 and f"  - {part} clips: none below {tmp_path}\n" in result.output
+            result.exit_code == 1 and f"  - {split} clips: none below {tmp_path}\n" in result.output
         )
-        (tmp_path / part).mkdir(exist_ok=True)
+        (tmp_path / split).mkdir(exist_ok=True)
 
 
 def test_pictures_named_by_time_give_what_running_numbers_give(tmp_path: Path) -> None:

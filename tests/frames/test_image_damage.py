@@ -138,9 +138,11 @@ def test_verify_full_shows_it(tmp_path: Path) -> None:
     """In a folder of one's own; without --full it is not looked for."""
     content = encoded(street(0), "jpg")
     holed = content[:4000] + bytes(600) + content[4600:]
-    for part in ("train", "test"):
-        (tmp_path / part).mkdir()
-        clip_of(tmp_path / part / "yard 1", [content, holed if part == "test" else content], "jpg")
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        clip_of(
+            tmp_path / split / "yard 1", [content, holed if split == "test" else content], "jpg"
+        )
     quick, full = (
         CliRunner().invoke(bench, ["verify", f"folder[path={tmp_path}]", *more])
         for more in ([], ["--full"])

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.contracts.clip import Clip, ImageFiles, Part, VideoFile
+from bench.contracts.clip import Clip, ImageFiles, Split, VideoFile
 from bench.contracts.dataset import Dataset
 from bench.contracts.method import FrameFormat
 from bench.errors import DataError
@@ -37,10 +37,10 @@ class Pictures(Dataset):
         super().__init__()
         self.root = root
 
-    def clips(self, part: Part) -> list[Clip]:
+    def clips(self, split: Split) -> list[Clip]:
         return [
-            Clip(folder.name, part, ImageFiles(tuple(sorted(folder.glob("*.png")))))
-            for folder in sorted((self.root / part).iterdir())  # type: ignore[operator]
+            Clip(folder.name, split, ImageFiles(tuple(sorted(folder.glob("*.png")))))
+            for folder in sorted((self.root / split).iterdir())  # type: ignore[operator]
         ]
 
 
@@ -65,10 +65,10 @@ def dataset(tmp_path: Path) -> Pictures:
 
 
 def prepare(
-    dataset: Dataset, *formats: FrameFormat, part: Part = "train"
+    dataset: Dataset, *formats: FrameFormat, split: Split = "train"
 ) -> list[tuple[int, int, str]]:
     calls: list[tuple[int, int, str]] = []
-    prepare_frames(dataset, dataset.clips(part), formats, lambda *call: calls.append(call))
+    prepare_frames(dataset, dataset.clips(split), formats, lambda *call: calls.append(call))
     return calls
 
 
@@ -454,7 +454,7 @@ def test_two_roots_and_two_parts_do_not_meet(tmp_path: Path) -> None:
     first, second = Pictures(tmp_path / "a"), Pictures(tmp_path / "b")
     for dataset in (first, second):
         prepare(dataset, GRAY)
-        prepare(dataset, GRAY, part="test")
+        prepare(dataset, GRAY, split="test")
     assert dataset_folder(first) != dataset_folder(second)
     assert (
         len(open_frames(first, first.clips("train")[0], GRAY)) == 2

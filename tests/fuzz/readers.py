@@ -973,7 +973,7 @@ class FuzzedData(Dataset):
     def locate(self, roots):
         self.root = roots[0]
 
-    def clips(self, part):
+    def clips(self, split):
         return []
 
     def labels(self, clip, label_set=None):

@@ -59,8 +59,8 @@ def moving_square(length: int, size: int = 32) -> np.ndarray:
     return frames
 
 
-def clip_of(frames: np.ndarray, part: str = "train", name: str = "01") -> OpenClip:
-    return OpenClip(name, part, len(frames), "made", opener=lambda: frames)
+def clip_of(frames: np.ndarray, split: str = "train", name: str = "01") -> OpenClip:
+    return OpenClip(name, split, len(frames), "made", opener=lambda: frames)
 
 
 class Known(nn.Module):

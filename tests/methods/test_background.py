@@ -37,7 +37,7 @@ def test_background_is_the_mean_distance_to_the_median(tmp_path):
     np.testing.assert_array_equal(method.median, median)
     expected = np.abs(test.astype(np.float64) - median).mean(axis=(1, 2))
     np.testing.assert_allclose(
-        method.score(clip_of(test, part="test"), make_context(0, "cpu", tmp_path)),
+        method.score(clip_of(test, split="test"), make_context(0, "cpu", tmp_path)),
         expected,
         rtol=1e-12,
     )
@@ -60,7 +60,7 @@ def test_foreground_is_what_is_further_than_four_deviations(tmp_path):
     test = noise[:3].copy()
     test[1, :10] = 200
     expected = (np.abs(test.astype(float) - method.median) > method.threshold).mean(axis=(1, 2))
-    found = method.score(clip_of(test, part="test"), make_context(0, "cpu", tmp_path))
+    found = method.score(clip_of(test, split="test"), make_context(0, "cpu", tmp_path))
     np.testing.assert_allclose(found, expected)
     assert found[1] == pytest.approx(10 / SIZE, abs=0.01)
 
@@ -79,12 +79,14 @@ def test_real_ped2(real_data, tmp_path):
     dataset.locate([real_data])
     labels = {clip.id: clip.labels for clip in real_clips(real_data, "memae", "ped2", "frame")}
     frames = Background().frames
-    clips = {part: dataset.clips(part) for part in ("train", "test")}
-    for part in clips.values():
-        prepare_frames(dataset, part, [frames], lambda done, total, what: None)
+    clips = {split: dataset.clips(split) for split in ("train", "test")}
+    for split in clips.values():
+        prepare_frames(dataset, split, [frames], lambda done, total, what: None)
     opened = {
-        part: [clip_of(open_frames(dataset, clip, frames), part, clip.id) for clip in clips[part]]
-        for part in clips
+        split: [
+            clip_of(open_frames(dataset, clip, frames), split, clip.id) for clip in clips[split]
+        ]
+        for split in clips
     }
     context = make_context(0, "cpu", tmp_path)
     for cls, expected in ((Background, 91.35), (ForegroundArea, 85.86)):

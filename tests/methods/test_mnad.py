@@ -65,8 +65,8 @@ def noise(length: int, size: int = 16, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (length, size, size, 3), dtype=np.uint8)
 
 
-def clip_of(frames: np.ndarray, part: str = "test", name: str = "01") -> OpenClip:
-    return OpenClip(name, part, len(frames), "made", opener=lambda: frames)
+def clip_of(frames: np.ndarray, split: str = "test", name: str = "01") -> OpenClip:
+    return OpenClip(name, split, len(frames), "made", opener=lambda: frames)
 
 
 def untrained(**values: object) -> MNAD:

@@ -14,8 +14,8 @@ from bench.engine.context import make_context
 HEIGHT, WIDTH = 120, 160
 
 
-def clip_of(frames: np.ndarray, name: str = "01", part: str = "train") -> OpenClip:
-    return OpenClip(name, part, len(frames), "made", opener=lambda: frames)
+def clip_of(frames: np.ndarray, name: str = "01", split: str = "train") -> OpenClip:
+    return OpenClip(name, split, len(frames), "made", opener=lambda: frames)
 
 
 def texture(seed: int = 0) -> np.ndarray:
@@ -108,7 +108,7 @@ def test_scores_equal_numpy(floor, tmp_path):
     method = OpticalFlow(OpticalFlowParameters(floor=floor))
     context = make_context(0, "cpu", tmp_path)
     method.fit([clip_of(first), clip_of(second, "02")], context)
-    scores = method.score(clip_of(test, part="test"), context)
+    scores = method.score(clip_of(test, split="test"), context)
     assert scores.shape == (7,)
     np.testing.assert_allclose(scores, expected_scores([first, second], test, floor), rtol=1e-6)
 
@@ -121,7 +121,7 @@ def test_other_movement_scores_higher(tmp_path):
 
     def median(right: int) -> float:
         return float(
-            np.median(method.score(clip_of(sliding(10, right, seed=2), part="test"), context))
+            np.median(method.score(clip_of(sliding(10, right, seed=2), split="test"), context))
         )
 
     assert median(1) < 0.5 * min(median(-1), median(5))
@@ -143,7 +143,7 @@ def test_a_clip_of_one_frame_scores_0(tmp_path):
     context = make_context(0, "cpu", tmp_path, logging.getLogger("test"))
     method = OpticalFlow()
     method.fit([clip_of(sliding(1, 0)), clip_of(sliding(4, 1), "02")], context)
-    assert method.score(clip_of(sliding(1, 0), part="test"), context).tolist() == [0]
+    assert method.score(clip_of(sliding(1, 0), split="test"), context).tolist() == [0]
 
 
 def test_no_flow_to_learn_from_is_refused(tmp_path):

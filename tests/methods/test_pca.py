@@ -11,8 +11,8 @@ from bench import MethodError, OpenClip
 from bench.engine.context import make_context
 
 
-def clip_of(frames: np.ndarray, name: str = "01", part: str = "train") -> OpenClip:
-    return OpenClip(name, part, len(frames), "made", opener=lambda: frames)
+def clip_of(frames: np.ndarray, name: str = "01", split: str = "train") -> OpenClip:
+    return OpenClip(name, split, len(frames), "made", opener=lambda: frames)
 
 
 def frames_of(seed: int, count: int, size: int = 8) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_scores_equal_those_of_the_covariance(components, tmp_path):
     method = PCA(PCAParameters(size=8, components=components))
     context = make_context(0, "cpu", tmp_path)
     method.fit([clip_of(first), clip_of(second, "02")], context)
-    scores = method.score(clip_of(test, part="test"), context)
+    scores = method.score(clip_of(test, split="test"), context)
     np.testing.assert_allclose(
         scores, expected_scores(np.concatenate([first, second]), test, components), rtol=1e-9
     )
@@ -55,7 +55,7 @@ def test_training_frames_are_evenly_spaced_over_all_clips(tmp_path):
     chosen = frames[[0, 30, 60, 89, 119]]
     np.testing.assert_allclose(method.mean, chosen.reshape(5, -1).mean(axis=0) / 255)
     np.testing.assert_allclose(
-        method.score(clip_of(frames, part="test"), context),
+        method.score(clip_of(frames, split="test"), context),
         expected_scores(chosen, frames, 3),
         rtol=1e-9,
     )
@@ -69,7 +69,7 @@ def test_few_training_frames_have_few_components(tmp_path, caplog):
         method.fit([clip_of(frames)], make_context(0, "cpu", tmp_path, logging.getLogger("test")))
     assert "4 training frames have 4 components" in caplog.text
     assert np.isfinite(
-        method.score(clip_of(frames_of(6, 3, 32), part="test"), make_context(0, "cpu", tmp_path))
+        method.score(clip_of(frames_of(6, 3, 32), split="test"), make_context(0, "cpu", tmp_path))
     ).all()
 
 

@@ -165,8 +165,8 @@ class Oracle(Dataset):
     def locate(self, roots):
         self.root = roots[0]
 
-    def clips(self, part):
-        return [Clip(id, part, None, length) for id, length in (("01", 120), ("02", 90), ("03", 150)) if part == "test"]
+    def clips(self, split):
+        return [Clip(id, split, None, length) for id, length in (("01", 120), ("02", 90), ("03", 150)) if split == "test"]
 
     def labels(self, clip, label_set=None):
         return (np.arange(clip.length) % 2).astype(np.uint8)

@@ -52,8 +52,8 @@ def moving_square(length: int, size: int = 128, speed: int = 1) -> np.ndarray:
     return frames
 
 
-def clip_of(frames: np.ndarray, name: str = "01", part: str = "train") -> OpenClip:
-    return OpenClip(name, part, len(frames), "made", opener=lambda: frames)
+def clip_of(frames: np.ndarray, name: str = "01", split: str = "train") -> OpenClip:
+    return OpenClip(name, split, len(frames), "made", opener=lambda: frames)
 
 
 def context_in(folder: Path, **more) -> Context:
@@ -341,7 +341,7 @@ def test_a_clip_is_scored_as_one_stream(method, tmp_path):
     into the next clip."""
     made = fresh(method)
     frames = moving_square(11, speed=5)
-    clip, context = clip_of(frames, part="test"), context_in(tmp_path)
+    clip, context = clip_of(frames, split="test"), context_in(tmp_path)
     with torch.inference_mode():
         vectors = made._features()(made.to_range(frames).transpose(0, 1))
     double = made.network.double()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.contracts.clip import Clip, Part
+from bench.contracts.clip import Clip, Split
 from bench.errors import DataError
 from bench.objects.boxes import BoxesDetector
 
@@ -26,11 +26,11 @@ def write(folder: Path, **fields: Any) -> Path:
 
 
 def read(
-    path: Path | str, clip: str = "01", length: int = 2, part: Part = "train"
+    path: Path | str, clip: str = "01", length: int = 2, split: Split = "train"
 ) -> tuple[tuple[int, int], list[np.ndarray]]:
     reader = detector(path)
-    reader.begin(Clip(clip, part), "ped2")
-    return reader.known_boxes(Clip(clip, part), length)
+    reader.begin(Clip(clip, split), "ped2")
+    return reader.known_boxes(Clip(clip, split), length)
 
 
 def test_boxes_are_those_of_the_file(tmp_path: Path) -> None:
@@ -40,14 +40,14 @@ def test_boxes_are_those_of_the_file(tmp_path: Path) -> None:
     assert boxes[1].shape == (0, 5)
 
 
-def test_dataset_and_part_in_the_path_are_replaced(tmp_path: Path) -> None:
+def test_dataset_and_split_in_the_path_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "ped2").mkdir()
-    for part, x in (("train", 1), ("test", 2)):
-        content = {"part": part, "size": [9, 9], "clips": {"01": [[[x, 0, 5, 5, 1]]]}}
-        (tmp_path / "ped2" / f"{part}.json").write_text(json.dumps(content))
+    for split, x in (("train", 1), ("test", 2)):
+        content = {"part": split, "size": [9, 9], "clips": {"01": [[[x, 0, 5, 5, 1]]]}}
+        (tmp_path / "ped2" / f"{split}.json").write_text(json.dumps(content))
     path = tmp_path / "{dataset}" / "{part}.json"
     assert read(path, length=1)[1][0][0, 0] == 1
-    assert read(path, length=1, part="test")[1][0][0, 0] == 2
+    assert read(path, length=1, split="test")[1][0][0, 0] == 2
     detector(path).check("ped2")
 
 
@@ -59,12 +59,12 @@ def test_the_key_follows_the_content_not_the_place(tmp_path: Path) -> None:
     assert detector(moved).key("ped2") != first
 
 
-def test_a_file_of_the_other_part_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_the_other_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"has boxes of the part 'test', but clip 01 belongs to 'train'; write \{part\} in the path",
+        match=r"has boxes of the split 'test', but clip 01 belongs to 'train'; write \{part\} in the path",
     ):
-        read(write(tmp_path, part="test"))
+        read(write(tmp_path, split="test"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.contracts.clip import Clip, ImageFiles, Part
+from bench.contracts.clip import Clip, ImageFiles, Split
 from bench.contracts.dataset import Dataset
 from bench.contracts.detector import Detector
 from bench.contracts.tracks import Tracks
@@ -38,10 +38,10 @@ class Walk(Dataset):
                 if not (root / clip / f"{index:02d}.png").exists():
                     cv2.imwrite(str(root / clip / f"{index:02d}.png"), picture)
 
-    def clips(self, part: Part) -> list[Clip]:
+    def clips(self, split: Split) -> list[Clip]:
         assert self.root is not None
         return [
-            Clip(clip, part, ImageFiles(tuple(sorted((self.root / clip).glob("*.png")))))
+            Clip(clip, split, ImageFiles(tuple(sorted((self.root / clip).glob("*.png")))))
             for clip in ("01", "02")
         ]
 
@@ -353,10 +353,10 @@ def test_ped2_tracks_on_public_boxes(real_data: Path) -> None:
     class Ped2(Dataset):
         name = "ped2"
 
-        def clips(self, part: Part) -> list[Clip]:
+        def clips(self, split: Split) -> list[Clip]:
             folders = sorted((real_data / "ped2" / "training" / "frames").iterdir())
             return [
-                Clip(folder.name, part, ImageFiles(tuple(sorted(folder.glob("*.jpg")))))
+                Clip(folder.name, split, ImageFiles(tuple(sorted(folder.glob("*.jpg")))))
                 for folder in folders
                 if folder.is_dir()
             ]

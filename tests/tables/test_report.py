@@ -213,7 +213,7 @@ def test_published_and_measured_stand_side_by_side(tmp_path):
     ]
     texts = dict(table.footnotes)
     assert [texts[letter] for letter in pseudobound.entries[0].notes] == [
-        "best test epoch, if it is STEAL's number: the test part chose the weights",
+        "best test epoch, if it is STEAL's number: the test split chose the weights",
         "as quoted by DDL (Lappas et al., CVPRW 2024), Table 1",
     ]
     assert "not used" not in texts.values() and texts["a"] == "single seed"

@@ -31,12 +31,12 @@ class MyDataset(Dataset):
             )
         self.root = found[0]
 
-    def clips(self, part):
+    def clips(self, split):
         """Return the clips of 'train' or 'test', in order; a clip of videos has the source VideoFile(path) and no length."""
         clips = []
-        for folder in sorted(path for path in (self.root / part).glob("*") if path.is_dir()):
+        for folder in sorted(path for path in (self.root / split).glob("*") if path.is_dir()):
             pictures = tuple(numbered_images(folder, folder.iterdir()).values())
-            clips.append(Clip(folder.name, part, ImageFiles(pictures), len(pictures)))
+            clips.append(Clip(folder.name, split, ImageFiles(pictures), len(pictures)))
         return clips
 
     def labels(self, clip, label_set=None):

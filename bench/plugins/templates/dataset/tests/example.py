@@ -13,9 +13,9 @@ ABNORMAL = {"03": (20, 34), "04": (5, 17)}
 def write_example(root: Path) -> None:
     """Write noise with a square that moves slowly, and jumps about while it is abnormal."""
     generator = np.random.default_rng(0)
-    for part, lengths in LENGTHS.items():
+    for split, lengths in LENGTHS.items():
         for clip, length in lengths.items():
-            folder = root / "my-dataset" / part / clip
+            folder = root / "my-dataset" / split / clip
             folder.mkdir(parents=True)
             first, last = ABNORMAL.get(clip, (length, length))
             for frame in range(length):

@@ -25,8 +25,8 @@ def test_does_what_every_dataset_owes(dataset, check):
 
 def test_is_read_as_written(dataset):
     """Clips, lengths, and the abnormal frames."""
-    for part, lengths in LENGTHS.items():
-        assert {clip.id: clip.length for clip in dataset.clips(part)} == lengths
+    for split, lengths in LENGTHS.items():
+        assert {clip.id: clip.length for clip in dataset.clips(split)} == lengths
     for clip in dataset.clips("test"):
         first, last = ABNORMAL[clip.id]
         assert dataset.labels(clip).nonzero()[0].tolist() == list(range(first, last + 1))

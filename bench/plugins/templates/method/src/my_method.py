@@ -31,7 +31,7 @@ class MyMethod(Method):
     needs = frozenset({"frames", "train"})
 
     def fit(self, clips, context):
-        """Learn from the train part: each clip.frames is (N, 128, 128) uint8, memory-mapped. All are normal."""
+        """Learn from the train split: each clip.frames is (N, 128, 128) uint8, memory-mapped. All are normal."""
         self.median = np.median(
             np.concatenate([clip.frames[:: self.parameters.every] for clip in clips]), axis=0
         )
