@@ -67,6 +67,6 @@ def bench_methods() -> list[type[Method]]:
 
 
 @hookimpl
-def bench_pseudo_anomalies() -> list[type[Creator]]:
+def bench_creators() -> list[type[Creator]]:
     """Offer the creators that come with bench."""
     return [Objects, Skip, Repeat, Patch, Noise, Fusion]

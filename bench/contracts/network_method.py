@@ -257,10 +257,10 @@ class NetworkMethod(Method):
         form, to be shown.
 
         Only methods that learn a distinction write it. Of one reconstructed frame, in the method's
-        value range: 'normal', 'pseudo', 'of_normal' and 'of_pseudo' (the outputs for both), each
-        (C, H, W); 'blends', (len(sigmas), C, H, W), the pseudo-anomaly at other weights; 'sigma',
-        the training's own; 'frame', its place in the window. None where the window has no
-        pseudo-anomaly.
+        value range: 'normal' and 'pseudo_anomaly', and the outputs for both, 'of_normal' and
+        'of_pseudo_anomaly', each (C, H, W); 'blends', (len(sigmas), C, H, W), the pseudo-anomaly
+        at other weights; 'sigma', the training's own; 'frame', its place in the window. None where
+        the window has no pseudo-anomaly.
         """
         return None
 

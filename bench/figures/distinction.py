@@ -32,9 +32,9 @@ class Distinction:
     """The scored frame of one training window, and of its pseudo-anomalous form; pictures are (H,
     W) or (H, W, 3) uint8.
 
-    `blends` are the frame at each of `SIGMAS`, `pseudo` is it at `sigma`, that of the training's
-    end; `residuals` are (H, W) float32, root mean square over channels, as a share of the value
-    range, by the two pictures that they compare.
+    `blends` are the frame at each of `SIGMAS`, `pseudo_anomaly` is it at `sigma`, that of the
+    training's end; `residuals` are (H, W) float32, root mean square over channels, as a share of
+    the value range, by the two pictures that they compare.
     """
 
     clip: str
@@ -43,9 +43,9 @@ class Distinction:
     learned: bool
     blends: tuple[np.ndarray, ...]
     normal: np.ndarray
-    pseudo: np.ndarray
+    pseudo_anomaly: np.ndarray
     of_normal: np.ndarray
-    of_pseudo: np.ndarray
+    of_pseudo_anomaly: np.ndarray
     residuals: dict[str, np.ndarray]
     notes: list[str] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ def weights_at_three(source: Source, remake: Remake) -> Iterator[Drawn]:
         word = "learned" if made.learned else "static"
         pictures = {"X": made.normal, f"σ = {SIGMAS[0]:g}": made.blends[0]}
         pictures |= {
-            f"σ = {made.sigma:.3f}, {word}": made.pseudo,
+            f"σ = {made.sigma:.3f}, {word}": made.pseudo_anomaly,
             f"σ = {SIGMAS[1]:g}": made.blends[1],
         }
         figure, axes, _ = _canvas(source, cell, 1, len(pictures), made.normal)
@@ -88,9 +88,9 @@ def restorations(source: Source, remake: Remake) -> Iterator[Drawn]:
         made = remake(cell)
         pictures = {
             "X": made.normal,
-            "X_A": made.pseudo,
+            "X_A": made.pseudo_anomaly,
             "f(X)": made.of_normal,
-            "f(X_A)": made.of_pseudo,
+            "f(X_A)": made.of_pseudo_anomaly,
         }
         figure, axes, scale = _canvas(source, cell, 2, len(pictures), made.normal, made.residuals)
         for axis, (title, picture) in zip(axes[0], pictures.items()):

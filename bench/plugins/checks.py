@@ -17,26 +17,6 @@ from bench.plugins.profiles import OVERRIDES
 from bench.plugins.syntax import nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-KINDS = (
-    "methods",
-    "datasets",
-    "detectors",
-    "creators",
-    "protocols",
-    "metrics",
-    "executors",
-    "observers",
-)
-HOOKS = {
-    "bench_methods": "methods",
-    "bench_datasets": "datasets",
-    "bench_detectors": "detectors",
-    "bench_pseudo_anomalies": "creators",
-    "bench_protocols": "protocols",
-    "bench_metrics": "metrics",
-    "bench_executors": "executors",
-    "bench_observers": "observers",
-}
 ONE = {
     "methods": "method",
     "datasets": "dataset",
@@ -47,6 +27,9 @@ ONE = {
     "executors": "executor",
     "observers": "observer",
 }
+"""Kind -> one of them, as texts name it."""
+KINDS = tuple(ONE)
+HOOKS = {f"bench_{kind}": kind for kind in KINDS}
 _BASES = {kind: one.capitalize() for kind, one in ONE.items()}
 _INSTANCES = ("protocols", "metrics")
 _REQUIRED = {

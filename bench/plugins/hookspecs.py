@@ -122,7 +122,7 @@ def bench_detectors() -> list[type[Detector]]:
 
 
 @hookspec
-def bench_pseudo_anomalies() -> list[type[Creator]]:
+def bench_creators() -> list[type[Creator]]:
     """Offer creators of pseudo-anomalies.
 
     Called once in the runner and once in each worker's server, when the registry is loaded.
@@ -146,7 +146,7 @@ def bench_pseudo_anomalies() -> list[type[Creator]]:
                 return {"content": np.zeros(shape, np.float32), "mask": mask}
 
         @hookimpl
-        def bench_pseudo_anomalies():
+        def bench_creators():
             return [Blackout]
     """
     raise NotImplementedError

@@ -263,9 +263,9 @@ class PseudoAnomalyTraining(NetworkMethod):
         normal, pseudo, *blends = (window[0, :, frame].numpy() for window in windows)
         return {
             "normal": normal,
-            "pseudo": pseudo,
+            "pseudo_anomaly": pseudo,
             "of_normal": outputs[0].numpy(),
-            "of_pseudo": outputs[1].numpy(),
+            "of_pseudo_anomaly": outputs[1].numpy(),
             "blends": np.stack(blends),
             "sigma": np.asarray(float(sigma)),
             "frame": np.asarray(frame * self.training_window.step),

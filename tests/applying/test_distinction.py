@@ -74,7 +74,7 @@ def test_pictures_are_what_the_network_makes(made):
     )  # noise over the whole frame: each weight blends the same content in
     np.testing.assert_allclose(low, normal + 0.05 * (content - normal), atol=1.1 / 255)
     np.testing.assert_allclose(
-        found.pseudo / 255, normal + sigma * (content - normal), atol=1.1 / 255
+        found.pseudo_anomaly / 255, normal + sigma * (content - normal), atol=1.1 / 255
     )
     with torch.inference_mode():
         window = torch.from_numpy(normal).permute(2, 0, 1)[None, :, None].float()
@@ -82,7 +82,7 @@ def test_pictures_are_what_the_network_makes(made):
     np.testing.assert_allclose(found.of_normal / 255, output, atol=1 / 255)
     expected = np.sqrt(((normal - output) ** 2).mean(axis=2))
     np.testing.assert_allclose(found.residuals["|X - f(X)|"], expected, atol=1e-4)
-    difference = np.sqrt(((normal - found.pseudo / 255.0) ** 2).mean(axis=2))
+    difference = np.sqrt(((normal - found.pseudo_anomaly / 255.0) ** 2).mean(axis=2))
     np.testing.assert_allclose(found.residuals["|X - X_A|"], difference, atol=1 / 255)
 
 

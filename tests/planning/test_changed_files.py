@@ -81,7 +81,7 @@ MINE = """
         return [Mine]
 
     @hookimpl
-    def bench_pseudo_anomalies():
+    def bench_creators():
         return [Copies]
 
     @hookimpl

@@ -503,7 +503,7 @@ def test_a_plugin_may_offer_several_kinds(tmp_path):
                 return {}
 
         @hookimpl
-        def bench_pseudo_anomalies():
+        def bench_creators():
             return [Blackout]
     """).replace("\n", "\n    ")
     registry = load([write(tmp_path, "mine.py", source)])
@@ -518,7 +518,7 @@ def test_a_plugin_may_offer_several_kinds(tmp_path):
 CREATOR = (
     method("blackout", "def draw(self, clip, start, generator): ...")
     .replace("Method)", "Creator)")
-    .replace("bench_methods", "bench_pseudo_anomalies")
+    .replace("bench_methods", "bench_creators")
 )
 
 
