@@ -13,9 +13,9 @@ import numpy as np
 
 from bench import DatasetInfo, Split
 
-from .labels.matlab import read_mat_mask_labels
-from .labels.remembered import remembered_labels
-from .layout import Place, find_below
+from .formats.label_cache import cached_labels
+from .formats.layout import ClipFolder, find_below
+from .formats.matlab import read_mat_mask_labels
 from .published import LabelSource, PublishedDataset, VideoParameters, numbered
 
 _CLIP = re.compile(r"0*([0-9]{1,2})")
@@ -46,15 +46,15 @@ class Avenue(PublishedDataset):
     label_sets = ("mat", "pixel")
     label_files = ("avenue.mat", _MASKS, "testing_label_mask")
     row_names = ("avenue",)
-    places: ClassVar[tuple[Place, ...]] = (
-        Place("train", "training_videos", "videos"),
-        Place("test", "testing_videos", "videos"),
-        Place("train", "training/videos", "videos"),
-        Place("test", "testing/videos", "videos"),
-        Place("train", "training/frames", "images"),
-        Place("test", "testing/frames", "images"),
+    clip_folders: ClassVar[tuple[ClipFolder, ...]] = (
+        ClipFolder("train", "training_videos", "videos"),
+        ClipFolder("test", "testing_videos", "videos"),
+        ClipFolder("train", "training/videos", "videos"),
+        ClipFolder("test", "testing/videos", "videos"),
+        ClipFolder("train", "training/frames", "images"),
+        ClipFolder("test", "testing/frames", "images"),
     )
-    mask_places: ClassVar[Mapping[str, str]] = {_MASKS: "_label", "testing_label_mask": "_label"}
+    mask_suffixes: ClassVar[Mapping[str, str]] = {_MASKS: "_label", "testing_label_mask": "_label"}
     expected = {
         "train": numbered("0 " * 16),
         "test": numbered(
@@ -104,4 +104,4 @@ class Avenue(PublishedDataset):
         return sources
 
     def _frames_with_a_pixel(self, clip_id: str) -> np.ndarray:
-        return remembered_labels(self.mask_paths[clip_id], read_mat_mask_labels)
+        return cached_labels(self.mask_paths[clip_id], read_mat_mask_labels)

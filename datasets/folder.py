@@ -25,9 +25,9 @@ from bench import (
     parameter,
 )
 
-from .labels.own import ENDINGS, FRAME_HEADER, READ, OwnLabels, read_own_labels
-from .labels.ranges import CSV_HEADER
-from .layout import Found, entries, find_below, find_clips, two_copies
+from .formats.layout import Found, entries, find_below, find_clips, two_copies
+from .formats.own_labels import ENDINGS, FRAME_HEADER, READ, OwnLabels, read_own_labels
+from .formats.ranges import CSV_HEADER
 
 _NAMES: dict[Split, tuple[str, ...]] = {"train": ("train", "training"), "test": ("test", "testing")}
 _NOT_IN_NAMES = '/\\:*?"<>|[]$'

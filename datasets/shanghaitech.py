@@ -12,8 +12,8 @@ import numpy as np
 
 from bench import DataError, DatasetInfo, Finding, Split, parameter
 
-from .labels.arrays import as_labels, read_npy
-from .layout import Place, entries, find_below
+from .formats.arrays import as_labels, read_npy
+from .formats.layout import ClipFolder, entries, find_below
 from .published import LabelSource, PublishedDataset, VideoParameters
 
 _CLIP = re.compile(r"([0-9]{1,2})_([0-9]{1,4})")
@@ -91,12 +91,12 @@ class ShanghaiTech(PublishedDataset):
     folder_names = ("shanghaitech", "ShanghaiTech Campus", "shanghai")
     label_files = ("testing/test_frame_mask",)
     row_names = ("shanghaitech", "shanghai")
-    places: ClassVar[tuple[Place, ...]] = (
-        Place("train", "training/videos", "videos"),
-        Place("train", "training/frames", "images"),
-        Place("test", "testing/frames", "images"),
+    clip_folders: ClassVar[tuple[ClipFolder, ...]] = (
+        ClipFolder("train", "training/videos", "videos"),
+        ClipFolder("train", "training/frames", "images"),
+        ClipFolder("test", "testing/frames", "images"),
     )
-    mask_places: ClassVar[Mapping[str, str]] = {"testing/test_pixel_mask": ""}
+    mask_suffixes: ClassVar[Mapping[str, str]] = {"testing/test_pixel_mask": ""}
     expected = {
         "train": _training_clips(),
         "test": {clip: frames for clip, (frames, _) in _test_clips().items()},

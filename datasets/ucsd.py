@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from bench import DatasetInfo, Split
 
-from .labels.ranges import read_m_ranges
-from .layout import Place, find_below
+from .formats.layout import ClipFolder, find_below
+from .formats.ranges import read_m_ranges
 from .published import LabelSource, PublishedDataset, numbered
 
 _CLIP = re.compile(r"(?:train|test)?0*([0-9]{1,2})", re.IGNORECASE)
@@ -23,13 +23,13 @@ _LICENCE = "research only (Statistical Visual Computing Lab, UC San Diego)"
 class UCSD(PublishedDataset):
     """What Ped1 and Ped2 share: layouts, and labels as ranges in a Matlab script."""
 
-    places: ClassVar[tuple[Place, ...]] = (
-        Place("train", "Train", "images"),
-        Place("test", "Test", "images"),
-        Place("train", "training/frames", "images"),
-        Place("test", "testing/frames", "images"),
+    clip_folders: ClassVar[tuple[ClipFolder, ...]] = (
+        ClipFolder("train", "Train", "images"),
+        ClipFolder("test", "Test", "images"),
+        ClipFolder("train", "training/frames", "images"),
+        ClipFolder("test", "testing/frames", "images"),
     )
-    mask_places: ClassVar[Mapping[str, str]] = {"Test": "_gt", "testing/pixel_masks": ""}
+    mask_suffixes: ClassVar[Mapping[str, str]] = {"Test": "_gt", "testing/pixel_masks": ""}
     script: ClassVar[str]
     """The Matlab script with the labels. Its older version ends in '.m~', and differs: names are
     compared whole."""

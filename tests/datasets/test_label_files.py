@@ -12,14 +12,19 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from bench.datasets.labels.arrays import as_labels, as_row, read_npy, read_npz
-from bench.datasets.labels.masks import read_npy_masks
-from bench.datasets.labels.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
-from bench.datasets.labels.matlab_cells import read_cells
-from bench.datasets.labels.own import read_own_labels
-from bench.datasets.labels.ranges import csv_labels, parse_m_ranges, ranges_to_labels, read_m_ranges
-from bench.datasets.labels.remembered import remembered_labels
-from bench.datasets.labels.stand_ins import is_pickle
+from bench.datasets.formats.arrays import as_labels, as_row, read_npy, read_npz
+from bench.datasets.formats.label_cache import cached_labels
+from bench.datasets.formats.masks import read_npy_masks
+from bench.datasets.formats.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
+from bench.datasets.formats.matlab_cells import read_cells
+from bench.datasets.formats.own_labels import read_own_labels
+from bench.datasets.formats.ranges import (
+    csv_labels,
+    parse_m_ranges,
+    ranges_to_labels,
+    read_m_ranges,
+)
+from bench.datasets.formats.unreadable import is_pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -245,14 +250,14 @@ def test_labels_of_masks_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     def read(path: Path) -> np.ndarray:
         return np.array(next(answers), np.uint8)
 
-    assert [remembered_labels(path, read).tolist() for _ in range(3)] == [[0, 1]] * 3
+    assert [cached_labels(path, read).tolist() for _ in range(3)] == [[0, 1]] * 3
     written(path, "another")
-    assert [remembered_labels(path, read).tolist() for _ in range(2)] == [[1, 1, 0]] * 2
+    assert [cached_labels(path, read).tolist() for _ in range(2)] == [[1, 1, 0]] * 2
     (entry,) = (tmp_path / "cache").rglob("*.json")
     entry.write_text('{"file": 1')
-    assert [remembered_labels(path, read).tolist() for _ in range(2)] == [[1, 1, 0]] * 2
+    assert [cached_labels(path, read).tolist() for _ in range(2)] == [[1, 1, 0]] * 2
     monkeypatch.setenv("BENCH_CACHE", str(path))  # a file, so that nothing can be kept
-    assert remembered_labels(path, read).tolist() == [0]
+    assert cached_labels(path, read).tolist() == [0]
 
 
 # ------------------------------------------------------------------------------------------------------
@@ -461,7 +466,7 @@ def test_mat_file_that_crashes_its_parser(tmp_path: Path) -> None:
 def test_mat_file_that_takes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that does not come back is ended after the time limit, and the next file is read."""
     os.mkfifo(tmp_path / "endless.mat")
-    monkeypatch.setattr("bench.datasets.labels.matlab_cells.TIME_LIMIT", 0.2)
+    monkeypatch.setattr("bench.datasets.formats.matlab_cells.TIME_LIMIT", 0.2)
     with pytest.raises(
         DataError,
         match=r"endless\.mat is damaged: reading it ended its reader, or took more than 0\.2 s",

@@ -331,10 +331,10 @@ def pointer(root, patch):
 
 
 def pickled_labels(root, patch):
-    from bench.datasets.labels.stand_ins import refuse_stand_in
+    from bench.datasets.formats.unreadable import refuse_unreadable
 
     (root / "gt_label.json").write_bytes(pickle.dumps({"01": [0, 1]}))
-    refuse_stand_in(root / "gt_label.json")
+    refuse_unreadable(root / "gt_label.json")
 
 
 def pickled_boxes(root, patch):

@@ -71,7 +71,7 @@ def watch(allowed: list[Path]) -> list[str]:
             "os.posix_spawn",
             "socket.connect",
         ):
-            bad = "bench.datasets.labels.matlab_cells" not in str(arguments)
+            bad = "bench.datasets.formats.matlab_cells" not in str(arguments)
         if bad:
             found.append(f"{event}{arguments!r}"[:300])
             raise Escaped(found[-1])
@@ -136,7 +136,7 @@ def main() -> None:
         Path(sys.argv[5]),
     )
     os.environ |= {"BENCH_CACHE": str(place / "cache"), "MPLCONFIGDIR": str(place / "matplotlib")}
-    from bench.datasets.labels import matlab_cells
+    from bench.datasets.formats import matlab_cells
     from readers import READERS, registered
 
     from bench import BenchError

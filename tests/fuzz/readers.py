@@ -23,11 +23,11 @@ import h5py
 import mutations
 import numpy as np
 import scipy.io
-from bench.datasets.labels.arrays import as_labels, as_row, read_npy, read_npz
-from bench.datasets.labels.masks import read_npy_masks
-from bench.datasets.labels.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
-from bench.datasets.labels.own import read_own_labels
-from bench.datasets.labels.ranges import ranges_to_labels, read_m_ranges
+from bench.datasets.formats.arrays import as_labels, as_row, read_npy, read_npz
+from bench.datasets.formats.masks import read_npy_masks
+from bench.datasets.formats.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
+from bench.datasets.formats.own_labels import read_own_labels
+from bench.datasets.formats.ranges import ranges_to_labels, read_m_ranges
 from bench.methods.regions import ReadRegions
 from bench.methods.scores import ReadScores
 from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving

@@ -15,7 +15,7 @@ from bench import DataError
 
 from .matlab_cells import read_cells
 from .ranges import check_ranges
-from .stand_ins import refuse_stand_in
+from .unreadable import refuse_unreadable
 
 
 def read_mat_ranges(path: Path) -> list[np.ndarray]:
@@ -86,5 +86,5 @@ def _cell_ranges(cell: np.ndarray, where: str) -> np.ndarray:
 
 def _read_cells(path: Path, name: str) -> list[np.ndarray]:
     """Return the cells of a one-dimensional cell array, as Matlab has them."""
-    refuse_stand_in(path)
+    refuse_unreadable(path)
     return read_cells(path, name)

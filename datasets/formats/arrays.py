@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import DataError, load_npy, load_npz
 
-from .stand_ins import FORMATS, refuse_stand_in
+from .unreadable import FORMATS, refuse_unreadable
 
 
 def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
@@ -20,7 +20,7 @@ def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
     ------
     DataError : it is damaged, a pickle, or an array of Python objects.
     """
-    refuse_stand_in(path)
+    refuse_unreadable(path)
     if _begins_with(path, b"PK\x03\x04"):
         raise DataError(f"{path} is an .npz archive under another name; rename it to .npz")
     try:
@@ -36,7 +36,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     ------
     DataError : it is damaged, a pickle, or holds an array of Python objects.
     """
-    refuse_stand_in(path)
+    refuse_unreadable(path)
     if _begins_with(path, b"\x93NUMPY"):
         raise DataError(
             f"{path} is an .npy file under another name; expected an .npz with one array a clip (key = clip id)"

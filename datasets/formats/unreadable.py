@@ -42,7 +42,7 @@ def is_pickle(path: Path) -> bool:
     return True
 
 
-def lfs_pointer(path: Path, size: int) -> bool:
+def is_lfs_pointer(path: Path, size: int) -> bool:
     """Whether a file of `size` bytes is a Git LFS pointer; only small files are opened."""
     if not 0 < size < LFS_POINTER_SIZE:
         return False
@@ -50,7 +50,7 @@ def lfs_pointer(path: Path, size: int) -> bool:
         return file.read(len(LFS_POINTER)) == LFS_POINTER
 
 
-def refuse_stand_in(path: Path) -> None:
+def refuse_unreadable(path: Path) -> None:
     """Refuse a label file that cannot hold labels.
 
     Raises
@@ -59,7 +59,7 @@ def refuse_stand_in(path: Path) -> None:
     """
     try:
         size = path.stat().st_size
-        pointer = lfs_pointer(path, size)
+        pointer = is_lfs_pointer(path, size)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if size == 0:

@@ -14,7 +14,7 @@ import numpy as np
 from bench import DataError, cache_folder
 
 
-def remembered_labels(path: Path, read: Callable[[Path], np.ndarray]) -> np.ndarray:
+def cached_labels(path: Path, read: Callable[[Path], np.ndarray]) -> np.ndarray:
     """Return `read(path)`, (N,) uint8 of 0/1; the next time from the cache, as long as path, size
     and time of change are the same.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import DataError
 
-from .stand_ins import refuse_stand_in
+from .unreadable import refuse_unreadable
 
 CSV_HEADER = ("clip", "first", "last")
 _START = re.compile(r"TestVideoFile\s*=\s*\{\s*\}\s*;?")
@@ -35,7 +35,7 @@ def read_m_ranges(path: Path) -> list[np.ndarray]:
     ------
     DataError : a line that is no list of ranges, with file and line.
     """
-    refuse_stand_in(path)
+    refuse_unreadable(path)
     return parse_m_ranges(path.read_text(encoding="latin-1"), str(path))
 
 

@@ -23,7 +23,7 @@ from bench import (
     numbered_images,
 )
 
-from .labels.stand_ins import lfs_pointer
+from .unreadable import is_lfs_pointer
 
 DEPTH = 3
 """How many folders below a data folder a dataset may lie: 'UCSD_Anomaly_Dataset.v1p2/UCSDped2' is
@@ -36,13 +36,13 @@ ClipId = Callable[[str, Split], str | None]
 
 
 @dataclass(frozen=True)
-class Place:
+class ClipFolder:
     """A folder, relative to the dataset's, that may hold the clips of one split: folders of images,
     or video files.
     """
 
     split: Split
-    folder: str
+    path: str
     kind: Kind
 
 
@@ -246,7 +246,7 @@ def _refuse_no_content(path: Path) -> None:
     size = path.stat().st_size
     if size == 0:
         raise DataError(f"{path} is empty (0 bytes); copy or unpack it again")
-    if lfs_pointer(path, size):
+    if is_lfs_pointer(path, size):
         raise DataError(
             f"{path} is a Git LFS pointer ({size} bytes), not the picture or video itself; fetch it with `git lfs pull` in its repository"
         )

@@ -15,7 +15,7 @@ from bench import DataError, natural_order
 from .arrays import as_labels, as_row, read_npy, read_npz
 from .csv_file import read_rows
 from .ranges import CSV_HEADER, clip_and_numbers, csv_labels, ranges_of_rows
-from .stand_ins import refuse_stand_in
+from .unreadable import refuse_unreadable
 
 FRAME_HEADER = ("clip", "frame", "label")
 ENDINGS = frozenset({".csv", ".npy", ".npz"})
@@ -101,7 +101,7 @@ def read_own_labels(path: Path, clips: Sequence[str]) -> OwnLabels:
             },
             clips,
         )
-    refuse_stand_in(path)
+    refuse_unreadable(path)
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"PK\x03\x04"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import DataError
 
-from .stand_ins import refuse_stand_in
+from .unreadable import refuse_unreadable
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -16,9 +16,9 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
 
     Raises
     ------
-    DataError : not UTF-8, or no CSV; and what `refuse_stand_in` refuses.
+    DataError : not UTF-8, or no CSV; and what `refuse_unreadable` refuses.
     """
-    refuse_stand_in(path)
+    refuse_unreadable(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         first = next((line for line in text.splitlines() if line.strip()), "")

@@ -1,3 +1,0 @@
-"""Readers of label files, shared by the datasets. Nothing is evaluated, and no pickle is ever
-loaded.
-"""
