@@ -272,7 +272,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
 
     def scoring_network(self, network: torch.nn.Module) -> torch.nn.Module:
         """Return the network with its normalisations folded into its weights."""
-        from .networks.c3dsu import FoldedUNet
+        from .networks.c3dsu_folded import FoldedUNet
 
         return FoldedUNet(network)  # type: ignore[arg-type]
 

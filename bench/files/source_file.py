@@ -13,7 +13,7 @@ listening = False
 """Whether what OpenCV prints is wanted: in a process that looks for damage."""
 
 
-def refuse_stand_in(content: bytes, where: str) -> None:
+def refuse_placeholder(content: bytes, where: str) -> None:
     """Refuse a file that stands in for another: an empty one, or a Git LFS pointer."""
     if not content:
         raise DataError(f"{where} is empty (0 bytes); {AGAIN}")

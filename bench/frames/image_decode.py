@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.contracts.clip import Clip, ImageFiles
 from bench.errors import DataError
-from bench.files.source_file import AGAIN, quiet_opencv, refuse_stand_in
+from bench.files.source_file import AGAIN, quiet_opencv, refuse_placeholder
 
 _OF_SEVERAL = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"RIFF")
 """How files begin that may hold several pictures: TIFF and BigTIFF, PNG, WebP."""
@@ -52,7 +52,7 @@ def _refuse_several(path: Path, where: str) -> None:
 def _decode_image(content: bytes, where: str) -> np.ndarray:
     import cv2
 
-    refuse_stand_in(content, where)
+    refuse_placeholder(content, where)
     if content.startswith(b"\xff\xd8") and not _has_end_of_jpeg(content):
         # Some decoders fill what is missing with gray and only print a warning.
         raise DataError(

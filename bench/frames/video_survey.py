@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.errors import DataError
 from bench.files.cache import cache_folder, replacing
-from bench.files.source_file import AGAIN, refuse_stand_in
+from bench.files.source_file import AGAIN, refuse_placeholder
 from bench.frames.containers import indexed_frames, refuse_incomplete
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def survey_video(
     """
     try:
         with path.open("rb") as file:
-            refuse_stand_in(file.read(256), where)
+            refuse_placeholder(file.read(256), where)
         known = None if anew else _remembered(path)
         if known is not None:
             return known

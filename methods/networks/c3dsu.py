@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 
-def quick(x: torch.Tensor) -> bool:
-    """Whether the form is taken that is equal but for rounding, and quicker: where casts are
-    automatic, and rounding coarse already.
+def under_autocast(x: torch.Tensor) -> bool:
+    """Whether casts are automatic. Rounding is coarse then, and a faster form is taken, equal but
+    for rounding.
 
     Channels lie last in memory then, and a 1x1 convolution after a pixel unshuffle is a 2x2
     convolution of stride 2. In fp32 the network computes bit by bit what it always did.
@@ -58,13 +58,13 @@ class Block(nn.Module):
         """Return (B, outputs, 2H, 2W) or (B, outputs, H/2, W/2) for (B, inputs, H, W)."""
         x = torch.cat([convolution(x) for convolution in self.parallel], dim=1)
         x = functional.relu(self.norm(x))
-        if not self.up and quick(x):
+        if not self.up and under_autocast(x):
             x = functional.conv2d(
                 x, self.mix.weight.reshape(len(self.mix.weight), -1, 2, 2), self.mix.bias, stride=2
             )
         else:
             x = functional.pixel_shuffle(x, 2) if self.up else functional.pixel_unshuffle(x, 2)
-            if self.last and quick(x):
+            if self.last and under_autocast(x):
                 with exact(x):
                     return self.mix(x.float())
             x = self.mix(x)
@@ -94,7 +94,7 @@ class UNet(nn.Module):
         itself.
         """
         features = []
-        if quick(frames):
+        if under_autocast(frames):
             frames = frames.contiguous(memory_format=torch.channels_last)
         for block in self.encoder:
             frames = block(frames)
@@ -109,7 +109,7 @@ class UNet(nn.Module):
         """Return the target frames (B, C, H, W), in 0..1, from the features of each level: (B, T *
         width, h, w), time first.
         """
-        if quick(stacked[0]):
+        if under_autocast(stacked[0]):
             stacked = [
                 features.contiguous(memory_format=torch.channels_last) for features in stacked
             ]
@@ -167,124 +167,6 @@ def time_as_channels(weight: torch.Tensor) -> torch.Tensor:
     k), time first.
     """
     return weight.transpose(1, 2).flatten(1, 2)
-
-
-FEW = 4
-"""Input channels up to which a block's kernels are padded to one size and joined. Chosen here,
-measured: a convolution of so few channels waits for memory, and reads its input once then."""
-NARROW = 128
-"""Latent width up to which channels lie last in memory while scoring. Chosen here, measured on x86
-with AVX-512: wider convolutions in fp32 are slower so."""
-
-
-LEVELS = 255
-"""Of a frame: as v, not as v / 255, they are exact in bfloat16. Measured with c3dsu-plain on Ped2
-(128x128, one epoch): scoring in bfloat16 moved the AUC by up to 0.58 points with rounded frames, by
-up to 0.08 with exact ones; of C3DSU in profile `small` by up to 0.18 with exact ones (`median17`;
-0.03 under `ddl`), and by 0.17 with the last layer in fp32 as well, as it is now."""
-
-
-class FoldedBlock(nn.Module):
-    """A `Block` in eval mode with both normalisations inside its weights, in its quick form; equal
-    but for rounding.
-    """
-
-    def __init__(self, block: Block) -> None:
-        super().__init__()
-        self.up, self.last = block.up, block.last
-        scale, shift = _affine(block.norm)
-        count = len(block.parallel)
-        weights, biases = [], []
-        for convolution, factor, offset in zip(
-            block.parallel, scale.chunk(count), shift.chunk(count)
-        ):
-            assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
-            weights.append(convolution.weight * factor[:, None, None, None])
-            biases.append(convolution.bias * factor + offset)
-        if weights[0].shape[1] <= FEW:
-            largest = max(weight.shape[-1] for weight in weights)
-            weights = [
-                torch.cat(
-                    [
-                        functional.pad(weight, [(largest - weight.shape[-1]) // 2] * 4)
-                        for weight in weights
-                    ]
-                )
-            ]
-            biases = [torch.cat(biases)]
-        mix, mix_bias = block.mix.weight, block.mix.bias
-        assert mix_bias is not None
-        if not self.last:
-            scale, shift = _affine(block.mix_norm)
-            mix, mix_bias = mix * scale[:, None, None, None], mix_bias * scale + shift
-        if self.up:  # before the shuffle, so that a third as many channels are shuffled: each quarter of them mixes with its own
-            quarters = (
-                torch.eye(4, device=mix.device)[None, :, None] * mix.flatten(1)[:, None, :, None]
-            )
-            mix, mix_bias = quarters.reshape(4 * len(mix), -1, 1, 1), mix_bias.repeat_interleave(4)
-        else:
-            mix = mix.reshape(len(mix), -1, 2, 2)
-        self.weights, self.biases = nn.ParameterList(weights), nn.ParameterList(biases)
-        self.mix, self.mix_bias = nn.Parameter(mix), nn.Parameter(mix_bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the block returns."""
-        given = [
-            functional.conv2d(x, weight, bias, padding="same")
-            for weight, bias in zip(self.weights, self.biases)
-        ]
-        x = functional.relu_(torch.cat(given, dim=1) if len(given) > 1 else given[0])
-        if self.last and quick(x):
-            with exact(x):
-                x = functional.conv2d(x.float(), self.mix, self.mix_bias)
-        else:
-            x = functional.conv2d(x, self.mix, self.mix_bias, stride=1 if self.up else 2)
-        x = x if self.last else functional.relu_(x)
-        return functional.pixel_shuffle(x, 2) if self.up else x
-
-
-class FoldedUNet(UNet):
-    """A trained `UNet` or `Conv3DSkipUNet` in the form that scores fastest; equal but for rounding,
-    and not to be trained.
-    """
-
-    def __init__(self, network: UNet) -> None:
-        nn.Module.__init__(self)
-        self.widths = network.widths
-        self.encoder = nn.ModuleList(FoldedBlock(block) for block in network.encoder)  # type: ignore[arg-type]
-        self.decoder = nn.ModuleList(FoldedBlock(block) for block in network.decoder)  # type: ignore[arg-type]
-        skips = getattr(network, "skips", ())
-        self.skip_weights = nn.ParameterList(
-            time_as_channels(skip.weight).clone() for skip in skips
-        )
-        self.skip_biases = nn.ParameterList(skip.bias for skip in skips)
-        for weight in self.encoder[0].weights:  # type: ignore[union-attr]
-            weight.data /= LEVELS
-        self.layout = torch.channels_last if self.widths[-1] <= NARROW else torch.contiguous_format
-        self.to(memory_format=self.layout).requires_grad_(False)
-
-    def encode(self, frames: torch.Tensor) -> list[torch.Tensor]:
-        """Return the features of frames as `UNet.encode` does."""
-        return super().encode((frames * LEVELS).contiguous(memory_format=self.layout))
-
-    def skip(self, level: int, stacked: torch.Tensor) -> torch.Tensor:
-        """Return what the skip connection of a level carries."""
-        if not len(self.skip_weights):
-            return stacked
-        return functional.conv2d(
-            stacked, self.skip_weights[level], self.skip_biases[level], padding=1
-        )
-
-
-def _affine(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return factor and offset, (C,) each, of a normalisation in eval mode."""
-    assert (
-        isinstance(norm, nn.BatchNorm2d)
-        and norm.running_mean is not None
-        and norm.running_var is not None
-    )
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
 
 
 def patch_max(maps: torch.Tensor, grids: int = 2, patch: int = 16) -> torch.Tensor:

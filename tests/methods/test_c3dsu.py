@@ -17,7 +17,8 @@ from bench.methods.c3dsu import (
     StaticUNet,
     UNetParameters,
 )
-from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, FoldedUNet, UNet, patch_max
+from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, UNet, patch_max
+from bench.methods.networks.c3dsu_folded import FoldedUNet
 from made import fill, watched
 from torch import nn
 
