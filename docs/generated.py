@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from bench import NAMES
 from bench.cli.main import COMMANDS, bench
 from bench.contracts.parameters import show_value
 from bench.plugins.registry import load
@@ -257,7 +258,28 @@ def percent(row: Mapping[str, str]) -> str:
     )
 
 
-GENERATED = {"expected": expected, "commands": commands, "methods": methods, "choices": choices}
+def names() -> str:
+    """Return the public names of `bench`, by what they are."""
+    about = {
+        "contracts": "what a plugin is made of",
+        "helpers": "what helps to write one",
+        "functions": "for scripts and notebooks",
+    }
+    rows = [
+        (f"{group}: {about[group]}", ", ".join(f"`{name}`" for name in sorted(listed)))
+        for group, modules in NAMES.items()
+        for listed in [" ".join(modules.values()).split()]
+    ]
+    return table(("group", "names"), rows)
+
+
+GENERATED = {
+    "expected": expected,
+    "commands": commands,
+    "methods": methods,
+    "choices": choices,
+    "names": names,
+}
 
 
 def write_generated(app: Sphinx, docname: str, source: list[str]) -> None:

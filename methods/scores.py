@@ -18,6 +18,7 @@ from bench import (
     MethodInfo,
     OpenClip,
     Scores,
+    ascend_within,
     load_npz,
     natural_order,
     parameter,
@@ -239,7 +240,7 @@ def _frames(path: Path, clip: str, array: np.ndarray, count: int, length: int) -
             f"{path}: clip {clip!r} has {count} scores, and {clip + FRAMES!r} {len(frames)} values of type {frames.dtype}; "
             "it must hold one whole number for each score"
         )
-    if count and (frames[0] < 0 or frames[-1] >= length or np.any(frames[1:] <= frames[:-1])):
+    if not ascend_within(frames, length):
         raise MethodError(
             f"{path}: {clip + FRAMES!r} must ascend within 0..{length - 1}, since clip {clip!r} has {length} frames; "
             f"it runs from {frames.min()} to {frames.max()}"

@@ -23,8 +23,9 @@ from bench.contracts.network_method import NetworkMethod
 from bench.engine.batch_size import BATCH
 from bench.engine.context import make_context
 from bench.errors import BenchError, DataError
+from bench.frames.conversion import converted
 from bench.frames.decode import count_frames, estimate_frames, read_frames, video_survey
-from bench.frames.store import converted, temporary_frames
+from bench.frames.store import temporary_frames
 from bench.runs.applied import Applied, Lines
 from bench.scoring.alarms import far_more_than_promised
 from bench.scoring.watching import Event, RunningSmooth, Watch

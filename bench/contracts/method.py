@@ -264,6 +264,15 @@ class Method:
                 setattr(self, key, value.item() if value.ndim == 0 else value)
 
 
+def ascend_within(frames: np.ndarray, length: int | None = None) -> bool:
+    """Whether frame numbers, (K,) int, ascend from 0 on, each once, and below `length` if given."""
+    return not frames.size or bool(
+        frames[0] >= 0
+        and (length is None or frames[-1] < length)
+        and (frames[1:] > frames[:-1]).all()
+    )
+
+
 def as_scores(result: Any, length: int, who: str) -> Scores:
     """Check what a method's `score` returned for a clip of `length` frames, and give it the one
     form.
@@ -303,7 +312,7 @@ def as_scores(result: Any, length: int, who: str) -> Scores:
         raise MethodError(
             f"{who}: the score of frame {int(frames[bad[0]])} is {values[bad[0]]} ({bad.size} of {values.size} scores are not finite)"
         )
-    if frames.size and (frames[0] < 0 or frames[-1] >= length or np.any(np.diff(frames) <= 0)):
+    if not ascend_within(frames, length):
         raise MethodError(f"{who}: frames of Scores must ascend within 0..{length - 1}")
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)

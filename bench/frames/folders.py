@@ -11,8 +11,22 @@ from pathlib import Path
 
 from bench.contracts.clip import ImageFiles, PassedOver, VideoFile
 from bench.errors import DataError
-from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
-from bench.frames.image_files import numbered_images
+from bench.frames.image_files import IMAGE_ENDINGS, numbered_images
+
+# fmt: off
+VIDEO_ENDINGS = frozenset(
+    {
+        ".264", ".265", ".3g2", ".3gp", ".asf", ".avc", ".avi", ".dav", ".divx", ".dv",
+        ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2p", ".m2t",
+        ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mod", ".mov", ".mp4", ".mp4v",
+        ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt",
+        ".rm", ".tod", ".tp", ".trp", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".xvid",
+        ".y4m",
+    }
+)
+# fmt: on
+"""Endings, in lower case, of videos that FFmpeg reads, whose decoders both OpenCV and PyAV have.
+What a file is, its content tells."""
 
 _OF_SYSTEMS = frozenset(
     {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"}

@@ -7,8 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.frames.endings import IMAGE_ENDINGS
 from bench.frames.frame_names import NoOrder, order_of
+
+# fmt: off
+IMAGE_ENDINGS = frozenset(
+    {
+        ".bmp", ".dib", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pam", ".pbm", ".pgm",
+        ".png", ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
+    }
+)
+# fmt: on
+"""Pictures that OpenCV's wheels read with 8 bits a channel: the endings of their names, in lower case."""
 
 
 def numbered_images(

@@ -5,27 +5,19 @@ format, memory-mapped.
         .npy    the frames, (N, H, W) or (N, H, W, 3)
         .json   where they come from, and their checksum
 
-The conversion, the same for all methods (design: one chain): OpenCV decodes, and PyAV what it
-cannot (`video_decode`); RGB, or gray as BT.601 luma, at the clip's own size; then resizing on
-uint8, each axis for itself: axes that shrink first, with INTER_AREA, then axes that grow, with
-INTER_LINEAR.
+OpenCV decodes, and PyAV what it cannot (`video_decode`); then comes the one `conversion`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
-import json
-import os
 import shutil
 import tempfile
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
@@ -35,13 +27,18 @@ from bench.contracts.method import FrameFormat
 from bench.errors import DataError
 from bench.files.cache import cache_folder, cannot_write, file_stem, full_disk, locked, replacing
 from bench.frames.decode import estimate_frames, read_frames
+from bench.frames.frame_file import (
+    FrameWriter,
+    file_size,
+    is_whole,
+    read_record,
+    remove_record,
+    write_record,
+)
 
-CONVERSION = "opencv; RGB or BT.601 luma at own size; per axis INTER_AREA where it shrinks, then INTER_LINEAR where it grows; uint8"
 VIDEO_DECODING = b"opencv, pyav where it cannot"
 """What is made of videos under another one is made again: OpenCV alone read interlaced video as
 black frames."""
-CHUNK = 1 << 24
-"""Bytes read at once when a checksum is verified."""
 REPORT_EVERY = 50
 """Frames between two calls of `progress`."""
 
@@ -95,7 +92,7 @@ def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[Frame
     """
     formats = list(formats)
     return sum(
-        _bytes(frames, estimate_frames(clip))
+        file_size(frames, estimate_frames(clip))
         for clip in clips
         for frames in _missing(dataset, clip, formats)
     )
@@ -187,7 +184,7 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
     """
     path = _path(dataset, clip, frames)
     again = f"run `bench prepare {dataset.name}`"
-    record = _record(path)
+    record = read_record(path)
     if record is None:
         raise DataError(
             f"{dataset.name}: the frames of {clip.split} clip {clip.id} ({frames}) are not in the frame store ({path}); {again}"
@@ -205,34 +202,6 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
             f"{dataset.name}: the stored frames of {clip.split} clip {clip.id} are damaged ({path}: {error}); {again}"
         ) from error
     return array
-
-
-def converted(frame: np.ndarray, frames: FrameFormat) -> np.ndarray:
-    """Return a decoded frame, (H, W) gray or (H, W, 3) RGB uint8, as a method sees it. Gray to RGB
-    is not done here.
-    """
-    import cv2
-
-    if frames.channels == 1 and frame.ndim == 3:
-        frame = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    return resize(frame, frames.size)
-
-
-def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a (H, W[, 3]) uint8 frame at `size` = (height, width).
-
-    Each axis for itself: those that shrink first, with OpenCV's INTER_AREA, then those that grow,
-    with INTER_LINEAR.
-    """
-    import cv2
-
-    height, width = size
-    smaller = (min(height, frame.shape[0]), min(width, frame.shape[1]))
-    if smaller != frame.shape[:2]:
-        frame = cv2.resize(frame, smaller[::-1], interpolation=cv2.INTER_AREA)
-    if size != frame.shape[:2]:
-        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
-    return frame
 
 
 @contextlib.contextmanager
@@ -258,15 +227,14 @@ def temporary_frames(
                     tempfile.TemporaryDirectory(dir=cache_folder(), prefix="apply-")
                 )
             )
-            needed, free = _bytes(frames, estimate_frames(clip)), shutil.disk_usage(folder).free
+            needed, free = file_size(frames, estimate_frames(clip)), shutil.disk_usage(folder).free
             if needed > free:
                 raise full_disk(folder, what, f"{_amount(needed)} needed, {_amount(free)} free")
         except OSError as error:
             raise cannot_write(cache_folder(), error, what) from error
         path = folder / "frames.npy"
         with replacing(path, what) as file:
-            writer = _Writer(frames, file)
-            file.write(_header(_shape(frames, 0)))
+            writer = FrameWriter(frames, file)
             for frame in read_frames(clip, channels=frames.channels):
                 writer.add(frame)
                 count(writer.length)
@@ -283,16 +251,6 @@ def _path(dataset: Dataset, clip: Clip, frames: FrameFormat) -> Path:
     return _entry_folder(dataset, clip) / f"{frames}.npy"
 
 
-def _shape(frames: FrameFormat, length: int) -> tuple[int, ...]:
-    return (
-        (length, *frames.size) if frames.channels == 1 else (length, *frames.size, frames.channels)
-    )
-
-
-def _bytes(frames: FrameFormat, length: int) -> int:
-    return int(np.prod(_shape(frames, length), dtype=np.int64)) + len(_header((0,)))
-
-
 # ---------------------------------------------------------------------------------------------------
 # what is there already
 
@@ -302,60 +260,8 @@ def _missing(dataset: Dataset, clip: Clip, formats: Iterable[FrameFormat]) -> li
     return [
         frames
         for frames in formats
-        if not _is_good(_path(dataset, clip, frames), frames, fingerprint)
+        if not is_whole(_path(dataset, clip, frames), frames, fingerprint)
     ]
-
-
-def _is_good(path: Path, frames: FrameFormat, fingerprint: str) -> bool:
-    """Whether an entry is there, whole, and made from the sources as they are.
-
-    The content is read only where size or time of change differ from what was recorded at writing.
-    """
-    record = _record(path)
-    if (
-        record is None
-        or record.get("conversion") != CONVERSION
-        or record.get("sources") != fingerprint
-    ):
-        return False
-    try:
-        if list(_shape(frames, record["shape"][0])) != record["shape"]:
-            return False
-        status = path.stat()
-        if status.st_size != record["bytes"]:
-            return False
-        header = _header(tuple(record["shape"]))
-        with path.open("rb") as file:
-            if file.read(len(header)) != header:
-                return False
-            if status.st_mtime_ns == record["changed"]:
-                return True
-            if _checksum(file) != record["crc32"]:
-                return False
-        with contextlib.suppress(OSError):  # the next look need not read it again
-            os.utime(path, ns=(status.st_atime_ns, record["changed"]))
-        return True
-    except (OSError, KeyError, IndexError, TypeError):
-        return False
-
-
-def _record(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return (
-        record
-        if isinstance(record, dict) and {"bytes", "shape", "changed", "crc32"} <= record.keys()
-        else None
-    )
-
-
-def _checksum(file: IO[bytes]) -> int:
-    checksum = 0
-    while chunk := file.read(CHUNK):
-        checksum = zlib.crc32(chunk, checksum)
-    return checksum
 
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -378,53 +284,6 @@ def _amount(count: int) -> str:
     return f"{count / 1e9:.2f} GB ({count} bytes)"
 
 
-@dataclasses.dataclass
-class _Writer:
-    """One format of one clip on its way to disk; frame by frame, so that memory stays flat."""
-
-    frames: FrameFormat
-    file: IO[bytes]
-    length: int = 0
-    checksum: int = 0
-
-    def add(self, frame: np.ndarray) -> None:
-        content = converted(frame, self.frames).tobytes()
-        self.file.write(content)
-        self.checksum = zlib.crc32(content, self.checksum)
-        self.length += 1
-
-    def finish(self) -> dict[str, Any]:
-        """Put the header in its place, now that the number of frames is known."""
-        shape = _shape(self.frames, self.length)
-        size = self.file.tell()
-        self.file.seek(0)
-        self.file.write(_header(shape))
-        return {
-            "shape": list(shape),
-            "bytes": size,
-            "crc32": self.checksum,
-            "conversion": CONVERSION,
-        }
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    """Return the 128 bytes that open a `.npy` file (format 1.0) of uint8, whatever the shape: so it
-    can be written last.
-    """
-    text = repr({"descr": "|u1", "fortran_order": False, "shape": shape}).encode("latin1")
-    return np.lib.format.magic(1, 0) + (118).to_bytes(2, "little") + text.ljust(117) + b"\n"
-
-
-def _forget(path: Path, what: str) -> None:
-    """Remove an entry's record, without which it does not count: a process killed later leaves
-    nothing misleading.
-    """
-    try:
-        path.with_suffix(".json").unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path.parent, error, what) from error
-
-
 def _write(
     dataset: Dataset, clip: Clip, formats: Sequence[FrameFormat], count: Callable[[int], None]
 ) -> int:
@@ -436,9 +295,8 @@ def _write(
         writers = []
         for frames in formats:
             path = _path(dataset, clip, frames)
-            _forget(path, what)
-            writer = _Writer(frames, stack.enter_context(replacing(path, what)))
-            writer.file.write(_header(_shape(frames, 0)))
+            remove_record(path, what)
+            writer = FrameWriter(frames, stack.enter_context(replacing(path, what)))
             writers.append((path, writer))
         for frame in read_frames(clip, channels=max(frames.channels for frames in formats)):
             for _, writer in writers:
@@ -448,14 +306,5 @@ def _write(
                 count(length)
         records = [(path, writer.finish()) for path, writer in writers]
     for path, record in records:
-        try:
-            changed = path.stat().st_mtime_ns
-        except OSError as error:
-            raise cannot_write(path.parent, error, what) from error
-        with replacing(path.with_suffix(".json"), what) as file:
-            file.write(
-                json.dumps(
-                    {**record, "changed": changed, "sources": fingerprint}, indent=1
-                ).encode()
-            )
+        write_record(path, record, fingerprint, what)
     return length

@@ -111,9 +111,20 @@ class MotionDetector(Detector):
         moving = cv2.morphologyEx(
             moving, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
         )
-        _, _, found, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
-        found = found[1:]  # the first is the background
-        found = found[found[:, cv2.CC_STAT_AREA] >= self.parameters.minimum_area * moving.size]
-        left, top = found[:, cv2.CC_STAT_LEFT], found[:, cv2.CC_STAT_TOP]
-        right, bottom = left + found[:, cv2.CC_STAT_WIDTH], top + found[:, cv2.CC_STAT_HEIGHT]
-        return np.column_stack([left, top, right, bottom, np.ones(len(found))]).astype(np.float64)
+        boxes, areas = components(moving)
+        boxes = boxes[areas >= self.parameters.minimum_area * moving.size]
+        return np.column_stack([boxes, np.ones(len(boxes))]).astype(np.float64)
+
+
+def components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the boxes (R, 4) int32 (x1, y1, x2, y2, ends excluded) and areas (R,) int32 of the
+    components of (H, W), 8 neighbours.
+    """
+    import cv2
+
+    # The first component that OpenCV lists is the background.
+    _, _, stats, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(mask, dtype=np.uint8), connectivity=8
+    )
+    left, top, width, height, area = stats[1:].T
+    return np.stack([left, top, left + width, top + height], axis=1), area

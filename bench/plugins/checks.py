@@ -9,28 +9,35 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import bench
-from bench.contracts.method import NEEDS
+from bench.contracts.creator import Creator
+from bench.contracts.dataset import Dataset, DatasetInfo
+from bench.contracts.detector import Detector
+from bench.contracts.executor import Executor
+from bench.contracts.method import NEEDS, Method, MethodInfo
+from bench.contracts.metric import Metric
+from bench.contracts.network_method import NetworkMethod
+from bench.contracts.observer import Observer
 from bench.contracts.parameters import check_value, schema
+from bench.contracts.protocol import Protocol
 from bench.plugins.plugin_files import BrokenPlugin
 from bench.plugins.profiles import OVERRIDES
 from bench.plugins.syntax import nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-ONE = {
-    "methods": "method",
-    "datasets": "dataset",
-    "detectors": "detector",
-    "creators": "creator",
-    "protocols": "protocol",
-    "metrics": "metric",
-    "executors": "executor",
-    "observers": "observer",
+_BASES: dict[str, type] = {
+    "methods": Method,
+    "datasets": Dataset,
+    "detectors": Detector,
+    "creators": Creator,
+    "protocols": Protocol,
+    "metrics": Metric,
+    "executors": Executor,
+    "observers": Observer,
 }
+KINDS = tuple(_BASES)
+ONE = {kind: base.__name__.lower() for kind, base in _BASES.items()}
 """Kind -> one of them, as texts name it."""
-KINDS = tuple(ONE)
 HOOKS = {f"bench_{kind}": kind for kind in KINDS}
-_BASES = {kind: one.capitalize() for kind, one in ONE.items()}
 _INSTANCES = ("protocols", "metrics")
 _REQUIRED = {
     "methods": ("score",),
@@ -45,13 +52,13 @@ _REQUIRED = {
 def check_offers(hook: str, offered: Any) -> dict[str, Any]:
     """Return name -> what a hook returned, in its order."""
     kind = HOOKS[hook]
-    wanted = f"a list of {_BASES[kind]} {'instances' if kind in _INSTANCES else 'classes'}"
+    base = _BASES[kind]
+    wanted = f"a list of {base.__name__} {'instances' if kind in _INSTANCES else 'classes'}"
     if not isinstance(offered, list | tuple):
         hint = f"; return [{offered.__name__}]" if isinstance(offered, type) else ""
         raise BrokenPlugin(f"{hook}() returned {_shown(offered)}, expected {wanted}{hint}")
     found: dict[str, Any] = {}
     for part in offered:
-        base = getattr(bench, _BASES[kind])
         if kind in _INSTANCES:
             _check_instance(hook, part, base, wanted)
         else:
@@ -124,10 +131,10 @@ def _check_class(hook: str, cls: Any, base: Any, wanted: str) -> None:
 
 
 def _check_method(cls: Any) -> None:
-    if issubclass(cls, bench.NetworkMethod):
+    if issubclass(cls, NetworkMethod):
         for function in ("window", "build"):
             if inspect.getattr_static(cls, function) is inspect.getattr_static(
-                bench.NetworkMethod, function
+                NetworkMethod, function
             ):
                 raise BrokenPlugin(f"{cls.__name__} is a NetworkMethod without {function}")
     needs = inspect.getattr_static(cls, "needs")
@@ -147,7 +154,7 @@ def _check_method(cls: Any) -> None:
 def _check_info(cls: Any, kind: str) -> None:
     if kind not in ("methods", "datasets"):
         return
-    base = bench.MethodInfo if kind == "methods" else bench.DatasetInfo
+    base = MethodInfo if kind == "methods" else DatasetInfo
     if not isinstance(cls.info, base):
         raise BrokenPlugin(f"{cls.__name__}.info is {_shown(cls.info)}, expected a {base.__name__}")
     groups = cls.info.groups

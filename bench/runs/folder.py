@@ -11,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
-from bench.contracts.method import Scores
+from bench.contracts.method import Scores, ascend_within
 from bench.errors import RunError
 from bench.files.checksums import digest_of, seal_is_broken, sealed
 from bench.files.whole_files import npz, read_json, read_npz, write_bytes, write_json
@@ -572,11 +572,7 @@ def read_scores(path: Path) -> dict[str, Scores]:
             raise RunError(
                 f"{path}: clip {clip} has {values.dtype} {values.shape} scores of {frames.dtype} {frames.shape} frames, {_AGAIN}"
             )
-        if (
-            not np.isfinite(values).all()
-            or (frames.size and frames[0] < 0)
-            or np.any(frames[1:] <= frames[:-1])
-        ):
+        if not (np.isfinite(values).all() and ascend_within(frames)):
             raise RunError(
                 f"{path}: the scores of clip {clip} are not finite, or their frames do not ascend from 0, {_AGAIN}"
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.method import Scores
+from bench.contracts.method import Scores, ascend_within
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
@@ -329,9 +329,7 @@ def _indices(clip: str, frames: Any, count: int, length: int) -> np.ndarray:
         raise RequestError(
             f"clip {clip}: {count} scores, and frames of the shape {indices.shape}; expected one index a score"
         )
-    if not np.issubdtype(indices.dtype, np.integer) or (
-        count and (indices[0] < 0 or indices[-1] >= length or (indices[1:] <= indices[:-1]).any())
-    ):
+    if not (np.issubdtype(indices.dtype, np.integer) and ascend_within(indices, length)):
         raise RequestError(
             f"clip {clip}: frames must be whole numbers from 0, ascending and below {length}, the number of labels"
         )

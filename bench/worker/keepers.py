@@ -18,7 +18,7 @@ import numpy as np
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import DataError, MethodError, RunError
-from bench.objects.regions import components
+from bench.objects.motion import components
 from bench.runs.regions import (
     ClipDetections,
     ClipRegions,

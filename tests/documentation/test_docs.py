@@ -12,7 +12,8 @@ import pytest
 from bench.cli.main import COMMANDS
 from bench.evaluation.results import RESULT_COLUMNS
 from bench.figures import KINDS as figure_kinds
-from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
+from bench.frames.folders import VIDEO_ENDINGS
+from bench.frames.image_files import IMAGE_ENDINGS
 from bench.plugins import hookspecs
 from bench.tables import report
 
@@ -107,6 +108,26 @@ def test_public_door_is_whole():
         assert getattr(bench, name) is not None
     code = "import sys, bench; bench.Method, bench.hookimpl, bench.Protocol, bench.NetworkMethod; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_type_checkers_see_the_same_public_door():
+    """The stub imports every name from the module that `bench.NAMES` tells, and no other."""
+    import bench
+
+    told = {
+        (f"bench.{module}", name)
+        for modules in bench.NAMES.values()
+        for module, names in modules.items()
+        for name in names.split()
+    }
+    stub = ast.parse((ROOT / "bench" / "__init__.pyi").read_text())
+    seen = {
+        (node.module, alias.asname)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == told
 
 
 def test_columns_are_those_of_the_design():

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from bench import Clip, ImageFiles, VideoFile, look_into, read_frames
 from bench.applying.footage import find_footage, passed_over
 from bench.cli.main import bench
-from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
-from bench.frames.image_files import numbered_images
+from bench.frames.folders import VIDEO_ENDINGS
+from bench.frames.image_files import IMAGE_ENDINGS, numbered_images
 
 FRAMES = 12
 CONTAINERS = {

@@ -23,8 +23,9 @@ from bench.errors import DataError
 from bench.files.cache import cache_folder, file_stem
 from bench.files.claims import Claim
 from bench.frames import store
+from bench.frames.conversion import resize
 from bench.frames.decode import count_frames
-from bench.frames.store import dataset_folder, disk_needed, open_frames, prepare_frames, resize
+from bench.frames.store import dataset_folder, disk_needed, open_frames, prepare_frames
 
 GRAY = FrameFormat((16, 24), 1)
 COLOUR = FrameFormat((20, 12), 3)

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from bench.methods.pseudo_anomalies.objects import box_mask
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bench.objects.masks import box_mask
 
 
 def test_coordinates_are_truncated_and_half_open() -> None:

@@ -5,7 +5,7 @@ import pytest
 from bench.datasets import Ped2
 from scipy import ndimage
 
-from bench.objects.regions import components
+from bench.objects.motion import components
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
