@@ -24,9 +24,9 @@ from bench.contracts.metric import Metric as Metric
 from bench.contracts.network_method import NetworkMethod as NetworkMethod
 from bench.contracts.network_method import Window as Window
 from bench.contracts.observer import Observer as Observer
-from bench.contracts.parameters import ReleasedWeights as ReleasedWeights
 from bench.contracts.parameters import parameter as parameter
 from bench.contracts.protocol import Protocol as Protocol
+from bench.contracts.released_weights import ReleasedWeights as ReleasedWeights
 from bench.contracts.tracks import Tracks as Tracks
 from bench.errors import BenchError as BenchError
 from bench.errors import DataError as DataError

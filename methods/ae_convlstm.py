@@ -157,10 +157,10 @@ class AEConvLSTM(PseudoAnomalyTraining):
         }
 
     def clip_scores(
-        self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int
+        self, terms: Mapping[str, np.ndarray], frames: np.ndarray, length: int
     ) -> Scores:
         """Give each of the first five frames the score of the frame five later (code)."""
-        values = parts["norm"]
+        values = terms["norm"]
         return Scores(
             np.concatenate([values[:SCORED], values]),
             np.concatenate([frames[:SCORED] - SCORED, frames]),

@@ -250,8 +250,8 @@ class DistinctionUNet(PseudoAnomalyTraining):
         """Return the patch-max score of the middle frame, its error map and its reconstruction."""
         windows = batch["window"]
         return {
-            name: part[:, None]
-            for name, part in self._compare(
+            name: term[:, None]
+            for name, term in self._compare(
                 windows[:, :, self.window.targets[0]], network(windows)
             ).items()
         }

@@ -267,8 +267,8 @@ class MNAD(PseudoAnomalyTraining):
         """
         model: MemoryGuidedAutoEncoder = network  # type: ignore[assignment]
         frames = batch["window"][:, :, 0]
-        parts, _ = self._compare(model, frames, model.encoder(frames), model.items)
-        return {name: part[:, None] for name, part in parts.items()}
+        terms, _ = self._compare(model, frames, model.encoder(frames), model.items)
+        return {name: term[:, None] for name, term in terms.items()}
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine; say so where a carried memory does not come from the
@@ -301,14 +301,14 @@ class MNAD(PseudoAnomalyTraining):
         model: MemoryGuidedAutoEncoder = network  # type: ignore[assignment]
         compared = []
         for frame, queries in zip(frames.split(1), model.encoder(frames).split(1)):
-            parts, points = self._compare(model, frame, queries, state)
-            compared.append(parts)
+            terms, points = self._compare(model, frame, queries, state)
+            compared.append(terms)
             state = torch.where(
                 points < self.parameters.threshold, updated(queries, state), state
             )  # a question would wait for a GPU
         if self.parameters.carry_memory:
             self._carried[network] = state
-        return {name: torch.cat([parts[name] for parts in compared]) for name in compared[0]}, state
+        return {name: torch.cat([terms[name] for terms in compared]) for name in compared[0]}, state
 
     def _compare(
         self,
@@ -317,7 +317,7 @@ class MNAD(PseudoAnomalyTraining):
         queries: torch.Tensor,
         items: torch.Tensor,
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Compare (B, C, H, W) frames with what their queries and the items decode to: the parts of
+        """Compare (B, C, H, W) frames with what their queries and the items decode to: the terms of
         `error`, (B, ...), and point scores (B,).
         """
         import torch
@@ -327,25 +327,25 @@ class MNAD(PseudoAnomalyTraining):
         output = network.decode(queries, items)
         residual = frames - output
         errors = residual.square() / 4  # of values in -1..1, four times those on 0..1
-        parts = {
+        terms = {
             "psnr": psnr(errors),
             "compactness": compactness(queries, items),
             "map": torch.linalg.vector_norm(residual, dim=1) / frames.shape[1] ** 0.5,
             "reconstruction": output,
         }
-        return parts, point_score(errors)
+        return terms, point_score(errors)
 
     def clip_scores(
-        self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int
+        self, terms: Mapping[str, np.ndarray], frames: np.ndarray, length: int
     ) -> Scores:
         """Mix the falling PSNR with compactness, each scaled to 0..1 over the clip: 1 less the
         regularity of the code.
 
-        A part that is constant over the clip counts as 0; the code divides by 0 there.
+        A term that is constant over the clip counts as 0; the code divides by 0 there.
         """
         alpha = self.parameters.alpha
         return Scores(
-            alpha * _scaled(-parts["psnr"]) + (1 - alpha) * _scaled(parts["compactness"]), frames
+            alpha * _scaled(-terms["psnr"]) + (1 - alpha) * _scaled(terms["compactness"]), frames
         )
 
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from bench.contracts.method import Context, Method, OpenClip, Scores
+from bench.contracts.released_weights import fill_released
 from bench.errors import DataError, MethodError
 
 if TYPE_CHECKING:
     import torch
 
 ValueRange = Literal["0..1", "-1..1", "mean-subtracted"]
-IMAGE_PARTS = ("map", "reconstruction")
-"""Parts of `error` that are pictures, not scores: (B, targets, H, W), and (B, targets, C, H, W) in
+IMAGE_TERMS = ("map", "reconstruction")
+"""Terms of `error` that are pictures, not scores: (B, targets, H, W), and (B, targets, C, H, W) in
 the method's value range."""
 
 
@@ -58,7 +59,7 @@ class NetworkMethod(Method):
 
     What the harness does with it: the training loop draws samples (`sample`, in loader processes),
     makes steps (`loss`), writes a checkpoint each epoch; the engine scores each test clip window by
-    window (`error`), or frame by frame where `start` and `next` are written, and joins the parts of
+    window (`error`), or frame by frame where `start` and `next` are written, and joins the terms of
     a clip (`clip_scores`).
 
     `Parameters` of a network method must have `epochs` (or `steps`), `batch` and `learning_rate`;
@@ -132,9 +133,8 @@ class NetworkMethod(Method):
         try:
             with torch.device("meta"):
                 network = self.build()
-            self._fill(
-                network, self.weights_file, assign=True
-            )  # nothing can be copied into a network without data
+            # Nothing can be copied into a network without data.
+            fill_released(network, self.weights_file, self.name, self.convert_weights, assign=True)
         except MethodError as error:
             raise DataError(str(error)) from error
         except Exception:  # a plugin's code that cannot do without data, or before the statistics: its cell will tell
@@ -178,24 +178,24 @@ class NetworkMethod(Method):
     def error(
         self, network: torch.nn.Module, batch: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
-        """Return the parts of the score, each (B, targets), for batch['window'] (B, C, T, H, W).
+        """Return the terms of the score, each (B, targets), for batch['window'] (B, C, T, H, W).
 
-        'map' and 'reconstruction' (see IMAGE_PARTS) may be among them; they become pictures and are
+        'map' and 'reconstruction' (see IMAGE_TERMS) may be among them; they become pictures and are
         no scores.
         """
         raise NotImplementedError
 
     def clip_scores(
-        self, parts: Mapping[str, np.ndarray], frames: np.ndarray, length: int
+        self, terms: Mapping[str, np.ndarray], frames: np.ndarray, length: int
     ) -> Scores:
-        """Join the parts, each (K,) for the K scored `frames` of a clip of `length` frames.
-        Default: the single part.
+        """Join the terms, each (K,) for the K scored `frames` of a clip of `length` frames.
+        Default: the single term.
         """
-        if len(parts) != 1:
+        if len(terms) != 1:
             raise MethodError(
-                f"{self.name}: error() gives {len(parts)} parts ({', '.join(parts)}); write clip_scores() to join them"
+                f"{self.name}: error() gives {len(terms)} terms ({', '.join(terms)}); write clip_scores() to join them"
             )
-        (values,) = parts.values()
+        (values,) = terms.values()
         return Scores(values, frames)
 
     # -- may be overridden -------------------------------------------------------------------------
@@ -288,7 +288,7 @@ class NetworkMethod(Method):
     ) -> tuple[dict[str, torch.Tensor], Any]:
         """Take the next consecutive frames of a clip, (K, C, H, W), K >= 1.
 
-        Returns the parts (J,) of the next J target frames in order, J from 0 to K, and the new
+        Returns the terms (J,) of the next J target frames in order, J from 0 to K, and the new
         state. Over a clip the target frames are targets[0], targets[0] + 1, ... as with windows.
         """
         raise NotImplementedError
@@ -356,20 +356,10 @@ class NetworkMethod(Method):
             raise MethodError(
                 f"{self.name}: {path} holds no weights in safetensors form ({error})"
             ) from error
-        self.stats = {
-            key.removeprefix("statistics."): value.numpy()
-            for key, value in tensors.items()
-            if key.startswith("statistics.")
-        }
+        self.stats = {key: value.numpy() for key, value in _below("statistics.", tensors).items()}
         network = self.build()
         try:
-            network.load_state_dict(
-                {
-                    key.removeprefix("network."): value
-                    for key, value in tensors.items()
-                    if key.startswith("network.")
-                }
-            )
+            network.load_state_dict(_below("network.", tensors))
         except RuntimeError as error:
             raise MethodError(
                 f"{self.name}: the weights in {path} belong to another network: {error}"
@@ -396,59 +386,15 @@ class NetworkMethod(Method):
             network.
         """
         network = self.build()
-        self._fill(network, path)
+        fill_released(network, path, self.name, self.convert_weights)
         self.network = network.eval()
-
-    def _fill(self, network: torch.nn.Module, path: Path, assign: bool = False) -> None:
-        released = _read_released(path, self.name)
-        other = f"{self.name}: the weights in {path} belong to another network"
-        advice = "without parameters of your own the row has the network of the paper"
-        try:
-            network.load_state_dict(self.convert_weights(released), assign=assign)
-        except KeyError as error:
-            raise MethodError(f"{other}: they lack {error}; {advice}") from error
-        except RuntimeError as error:
-            first, *more = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-            shown = first if len(first) <= 200 else f"{first[:200]} ..."
-            raise MethodError(
-                f"{other}: {shown}"
-                + (f" (and {len(more)} lines more)" if more else "")
-                + f"; {advice}"
-            ) from error
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""
         return context.infer(self, clip, context)
 
 
-def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:
-    import safetensors
-    import safetensors.torch
-    import torch
-
-    try:
-        return safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        if not path.is_file():
-            raise MethodError(f"{name}: {path} cannot be read ({error})") from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle makes torch raise anything
-        raise MethodError(
-            f"{name}: {path} is neither safetensors nor a state dict; a pickled module is not loaded, since it can run any code. "
-            "Where you trust its source: torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW_FILE)"
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if (
-        not isinstance(state, dict)
-        or not state
-        or not all(isinstance(value, torch.Tensor) for value in state.values())
-    ):
-        raise MethodError(
-            f"{name}: {path} holds no state dict (names of tensors); save model.state_dict()"
-        )
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
-        str(key).removeprefix("module."): value for key, value in state.items()
-    }  # DataParallel puts it before every name
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }

@@ -63,17 +63,6 @@ class NoParameters:
 
 
 @dataclass(frozen=True)
-class ReleasedWeights:
-    """Parameters of a network whose authors released weights."""
-
-    weights: str = parameter(
-        "",
-        source="no training then",
-        doc="a file of released weights (safetensors, or a state dict of torch); empty: train",
-    )
-
-
-@dataclass(frozen=True)
 class ParameterSchema:
     """One parameter as `bench list` and the error texts show it. `default` is `dataclasses.MISSING`
     where there is none.

@@ -93,10 +93,10 @@ class ExplainedVariance:
             self.context.step(first, len(places), "what is explained of the training frames")
             windows = torch.stack([self._read(place) for place in places[first : first + BATCH]])
             with autocast(device, self.precision):
-                parts = self.method.error(network, {"window": windows.to(device)})
-            if "reconstruction" not in parts:
+                terms = self.method.error(network, {"window": windows.to(device)})
+            if "reconstruction" not in terms:
                 return None
-            difference = parts["reconstruction"].cpu().double() - self._targets(windows)
+            difference = terms["reconstruction"].cpu().double() - self._targets(windows)
             errors.append(difference.square().flatten(1).mean(dim=1))
         return float(torch.cat(errors).mean())
 

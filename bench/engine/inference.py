@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from bench.contracts.method import Context, OpenClip, Scores, as_scores
-from bench.contracts.network_method import IMAGE_PARTS, NetworkMethod
+from bench.contracts.network_method import IMAGE_TERMS, NetworkMethod
 from bench.engine.batch_size import BATCH
 from bench.engine.measured_cost import Stopwatch
 from bench.engine.precision import autocast, compile_network, explained, laid_out
@@ -66,11 +66,11 @@ def infer(
         if stopwatch is not None:
             stopwatch.batch = batch
             chunks = stopwatch.each(chunks, context.device)
-        for scored, parts in chunks:
+        for scored, terms in chunks:
             if context.images is not None:
-                _offer_images(method, clip, context, scored, parts)
-            for name, values in parts.items():
-                if name not in IMAGE_PARTS:
+                _offer_images(method, clip, context, scored, terms)
+            for name, values in terms.items():
+                if name not in IMAGE_TERMS:
                     collected.setdefault(name, []).append(values.float().cpu().numpy())
             frames.append(scored)
             read += len(scored)
@@ -137,13 +137,13 @@ def infer_as_they_come(
             found = next(chunks, None)
             if found is None:
                 return
-            frames, parts = found
+            frames, terms = found
             if context.images is not None:
-                _offer_images(method, nothing, context, frames, parts)
+                _offer_images(method, nothing, context, frames, terms)
             values = {
-                name: part.float().cpu().numpy()
-                for name, part in parts.items()
-                if name not in IMAGE_PARTS
+                name: term.float().cpu().numpy()
+                for name, term in terms.items()
+                if name not in IMAGE_TERMS
             }
         if len(frames):
             yield as_scores(
@@ -198,7 +198,7 @@ def _windowed(
     device: torch.device,
     batch: int,
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
-    """Yield (frames (K,), parts (K, ...)) in frame order, each frame once: the first window that
+    """Yield (frames (K,), terms (K, ...)) in frame order, each frame once: the first window that
     targets it gives its score.
     """
     window = method.window
@@ -213,7 +213,7 @@ def _windowed(
         inputs = torch.stack([method.read_window(clip, start, window) for start in chosen]).to(
             device
         )
-        parts = method.error(network, {"window": inputs})
+        terms = method.error(network, {"window": inputs})
         frames = (np.asarray(chosen)[:, None] + targets * window.step).reshape(-1)
         keep = []
         for position, frame in enumerate(frames):
@@ -223,20 +223,20 @@ def _windowed(
         yield (
             frames[keep],
             {
-                name: _flat(method, name, part, len(chosen), len(targets))[keep]
-                for name, part in parts.items()
+                name: _flat(method, name, term, len(chosen), len(targets))[keep]
+                for name, term in terms.items()
             },
         )
 
 
 def _flat(
-    method: NetworkMethod, name: str, part: torch.Tensor, windows: int, targets: int
+    method: NetworkMethod, name: str, term: torch.Tensor, windows: int, targets: int
 ) -> torch.Tensor:
-    if part.shape[:2] != (windows, targets):
+    if term.shape[:2] != (windows, targets):
         raise MethodError(
-            f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected ({windows}, {targets}, ...): windows x targets"
+            f"{method.name}: error() gave term {name!r} of shape {tuple(term.shape)}, expected ({windows}, {targets}, ...): windows x targets"
         )
-    return part.reshape(windows * targets, *part.shape[2:])
+    return term.reshape(windows * targets, *term.shape[2:])
 
 
 def _sliding(
@@ -261,7 +261,7 @@ def _sliding(
     def score(start: int, stop: int) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
         nonlocal reached
         part = held[start:stop]
-        for frames, parts in _windowed(
+        for frames, terms in _windowed(
             method, network, OpenClip("", "test", len(part), "", opener=lambda: part), device, batch
         ):
             frames = frames + first + start
@@ -272,7 +272,7 @@ def _sliding(
                     frames[new],
                     {
                         name: values[torch.from_numpy(new).to(values.device)]
-                        for name, values in parts.items()
+                        for name, values in terms.items()
                     },
                 )
 
@@ -297,15 +297,15 @@ def _streamed(
     batches: Iterable[np.ndarray],
     device: torch.device,
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
-    """Yield (frames (K,), parts (K, ...)) as the stream gives them."""
+    """Yield (frames (K,), terms (K, ...)) as the stream gives them."""
     state = method.start(network)
     following = method.window.targets[0] * method.window.step
     for batch in batches:
         frames = method.to_range(batch).transpose(0, 1).to(device)
-        parts, state = method.next(network, state, frames)
-        count = len(next(iter(parts.values()))) if parts else 0
+        terms, state = method.next(network, state, frames)
+        count = len(next(iter(terms.values()))) if terms else 0
         if count:
-            yield np.arange(following, following + count), parts
+            yield np.arange(following, following + count), terms
             following += count
 
 
@@ -314,14 +314,14 @@ def _offer_images(
     clip: OpenClip,
     context: Context,
     frames: np.ndarray,
-    parts: dict[str, torch.Tensor],
+    terms: dict[str, torch.Tensor],
 ) -> None:
     assert context.images is not None
     for position, frame in enumerate(frames):
         found = {
-            name: parts[name][position].float().cpu().numpy()
-            for name in IMAGE_PARTS
-            if name in parts
+            name: terms[name][position].float().cpu().numpy()
+            for name in IMAGE_TERMS
+            if name in terms
         }
         if found:
             context.images(method, clip, int(frame), found)

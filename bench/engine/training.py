@@ -375,11 +375,11 @@ def _refuse_constant(
     if len(inputs) < 2 or bool((inputs == inputs[:1]).all()):
         return
     with torch.inference_mode():
-        parts = method.error(method.network, {"window": inputs})
-    watched = parts.get("reconstruction")
+        terms = method.error(method.network, {"window": inputs})
+    watched = terms.get("reconstruction")
     if watched is None:
         watched = torch.cat(
-            [part.reshape(len(inputs), -1) for name, part in parts.items() if name != "map"], dim=1
+            [term.reshape(len(inputs), -1) for name, term in terms.items() if name != "map"], dim=1
         )
     if not bool(torch.isfinite(watched).all()):
         raise DidNotLearn(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.contracts.parameters import (
     ParameterSchema,
-    ReleasedWeights,
     describe_entries,
     format_value,
     parse_value,
     schema,
 )
+from bench.contracts.released_weights import ReleasedWeights
 from bench.errors import BenchError, RequestError
 from bench.plugins.checks import ONE
 from bench.plugins.plugin_files import explain

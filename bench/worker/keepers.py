@@ -30,7 +30,7 @@ from bench.runs.regions import (
 )
 
 Taker = Callable[[NetworkMethod, OpenClip, int, dict[str, np.ndarray]], None]
-"""Takes method, clip, frame, and the pictures of that frame (`IMAGE_PARTS`)."""
+"""Takes method, clip, frame, and the pictures of that frame (`IMAGE_TERMS`)."""
 
 KEPT_IMAGES = 200
 """Frames of a cell whose pictures are kept, spread evenly; up to one more a clip. Chosen here:

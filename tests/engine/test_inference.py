@@ -106,14 +106,14 @@ def test_clip_shorter_than_the_window_has_no_score(method):
     assert len(score(method(), 2).values) == 0
 
 
-def test_part_of_a_wrong_shape_is_refused():
+def test_term_of_a_wrong_shape_is_refused():
     """error() must give windows x targets."""
 
     class Wrong(Mean):
         def error(self, network, batch):
             return {"mean": batch["window"].mean((1, 2, 3, 4))}
 
-    with pytest.raises(MethodError, match=r"part 'mean' of shape \(4,\), expected \(4, 1, ...\)"):
+    with pytest.raises(MethodError, match=r"term 'mean' of shape \(4,\), expected \(4, 1, ...\)"):
         score(Wrong(), 30)
 
 

@@ -313,7 +313,7 @@ def test_mixing_gives_the_golden_values():
 
 
 def test_constant_parts_count_as_0():
-    """A clip that does not change has score 0; a constant part leaves the other one alone."""
+    """A clip that does not change has score 0; a constant term leaves the other one alone."""
     frames = np.arange(3)
     same, rising = np.full(3, 0.2, dtype=np.float32), np.array([0.1, 0.2, 0.3], dtype=np.float32)
     assert MNAD().clip_scores({"psnr": same, "compactness": same}, frames, 3).values.tolist() == [
@@ -334,7 +334,7 @@ def test_constant_parts_count_as_0():
 
 
 def streamed(method: MNAD, frames: torch.Tensor, sizes: list[int]) -> dict[str, torch.Tensor]:
-    """The parts of a clip whose frames come in pieces of these sizes."""
+    """The terms of a clip whose frames come in pieces of these sizes."""
     with torch.inference_mode():
         state, found = method.start(method.network), []
         for piece in frames.split(sizes):
@@ -344,7 +344,7 @@ def streamed(method: MNAD, frames: torch.Tensor, sizes: list[int]) -> dict[str, 
 
 
 def test_without_updates_streaming_equals_windows():
-    """With threshold 0 each frame is compared with the memory as trained: all parts are those of
+    """With threshold 0 each frame is compared with the memory as trained: all terms are those of
     `error`."""
     method = untrained(threshold=0.0)
     frames = torch.randn(11, 3, 16, 16)
@@ -488,7 +488,7 @@ def context(tmp_path) -> Context:
 
 
 def test_loss_is_error_and_memory_losses(context):
-    """Against the parts; the memory of the step is that before its update, which comes without
+    """Against the terms; the memory of the step is that before its update, which comes without
     gradient."""
     torch.manual_seed(0)
     method = small(compactness_weight=0.3, separateness_weight=0.02)

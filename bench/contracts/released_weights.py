@@ -1,0 +1,92 @@
+"""Weights that authors released: the parameter that names their file, and reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.contracts.parameters import parameter
+from bench.errors import MethodError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class ReleasedWeights:
+    """Parameters of a network whose authors released weights."""
+
+    weights: str = parameter(
+        "",
+        source="no training then",
+        doc="a file of released weights (safetensors, or a state dict of torch); empty: train",
+    )
+
+
+def fill_released(
+    network: torch.nn.Module,
+    path: Path,
+    name: str,
+    convert: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
+    assign: bool = False,
+) -> None:
+    """Give a network the weights in a file: safetensors, or a state dict that torch saved.
+
+    Parameters
+    ----------
+    name : of the method, for errors.
+    convert : maps names of the file to those of the network.
+    assign : put the tensors themselves into the network, e.g. into one without data.
+
+    Raises
+    ------
+    MethodError : a file that is neither, or weights of another network.
+    """
+    other = f"{name}: the weights in {path} belong to another network"
+    advice = "without parameters of your own the row has the network of the paper"
+    released = _read_released(path, name)
+    try:
+        network.load_state_dict(convert(released), assign=assign)
+    except KeyError as error:
+        raise MethodError(f"{other}: they lack {error}; {advice}") from error
+    except RuntimeError as error:
+        first, *more = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        shown = first if len(first) <= 200 else f"{first[:200]} ..."
+        raise MethodError(
+            f"{other}: {shown}" + (f" (and {len(more)} lines more)" if more else "") + f"; {advice}"
+        ) from error
+
+
+def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        if not path.is_file():
+            raise MethodError(f"{name}: {path} cannot be read ({error})") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle makes torch raise anything
+        raise MethodError(
+            f"{name}: {path} is neither safetensors nor a state dict; a pickled module is not loaded, since it can run any code. "
+            "Where you trust its source: torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW_FILE)"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(value, torch.Tensor) for value in state.values())
+    ):
+        raise MethodError(
+            f"{name}: {path} holds no state dict (names of tensors); save model.state_dict()"
+        )
+    return {
+        str(key).removeprefix("module."): value for key, value in state.items()
+    }  # DataParallel puts it before every name
