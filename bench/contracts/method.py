@@ -116,7 +116,8 @@ class OpenClip:
 
 def _no_engine(method: Method, *_: Any) -> Any:
     raise MethodError(
-        f"{method.name}: this context can neither train nor score a network; bench.testing has one that can"
+        f"{method.name}: this context can neither train nor score a network; "
+        "bench.testing.make_context returns one that can"
     )
 
 

@@ -12,13 +12,8 @@ from click.testing import CliRunner
 from bench import Clip, Dataset, ImageFiles
 from bench.cli.check import command
 from bench.plugins.registry import load
-from bench.testing import (
-    DATASET_CHECKS,
-    CheckFailed,
-    clips_are_in_order,
-    frames_can_be_read,
-    labels_fit,
-)
+from bench.testing import DATASET_CHECKS, CheckFailed
+from bench.testing.dataset_checks import clips_are_in_order, frames_can_be_read, labels_fit
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 

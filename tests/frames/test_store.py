@@ -22,7 +22,7 @@ from bench.contracts.method import FrameFormat
 from bench.errors import DataError
 from bench.files.cache import cache_folder, file_stem
 from bench.files.claims import Claim
-from bench.frames import store
+from bench.frames import frame_file, store
 from bench.frames.conversion import resize
 from bench.frames.decode import count_frames
 from bench.frames.store import dataset_folder, disk_needed, open_frames, prepare_frames
@@ -329,7 +329,7 @@ def test_a_copied_cache_is_checked_by_content_once_and_kept(
     path = file_of(dataset, "01", GRAY)
     os.utime(path, ns=(5, 5))
     assert prepare(dataset, GRAY) == []
-    monkeypatch.setattr(store, "_checksum", lambda file: pytest.fail("read a second time"))
+    monkeypatch.setattr(frame_file, "_checksum", lambda file: pytest.fail("read a second time"))
     assert prepare(dataset, GRAY) == []
 
 

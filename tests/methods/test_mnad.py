@@ -25,7 +25,8 @@ from torch import nn
 from bench import Context, MethodError, OpenClip
 from bench.engine.context import make_context
 from bench.engine.inference import infer
-from bench.testing import CheckFailed, run_check, same_in_any_order
+from bench.testing import CheckFailed, run_check
+from bench.testing.method_checks import same_in_any_order
 
 
 def unit(tensor: torch.Tensor) -> torch.Tensor:

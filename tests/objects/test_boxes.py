@@ -64,7 +64,7 @@ def test_a_file_of_the_other_split_is_refused(tmp_path: Path) -> None:
         DataError,
         match=r"has boxes of the split 'test', but clip 01 belongs to 'train'; write \{part\} in the path",
     ):
-        read(write(tmp_path, split="test"))
+        read(write(tmp_path, part="test"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

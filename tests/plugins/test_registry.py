@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -546,26 +545,19 @@ def test_a_creator_takes_parameters_like_a_method(tmp_path):
         make_creators("blackout[size=4]", Window(1), lambda frames: frames)
 
 
-def test_protocols_are_instances(tmp_path, monkeypatch):
+def test_protocols_are_instances(tmp_path):
     """A protocol is offered as an instance with a name."""
-
-    @dataclass(frozen=True)
-    class Protocol:
-        name: str
-        window: int = 17
-
-    monkeypatch.setitem(vars(bench), "Protocol", Protocol)
     source = (
         "from bench import Protocol, hookimpl\n@hookimpl\ndef bench_protocols():\n    return [%s]\n"
     )
     registry = load(
         [
-            write(tmp_path, "good.py", source % "Protocol('wide', 31)"),
+            write(tmp_path, "good.py", source % "Protocol('wide', window=31)"),
             write(tmp_path, "class.py", source % "Protocol"),
             write(tmp_path, "name.py", source % "Protocol('Wide')"),
         ]
     )
-    assert registry.protocols["wide"] == Protocol("wide", 31)
+    assert registry.protocols["wide"] == bench.Protocol("wide", window=31)
     assert "offers the class Protocol, expected a list of Protocol instances" in reason(
         registry, "class.py"
     )
