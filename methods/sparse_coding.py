@@ -377,9 +377,9 @@ class SparseCodingMethod(NetworkMethod):
 
             from .networks.resnet_features import untrained
 
-            with torch.device(
-                "cpu"
-            ):  # nothing of it is trained: its numbers are wanted even where networks are made without data
+            # Nothing of it is trained: its numbers are wanted even where networks are made without
+            # data.
+            with torch.device("cpu"):
                 self._extractor = (
                     untrained() if self.parameters.features == "random" else self._trained()
                 )

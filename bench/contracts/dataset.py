@@ -59,8 +59,8 @@ class Dataset:
     needs_parameters: ClassVar[bool] = False
     """True for a dataset that means nothing without parameters: it is then in no group."""
     expected: ClassVar[Mapping[str, Mapping[str, int]]] = {}
-    """Integrity constants: for each split, clip id -> frames; 0 where the clip must be there and its
-    length is not known."""
+    """Integrity constants: for each split, clip id -> frames; 0 where the clip must be there
+    and its length is not known."""
     expected_totals: ClassVar[Mapping[str, int]] = {}
     """Integrity constants: for each split, the frames of all its clips."""
     typical_length: ClassVar[int] = 1

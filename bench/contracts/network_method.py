@@ -137,7 +137,7 @@ class NetworkMethod(Method):
             fill_released(network, self.weights_file, self.name, self.convert_weights, assign=True)
         except MethodError as error:
             raise DataError(str(error)) from error
-        except Exception:  # a plugin's code that cannot do without data, or before the statistics: its cell will tell
+        except Exception:  # a plugin's code that needs data, or the statistics: its cell will tell
             return
 
     # -- declared ----------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""One file of the frame store: the frames of a clip in one format, a `.npy` that is written frame by
-frame, and the record beside it, by which the file is known to be whole.
+"""One file of the frame store: the frames of a clip in one format, a `.npy` that is written frame
+by frame, and the record beside it, by which the file is known to be whole.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ IMAGE_ENDINGS = frozenset(
     }
 )
 # fmt: on
-"""Pictures that OpenCV's wheels read with 8 bits a channel: the endings of their names, in lower case."""
+"""Endings, in lower case, of pictures that OpenCV's wheels read with 8 bits a channel."""
 
 
 def numbered_images(

@@ -165,7 +165,7 @@ def prepare_frames(
     try:
         for future in as_completed([pool.submit(prepare, clip) for clip in waiting]):
             future.result()
-    finally:  # whatever ended this: the other clips end at their next report, and leave nothing half written
+    finally:  # the other clips end at their next report, and leave nothing half written
         stop.set()
         pool.shutdown(cancel_futures=True)
 
@@ -251,7 +251,7 @@ def _path(dataset: Dataset, clip: Clip, frames: FrameFormat) -> Path:
     return _entry_folder(dataset, clip) / f"{frames}.npy"
 
 
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # what is there already
 
 
@@ -264,7 +264,7 @@ def _missing(dataset: Dataset, clip: Clip, formats: Iterable[FrameFormat]) -> li
     ]
 
 
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # writing
 
 

@@ -154,7 +154,7 @@ def _coded(path: Path, where: str) -> Generator[VideoFrame, None, None]:
         for packet in container.demux(stream):
             try:
                 yield from packet.decode()  # type: ignore[misc]
-            except FFmpegError:  # before the first frame of a stream that begins anywhere; the survey let nothing else pass
+            except FFmpegError:  # the survey let this pass only before the first frame
                 continue
 
 

@@ -56,8 +56,8 @@ class BoxesDetector(Detector):
         self._dataset = ""
 
     def check(self, dataset: str) -> None:
-        """Raise DataError if the file for the training split, which masks are drawn from, is missing
-        or of another form.
+        """Raise DataError if the file for the training split, which masks are drawn from, is
+        missing or of another form.
         """
         self._file(self._path(dataset, "train"))
 

@@ -22,7 +22,7 @@ up to 0.08 with exact ones; of C3DSU in profile `small` by up to 0.18 with exact
 
 
 class FoldedBlock(nn.Module):
-    """A `Block` in eval mode with both normalisations inside its weights; equal but for rounding."""
+    """A `Block` in eval mode, with both normalisations in its weights; equal but for rounding."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -52,7 +52,9 @@ class FoldedBlock(nn.Module):
         if not self.last:
             scale, shift = _affine(block.mix_norm)
             mix, mix_bias = mix * scale[:, None, None, None], mix_bias * scale + shift
-        if self.up:  # before the shuffle, so that a third as many channels are shuffled: each quarter of them mixes with its own
+        if self.up:
+            # Before the shuffle, so that a third as many channels are shuffled: each quarter of
+            # them mixes with its own.
             quarters = (
                 torch.eye(4, device=mix.device)[None, :, None] * mix.flatten(1)[:, None, :, None]
             )

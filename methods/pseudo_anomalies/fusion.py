@@ -10,8 +10,8 @@ from bench import Context, Creator, OpenClip
 
 
 class Fusion(Creator):
-    """Blends the window with another of a random place in the training split, half and half where no
-    weight is learned.
+    """Blends the window with another of a random place in the training split, half and half where
+    no weight is learned.
 
     PseudoBound names the kind; its form has no source.
     """

@@ -113,7 +113,8 @@ class PseudoAnomalyTraining(NetworkMethod):
                 )
         self.version = type(self).version + sum(creator.version - 1 for creator in self._creators)
         if self._creators and self.parameters.pseudo_loss == "distinction":
-            self.version += 1  # 2: a batch without a mask in its scored frames makes a step, as in the authors' code
+            # 2: a batch without a mask in its scored frames makes a step, as in the authors' code.
+            self.version += 1
         if self.weights_file is None:
             self.needs = self.needs.union(*(creator.needs for creator in self._creators))
 
@@ -342,7 +343,8 @@ class PseudoAnomalyTraining(NetworkMethod):
             "loss": reconstruction + self.parameters.distinction_weight * distinction,
             "reconstruction": reconstruction,
             "distinction": distinction,
-            "distinction_median": ratios.detach().median(),  # the ratio is heavy-tailed: one pixel can carry the mean
+            # The ratio is heavy-tailed: one pixel can carry the mean.
+            "distinction_median": ratios.detach().median(),
             "sigma": sigma,
             "masked": batch["mask"].flatten(1).any(dim=1).float().mean(),
         }

@@ -1,8 +1,10 @@
-"""my-dataset: folders of pictures, and a CSV of abnormal frames. Fit `locate`, `clips` and `labels` to where yours lies.
+"""my-dataset: folders of pictures, and a CSV of abnormal frames. Fit `locate`, `clips` and `labels`
+to where yours lies.
 
 my-dataset/train/CLIP/*.png     normal clips, pictures in the order of the numbers in their names
 my-dataset/test/CLIP/*.png
-my-dataset/labels.csv           clip,first,last: abnormal frames of test clips, from 0, both ends included
+my-dataset/labels.csv           clip,first,last: abnormal frames of test clips, counted from 0,
+                                both ends included
 """
 
 import csv
@@ -32,7 +34,9 @@ class MyDataset(Dataset):
         self.root = found[0]
 
     def clips(self, split):
-        """Return the clips of 'train' or 'test', in order; a clip of videos has the source VideoFile(path) and no length."""
+        """Return the clips of 'train' or 'test', in order; the source of a video is VideoFile(path),
+        without a length.
+        """
         clips = []
         for folder in sorted(path for path in (self.root / split).glob("*") if path.is_dir()):
             pictures = tuple(numbered_images(folder, folder.iterdir()).values())

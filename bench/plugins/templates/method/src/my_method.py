@@ -1,4 +1,6 @@
-"""my-method: how far each frame is from the median training frame. Put your own idea into `fit` and `score`."""
+"""my-method: how far each frame is from the median training frame. Put your own idea into `fit` and
+`score`.
+"""
 
 from dataclasses import dataclass
 
@@ -31,13 +33,17 @@ class MyMethod(Method):
     needs = frozenset({"frames", "train"})
 
     def fit(self, clips, context):
-        """Learn from the train split: each clip.frames is (N, 128, 128) uint8, memory-mapped. All are normal."""
+        """Learn from the train split, in which all frames are normal: each clip.frames is (N, 128,
+        128) uint8, memory-mapped.
+        """
         self.median = np.median(
             np.concatenate([clip.frames[:: self.parameters.every] for clip in clips]), axis=0
         )
 
     def score(self, clip, context):
-        """Return one number a frame of a test clip, higher for more anomalous; or Scores(values, frames) for some of the frames."""
+        """Return one number a frame of a test clip, higher for more anomalous; or Scores(values,
+        frames) for some of the frames.
+        """
         return [float(np.abs(frame - self.median).mean()) for frame in clip.frames]
 
 
