@@ -20,13 +20,14 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.contracts.clip import PARTS
+from bench.contracts.compute import Compute
 from bench.contracts.creator import Creator
 from bench.contracts.dataset import Dataset, checked_labels
 from bench.contracts.method import NEEDS, Context, Frames, Method, OpenClip, Scores, as_scores
@@ -141,7 +142,7 @@ def _make(cls: type[Method]) -> Method:
 def _context(folder: Path, history: Path | None = None) -> Context:
     return make_context(
         SEED,
-        "cpu",
+        Compute("cpu"),
         folder,
         test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)},
         history=history,
@@ -301,7 +302,11 @@ def same_for_any_batch(cls: type[Method]) -> None:
     for batch in (1, 3):
         seed_everything(SEED)
         found = {
-            clip.id: as_scores(infer(method, clip, fitted.context, batch), clip.length, method.name)
+            clip.id: as_scores(
+                infer(method, clip, replace(fitted.context, compute=Compute("cpu", batch=batch))),
+                clip.length,
+                method.name,
+            )
             for clip in _clips(method, "test")
         }
         _compare(found, fitted.scores, f"in batches of {batch}", method.batch_tolerance)
