@@ -88,8 +88,8 @@ def ask(request: Request, registry: Registry) -> Asked:
     roots = found(lambda: data_roots(request.data)) or []
     datasets = found(lambda: _each_once(select("datasets", request.datasets, registry), notes))
     protocol = found(lambda: select_one("protocols", request.protocol, registry))
-    if request.detector:
-        found(lambda: select_one("detectors", request.detector, registry))
+    if detector := request.detector:
+        found(lambda: select_one("detectors", detector, registry))
     general = request.profile if request.profile in PROFILES else None
     general = general or ("small" if device == "cpu" else "paper")
     methods = found(lambda: _methods(request, registry, general, datasets or [], notes))

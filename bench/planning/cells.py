@@ -146,8 +146,8 @@ def _row(
             method.check(dataset.name)
         except DataError as error:
             row.reason = str(error)
-    network = not row.reason and isinstance(method, NetworkMethod)
-    if network and (refusal := method.refusal(compute)):
+    refusal = method.refusal(compute) if isinstance(method, NetworkMethod) else ""
+    if not row.reason and refusal:
         row.reason = f"{chosen.label}: {refusal}"
         if named_singly(chosen, request.methods):
             raise RequestError(row.reason)
@@ -185,13 +185,14 @@ def _take_part(row: _Row, dataset: Dataset, request: Request, registry: Registry
 def _specs(row: _Row, request: Request, compute: Compute, registry: Registry) -> list[CellSpec]:
     """Return one spec for each seed and scene."""
     method, chosen, planned = row.method, row.chosen, row.planned
-    network = isinstance(method, NetworkMethod)
-    trained = network and method.weights_file is None and "train" in method.needs
-    if not trained:
-        compute = replace(compute, accumulate=1)
-    if not network:
-        compute = replace(compute, precision="fp32", compile=False)
-    bf16 = isinstance(method, NetworkMethod) and compute.precision == "bf16"
+    bf16_version = 1
+    if not isinstance(method, NetworkMethod):
+        compute = replace(compute, accumulate=1, precision="fp32", compile=False)
+    else:
+        if method.weights_file is not None or "train" not in method.needs:
+            compute = replace(compute, accumulate=1)
+        if compute.precision == "bf16":
+            bf16_version = method.bf16_version
     scenes = (planned.dataset.model_scenes() if planned.dataset is not None else ()) or ("",)
     return [
         CellSpec(
@@ -208,7 +209,7 @@ def _specs(row: _Row, request: Request, compute: Compute, registry: Registry) ->
             tracks=row.tracks,
             plugin=registry.source("methods", chosen.name),
             files=row.files,
-            bf16_version=method.bf16_version if bf16 else 1,
+            bf16_version=bf16_version,
             keep=request.keep,
             compute=compute,
         )
@@ -267,7 +268,7 @@ def _record(spec: CellSpec, row: _Row) -> CellRecord:
         parameters=dict(spec.parameters),
         parameters_changed=plain(chosen.values),
         key=spec.key(),
-        source_sha256=_source_hash(type(method)),
+        source_sha256=_source_hash(_file_of(method)),
         git=git_state(),
         deviations=[*method.deviations, *spec.compute.deviations()],
         bibtex=method.info.bibtex,
@@ -298,9 +299,16 @@ def _published(method: Method, dataset: str) -> dict[str, str]:
 
 
 @functools.cache
-def _source_hash(method: type) -> str:
-    """Return the SHA-256 of the file that defines the method; empty where there is none."""
+def _source_hash(file: str) -> str:
+    """Return the SHA-256 of the file that defines a method; empty where it cannot be read."""
     try:
-        return hashlib.sha256(Path(inspect.getfile(method)).read_bytes()).hexdigest()
-    except (OSError, TypeError):
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _file_of(method: Method) -> str:
+    try:
+        return inspect.getfile(type(method))
+    except (OSError, TypeError):  # defined in a notebook or a console
         return ""
