@@ -31,15 +31,12 @@ class Request:
     """None: as memory and cores allow."""
     data: tuple[Path, ...] = ()
     plugins: tuple[Path, ...] = ()
-    out: Path | None = None
     new: bool = False
-    force: str = ""
     fail_fast: bool = False
     stall_limit: float = 15 * 60
     """Seconds without a step after which a cell counts as stalled."""
     time_limit: float | None = None
     """Seconds an attempt at a cell may take."""
-    keep: tuple[str, ...] = ()
     shard: str = ""
     """'I/N': only each N-th cell, from the I-th on, counted from 1; empty: all."""
     executor: str = "local"
@@ -48,6 +45,9 @@ class Request:
     """Selection of observers; empty: none."""
     detach: bool = False
     """Whether to return when all is submitted."""
+    keep: tuple[str, ...] = ()
+    force: str = ""
+    out: Path | None = None
     command: str = ""
     """The command line, to be printed as the way to go on."""
 

@@ -207,7 +207,7 @@ def plan_of(tmp_path, monkeypatch):
 
 def test_precision_and_compile_belong_to_the_key_of_networks(plan_of, monkeypatch):
     """Key, footnote and signature change, for networks alone."""
-    monkeypatch.setattr(arithmetic, "missing", lambda device, precision, compiled: [])
+    monkeypatch.setattr(arithmetic, "missing", lambda compute: [])
     plain, other = (
         plan_of("ae-3d,constant"),
         plan_of("ae-3d,constant", precision="bf16", compile=True),
@@ -257,7 +257,7 @@ def test_method_that_needs_fp32_is_refused_by_name_and_a_dash_in_a_group(
     """`tsc` by name is a mistake of the request; in a group the others go on."""
     from bench.methods.sparse_coding import SparseCodingMethod
 
-    monkeypatch.setattr(arithmetic, "missing", lambda device, precision, compiled: [])
+    monkeypatch.setattr(arithmetic, "missing", lambda compute: [])
     monkeypatch.setattr(SparseCodingMethod, "check", lambda self, dataset: None)
     with pytest.raises(RequestError, match=f"tsc: {reason}"):
         plan_of("tsc", **how)

@@ -185,7 +185,7 @@ def test_command_line_says_every_option():
 
     request = Request(
         "pca,'x", "demo", (0, 2), "minmax", "small", "motion", Compute("cpu", 2, 4, "bf16", True), None, (Path("a b"), Path("c")), (Path("p.py"),),
-        Path("o"), True, "pca", True, 90.0, 3600.0, ("images",),
+        True, True, 90.0, 3600.0, "", "local", "", False, ("images",), "pca", Path("o"),
     )  # fmt: skip
     context = command.make_context("run", shlex.split(request.command_line())[2:])
     given = context.params
