@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from bench.contracts.clip import Clip, ImageFiles
+from bench.contracts.compute import Compute
 from bench.contracts.dataset import Dataset
 from bench.contracts.method import FrameFormat
 from bench.contracts.protocol import Protocol
@@ -243,7 +244,7 @@ for length in (200, int(sys.argv[1])):
                 file.write(bytes([number % 251]) * 1024)
         mapped = np.load(Path(folder, "clip.npy"), mmap_mode="r")
         began = time.perf_counter()
-        infer(method, OpenClip("01", "test", length, "made", opener=lambda: mapped), make_context(0, "cpu", Path(folder)))
+        infer(method, OpenClip("01", "test", length, "made", opener=lambda: mapped), make_context(0, Compute("cpu"), Path(folder)))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.perf_counter() - began)
 """
 
@@ -292,7 +293,7 @@ def resolutions(report: Report) -> None:
         method = PlainC3DSU(C3DSUParameters(latent=16, size=size))
         method.network = method.build().eval()
         frames = np.random.default_rng(0).integers(0, 256, (26, size, size, 3), dtype=np.uint8)
-        context = make_context(0, "cpu", Path(tempfile.gettempdir()))
+        context = make_context(0, Compute("cpu"), Path(tempfile.gettempdir()))
 
         def score(
             clips: int, method: Any = method, frames: Any = frames, context: Any = context

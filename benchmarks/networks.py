@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import OpenClip
+from bench.contracts.compute import Compute
 from bench.engine import precision as arithmetic
 from bench.engine.context import make_context
 from bench.engine.inference import infer
@@ -52,12 +53,13 @@ def _frames(count: int) -> np.ndarray:
     return frames
 
 
-def _context() -> Any:
-    return make_context(0, "cpu", Path(tempfile.gettempdir()))
+def _context(precision: str = "fp32", compiled: bool = False) -> Any:
+    compute = Compute("cpu", precision=precision, compile=compiled)
+    return make_context(0, compute, Path(tempfile.gettempdir()))
 
 
 def _can(report: Report, precision: str = "fp32", compiled: bool = False) -> bool:
-    found = arithmetic.missing("cpu", precision, compiled)
+    found = arithmetic.missing(Compute("cpu", precision=precision, compile=compiled))
     for text in found:
         report.say("left out", text)
     return not found
@@ -88,13 +90,11 @@ def scoring(
     if latent > 64:
         del ways["plain, four windows at a time"]
     if _can(report, "bf16"):
-        ways["bf16"] = lambda: infer(method, clip, _context(), precision="bf16")
+        ways["bf16"] = lambda: infer(method, clip, _context("bf16"))
         if compiled and _can(report, compiled=True):
             other = copy.copy(method)  # the compiled form is kept beside the network
             other.network = copy.deepcopy(method.network)
-            ways["bf16, compiled"] = lambda: infer(
-                other, clip, _context(), precision="bf16", compiled=True
-            )
+            ways["bf16, compiled"] = lambda: infer(other, clip, _context("bf16", True))
     expected = np.array(plain.plain_scores(network, pictures, 1))
     found = infer(method, clip, _context()).values
     report.say(
@@ -144,7 +144,7 @@ def training(
         optimiser = method.optimiser(network)
 
         def step() -> None:
-            gradients(method, network, optimiser, {"window": windows}, 1, context, precision)
+            gradients(method, network, optimiser, {"window": windows}, context)
             optimiser.step()
 
         return step

@@ -20,7 +20,6 @@ from bench.applying.live import Arrival, Gap, Live
 from bench.contracts.clip import ImageFiles, VideoFile
 from bench.contracts.method import OpenClip, Scores, as_scores
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.batch_size import BATCH
 from bench.engine.context import make_context
 from bench.errors import BenchError, DataError
 from bench.frames.conversion import converted
@@ -316,7 +315,7 @@ class _Work:
         assert clip is not None
         channels = 3 if self.application.picture_height else self.application.frames.channels
         frames = enumerate(read_frames(clip, channels))
-        while batch := list(itertools.islice(frames, BATCH)):
+        while batch := list(itertools.islice(frames, self.application.fitted.compute.batch)):
             now = time.monotonic()
             yield [
                 self._seen(number, self._time(number, rate), now, frame) for number, frame in batch
@@ -359,20 +358,16 @@ class _Work:
                 self.outcome.frames += len(batch)
                 yield np.stack([one.small for one in batch])
 
-        key = self.application.cell.key
         with tempfile.TemporaryDirectory(prefix="bench-apply-") as folder:
             context = make_context(
-                self.application.cell.seed, self.application.fitted.device, Path(folder)
+                self.application.cell.seed, self.application.fitted.compute, Path(folder)
             )
             if self.application.picture_height:
                 context.images = lambda method, clip, frame, found: _keep_error(
                     stretch, frame, found
                 )
-            precision, compiled = key.get("precision", "fp32"), bool(key.get("compile", False))
             try:
-                for scores in infer_as_they_come(
-                    self.method, frames(), context, BATCH, lag is not None, precision, compiled
-                ):
+                for scores in infer_as_they_come(self.method, frames(), context, lag is not None):
                     behind = (
                         None
                         if lag is None
@@ -456,7 +451,7 @@ class _Work:
         def decoded(count: int) -> None:
             if self.stops():
                 raise _StopEarly
-            if count % BATCH == 0:
+            if count % self.application.fitted.compute.batch == 0:
                 self.listener.progress(count, "decoding", None)
 
         who = f"{self.application.cell.label}, {self.footage.shown}"
@@ -467,7 +462,7 @@ class _Work:
             ):
                 context = make_context(
                     self.application.cell.seed,
-                    self.application.fitted.device,
+                    self.application.fitted.compute,
                     Path(folder),
                     step=step,
                 )
@@ -486,8 +481,8 @@ class _Work:
         nothing = np.zeros(0, np.uint8)
         why = FAILED
         try:
-            for begin in range(0, length, BATCH):
-                end = min(begin + BATCH, length)
+            for begin in range(0, length, self.application.fitted.compute.batch):
+                end = min(begin + self.application.fitted.compute.batch, length)
                 stretch.waiting.extend(
                     _Seen(number, self._time(number, rate), 0.0, nothing, next(pictures))
                     for number in range(begin, end)
@@ -532,7 +527,7 @@ class _Work:
             if self.stops():
                 yield STOPPED
                 return
-            taken = source.take(BATCH, POLL)
+            taken = source.take(self.application.fitted.compute.batch, POLL)
             if taken is None:
                 yield END
                 return

@@ -17,9 +17,9 @@ from bench.contracts.network_method import NetworkMethod
 from bench.contracts.protocol import Protocol
 from bench.engine.machine import git_state, versions
 from bench.errors import RequestError
+from bench.planning.commands import keep_commands
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.commands import keep_commands
 from bench.runs.folder import CellRecord, Run
 from bench.scoring.alarms import QUANTILE, threshold_of
 from bench.scoring.protocols import reach, smoothing
@@ -85,7 +85,7 @@ class Application:
             "seed": cell.seed,
             "profile": cell.profile,
             "weights_sha256": weights,
-            "device": self.fitted.device,
+            "device": self.fitted.compute.device,
             "notes": list(self.notes),
             "threshold": self.threshold,
             "threshold_from": self.threshold_from,

@@ -15,8 +15,8 @@ from bench.errors import DataError, RequestError
 from bench.figures.distinction import SIGMAS, Distinction
 from bench.frames.store import prepare_frames
 from bench.objects.tracking import prepare_tracks
+from bench.planning.commands import dataset_selector, home_of
 from bench.planning.request import data_roots
-from bench.runs.commands import dataset_selector, home_of
 from bench.runs.folder import CellRecord, Run
 from bench.worker.attempt import located_dataset, make_detector, open_clip
 from bench.worker.keepers import as_picture
@@ -53,7 +53,7 @@ def remake(
     if not isinstance(method, NetworkMethod) or method.frames is None:
         raise none
     dataset = located_dataset(
-        dataset_selector(home_of(run, cell).manifest, cell),
+        dataset_selector(home_of(run, cell), cell),
         [str(root) for root in data_roots(tuple(data))],
     )
     clips = [

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import Method
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.machine import choose_device
 from bench.engine.seeding import seed_everything
 from bench.errors import RequestError, RunError
+from bench.planning.commands import keep_commands
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.commands import keep_commands
 from bench.runs.folder import CellRecord, Run
 
 
@@ -22,7 +23,7 @@ class Fitted:
     """A method that can score, and where."""
 
     method: Method
-    device: str
+    compute: Compute
     notes: list[str] = field(default_factory=list)
     """How this differs from what the cell did: another version or device."""
 
@@ -67,7 +68,8 @@ def fitted_method(
     method: Method = select_one("methods", cell.selector, current(), cell.profile).make()
     if isinstance(method, NetworkMethod):
         import torch  # noqa: F401  # seeding touches torch only where it is imported already
-    seed_everything(cell.seed, threads or cell.threads)
+    compute = replace(cell.compute, device=device, threads=threads or cell.threads)
+    seed_everything(cell.seed, compute.threads)
     if cell.key.get("version", method.version) != method.version:
         notes.append(
             f"{cell.method} is version {method.version} here, {cell.key['version']} in the run"
@@ -78,4 +80,4 @@ def fitted_method(
         raise RunError(
             f"{weights} cannot be read ({error}); --force of `bench run` writes it anew"
         ) from error
-    return Fitted(method, device, notes)
+    return Fitted(method, compute, notes)

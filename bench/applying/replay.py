@@ -22,8 +22,8 @@ from bench.engine.context import make_context
 from bench.errors import DataError
 from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
+from bench.planning.commands import dataset_selector, home_of
 from bench.planning.request import data_roots
-from bench.runs.commands import dataset_selector, home_of
 from bench.runs.folder import CellRecord, Run
 from bench.worker.attempt import located_dataset, open_clip
 from bench.worker.keepers import as_picture
@@ -87,8 +87,8 @@ def replay(
     DataError : the dataset or the clip is not here, or is another copy.
     """
     fitted = fitted_method(run, cell, data)
-    method, device, notes = fitted.method, fitted.device, list(fitted.notes)
-    selector = dataset_selector(home_of(run, cell).manifest, cell)
+    method, notes = fitted.method, list(fitted.notes)
+    selector = dataset_selector(home_of(run, cell), cell)
     dataset = located_dataset(selector, [str(root) for root in data_roots(tuple(data))])
     clip = next((clip for clip in dataset.clips("test") if clip.id == clip_id), None)
     if clip is None or clip.source is None:
@@ -110,18 +110,12 @@ def replay(
         )
     with tempfile.TemporaryDirectory(prefix="bench-replay-") as folder:
         pictures = _Pictures(Path(folder), length)
-        precision, compiled = (
-            cell.key.get("precision", "fp32"),
-            bool(cell.key.get("compile", False)),
-        )
         context = make_context(
             cell.seed,
-            device,
+            fitted.compute,
             Path(folder),
             step=step,
             test_lengths=lengths,
-            precision=precision,
-            compiled=compiled,
         )
         context.images = pictures
         opened = open_clip(dataset, clip, length, method, None, lambda: None)

@@ -73,6 +73,7 @@ def prepare(
     plugin: tuple[Path, ...],
 ) -> int:
     """Do what `bench prepare` does and return the exit code."""
+    from bench.contracts.compute import Compute
     from bench.engine.machine import cores
     from bench.files.cache import cache_folder
     from bench.frames.folders import note_of
@@ -93,7 +94,7 @@ def prepare(
         datasets,
         profile=profile,
         detector=detector,
-        device="cpu",
+        compute=Compute("cpu"),
         data=data,
         plugins=plugin,
     )

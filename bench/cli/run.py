@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.complete import profiles, run_folder, selection
-from bench.cli.options import plugin_option
+from bench.cli.options import compute_options, plugin_option, take_compute
+from bench.contracts.compute import OPTIONS
 from bench.plugins.profiles import named
 
 if TYPE_CHECKING:
@@ -136,37 +137,13 @@ Examples (quote selections that contain [ or |):
 @click.option(
     "--new", is_flag=True, help="Start a new run even where an equal one is not complete."
 )
-@click.option("--device", help="cpu, cuda or cuda:N. [default: the first GPU, else cpu]")
+@compute_options
 @click.option(
     "--workers",
     type=Workers(),
     default="1",
     show_default=True,
     help="Cells at a time; auto: as memory and cores allow.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    help="CPU threads of a cell. [default: all cores divided among the workers; 4 on other machines]",
-)
-@click.option(
-    "--accumulate",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Parts that each training batch of a network is cut into: less memory, but what is taken over a batch, and so scores, differ.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16"]),
-    default="fp32",
-    show_default=True,
-    help="In which networks compute, in training and scoring. bf16 is quicker where the device has it; scores differ, the row says so.",
-)
-@click.option(
-    "--compile",
-    is_flag=True,
-    help="Let torch compile networks: minutes first, then quicker; the row says so.",
 )
 @click.option(
     "--keep",
@@ -258,11 +235,7 @@ DECIDED = (
     "profile",
     "protocol",
     "detector",
-    "device",
-    "threads",
-    "accumulate",
-    "precision",
-    "compile",
+    *(option.name for option in OPTIONS),
     "force",
     "new",
 )
@@ -299,9 +272,11 @@ def run(**options: Any) -> int:
     published = options.pop("published")
     if published is not None:
         options |= {"methods": "", "datasets": ""}
+    compute = take_compute(options)
     request = Request(
         **{
             **options,
+            "compute": compute,
             "seeds": parse_seeds(options["seeds"]),
             "plugins": plugins,
             "command": command_line,
@@ -316,18 +291,12 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
     """Repeat a published run, and say whether its scores came out the same."""
     from bench.errors import RequestError
     from bench.planning.plan import make_plan
-    from bench.planning.repeat import (
-        compare_scores,
-        differences,
-        read_published,
-        remarks,
-        requests_of,
-    )
+    from bench.planning.repeat import again, compare_scores, differences, read_published, remarks
     from bench.running.session import run_finder
     from bench.runs.folder import Run
 
     first = read_published(published)
-    requests = requests_of(first, given)
+    requests = again(first, given)
     plans = [make_plan(request, registry, run_finder(request.out, False)) for request in requests]
     if found := differences(first, plans):
         raise RequestError(
@@ -404,9 +373,9 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     to_run = dict.fromkeys(plan.to_run)  # in their order, and quick to look in
     networks = [cell for cell in to_run if cell.network]
     if networks:
-        from bench.planning.memory_estimate import estimate_cells  # imports torch
+        from bench.planning.memory_limits import estimate_cells  # imports torch
 
-        estimate_cells(networks, plan, registry)
+        estimate_cells(networks, registry)
     known = earlier_seconds(plan.run)
     table = Table(box=None, pad_edge=False)
     for name in ("method", "dataset", "seed", "memory", "time", "what would happen"):

@@ -86,8 +86,8 @@ def _wanted(
 ) -> Iterator[tuple[str, CellRecord]]:
     """Yield clip and cell; of several seeds the first that kept its weights."""
     from bench.errors import RequestError
+    from bench.planning.commands import keep_commands
     from bench.plugins.syntax import nearest
-    from bench.runs.commands import keep_commands
     from bench.tables.comparison import TRIVIAL
 
     done = [cell for cell in source.evidence.cells if cell.status == "done"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.contracts.compute import Compute
 from bench.contracts.parameters import NoParameters
 from bench.errors import MethodError
 
@@ -131,7 +132,7 @@ class Context:
     """
 
     seed: int
-    device: str
+    compute: Compute
     logger: logging.Logger
     folder: Path
     """A scratch folder of the cell; emptied when the cell is done."""
@@ -158,6 +159,11 @@ class Context:
     """Of the training loop, from 0."""
     facts: dict[str, str | float] = field(default_factory=dict)
     """What the cell keeps beside its scores (`fact`)."""
+
+    @property
+    def device(self) -> str:
+        """Where networks compute: 'cpu', 'cuda' or 'cuda:N'."""
+        return self.compute.device
 
     def fact(self, name: str, value: str | float) -> None:
         """Keep a fact of this training in cell.json, e.g. where patches came from."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import Context, Method, OpenClip, Scores
 from bench.contracts.released_weights import fill_released
 from bench.errors import DataError, MethodError
@@ -139,6 +140,16 @@ class NetworkMethod(Method):
             raise DataError(str(error)) from error
         except Exception:  # a plugin's code that needs data, or the statistics: its cell will tell
             return
+
+    def refusal(self, compute: Compute) -> str:
+        """Return why the network cannot compute like this; empty where it can."""
+        if compute.precision == "bf16" and self.refuses_bf16:
+            return (
+                f"--precision bf16 is not for it: {self.refuses_bf16}; run it with --precision fp32"
+            )
+        if compute.compile and not self.compiled:
+            return "--compile is not for it: its network names no function to compile; leave --compile out"
+        return ""
 
     # -- declared ----------------------------------------------------------------------------------
 

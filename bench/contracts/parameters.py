@@ -303,3 +303,14 @@ def _fits(value: Any, entry: ParameterSchema) -> bool:
 
 def _one_of(options: list[str]) -> str:
     return options[0] if len(options) == 1 else ", ".join(options[:-1]) + " or " + options[-1]
+
+
+def plain(value: Any) -> Any:
+    """Return parameters as JSON can hold them: dataclasses as dicts, paths and the like as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: plain(item) for key, item in dataclasses.asdict(value).items()}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | type(None)) else str(value)

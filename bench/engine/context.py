@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip, Scores
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.measured_cost import Stopwatch
@@ -13,7 +14,7 @@ from bench.engine.measured_cost import Stopwatch
 
 def make_context(
     seed: int,
-    device: str,
+    compute: Compute,
     folder: Path,
     logger: logging.Logger | None = None,
     step: Callable[[int, int, str], None] | None = None,
@@ -21,34 +22,25 @@ def make_context(
     other_test_clips: Iterable[str] = (),
     checkpoint: Path | None = None,
     history: Path | None = None,
-    accumulate: int = 1,
-    precision: str = "fp32",
-    compiled: bool = False,
     stopwatch: Stopwatch | None = None,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import
-    torch at their first call.
-
-    `accumulate` is into how many parts the loop cuts each batch;
-    `precision` ('fp32' or 'bf16') and `compiled` are for both, and `stopwatch` takes the time of
-    scoring.
+    torch at their first call. `stopwatch` takes the time of scoring.
     """
 
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from bench.engine.training import train as loop
 
-        loop(method, clips, context, checkpoint, history, accumulate, precision, compiled)
+        loop(method, clips, context, checkpoint, history)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from bench.engine.inference import infer as engine
 
-        return engine(
-            method, clip, context, precision=precision, compiled=compiled, stopwatch=stopwatch
-        )
+        return engine(method, clip, context, stopwatch)
 
     return Context(
         seed=seed,
-        device=device,
+        compute=compute,
         logger=logger or logging.getLogger("bench.cell"),
         folder=folder,
         step=step or (lambda done, total, what: None),

@@ -10,7 +10,6 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.batch_size import BATCH
 from bench.engine.precision import autocast
 
 WINDOWS = 32
@@ -37,9 +36,8 @@ class ExplainedVariance:
         method: NetworkMethod,
         clips: Sequence[OpenClip],
         context: Context,
-        precision: str = "fp32",
     ) -> None:
-        self.method, self.clips, self.context, self.precision = method, clips, context, precision
+        self.method, self.clips, self.context = method, clips, context
         self.places = [
             (number, start)
             for number, clip in enumerate(clips)
@@ -89,10 +87,11 @@ class ExplainedVariance:
         device = torch.device(self.context.device)
         errors = []
         places = self._windows(WINDOWS)
-        for first in range(0, len(places), BATCH):
+        batch = self.context.compute.batch
+        for first in range(0, len(places), batch):
             self.context.step(first, len(places), "what is explained of the training frames")
-            windows = torch.stack([self._read(place) for place in places[first : first + BATCH]])
-            with autocast(device, self.precision):
+            windows = torch.stack([self._read(place) for place in places[first : first + batch]])
+            with autocast(device, self.context.compute.precision):
                 terms = self.method.error(network, {"window": windows.to(device)})
             if "reconstruction" not in terms:
                 return None

@@ -13,9 +13,8 @@ import torch
 
 from bench.contracts.method import Context, OpenClip, Scores, as_scores
 from bench.contracts.network_method import IMAGE_TERMS, NetworkMethod
-from bench.engine.batch_size import BATCH
 from bench.engine.measured_cost import Stopwatch
-from bench.engine.precision import autocast, compile_network, explained, laid_out
+from bench.engine.precision import compile_network, computing, laid_out
 from bench.errors import MethodError
 
 LET_GO = 32 * 2**20
@@ -29,9 +28,6 @@ def infer(
     method: NetworkMethod,
     clip: OpenClip,
     context: Context,
-    batch: int = BATCH,
-    precision: str = "fp32",
-    compiled: bool = False,
     stopwatch: Stopwatch | None = None,
 ) -> Scores:
     """Score one clip with the network in eval mode. A clip shorter than the window gets no score.
@@ -47,13 +43,13 @@ def infer(
         network.eval()
     if clip.length < method.window.span:
         return Scores(np.zeros(0), np.zeros(0, dtype=int))
-    device = torch.device(context.device)
-    laid_out(method, network.to(device), precision)
+    device, batch = torch.device(context.device), context.compute.batch
+    laid_out(method, network.to(device), context.compute.precision)
     collected: dict[str, list[np.ndarray]] = {}
     frames: list[np.ndarray] = []
     read = 0
-    scoring = _scoring_network(method, network, compiled)
-    with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
+    scoring = _scoring_network(method, network, context.compute.compile)
+    with torch.inference_mode(), computing(method, context):
         if method.streams:
             chunks = _streamed(
                 method,
@@ -90,22 +86,18 @@ def infer_as_they_come(
     method: NetworkMethod,
     batches: Iterable[np.ndarray],
     context: Context,
-    batch: int = BATCH,
     at_once: bool = False,
-    precision: str = "fp32",
-    compiled: bool = False,
 ) -> Iterator[Scores]:
     """Score consecutive frames while they come, in memory that does not grow with their number.
 
-    Where each of `batches`, but the last, has `batch` frames, what is computed is what `infer`
-    computes on a clip of the same frames.
+    Where each of `batches`, but the last, has `context.compute.batch` frames, what is computed is
+    what `infer` computes on a clip of the same frames.
 
     Parameters
     ----------
     batches : the frames, (K, H, W[, 3]) uint8, K >= 1, in the method's format; asked for as they
         are needed.
-    batch : windows at once, at most.
-    at_once : each window is scored as soon as its frames are there, and not when `batch` windows
+    at_once : each window is scored as soon as its frames are there, and not when those of a batch
         are.
 
     Yields
@@ -123,17 +115,17 @@ def infer_as_they_come(
         raise MethodError(f"{method.name}: score() before fit() or load()")
     network.eval()
     device = torch.device(context.device)
-    laid_out(method, network.to(device), precision)
-    scoring = _scoring_network(method, network, compiled)
+    laid_out(method, network.to(device), context.compute.precision)
+    scoring = _scoring_network(method, network, context.compute.compile)
     chunks = (
         _streamed(method, scoring, batches, device)
         if method.streams
-        else _sliding(method, scoring, batches, device, batch, at_once)
+        else _sliding(method, scoring, batches, device, context.compute.batch, at_once)
     )
     nothing = OpenClip("", "test", 0, "")
     while True:
         # Not around the loop: whoever takes the scores is not to find itself in inference mode.
-        with torch.inference_mode(), autocast(device, precision), explained(method, compiled):
+        with torch.inference_mode(), computing(method, context):
             found = next(chunks, None)
             if found is None:
                 return

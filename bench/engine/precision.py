@@ -6,10 +6,13 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+from bench.contracts.compute import Compute
+from bench.contracts.method import Context
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import MethodError
 
@@ -41,15 +44,15 @@ def laid_out(method: NetworkMethod, network: torch.nn.Module, precision: str) ->
     return network
 
 
-def missing(device: str, precision: str, compiled: bool) -> list[str]:
+def missing(compute: Compute) -> list[str]:
     """Return what this machine lacks for a way of computing, a sentence each, before any work."""
     found = []
-    kind = torch.device(device).type
-    if precision == "bf16" and not has_bf16(kind):
+    kind = torch.device(compute.device).type
+    if compute.precision == "bf16" and not has_bf16(kind):
         found.append(
-            f"--precision bf16: {device} does not compute in bfloat16 here, it would only be imitated; use --precision fp32"
+            f"--precision bf16: {compute.device} does not compute in bfloat16 here, it would only be imitated; use --precision fp32"
         )
-    if compiled and kind == "cpu" and not compiler():
+    if compute.compile and kind == "cpu" and not compiler():
         found.append(
             "--compile: torch needs a C++ compiler for networks on the CPU, and there is no g++, c++ or clang++ on the PATH; "
             "install one (Debian, Ubuntu: apt-get install g++), name it in the environment's CXX, or leave --compile out"
@@ -100,6 +103,15 @@ def compile_network(method: NetworkMethod, network: torch.nn.Module) -> torch.nn
         if not hasattr(found, "_torchdynamo_orig_callable"):
             setattr(owner, function, torch.compile(found, dynamic=False))
     return network
+
+
+@contextlib.contextmanager
+def computing(method: NetworkMethod, context: Context) -> Iterator[None]:
+    """Compute as the context says, and explain what torch cannot compile."""
+    compute = context.compute
+    device = torch.device(compute.device)
+    with autocast(device, compute.precision), explained(method, compute.compile):
+        yield
 
 
 @contextlib.contextmanager

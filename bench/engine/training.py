@@ -59,17 +59,13 @@ def train(
     context: Context,
     checkpoint: Path | None = None,
     history: Path | None = None,
-    accumulate: int = 1,
-    precision: str = "fp32",
-    compiled: bool = False,
 ) -> None:
     """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
 
     With a `checkpoint` path training goes on from there where the file exists, and ends
     bit-identical to an undisturbed one on the same machine with the same number of threads. The
     file is written after each epoch. `history` is a CSV of one row an epoch; beside it lies STEPS,
-    one of single steps. `accumulate` is into how many parts each batch is cut (`gradients`);
-    `precision` and `compiled` say how the network computes (`bench.engine.precision`).
+    one of single steps.
 
     Raises
     ------
@@ -101,21 +97,21 @@ def train(
         context.step(0, total, "statistics of the training frames")
         method.stats = method.statistics(clips)
     random_state = torch.get_rng_state()
-    network, optimiser, schedule = _built(method, device, total, precision)
+    network, optimiser, schedule = _built(method, device, total, context.compute.precision)
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
         read = _read_checkpoint(checkpoint, network, optimiser, schedule, context)
         if read is None:  # a half-loaded network must not be used
             torch.set_rng_state(random_state)
-            network, optimiser, schedule = _built(method, device, total, precision)
+            network, optimiser, schedule = _built(method, device, total, context.compute.precision)
         progress = read or progress
     if progress.step:
         context.logger.info("going on from step %d of %d", progress.step, total)
 
-    if compiled:
+    if context.compute.compile:
         compile_network(method, network)
     network.train()
-    variance = ExplainedVariance(method, clips, context, precision)
+    variance = ExplainedVariance(method, clips, context)
     sums: dict[str, torch.Tensor] = {}
     samples = made = refused = 0
     zero_gradients = looks = 0
@@ -123,8 +119,8 @@ def train(
     order = _batches(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
     for step, batch in _prefetched(method, clips, windows, order, context, device):
         context.epoch = step // per_epoch
-        with explained(method, compiled):
-            parts = gradients(method, network, optimiser, batch, accumulate, context, precision)
+        with explained(method, context.compute.compile):
+            parts = gradients(method, network, optimiser, batch, context)
         if not parts:
             refused += 1
         else:
@@ -220,23 +216,21 @@ def gradients(
     network: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     batch: Batch,
-    accumulate: int,
     context: Context,
-    precision: str = "fp32",
 ) -> list[tuple[int, Batch]]:
     """Leave the gradients of one batch in the network, and return (samples, terms of the loss) of
     each part that has a loss.
 
-    The batch is cut into `accumulate` parts that differ by at most one sample, or into single
+    The batch is cut into `context.compute.accumulate` parts that differ by at most one sample, or into single
     samples where it has fewer. They pass the network one after the other, so that the memory is
     that of the largest part; each part's loss counts by its share of the batch. Without a loss of
     any part the list is empty, and the gradients stay what they were.
     """
     size = len(next(iter(batch.values())))
     given: list[tuple[int, Batch]] = []
-    for indices in np.array_split(np.arange(size), min(accumulate, size)):
+    for indices in np.array_split(np.arange(size), min(context.compute.accumulate, size)):
         first, count = int(indices[0]), len(indices)
-        with autocast(torch.device(context.device), precision):
+        with autocast(torch.device(context.device), context.compute.precision):
             terms = method.loss(
                 network,
                 {name: values[first : first + count] for name, values in batch.items()},

@@ -183,7 +183,7 @@ class DaskExecutor(Executor):
         gpus = task["resources"]["gpus"] if self.parameters.gpus == 0 else self.parameters.gpus
         if gpus:
             how["resources"] = {"GPU": gpus}
-        refused = self.refused.get(task["dataset"], set())
+        refused = self.refused.get(task["spec"]["dataset"], set())
         if refused:
             left = [
                 address
@@ -264,7 +264,7 @@ class DaskExecutor(Executor):
                 self.client.unpublish_dataset(name)
         if outcome.get("refused"):
             self.why = outcome["refused"]
-            self.refused.setdefault(task["dataset"], set()).add(outcome["worker"] or place)
+            self.refused.setdefault(task["spec"]["dataset"], set()).add(outcome["worker"] or place)
             self._submit(number)
             return Event(number, reason=f"refused {outcome['worker']}: {self.why}")
         del self.tasks[number]

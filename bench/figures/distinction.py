@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.figures.qualitative import proportions
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug
-from bench.runs.commands import keep_commands
+from bench.planning.commands import keep_commands
 from bench.runs.folder import KEPT, CellRecord
 
 if TYPE_CHECKING:

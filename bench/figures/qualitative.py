@@ -13,7 +13,7 @@ import numpy as np
 from bench.errors import RunError
 from bench.evaluation.results import label_sets_of
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug, wrapped
-from bench.runs.commands import keep_commands
+from bench.planning.commands import keep_commands
 from bench.runs.folder import CellRecord
 from bench.tables.ablation import place
 

@@ -32,7 +32,7 @@ from bench.evaluation.results import (
     summary_frame,
 )
 from bench.files.whole_files import write_text
-from bench.runs.commands import keep_commands
+from bench.planning.commands import keep_commands
 from bench.runs.folder import CellRecord, DatasetRecord
 from bench.scoring.evaluate import ClipScores, Result, evaluate
 from bench.scoring.protocols import process, sentence

@@ -23,7 +23,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -32,18 +32,12 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.tracks import Tracks
-from bench.engine.batch_size import BATCH
 from bench.engine.context import make_context
 from bench.engine.training import AHEAD, Batch, gradients
-from bench.plugins.registry import Registry
-from bench.plugins.selection import select_one
-from bench.plugins.syntax import parse
-
-if TYPE_CHECKING:
-    from bench.planning.plan import Plan, PlannedCell
 
 GIGABYTE = 2**30
 PROCESS = GIGABYTE // 2
@@ -76,14 +70,15 @@ class MemoryEstimate:
     def peak(self) -> int:
         """The worker's peak, with what the process and the allocator add, bytes."""
         alive = max(self.training, self.scoring)
-        return PROCESS + alive + (0 if _on_gpu(self.device) else min(alive, HEAP))
+        return PROCESS + alive + (0 if on_gpu(self.device) else min(alive, HEAP))
 
     def fits(self, memory: int) -> bool:
         """Whether the cell can run in so many bytes; an unknown one may try."""
         return bool(self.unknown) or self.peak <= memory
 
 
-def _on_gpu(device: str) -> bool:
+def on_gpu(device: str) -> bool:
+    """Whether a device has memory of its own."""
     return torch.device(device).type == "cuda"
 
 
@@ -91,7 +86,7 @@ def device_memory(device: str) -> int:
     """Return the memory that a cell can have: all of a GPU, or what is free on this machine;
     bytes.
     """
-    if _on_gpu(device):
+    if on_gpu(device):
         return int(torch.cuda.get_device_properties(device).total_memory)
     return int(psutil.virtual_memory().available)
 
@@ -99,9 +94,7 @@ def device_memory(device: str) -> int:
 # -- one method ------------------------------------------------------------------------------------
 
 
-def estimate(
-    method: NetworkMethod, device: str, batch: int | None = None, accumulate: int = 1
-) -> MemoryEstimate:
+def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) -> MemoryEstimate:
     """Estimate the memory of a cell of a freshly made method, without its data and without any
     arithmetic.
 
@@ -111,8 +104,7 @@ def estimate(
 
     Parameters
     ----------
-    batch : windows a step, where not the method's own.
-    accumulate : into how many parts each batch is cut (`bench.engine.training.gradients`).
+    batch : windows a training step, where not the method's own.
     """
     size = int(getattr(method.parameters, "batch", 1)) if batch is None else batch
     with (
@@ -128,18 +120,16 @@ def estimate(
             # Real constants may stand in the code: they are taken for fake ones.
             with FakeTensorMode(allow_non_fake_inputs=True):
                 phase = "training"
-                training = (
-                    _training(method, drawn, size, accumulate, device, Path(folder)) if drawn else 0
-                )
+                training = _training(method, drawn, size, compute, Path(folder)) if drawn else 0
                 phase = "scoring"
-                scoring, parameters = _scoring(method, clip)
+                scoring, parameters = _scoring(method, clip, compute.batch)
         except Exception as error:  # code that meets tensors without data can raise anything
             reason = (str(error).strip().splitlines() or [""])[0]
             return MemoryEstimate(
-                device,
+                compute.device,
                 unknown=f"{phase} cannot be tried without data ({type(error).__name__}: {reason})",
             )
-    return MemoryEstimate(device, training, scoring, parameters, _bytes(drawn))
+    return MemoryEstimate(compute.device, training, scoring, parameters, _bytes(drawn))
 
 
 def _made_clip(method: NetworkMethod) -> OpenClip:
@@ -157,10 +147,10 @@ def _made_clip(method: NetworkMethod) -> OpenClip:
     return OpenClip("01", "train", length, "made", opener=lambda: frames, tracks=tracks)
 
 
-def _context(folder: Path) -> Context:
-    return make_context(
-        0, "cpu", folder, logger=logging.Logger("bench.memory", logging.CRITICAL + 1)
-    )
+def _context(folder: Path, compute: Compute) -> Context:
+    """Return a context of the CPU in fp32, whatever the cell computes in: fake tensors do too."""
+    logger = logging.Logger("bench.memory", logging.CRITICAL + 1)
+    return make_context(0, Compute("cpu", accumulate=compute.accumulate), folder, logger)
 
 
 def _drawn(method: NetworkMethod, clip: OpenClip, folder: Path) -> Batch:
@@ -180,7 +170,7 @@ def _drawn(method: NetworkMethod, clip: OpenClip, folder: Path) -> Batch:
     if method.weights_file is not None:
         method.stats = method.statistics([clip])
         return {}
-    context = _context(folder)
+    context = _context(folder, Compute())
     context.train = draw
     with torch.device("meta"):
         method.fit([clip], context)
@@ -190,7 +180,7 @@ def _drawn(method: NetworkMethod, clip: OpenClip, folder: Path) -> Batch:
 
 
 def _training(
-    method: NetworkMethod, sample: Batch, size: int, accumulate: int, device: str, folder: Path
+    method: NetworkMethod, sample: Batch, size: int, compute: Compute, folder: Path
 ) -> int:
     batch = {
         name: torch.empty((size, *tensor.shape), dtype=tensor.dtype)
@@ -198,20 +188,20 @@ def _training(
     }
     network = method.build().train()
     optimiser = method.optimiser(network)
-    context = _context(folder)
+    context = _context(folder, compute)
     with _Alive() as alive:
         alive.hold([batch, list(network.parameters()), list(network.buffers())])
-        if not gradients(method, network, optimiser, batch, accumulate, context):
+        if not gradients(method, network, optimiser, batch, context):
             raise NotImplementedError("it has no loss for the batch")
         optimiser.step()
         # Now with the gradients of the step before, and with the optimiser's state.
-        gradients(method, network, optimiser, batch, accumulate, context)
+        gradients(method, network, optimiser, batch, context)
     # Beside the batch on the device: its samples, and the batches ahead, which are in the memory of
     # the CPU.
-    return alive.most + (0 if _on_gpu(device) else (AHEAD + 1) * _bytes(batch))
+    return alive.most + (0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(batch))
 
 
-def _scoring(method: NetworkMethod, clip: OpenClip) -> tuple[int, int]:
+def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, int]:
     """Return the bytes alive while a clip is scored, and the numbers in the network."""
     network = method.build().eval()
     window = method.read_window(clip, 0, method.window).shape
@@ -222,13 +212,12 @@ def _scoring(method: NetworkMethod, clip: OpenClip) -> tuple[int, int]:
         alive.hold([list(network.parameters()), list(network.buffers())])
         if method.streams:
             state = method.start(network)
-            for _ in range(method.window.span // BATCH + 3):
-                parts, state = method.next(
-                    network, state, torch.empty(BATCH, frames[0], *frames[2:])
-                )
+            for _ in range(method.window.span // batch + 3):
+                chunk = torch.empty(batch, frames[0], *frames[2:])
+                parts, state = method.next(network, state, chunk)
         else:
             for _ in range(2):
-                parts = method.error(network, {"window": torch.empty(BATCH, *window)})
+                parts = method.error(network, {"window": torch.empty(batch, *window)})
         del parts
     return alive.most, sum(parameter.numel() for parameter in network.parameters())
 
@@ -298,102 +287,3 @@ def _is_mask(index: torch.Tensor | None) -> bool:
 
 def _positions(mask: torch.Tensor) -> list[torch.Tensor]:
     return [torch.empty(mask.numel(), dtype=torch.int64) for _ in range(mask.ndim)]
-
-
-# -- the cells of a plan ---------------------------------------------------------------------------
-
-
-def estimate_cells(cells: Sequence[PlannedCell], plan: Plan, registry: Registry) -> None:
-    """Estimate the memory of cells with a network, each distinct method once."""
-    known: dict[tuple[str, str], MemoryEstimate] = {}
-    for cell in cells:
-        if cell.memory is not None:
-            continue
-        key = cell.record.selector, cell.record.profile
-        if key not in known:
-            known[key] = estimate(
-                _made(cell, registry), plan.device, accumulate=plan.request.accumulate
-            )
-        cell.memory = known[key]
-
-
-def refuse_too_large(plan: Plan, registry: Registry) -> list[str]:
-    """Make dashes of the cells that need more memory than the device has, and return the mistakes:
-    those of methods named singly.
-    """
-    estimate_cells([cell for cell in plan.to_run if cell.may_be_large], plan, registry)
-    memory = device_memory(plan.device)
-    named = {item.name for item in parse(plan.request.methods)}
-    reasons: dict[tuple[str, str], str] = {}
-    mistakes = []
-    for cell in plan.to_run:
-        record = cell.record
-        if cell.memory is None or cell.memory.fits(memory):
-            continue
-        key = record.selector, record.profile
-        if key not in reasons:
-            reasons[key] = _refusal(_made(cell, registry), record.label, cell.memory, memory)
-        record.status, record.reason = "no data", reasons[key]
-        cell.why = reasons[key]
-        if record.method in named:
-            mistakes.append(reasons[key])
-    return mistakes
-
-
-def _made(cell: PlannedCell, registry: Registry) -> NetworkMethod:
-    method: NetworkMethod = select_one(
-        "methods", cell.record.selector, registry, cell.record.profile
-    ).make()
-    return method
-
-
-def _refusal(method: NetworkMethod, label: str, found: MemoryEstimate, memory: int) -> str:
-    device = found.device
-
-    def tried(**how: int) -> MemoryEstimate:
-        return estimate(type(method)(method.parameters), device, **how)
-
-    where = (
-        f"{device} has {memory / GIGABYTE:.1f} GB"
-        if _on_gpu(device)
-        else f"{memory / GIGABYTE:.1f} GB are free"
-    )
-    text = f"{label}: a cell needs about {found.peak / GIGABYTE:.1f} GB at its peak, and {where}; "
-    smaller = "choose a smaller profile, size or width, or another --device"
-    room = _room(device, memory)
-    if found.scoring > room:
-        return f"{text}scoring alone needs more: {smaller}"
-    batch = int(method.parameters.batch)
-    # A normalisation may need two samples.
-    low = next(
-        ((size, one) for size in (1, 2) if size < batch and not (one := tried(batch=size)).unknown),
-        None,
-    )
-    if low is None or low[1].training > room:
-        return f"{text}no smaller batch fits: {smaller}"
-    # A fixed part and one for each sample. The worst moment may be another at another batch: then
-    # the line lies above the truth.
-    size, least = low[0], low[1].training
-    largest = tried(batch=batch).training
-    if largest <= room:
-        return f"{text}without --accumulate, batch={batch} fits"
-    fitting = size + (room - least) * (batch - size) // (largest - least)
-    parts = next(
-        (
-            number
-            for number in range(-(-batch // fitting), batch + 1)
-            if tried(accumulate=number).fits(memory)
-        ),
-        None,
-    )
-    return f"{text}batch={fitting} fits" + (
-        f", or --accumulate {parts} with batch={batch}" if parts else ""
-    )
-
-
-def _room(device: str, memory: int) -> int:
-    """Return how much may be alive where so much memory is there: the reverse of
-    `MemoryEstimate.peak`.
-    """
-    room = memory - PROCESS
-    return room if _on_gpu(device) else max(room // 2, room - HEAP)

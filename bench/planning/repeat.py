@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.engine.machine import git_state, versions
 from bench.errors import RequestError, RunError
 from bench.files.whole_files import read_json
+from bench.planning.commands import requests_of
 from bench.planning.plan import Plan
 from bench.planning.request import Request
 from bench.runs.folder import FORMAT, RESULTS, CellRecord, Run
@@ -44,64 +44,10 @@ def read_published(file: Path) -> Run:
     return run
 
 
-def requests_of(run: Run, given: Request) -> list[Request]:
-    """Return the requests that together make the cells of a run: those of one dataset, profile,
-    device and set of seeds at a time.
-
-    Parameters
-    ----------
-    given : says what does not touch the numbers: data folders, workers, where to write, limits,
-        plugins, what to keep.
-    """
-    manifest = run.manifest
-    selectors = {entry["label"]: entry["selector"] for entry in manifest["datasets"]}
-    detectors = {cell.dataset: cell.detector for cell in run.planned() if cell.detector}
-    seeds: dict[tuple[Any, ...], list[int]] = {}
-    for cell in run.planned():
-        arithmetic = (cell.key.get("precision", "fp32"), bool(cell.key.get("compile", False)))
-        how = (
-            cell.dataset,
-            cell.profile,
-            cell.device,
-            cell.threads,
-            int(cell.key.get("accumulate", 1)),
-            *arithmetic,
-            cell.selector,
-        )
-        of_method = seeds.setdefault(how, [])
-        if cell.seed not in of_method:
-            of_method.append(cell.seed)
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for (*shared, selector), numbers in seeds.items():
-        groups.setdefault((*shared, tuple(numbers)), []).append(selector)
+def again(run: Run, given: Request) -> list[Request]:
+    """Return the requests that together make all cells of a run, as they were planned."""
     out = given.out or RESULTS / f"{run.path.resolve().name}-again"
-    return [
-        replace(
-            given,
-            methods=",".join(methods),
-            datasets=selectors[dataset],
-            seeds=numbers,
-            protocol=manifest.get("protocol", "median17"),
-            profile=profile,
-            detector=detectors.get(dataset),
-            device=device,
-            threads=threads,
-            accumulate=accumulate,
-            precision=precision,
-            compile=compiled,
-            out=out,
-        )
-        for (
-            dataset,
-            profile,
-            device,
-            threads,
-            accumulate,
-            precision,
-            compiled,
-            numbers,
-        ), methods in groups.items()
-    ]
+    return requests_of(run, run.planned(), replace(given, out=out))
 
 
 def differences(run: Run, plans: Sequence[Plan]) -> list[str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
+from bench.contracts.compute import OPTIONS, Compute
 from bench.errors import RequestError
 from bench.runs.folder import KEPT
 
@@ -22,28 +26,17 @@ class Request:
     protocol: str = "median17"
     profile: str | None = None
     detector: str | None = None
-    device: str | None = None
+    compute: Compute = field(default_factory=Compute)
     workers: int | None = 1
     """None: as memory and cores allow."""
-    threads: int | None = None
-    """CPU threads of a cell; None: all cores divided among the workers."""
     data: tuple[Path, ...] = ()
     plugins: tuple[Path, ...] = ()
-    out: Path | None = None
     new: bool = False
-    force: str = ""
     fail_fast: bool = False
     stall_limit: float = 15 * 60
     """Seconds without a step after which a cell counts as stalled."""
     time_limit: float | None = None
     """Seconds an attempt at a cell may take."""
-    keep: tuple[str, ...] = ()
-    accumulate: int = 1
-    """Parts that each training batch of a network is cut into, their gradients summed."""
-    precision: str = "fp32"
-    """In which networks compute: fp32, or bf16 by automatic casts."""
-    compile: bool = False
-    """Whether torch compiles networks."""
     shard: str = ""
     """'I/N': only each N-th cell, from the I-th on, counted from 1; empty: all."""
     executor: str = "local"
@@ -52,6 +45,9 @@ class Request:
     """Selection of observers; empty: none."""
     detach: bool = False
     """Whether to return when all is submitted."""
+    keep: tuple[str, ...] = ()
+    force: str = ""
+    out: Path | None = None
     command: str = ""
     """The command line, to be printed as the way to go on."""
 
@@ -63,18 +59,9 @@ class Request:
             if not _whole(seed, 0, 2**32)
         ]
         wrong += [] if self.seeds else ["--seeds: no seed"]
-        for name in ("workers", "threads", "accumulate"):
-            value = getattr(self, name)
-            wrong += (
-                []
-                if value is None or _whole(value, 1)
-                else [f"--{name} {value!r}: expected a whole number from 1"]
-            )
-        wrong += (
-            []
-            if self.precision in ("fp32", "bf16")
-            else [f"--precision {self.precision!r}: there are fp32 and bf16"]
-        )
+        if self.workers is not None and not _whole(self.workers, 1):
+            wrong.append(f"--workers {self.workers!r}: expected a whole number from 1")
+        wrong += self.compute.mistakes()
         if self.shard and not _is_shard(self.shard):
             wrong.append(f"--shard {self.shard!r}: expected I/N with I from 1 to N, like 2/8")
         for name in ("stall_limit", "time_limit"):
@@ -88,6 +75,42 @@ class Request:
             for part in self.keep
             if part not in KEPT
         ]
+
+    def command_line(self) -> str:
+        """Return the command that asks for the same: the options that are not at their default."""
+        return shlex.join(["bench", "run", *self._options()])
+
+    def _options(self) -> Iterator[str]:
+        default = Request("", "")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in ("command", "detach") or value == getattr(default, item.name):
+                continue
+            if item.name == "compute":
+                for option in OPTIONS:
+                    chosen = getattr(value, option.name)
+                    if chosen != option.default:
+                        yield f"--{option.name}"
+                        yield from [] if chosen is True else [str(chosen)]
+                continue
+            name = "plugin" if item.name == "plugins" else item.name
+            option_name = f"--{name.replace('_', '-')}"
+            for text in _texts(item.name, value):
+                yield option_name
+                yield from [] if text is None else [text]
+
+
+def _texts(name: str, value: Any) -> list[str | None]:
+    """Return what follows an option on the command line, for each time that it is given."""
+    if value is True:
+        return [None]
+    if name in ("data", "plugins"):
+        return [os.fspath(path) for path in value]
+    if name in ("seeds", "keep"):
+        return [",".join(map(str, value))]
+    if name.endswith("_limit"):
+        return [f"{value}s"]
+    return ["auto" if value is None else str(value)]
 
 
 def _whole(value: object, lowest: int, below: float = float("inf")) -> bool:

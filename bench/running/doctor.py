@@ -19,7 +19,7 @@ from bench.contracts.dataset import Dataset
 from bench.engine.machine import cores, git_state
 from bench.errors import BenchError, DataError, RequestError
 from bench.files.cache import cache_folder
-from bench.planning.plan import MEMORY_A_WORKER
+from bench.planning.asked import MEMORY_A_WORKER
 from bench.planning.request import data_roots
 from bench.plugins.checks import ONE
 from bench.plugins.registry import DISTRIBUTION, Registry

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import sys
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
+from bench.contracts.compute import Compute
 from bench.planning.request import Request, parse_seeds
 from bench.plugins.registry import load
 from bench.reporting.loaded_run import LoadedRun
 
 Paths = str | Path | Iterable[str | Path]
-OPTIONS = {"plugins": "plugin"}
-"""Fields of a request whose option has another name."""
 
 
 def run(
@@ -83,12 +80,14 @@ def run(
         data=_paths(data),
         out=None if out is None else Path(out),
         new=new,
-        device=device,
+        compute=Compute(
+            device=device or "",
+            threads=0 if threads is None else threads,
+            accumulate=accumulate,
+            precision=precision,
+            compile=compile,
+        ),
         workers=None if workers == "auto" else workers,
-        threads=threads,
-        accumulate=accumulate,
-        precision=precision,
-        compile=compile,
         keep=tuple(dict.fromkeys(filter(None, keep.split(",") if isinstance(keep, str) else keep))),
         force=_joined(force),
         fail_fast=fail_fast,
@@ -99,7 +98,7 @@ def run(
         observe=_joined(observe),
         plugins=_paths(plugin),
     )
-    request = replace(request, command=command_line(request))
+    request = replace(request, command=request.command_line())
     console = make_console(sys.stderr)
     registry = load(request.plugins)
     for complaint in registry.complaints():
@@ -110,30 +109,6 @@ def run(
             f"stopped; {plan.run.path} keeps what is done, and the same call goes on"
         )
     return LoadedRun(plan.run, registry)
-
-
-def command_line(request: Request) -> str:
-    """Return the command that asks for the same, which the run keeps: options that are not at their
-    default.
-    """
-    usual = Request("", "")
-    words = ["bench", "run"]
-    for item in fields(Request):
-        value = getattr(request, item.name)
-        if item.name in ("command", "detach") or value == getattr(usual, item.name):
-            continue
-        option = f"--{OPTIONS.get(item.name, item.name).replace('_', '-')}"
-        if value is True:
-            words.append(option)
-        elif item.name in ("data", "plugins"):
-            words += [word for path in value for word in (option, os.fspath(path))]
-        elif item.name in ("seeds", "keep"):
-            words += [option, ",".join(map(str, value))]
-        elif item.name.endswith("_limit"):
-            words += [option, f"{value}s"]
-        else:
-            words += [option, "auto" if value is None else str(value)]
-    return shlex.join(words)
 
 
 def _seeds(given: int | str | Iterable[int]) -> tuple[int, ...]:

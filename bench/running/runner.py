@@ -18,7 +18,9 @@ from bench.contracts.executor import ENDED, Executor, Exit, Place
 from bench.errors import BenchError, RunError
 from bench.files.claims import DEAD, Claim, Holder
 from bench.files.whole_files import read_json, write_bytes, write_json
-from bench.planning.plan import Plan, PlannedCell, PlannedDataset
+from bench.planning.cells import PlannedCell
+from bench.planning.located import PlannedDataset
+from bench.planning.plan import Plan
 from bench.running.duration import duration
 from bench.running.stopping import asked_to_stop
 from bench.runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
@@ -375,14 +377,14 @@ class Runner:
             "id": job.number,
             "run": str(self.run.path.resolve()),
             "roots": [str(root) for root in self.plan.roots],
-            "dataset": planned.selected.text,
-            "detector": planned.detector if planned.wants_tracks else "",
-            "threads": self.plan.threads,
+            "threads": self.plan.compute.threads,
             "output": str(folder / ("log.txt" if cell else f"{planned.name}.log")),
             "progress": str(progress),
         }
         prepare = {
             "kind": "prepare",
+            "dataset": planned.selected.text,
+            "detector": planned.detector if planned.wants_tracks else "",
             "keep": list(self.plan.request.keep),
             "name": planned.name,
             "label": planned.selected.label,
@@ -399,22 +401,21 @@ class Runner:
             task |= {
                 "kind": "cell",
                 "cell": dict(vars(cell.record)),
+                "spec": cell.spec.as_json(),
                 "fresh": cell.fresh,
-                "keep": list(self.plan.request.keep),
             }
         if cell is not None and self.executor.away:
             task |= {
-                "prepare": prepare,
-                "fingerprint": planned.fingerprint,
+                "prepare": {**prepare, "fingerprint": planned.fingerprint},
                 "identity": self.identity,
                 "torch": cell.network or planned.wants_tracks,
                 "plugins": {str(file): file.read_text() for file in self.plan.request.plugins},
                 "resources": {
-                    "threads": self.plan.threads,
+                    "threads": self.plan.compute.threads,
                     "memory": cell.memory.peak
                     if cell.memory is not None and not cell.memory.unknown
                     else None,
-                    "gpus": int(self.plan.device.startswith("cuda")),
+                    "gpus": int(self.plan.compute.device.startswith("cuda")),
                 },
                 "handle": self._handle(cell),
             }

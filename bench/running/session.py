@@ -106,14 +106,14 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
         f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False
     )
     console.print(
-        f"profile {', '.join(plan.profiles)}; device {plan.device}; "
+        f"profile {', '.join(plan.profiles)}; device {plan.compute.device}; "
         f"{plan.request.executor if plan.executor.away else plan.workers} worker{'s' * (plan.executor.away or plan.workers > 1)} "
-        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
+        f"of {plan.compute.threads} thread{'s' * (plan.compute.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
         markup=False,
     )
     # Not among the notes of the plan, which stay in the run: it is true now.
     busy = (
-        busy_note(other_work.held(), plan.workers * plan.threads)
+        busy_note(other_work.held(), plan.workers * plan.compute.threads)
         if plan.to_run and not plan.executor.away
         else ""
     )
@@ -261,9 +261,9 @@ def write_run(plan: Plan, registry: Registry) -> None:
             "detector": ", ".join(
                 dict.fromkeys(planned.detector for planned in plan.datasets if planned.wants_tracks)
             ),
-            "device": plan.device,
+            "device": plan.compute.device,
             "workers": plan.workers,
-            "threads": plan.threads,
+            "threads": plan.compute.threads,
             "resizing": RESIZING,
             "versions": versions(),
             "git": git_state(),

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import Scores, ascend_within
 from bench.errors import RunError
 from bench.files.checksums import digest_of, seal_is_broken, sealed
@@ -190,6 +191,11 @@ class CellRecord:
     versions."""
     started: str = ""
     ended: str = ""
+
+    @property
+    def compute(self) -> Compute:
+        """How the cell computes."""
+        return Compute.of_key(self.key, self.device, self.threads)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import Context, FrameFormat, OpenClip
 from bench.contracts.tracks import Tracks
 from bench.engine import context
@@ -85,7 +86,7 @@ def make_context(folder: Path, history: Path | None = None) -> Context:
     """
     return context.make_context(
         SEED,
-        "cpu",
+        Compute("cpu"),
         folder,
         test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)},
         history=history,

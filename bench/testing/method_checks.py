@@ -8,12 +8,13 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.contracts.compute import Compute
 from bench.contracts.method import NEEDS, Context, Method, OpenClip, Scores, as_scores
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.seeding import seed_everything
@@ -196,8 +197,9 @@ def same_for_any_batch(cls: type[Method]) -> None:
 
     for batch in (1, 3):
         seed_everything(SEED)
+        context = replace(fitted.context, compute=Compute("cpu", batch=batch))
         found = {
-            clip.id: as_scores(infer(method, clip, fitted.context, batch), clip.length, method.name)
+            clip.id: as_scores(infer(method, clip, context), clip.length, method.name)
             for clip in _clips(method, "test")
         }
         _compare(found, fitted.scores, f"in batches of {batch}", method.batch_tolerance)

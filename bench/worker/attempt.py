@@ -36,6 +36,7 @@ from bench.files.claims import Claim
 from bench.files.whole_files import npz, put_in_place, read_json, read_npz, write_bytes, write_json
 from bench.frames.fingerprint import dataset_fingerprint
 from bench.planning.cell_files import file_keys
+from bench.planning.cell_spec import CellSpec
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
 from bench.runs.folder import (
@@ -199,6 +200,7 @@ def _prepare(task: Task) -> int:
 def _attempt(task: Task) -> int:
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
+    spec = CellSpec.from_json(task["spec"])
     folder = run.path / record.folder
     folder.mkdir(parents=True, exist_ok=True)
     # Held until this process ends, so that an attempt whose runner died is never met by the next
@@ -223,7 +225,7 @@ def _attempt(task: Task) -> int:
     # stdin and stdout of the process belong to the launcher; what a method prints goes to its log.
     began = time.monotonic()
     try:
-        _run_cell(task, run, record, folder, reporter, logger, warnings)
+        _run_cell(task, spec, run, record, folder, reporter, logger, warnings)
         record.status = "done"
     except Interrupted:
         record.status, record.reason = (
@@ -262,6 +264,7 @@ def _clear(folder: Path) -> None:
 
 def _run_cell(
     task: Task,
+    spec: CellSpec,
     run: Run,
     record: CellRecord,
     folder: Path,
@@ -282,7 +285,7 @@ def _run_cell(
             raise DataError(kept.problems[need])
     if "tracks" in record.needs:
         logger.info("tracks of the training clips: %s", kept.tracks)
-    seed_everything(record.seed, int(task["threads"]))
+    seed_everything(spec.seed, spec.compute.threads)
     method: Method = select_one("methods", record.selector, current(), record.profile).make()
     if method.version != record.key["version"]:
         raise MethodError(
@@ -295,18 +298,20 @@ def _run_cell(
         for clip, length, scene in kept.clips
         if not record.scene or scene == record.scene
     }
-    dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    # On another machine the dataset may be another copy.
+    fingerprint = spec.fingerprint if "identity" in task else ""
+    dataset = located_dataset(spec.dataset, task["roots"], fingerprint)
     files, absent = file_keys(method, dataset.name, current())
     if absent or any(files.get(name) != record.key.get(name) for name in ("weights", "files")):
         raise MethodError(
             f"{record.label}: {'; '.join(absent) or 'a file that its parameters name has changed since the run was planned'}; "
             "the same `bench run` line begins the cell anew"
         )
-    detector = make_detector(task["detector"]) if "tracks" in method.needs else None
+    detector = make_detector(spec.detector) if "tracks" in method.needs else None
     stopwatch = Stopwatch()
     context = make_context(
         seed=record.seed,
-        device=record.device,
+        compute=spec.compute,
         folder=scratch,
         logger=logger,
         step=reporter.step,
@@ -315,9 +320,6 @@ def _run_cell(
         - lengths.keys(),
         checkpoint=scratch / "checkpoint.pt",
         history=folder / "training.csv",
-        accumulate=int(record.key.get("accumulate", 1)),
-        precision=record.key.get("precision", "fp32"),
-        compiled=bool(record.key.get("compile", False)),
         stopwatch=stopwatch,
     )
 
@@ -339,18 +341,18 @@ def _run_cell(
     )
     record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
-    if "weights" in task["keep"]:
+    if "weights" in spec.keep:
         _save(method, scratch / "weights.new", folder / "weights")
 
     reporter.begin("score", "scoring")
     images = (
         ImageKeeper(scratch / "images", lengths)
-        if "images" in task["keep"] and isinstance(method, NetworkMethod)
+        if "images" in spec.keep and isinstance(method, NetworkMethod)
         else None
     )
     regions = (
         _region_keeper(method, training_clips, context, dataset, kept, scratch)
-        if "regions" in task["keep"]
+        if "regions" in spec.keep
         else None
     )
     keepers = [keeper for keeper in (images, regions) if keeper is not None]
@@ -367,7 +369,7 @@ def _run_cell(
         if result is None or not all(keeper.part(clip_id).exists() for keeper in keepers):
             # A clip's scores must not depend on how much randomness fitting and other clips used: a
             # resumed cell does neither again.
-            seed_everything(record.seed, int(task["threads"]))
+            seed_everything(spec.seed, spec.compute.threads)
             returned = method.score(opened(found[clip_id], length), context)
             result = as_scores(
                 returned, length, f"{record.label} on {record.dataset}, clip {clip_id}"
@@ -387,7 +389,7 @@ def _run_cell(
         run.write_regions(record, found_regions)
     if isinstance(method, NetworkMethod):
         record.cost |= network_cost(method, stopwatch, record, folder / "training.csv", logger)
-    if "train-scores" in task["keep"] and "frames" in method.needs:
+    if "train-scores" in spec.keep and "frames" in method.needs:
         began = time.monotonic()
         train_scores = _train_scores(
             method, training_clips(), context, record, scratch / "train_scores", reporter, logger
@@ -400,7 +402,7 @@ def _run_cell(
     if images is not None:
         images.collect(folder / KEPT["images"], list(lengths))
     run.write_scores(record, scores)
-    record.kept = sorted(task["keep"])
+    record.kept = sorted(spec.keep)
 
 
 def _region_keeper(

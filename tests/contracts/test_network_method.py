@@ -18,6 +18,7 @@ from bench import (
     Window,
     parameter,
 )
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.plugins.registry import load
 from bench.plugins.selection import select
@@ -85,7 +86,7 @@ def test_released_weights_score_without_training(tmp_path, kind):
     assert method.deviations == (
         "weights of a file (released.pth): authors' weights, not trained here",
     )
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method.fit([], context)
     np.testing.assert_allclose(method.score(clip(), context).values, 0.25)
 
@@ -133,7 +134,7 @@ def test_network_that_cannot_be_looked_at_is_left_to_its_cell(tmp_path):
     torch.save({"factor": torch.zeros(1, 1)}, path)
     method = Asking(LineParameters(weights=str(path)))
     method.check("ped2")
-    method.fit([], make_context(0, "cpu", tmp_path))
+    method.fit([], make_context(0, Compute("cpu"), tmp_path))
 
 
 @pytest.mark.parametrize("size", [0, 1, 30, 200])
@@ -173,7 +174,7 @@ def test_a_pickled_module_is_not_loaded(tmp_path):
         MethodError,
         match=r"a pickled module is not loaded, since it can run any code.*state_dict\(\)",
     ):
-        Line(LineParameters(weights=str(path))).fit([], make_context(0, "cpu", tmp_path))
+        Line(LineParameters(weights=str(path))).fit([], make_context(0, Compute("cpu"), tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_weights_of_something_else_are_refused(tmp_path, content, text):
     path = tmp_path / "other.pth"
     torch.save(content, path)
     with pytest.raises(MethodError, match=f"other.pth {text}"):
-        Line(LineParameters(weights=str(path))).fit([], make_context(0, "cpu", tmp_path))
+        Line(LineParameters(weights=str(path))).fit([], make_context(0, Compute("cpu"), tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 broken"])
@@ -198,4 +199,4 @@ def test_a_damaged_file_is_refused(tmp_path, content):
     path = tmp_path / "damaged.pth"
     path.write_bytes(content)
     with pytest.raises(MethodError, match="damaged.pth is neither safetensors nor a state dict"):
-        Line(LineParameters(weights=str(path))).fit([], make_context(0, "cpu", tmp_path))
+        Line(LineParameters(weights=str(path))).fit([], make_context(0, Compute("cpu"), tmp_path))

@@ -34,6 +34,7 @@ from bench.applying.apply_plan import choose_threshold, refuse
 from bench.applying.distinction import remake
 from bench.applying.footage import Footage, find_footage
 from bench.applying.replay import replay
+from bench.contracts.compute import Compute
 from bench.contracts.dataset import checked_labels
 from bench.engine.context import make_context
 from bench.engine.machine import choose_device
@@ -154,7 +155,7 @@ def missing_resnet(root, patch):
 def missing_cifar(root, patch):
     patch.setenv("BENCH_DATA", str(root))
     (creator,) = make_creators("patch[source=cifar100]", Window(2), lambda frames: frames)
-    creator.prepare([], make_context(0, "cpu", root))
+    creator.prepare([], make_context(0, Compute("cpu"), root))
 
 
 def pickled_module(root, patch):
@@ -163,7 +164,7 @@ def pickled_module(root, patch):
     torch.save(torch.nn.Linear(1, 1), root / "model.pth")
     method = current().methods["memae"]
     method(method.Parameters(width=0.05, weights=str(root / "model.pth"))).fit(
-        [], make_context(0, "cpu", root)
+        [], make_context(0, Compute("cpu"), root)
     )
 
 
@@ -179,11 +180,11 @@ def weights_of_another_network(root, patch):
 
 
 def too_large(root, patch):
-    from bench.planning import memory_estimate as memory
+    from bench.planning import memory_limits
 
-    patch.setattr(memory, "device_memory", lambda device: 2**29)
+    patch.setattr(memory_limits, "device_memory", lambda device: 2**29)
     make_plan(
-        Request("ae-3d", "demo-ped2", device="cpu", profile="small"),
+        Request("ae-3d", "demo-ped2", compute=Compute("cpu"), profile="small"),
         load(),
         lambda signature: (Run(root / "run"), False),
     )
@@ -200,9 +201,9 @@ def unknown_row(root, patch):
     )
 
 
-def planned(root: Path, **how) -> None:
+def planned(root: Path, executor: str = "local", **how) -> None:
     make_plan(
-        Request("ae-3d", "demo-ped2", device="cpu", **how),
+        Request("ae-3d", "demo-ped2", compute=Compute("cpu", **how), executor=executor),
         load(),
         lambda signature: (Run(root / "run"), False),
     )
@@ -228,7 +229,7 @@ def two_runners(root, patch):
 
 def always_taken(root, patch):
     plan = make_plan(
-        Request("pca", "demo-ped2", device="cpu"),
+        Request("pca", "demo-ped2", compute=Compute("cpu")),
         load(),
         lambda signature: (Run(root / "run"), False),
     )
@@ -452,7 +453,7 @@ def bad_tracks(root, patch):
 def missing_regions(root, patch):
     (root / "01.txt").write_text("")
     method = current().methods["regions"]
-    context = make_context(0, "cpu", root, test_lengths={"01": 8, "02": 8})
+    context = make_context(0, Compute("cpu"), root, test_lengths={"01": 8, "02": 8})
     method(method.Parameters(path=root)).score(OpenClip("01", "test", 8, "made"), context)
 
 
@@ -475,7 +476,7 @@ def short_scores(root, patch):
 
     lengths = {f"{number:02d}": 180 for number in range(1, 13)}
     np.savez(root / "memae.npz", **{clip: np.zeros(165) for clip in lengths})
-    context = make_context(0, "cpu", root, test_lengths=lengths)
+    context = make_context(0, Compute("cpu"), root, test_lengths=lengths)
     ReadScores(ScoresParameters(root / "memae.npz")).score(
         OpenClip("01", "test", 180, "ped2"), context
     )
@@ -483,7 +484,7 @@ def short_scores(root, patch):
 
 def missing_scores(root, patch):
     patch.chdir(root)
-    request = Request("scores[path=mine.npz]", "demo-ped2", device="cpu")
+    request = Request("scores[path=mine.npz]", "demo-ped2", compute=Compute("cpu"))
     (cell,) = make_plan(request, load(), lambda signature: (Run(root / "run"), False)).cells
     raise BenchError(cell.record.reason)
 

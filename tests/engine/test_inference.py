@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bench import MethodError, NetworkMethod, OpenClip, Window
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer, infer_as_they_come
 
@@ -57,7 +58,7 @@ def clip_of(length):
 
 def score(method, length, batch=4):
     method.network = method.build()
-    return infer(method, clip_of(length), make_context(0, "cpu", None), batch=batch)
+    return infer(method, clip_of(length), make_context(0, Compute("cpu", batch=batch), None))
 
 
 @pytest.mark.parametrize("length", [16, 17, 40])
@@ -117,7 +118,7 @@ def test_term_of_a_wrong_shape_is_refused():
         score(Wrong(), 30)
 
 
-def as_they_come(method, length, sizes, **how):
+def as_they_come(method, length, sizes, batch=4, at_once=False):
     """Scores of frames that come in pieces of these sizes, again and again; and after how many
     frames each was there."""
     method.network = method.build()
@@ -134,7 +135,9 @@ def as_they_come(method, length, sizes, **how):
 
     found = [
         (scores, given)
-        for scores in infer_as_they_come(method, batches(), make_context(0, "cpu", None), **how)
+        for scores in infer_as_they_come(
+            method, batches(), make_context(0, Compute("cpu", batch=batch), None), at_once
+        )
     ]
     return [scores for scores, _ in found], [after for _, after in found]
 
@@ -194,7 +197,7 @@ def test_whoever_takes_scores_is_not_in_inference_mode():
     method = Mean()
     method.network = method.build()
     scores = infer_as_they_come(
-        method, iter([clip_of(20).frames] * 2), make_context(0, "cpu", None)
+        method, iter([clip_of(20).frames] * 2), make_context(0, Compute("cpu"), None)
     )
     next(scores)
     assert not torch.is_inference_mode_enabled()

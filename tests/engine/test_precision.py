@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from bench import FrameFormat, MethodError, NetworkMethod, OpenClip, RequestError, Window
+from bench.contracts.compute import Compute
 from bench.engine import precision as arithmetic
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 from bench.engine.seeding import seed_everything
-from bench.planning import memory_estimate as memory
+from bench.planning import memory_limits
+from bench.planning.memory_estimate import MemoryEstimate
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
@@ -69,7 +71,7 @@ def clip_of(length=19):
 def trained(folder, **how):
     seed_everything(3)
     method = Tiny()
-    context = make_context(3, "cpu", folder, history=folder / "training.csv", **how)
+    context = make_context(3, Compute("cpu", **how), folder, history=folder / "training.csv")
     context.train(method, [clip_of()], context)
     scores = context.infer(method, clip_of(), context)
     return (
@@ -135,9 +137,10 @@ def test_compiled_c3dsu_streams_as_it_does_without(tmp_path, monkeypatch):
     clip = OpenClip("01", "test", 11, "made", opener=lambda: frames)
     method = PlainC3DSU(C3DSUParameters(size=32, latent=16))
     method.network = method.build().eval()
-    context = make_context(0, "cpu", tmp_path)
-    plain = infer(method, clip, context, 4)
-    compiled = infer(method, clip, context, 4, compiled=True)
+    context = make_context(0, Compute("cpu"), tmp_path)
+    plain = infer(method, clip, context)
+    context.compute = Compute("cpu", compile=True)
+    compiled = infer(method, clip, context)
     np.testing.assert_allclose(compiled.values, plain.values, rtol=1e-5)
 
 
@@ -156,7 +159,7 @@ def test_network_that_cannot_be_compiled_is_named(tmp_path, monkeypatch):
         MethodError,
         match=r"tiny: torch cannot compile its network \(Unsupported: a call of the moon.*leave --compile out",
     ):
-        trained(tmp_path, compiled=True)
+        trained(tmp_path, compile=True)
 
 
 def test_scoring_form_is_made_again_when_weights_have_changed(tmp_path):
@@ -175,7 +178,7 @@ def test_scoring_form_is_made_again_when_weights_have_changed(tmp_path):
 
     method = Folded()
     method.network = method.build().eval()
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     first = infer(method, clip_of(), context).values
     np.testing.assert_array_equal(infer(method, clip_of(), context).values, first)
     assert method.made == 1
@@ -191,12 +194,12 @@ def test_scoring_form_is_made_again_when_weights_have_changed(tmp_path):
 @pytest.fixture
 def plan_of(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        memory, "estimate", lambda method, device, accumulate: memory.MemoryEstimate(device)
+        memory_limits, "estimate", lambda method, compute: MemoryEstimate(compute.device)
     )
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
 
     def plan(methods, **more):
-        request = Request(methods, "demo-ped2", device="cpu", **more)
+        request = Request(methods, "demo-ped2", compute=Compute("cpu", **more))
         return make_plan(request, load(), lambda signature: (Run(tmp_path / "run"), False))
 
     return plan
@@ -204,7 +207,7 @@ def plan_of(tmp_path, monkeypatch):
 
 def test_precision_and_compile_belong_to_the_key_of_networks(plan_of, monkeypatch):
     """Key, footnote and signature change, for networks alone."""
-    monkeypatch.setattr(arithmetic, "missing", lambda device, precision, compiled: [])
+    monkeypatch.setattr(arithmetic, "missing", lambda compute: [])
     plain, other = (
         plan_of("ae-3d,constant"),
         plan_of("ae-3d,constant", precision="bf16", compile=True),
@@ -254,7 +257,7 @@ def test_method_that_needs_fp32_is_refused_by_name_and_a_dash_in_a_group(
     """`tsc` by name is a mistake of the request; in a group the others go on."""
     from bench.methods.sparse_coding import SparseCodingMethod
 
-    monkeypatch.setattr(arithmetic, "missing", lambda device, precision, compiled: [])
+    monkeypatch.setattr(arithmetic, "missing", lambda compute: [])
     monkeypatch.setattr(SparseCodingMethod, "check", lambda self, dataset: None)
     with pytest.raises(RequestError, match=f"tsc: {reason}"):
         plan_of("tsc", **how)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench import DidNotLearn, MethodError, NetworkMethod, OpenClip, Window
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.explained_variance import ExplainedVariance
 from bench.engine.seeding import seed_everything
@@ -86,7 +87,9 @@ def train(method, folder: Path, stop_after: int | None = None, kept: bool = True
     checkpoint, history = (
         (folder / "checkpoint.pt", folder / "training.csv") if kept else (None, None)
     )
-    context = make_context(7, "cpu", folder, step=step, checkpoint=checkpoint, history=history)
+    context = make_context(
+        7, Compute("cpu"), folder, step=step, checkpoint=checkpoint, history=history
+    )
     method.fit(make_clips(), context)
     return method.score(make_clips()[0], context)
 
@@ -291,7 +294,7 @@ def test_weights_survive_save_and_load(tmp_path):
     method.save(tmp_path / "weights")
     again = Tiny()
     again.load(tmp_path / "weights")
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     np.testing.assert_array_equal(again.score(make_clips()[0], context).values, scores.values)
 
 
@@ -353,7 +356,7 @@ def test_explained_is_as_numpy_computes_it(tmp_path, every_clip_has):
     more."""
     clips = make_clips(length=every_clip_has)
     seed_everything(7)
-    context = make_context(7, "cpu", tmp_path, history=tmp_path / "training.csv")
+    context = make_context(7, Compute("cpu"), tmp_path, history=tmp_path / "training.csv")
     method = Tiny()
     method.fit(clips, context)
     shares = [float(row["explained"]) for row in read_history(tmp_path)]
@@ -380,7 +383,7 @@ def test_what_gives_no_reconstruction_has_no_share(tmp_path):
     assert "explained" not in read_history(tmp_path / "blind")[0]
     still = [OpenClip("01", "train", 20, "made", opener=lambda: np.full((20, 12, 12), 9, np.uint8))]
     seed_everything(7)
-    Tiny().fit(still, make_context(7, "cpu", tmp_path, history=tmp_path / "training.csv"))
+    Tiny().fit(still, make_context(7, Compute("cpu"), tmp_path, history=tmp_path / "training.csv"))
     assert "explained" not in read_history(tmp_path)[0]
 
 
@@ -401,7 +404,7 @@ def test_looking_leaves_every_network_as_it_was(tmp_path, cls):
     network = method.build().train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     random = torch.get_rng_state(), np.random.get_state()[1].copy()
-    share = ExplainedVariance(method, clips, make_context(7, "cpu", tmp_path)).of(network)
+    share = ExplainedVariance(method, clips, make_context(7, Compute("cpu"), tmp_path)).of(network)
     assert (share is None) == (cls.name in ("srnn", "tsc")), (
         "those two reconstruct features and no frames"
     )
@@ -438,7 +441,7 @@ def test_weights_lie_as_the_method_wants_them(tmp_path):
     method.save(tmp_path / "weights")
     again = Wide()
     again.load(tmp_path / "weights")
-    scores = again.score(make_clips()[0], make_context(7, "cpu", tmp_path))
+    scores = again.score(make_clips()[0], make_context(7, Compute("cpu"), tmp_path))
     np.testing.assert_array_equal(scores.values, whole.values)
     for network in (method.network, again.network):
         assert (

@@ -283,33 +283,19 @@ def test_without_images_the_command_that_keeps_them_is_named(tmp_path):
     )
     _, missing = write_figures(source_of(run), ("qualitative", "sigma"), tmp_path / "figures")
     command = re.search("`(.*)`", missing[0])[1]
-    assert shlex.split(command) == [
-        *(
-            "bench",
-            "run",
-            "--methods",
-            "c3dsu[latent=64]",
-            "--datasets",
-            "made[x=1]",
-            "--seeds",
-            "3",
-            "--profile",
-            "small",
-        ),
-        *(
-            "--detector",
-            "motion",
-            "--device",
-            "cpu",
-            "--protocol",
-            "median17",
-            "--keep",
-            "images,weights",
-            "--force",
-            "c3dsu[latent=64]",
-        ),
-        *("--out", str(run.path)),
-    ]
+    words = shlex.split(command)
+    assert words[:2] == ["bench", "run"] and dict(zip(words[2::2], words[3::2])) == {
+        "--methods": "c3dsu[latent=64]",
+        "--datasets": "made[x=1]",
+        "--seeds": "3",
+        "--profile": "small",
+        "--detector": "motion",
+        "--device": "cpu",
+        "--threads": "1",
+        "--keep": "images,weights",
+        "--force": "c3dsu[latent=64]",
+        "--out": str(run.path),
+    }
     assert missing[1].startswith("sigma: no finished network of the run has a weight")
     assert not list(strips(source_of(run)))
 
@@ -481,8 +467,7 @@ def test_distinction_is_shown_of_kept_weights(tmp_path):
     for kind in ("pseudo-anomaly", "restoration"):
         _, (missing,) = write_figures(source, (kind,), tmp_path / "figures", remake)
         assert (
-            "no weights were kept" in missing
-            and "--methods c3dsu,unet --datasets made --seeds 0" in missing
+            "no weights were kept" in missing and "--methods c3dsu,unet --datasets made " in missing
         )
     assert not asked
     for cell in run.cells():

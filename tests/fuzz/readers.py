@@ -34,6 +34,7 @@ from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving
 from hypothesis import strategies as st
 
 from bench import Clip, ImageFiles, OpenClip, RequestError, RunError, Scores, VideoFile
+from bench.contracts.compute import Compute
 from bench.contracts.method import as_scores
 from bench.engine.context import make_context
 from bench.evaluation.tracks import read_tracks
@@ -601,7 +602,7 @@ def read_scores_file(path: Path) -> None:
     method = ReadScores(ReadScores.Parameters(path=path))
     context = make_context(
         seed=0,
-        device="cpu",
+        compute=Compute("cpu"),
         folder=path.parent,
         test_lengths=LENGTHS,
         logger=logging.getLogger("fuzz"),
@@ -624,7 +625,7 @@ def read_regions_folder(path: Path) -> None:
     method = ReadRegions(ReadRegions.Parameters(path=path.parent))
     context = make_context(
         seed=0,
-        device="cpu",
+        compute=Compute("cpu"),
         folder=path.parent,
         test_lengths={"01": 20},
         logger=logging.getLogger("fuzz"),

@@ -12,6 +12,7 @@ from made import Known, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 
@@ -122,7 +123,7 @@ def test_score_stands_at_frame_8_of_each_window(tmp_path):
     scores = infer(
         method,
         OpenClip("01", "test", 40, "made", opener=lambda: frames),
-        make_context(0, "cpu", tmp_path),
+        make_context(0, Compute("cpu"), tmp_path),
     )
     np.testing.assert_array_equal(scores.frames, np.arange(8, 33))
     # Window s holds frames s..s + 15 and scores frame s + 8, so frame 30 is in the windows of
@@ -154,7 +155,7 @@ def test_training_lowers_the_error(channels, tmp_path):
     clip = OpenClip("01", "train", 48, "made", opener=lambda: frames)
     torch.manual_seed(0)
     method = AE3D(AE3DParameters(**(AE3D.profiles["smoke"] | {"channels": channels})))
-    context = make_context(0, "cpu", tmp_path, history=tmp_path / "training.csv")
+    context = make_context(0, Compute("cpu"), tmp_path, history=tmp_path / "training.csv")
     method.fit([clip], context)
     history = np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)
     assert len(history) == AE3D.profiles["smoke"]["epochs"]
@@ -167,7 +168,9 @@ def test_loss_is_the_mean_squared_error(tmp_path):
     method = AE3D(AE3DParameters(size=16, length=8, width=0.05))
     residual = wave(2, 1, 8, 16, 16)
     terms = method.loss(
-        Known(residual), {"window": torch.zeros_like(residual)}, make_context(0, "cpu", tmp_path)
+        Known(residual),
+        {"window": torch.zeros_like(residual)},
+        make_context(0, Compute("cpu"), tmp_path),
     )
     assert terms["loss"].item() == pytest.approx((residual.numpy() ** 2).mean())
 
@@ -180,7 +183,7 @@ def test_random_network_is_fresh_and_untrained(tmp_path):
 
     def fitted(seed: int) -> RandomNetwork:
         method = RandomNetwork(Network3DParameters(**RandomNetwork.profiles["smoke"]))
-        method.fit([], make_context(seed, "cpu", tmp_path, logging.getLogger("test")))
+        method.fit([], make_context(seed, Compute("cpu"), tmp_path, logging.getLogger("test")))
         return method
 
     first, again, other = fitted(1), fitted(1), fitted(2)
@@ -193,7 +196,7 @@ def test_random_network_is_fresh_and_untrained(tmp_path):
         for norm in norms
     )
     assert "train" not in first.needs
-    context = make_context(1, "cpu", tmp_path)
+    context = make_context(1, Compute("cpu"), tmp_path)
     values = [method.score(clip, context).values for method in (first, again, other)]
     np.testing.assert_array_equal(values[0], values[1])
     assert not np.array_equal(values[0], values[2])

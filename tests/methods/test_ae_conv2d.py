@@ -9,6 +9,7 @@ from bench.methods.networks.hasan import ConvAutoEncoder2D, pool, unpool
 from made import Known, clip_of, fill, watched, wave
 from torch.nn import functional
 
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 from bench.engine.precision import laid_out
@@ -146,7 +147,9 @@ def test_loss_is_the_mean_squared_error(length, tmp_path):
     """Of a known residual, over all pixels and all frames, in plain NumPy."""
     method = AEConv2D(AEConv2DParameters(size=23, length=length))
     windows, residual = wave(2, 1, length, 23, 23, frequency=0.37), wave(2, length, 23, 23)
-    terms = method.loss(Known(residual), {"window": windows}, make_context(0, "cpu", tmp_path))
+    terms = method.loss(
+        Known(residual), {"window": windows}, make_context(0, Compute("cpu"), tmp_path)
+    )
     expected = np.mean(residual.numpy() ** 2)
     assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx(
         (expected, expected), rel=1e-12
@@ -163,7 +166,7 @@ def test_score_is_the_norm_of_the_middle_frame(length, tmp_path):
     method.stats = method.statistics([clip_of(frames)])
     method.network = torch.nn.Module()
     method.network.forward = torch.zeros_like
-    scores = infer(method, clip_of(frames, "test"), make_context(0, "cpu", tmp_path))
+    scores = infer(method, clip_of(frames, "test"), make_context(0, Compute("cpu"), tmp_path))
     np.testing.assert_array_equal(
         scores.frames, np.arange(length // 2, 24 - length + length // 2 + 1)
     )
@@ -191,7 +194,7 @@ def test_training_lowers_the_error(deterministic, tmp_path):
     for number in range(48):
         frames[number, 20:40, number : number + 16] = 200
     method = AEConv2D(AEConv2DParameters(**AEConv2D.profiles["smoke"]))
-    context = make_context(0, "cpu", tmp_path, history=tmp_path / "training.csv")
+    context = make_context(0, Compute("cpu"), tmp_path, history=tmp_path / "training.csv")
     method.fit([clip_of(frames)], context)
     history = np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)
     assert history["loss"][-1] < 0.8 * history["loss"][0]

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench import MethodError
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 
@@ -155,7 +156,7 @@ def test_loss_is_reconstruction_and_prediction(weights, tmp_path):
     method = AEConv3D(AEConv3DParameters(size=8, length=8, width=0.1, prediction_weights=weights))
     network = method.build().double().eval()
     windows = 0.5 + 0.5 * wave(2, 1, 16, 8, 8)
-    terms = method.loss(network, {"window": windows}, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, {"window": windows}, make_context(0, Compute("cpu"), tmp_path))
     features = network.encoder(windows[:, :, :8])
     reconstruction, prediction = (
         branch(features).detach().numpy() for branch in (network.reconstruction, network.prediction)
@@ -175,7 +176,7 @@ def test_loss_without_prediction(tmp_path):
     network = method.build().double().eval()
     assert network.prediction is None
     windows = 0.5 + 0.5 * wave(2, 1, 8, 8, 8)
-    terms = method.loss(network, {"window": windows}, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, {"window": windows}, make_context(0, Compute("cpu"), tmp_path))
     expected = ((network(windows) - windows).detach().numpy() ** 2).mean()
     assert terms["loss"].item() == pytest.approx(expected)
 
@@ -208,7 +209,7 @@ def test_pseudo_anomalies_span_what_is_predicted(pseudo_loss, prediction, tmp_pa
         "mask": mask,
         "creator": torch.tensor([0, -1]),
     }
-    terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     terms["loss"].backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert terms["masked"].item() == 0.5
@@ -229,9 +230,11 @@ def test_clips_too_short_for_a_prediction(tmp_path):
     clip = clip_of(moving_square(31))
     values = {"size": 32, "width": 0.05, "steps": 2, "batch": 2}
     with pytest.raises(MethodError, match="no training clip is as long as a window of 32 frames"):
-        AEConv3D(AEConv3DParameters(**values)).fit([clip], make_context(0, "cpu", tmp_path))
+        AEConv3D(AEConv3DParameters(**values)).fit(
+            [clip], make_context(0, Compute("cpu"), tmp_path)
+        )
     method = AEConv3D(AEConv3DParameters(**values, prediction=False))
-    method.fit([clip], make_context(0, "cpu", tmp_path))
+    method.fit([clip], make_context(0, Compute("cpu"), tmp_path))
     assert method.network is not None
 
 
@@ -243,7 +246,7 @@ def test_score_is_the_error_of_frame_8(tmp_path):
     method = AEConv3D(AEConv3DParameters(size=32, width=0.05))
     method.network = nn.Module()
     method.network.forward = lambda windows: torch.full_like(windows, 60 / 255)
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     scores = infer(method, clip_of(frames, "test"), context)
     np.testing.assert_array_equal(scores.frames, np.arange(8, 33))
     np.testing.assert_allclose(
@@ -283,8 +286,10 @@ def test_training_lowers_the_error(values, deterministic, tmp_path):
             AEConv3DParameters(**(AEConv3D.profiles["smoke"] | values | {"steps": steps}))
         )
         history = tmp_path / f"{steps}.csv"
-        method.fit([clip], make_context(0, "cpu", tmp_path, history=history))
-        assert np.isfinite(method.score(clip, make_context(0, "cpu", tmp_path)).values).all()
+        method.fit([clip], make_context(0, Compute("cpu"), tmp_path, history=history))
+        assert np.isfinite(
+            method.score(clip, make_context(0, Compute("cpu"), tmp_path)).values
+        ).all()
         return float(np.genfromtxt(history, delimiter=",", names=True)["loss"].mean())
 
     assert loss_after(AEConv3D.profiles["smoke"]["steps"]) < 0.6 * loss_after(4)

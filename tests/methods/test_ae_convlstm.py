@@ -10,6 +10,7 @@ from made import clip_of, moving_square, watched
 from torch import nn
 
 from bench import OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 
@@ -84,7 +85,7 @@ def test_loss_is_the_sum_of_both_means(tmp_path):
     loss = make().loss(
         Answers(current, past),
         {"window": torch.from_numpy(windows)},
-        make_context(0, "cpu", tmp_path),
+        make_context(0, Compute("cpu"), tmp_path),
     )["loss"]
     expected = np.mean((windows - current) ** 2) + np.mean((windows[:, :, :9] - past) ** 2)
     assert loss.item() == pytest.approx(expected, rel=1e-12)
@@ -120,7 +121,7 @@ def test_the_first_five_frames_take_the_scores_of_the_next(length, tmp_path):
     scores = infer(
         method,
         OpenClip("01", "test", length, "made", opener=lambda: frames),
-        make_context(0, "cpu", tmp_path),
+        make_context(0, Compute("cpu"), tmp_path),
     )
     assert scores.frames.tolist() == list(range(length))
     np.testing.assert_array_equal(scores.values[:5], scores.values[5:10])
@@ -132,7 +133,9 @@ def test_training_lowers_the_error(tmp_path):
     torch.manual_seed(0)
     method = make(steps=80)
     history = tmp_path / "training.csv"
-    method.fit([clip_of(moving_square(48, 49))], make_context(0, "cpu", tmp_path, history=history))
+    method.fit(
+        [clip_of(moving_square(48, 49))], make_context(0, Compute("cpu"), tmp_path, history=history)
+    )
     losses = np.genfromtxt(history, delimiter=",", names=True)["loss"]
     assert losses[-1] < 0.8 * losses[0]
 

@@ -8,6 +8,7 @@ from made import clip_of
 
 import bench
 from bench import MethodError
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.frames.store import open_frames, prepare_frames
 from bench.plugins.registry import current
@@ -23,7 +24,7 @@ def fitted(cls, clips, path, **parameters):
     method = cls(BackgroundParameters(size=SIZE, **parameters))
     method.fit(
         [clip_of(frames, name=str(number)) for number, frames in enumerate(clips)],
-        make_context(0, "cpu", path),
+        make_context(0, Compute("cpu"), path),
     )
     return method
 
@@ -37,7 +38,7 @@ def test_background_is_the_mean_distance_to_the_median(tmp_path):
     np.testing.assert_array_equal(method.median, median)
     expected = np.abs(test.astype(np.float64) - median).mean(axis=(1, 2))
     np.testing.assert_allclose(
-        method.score(clip_of(test, split="test"), make_context(0, "cpu", tmp_path)),
+        method.score(clip_of(test, split="test"), make_context(0, Compute("cpu"), tmp_path)),
         expected,
         rtol=1e-12,
     )
@@ -60,7 +61,7 @@ def test_foreground_is_what_is_further_than_four_deviations(tmp_path):
     test = noise[:3].copy()
     test[1, :10] = 200
     expected = (np.abs(test.astype(float) - method.median) > method.threshold).mean(axis=(1, 2))
-    found = method.score(clip_of(test, split="test"), make_context(0, "cpu", tmp_path))
+    found = method.score(clip_of(test, split="test"), make_context(0, Compute("cpu"), tmp_path))
     np.testing.assert_allclose(found, expected)
     assert found[1] == pytest.approx(10 / SIZE, abs=0.01)
 
@@ -88,7 +89,7 @@ def test_real_ped2(real_data, tmp_path):
         ]
         for split in clips
     }
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     for cls, expected in ((Background, 91.35), (ForegroundArea, 85.86)):
         method = cls()
         method.fit(opened["train"], context)

@@ -23,6 +23,7 @@ from made import fill, watched
 from torch import nn
 
 from bench import OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 
@@ -350,7 +351,7 @@ def test_streaming_equals_windows(length, batch, tmp_path):
     method = kind(parameters)
     method.network = method.build().eval()
     clip = OpenClip("01", "test", 11, "made", opener=lambda: frames)
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     streamed = infer(method, clip, context, batch)
 
     class Windowed(kind):
@@ -400,7 +401,7 @@ def test_unet_scores_every_frame(tmp_path):
     scores = infer(
         method,
         OpenClip("01", "test", 5, "made", opener=lambda: frames),
-        make_context(0, "cpu", tmp_path),
+        make_context(0, Compute("cpu"), tmp_path),
     )
     np.testing.assert_array_equal(scores.frames, np.arange(5))
 
@@ -532,7 +533,7 @@ def test_losses_in_bf16_are_those_of_fp32_outputs(tmp_path):
         "creator": torch.zeros(2, dtype=torch.long),
     }
     with torch.autocast("cpu", torch.bfloat16):
-        terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+        terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     normal, pseudo = (output.detach().numpy().astype(np.float64) for output in outputs)
     target = windows[:, :, 1].numpy().astype(np.float64)
     blended = target + 0.5 * mask[:, :, 1].numpy() * (content[:, :, 1].numpy() - target)

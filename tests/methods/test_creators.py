@@ -18,6 +18,7 @@ from bench.methods.pseudo_anomalies.repeat import Repeat, RepeatParameters
 from bench.methods.pseudo_anomalies.skip import Skip, SkipParameters
 
 from bench import DataError, OpenClip, RequestError, Window
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 
@@ -127,7 +128,7 @@ def test_fusion_reaches_every_window_of_every_clip(tmp_path):
     passed over."""
     clips = [numbered(6), numbered(3), numbered(9)]
     creator = Fusion(Window(4), None, gray)
-    creator.prepare(clips, make_context(0, "cpu", tmp_path))
+    creator.prepare(clips, make_context(0, Compute("cpu"), tmp_path))
     generator = np.random.default_rng(0)
     found = {tuple(shown(creator.draw(clips[0], 0, generator)["content"])) for _ in range(300)}
     assert found == {tuple(range(start, start + 4)) for start in range(6)}
@@ -232,7 +233,7 @@ def test_patches_come_from_other_clips_without_cifar(tmp_path, monkeypatch, capl
     """The row says so; the content moves as a window of another clip does, one that is long enough;
     alone a clip takes its own."""
     monkeypatch.chdir(tmp_path)
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     creator = Patch(Window(3, step=2), None, gray)
     own, other, short = (
         named(name, length) for name, length in (("own", 40), ("other", 50), ("short", 4))
@@ -273,7 +274,7 @@ def cifar(tmp_path, monkeypatch):
 def test_patches_come_from_cifar_where_it_is(cifar, tmp_path):
     """Gray for gray frames, RGB for RGB, enlarged to the frame; found below the data folders
     without being asked for."""
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     creator = Patch(Window(2), None, gray)
     creator.prepare([numbered(9, (16, 16))], context)
     assert context.facts == {"patches": "CIFAR-100"}
@@ -301,10 +302,10 @@ def test_cifar_that_is_wanted_and_missing_is_refused(tmp_path, monkeypatch):
         RequestError,
         match=r"no CIFAR-100 at .*train.bin.*is a pickle and is not opened.*binary version",
     ):
-        creator.prepare([], make_context(0, "cpu", tmp_path))
+        creator.prepare([], make_context(0, Compute("cpu"), tmp_path))
     creator = Patch(Window(2), PatchParameters(cifar=str(tmp_path / "mine.bin")), gray)
     with pytest.raises(RequestError, match="no CIFAR-100 at .*mine.bin"):
-        creator.prepare([], make_context(0, "cpu", tmp_path))
+        creator.prepare([], make_context(0, Compute("cpu"), tmp_path))
 
 
 def test_damaged_cifar_is_refused(cifar, tmp_path):
@@ -314,7 +315,7 @@ def test_damaged_cifar_is_refused(cifar, tmp_path):
         DataError,
         match=r"train.bin is no train.bin of CIFAR-100: its size is not a multiple of 3074 bytes",
     ):
-        Patch(Window(2), None, gray).prepare([], make_context(0, "cpu", tmp_path))
+        Patch(Window(2), None, gray).prepare([], make_context(0, Compute("cpu"), tmp_path))
 
 
 def test_cifar_with_frames_is_refused():

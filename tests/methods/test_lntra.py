@@ -11,6 +11,7 @@ from bench.methods.networks.autoencoder_3d import AutoEncoder3D
 from made import clip_of, fill, moving_square, watched
 from torch import nn
 
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
@@ -122,7 +123,7 @@ def test_loss_golden(cls, expected, monkeypatch, tmp_path):
         [torch.zeros(1, 2, 2, 2, dtype=torch.float64), torch.ones(1, 2, 2, 2, dtype=torch.float64)]
     )
     batch = {"window": window, "content": pseudo, "mask": mask, "creator": torch.tensor([-1, 0])}
-    terms = method.loss(nn.Identity(), batch, make_context(0, "cpu", tmp_path))
+    terms = method.loss(nn.Identity(), batch, make_context(0, Compute("cpu"), tmp_path))
     assert terms["loss"].item() == pytest.approx(expected, rel=1e-6)
 
 
@@ -164,9 +165,11 @@ def test_training_reconstructs_normal_windows(cls, tmp_path, monkeypatch):
         torch.manual_seed(0)
         method = make(cls, epochs=epochs, every=2, probability=0.02 if cls is PseudoBound else 0.1)
         history = tmp_path / f"{epochs}.csv"
-        method.fit([clip], make_context(0, "cpu", tmp_path, history=history))
+        method.fit([clip], make_context(0, Compute("cpu"), tmp_path, history=history))
         rows = np.atleast_1d(np.genfromtxt(history, delimiter=",", names=True))
-        return float(method.score(clip, make_context(0, "cpu", tmp_path)).values.mean()), rows
+        return float(
+            method.score(clip, make_context(0, Compute("cpu"), tmp_path)).values.mean()
+        ), rows
 
     before, _ = trained(1)
     after, rows = trained(8)
@@ -191,7 +194,7 @@ def test_released_weights_are_read_under_the_authors_names(prefix, tmp_path):
     path = tmp_path / "released.pth"
     torch.save({"model": flat}, path)
     method = make(LNTRASkip, weights=str(path))
-    method.fit([], make_context(0, "cpu", tmp_path))
+    method.fit([], make_context(0, Compute("cpu"), tmp_path))
     windows = torch.rand(1, 1, 16, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(method.network(windows), source.eval()(windows))
@@ -205,7 +208,7 @@ def test_a_pickled_module_as_the_authors_publish_it_is_refused(tmp_path):
     from bench import MethodError
 
     with pytest.raises(MethodError, match=r"a pickled module is not loaded.*state_dict\(\)"):
-        make(LNTRASkip, weights=str(path)).fit([], make_context(0, "cpu", tmp_path))
+        make(LNTRASkip, weights=str(path)).fit([], make_context(0, Compute("cpu"), tmp_path))
 
 
 @pytest.mark.parametrize(

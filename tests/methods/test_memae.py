@@ -13,6 +13,7 @@ from made import Known, clip_of, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import MethodError
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 
@@ -189,7 +190,7 @@ def test_loss_is_error_and_entropy(tmp_path):
     )  # eval: batch statistics would differ from pass to pass
     nn.init.normal_(network.memory.items)
     windows = wave(3, 1, 8, 16, 16)
-    terms = method.loss(network, {"window": windows}, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, {"window": windows}, make_context(0, Compute("cpu"), tmp_path))
     error, attention = numpy_terms(network, windows)
     spread = np.mean(-np.sum(attention * np.log(attention + 1e-12), axis=1))
     assert set(terms) == {"loss", "reconstruction", "entropy", "empty"}
@@ -207,7 +208,7 @@ def test_both_terms_train_the_memory(tmp_path):
     method = small()
     network = method.build()
     terms = method.loss(
-        network, {"window": torch.randn(2, 1, 8, 16, 16)}, make_context(0, "cpu", tmp_path)
+        network, {"window": torch.randn(2, 1, 8, 16, 16)}, make_context(0, Compute("cpu"), tmp_path)
     )
     assert not network.memory._forward_hooks
     terms["loss"].backward()
@@ -237,7 +238,7 @@ def test_pseudo_anomalies_pass_the_memory_too(pseudo_loss, passes, tmp_path, mon
         "mask": mask,
         "creator": torch.tensor([0, -1]),
     }
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     terms = method.loss(network, batch, context)
     assert len(seen) == passes
     attention = torch.cat(seen)
@@ -256,7 +257,7 @@ def test_pseudo_anomalies_pass_the_memory_too(pseudo_loss, passes, tmp_path, mon
 def test_empty_addresses_are_reported(empty, warned, tmp_path, caplog):
     """The share of the last epoch is kept as a fact; where it is nearly all a warning says so and
     names the paper's range."""
-    context = make_context(0, "cpu", tmp_path, logging.getLogger("test"))
+    context = make_context(0, Compute("cpu"), tmp_path, logging.getLogger("test"))
     with caplog.at_level(logging.WARNING):
         MemAE().judge([{"epoch": 1.0, "empty": 0.99}, {"epoch": 2.0, "empty": empty}], context)
     assert context.facts["empty_addresses"] == empty
@@ -306,7 +307,7 @@ def test_released_weights_are_loaded(prefix, tmp_path):
     torch.save(released, path)
     method = small(weights=str(path))
     assert "train" not in method.needs
-    method.fit([], make_context(0, "cpu", tmp_path))
+    method.fit([], make_context(0, Compute("cpu"), tmp_path))
     windows = torch.randn(2, 1, 8, 16, 16)
     torch.testing.assert_close(method.network(windows), source(windows), rtol=0, atol=0)
 
@@ -316,7 +317,7 @@ def test_weights_of_another_memory_are_refused(tmp_path):
     path = tmp_path / "memae.pt"
     torch.save(authors_names(MemoryAutoEncoder3D(1, 0.05, 30)), path)
     with pytest.raises(MethodError, match="belong to another network"):
-        small(weights=str(path)).fit([], make_context(0, "cpu", tmp_path))
+        small(weights=str(path)).fit([], make_context(0, Compute("cpu"), tmp_path))
 
 
 # -- score and training ----------------------------------------------------------------------------
@@ -347,7 +348,7 @@ def test_score_stands_at_frame_8_of_each_window(tmp_path):
     method = MemAE(MemAEParameters(size=32, width=0.05))
     method.network = Known(torch.zeros(()))
     method.network.forward = lambda windows: torch.full_like(windows, 60 / 127.5 - 1)
-    scores = infer(method, clip_of(frames, "test"), make_context(0, "cpu", tmp_path))
+    scores = infer(method, clip_of(frames, "test"), make_context(0, Compute("cpu"), tmp_path))
     np.testing.assert_array_equal(scores.frames, np.arange(8, 33))
     # Window s holds frames s..s + 15 and scores frame s + 8, so frame 30 is in the windows of
     # frames 23..38.
@@ -365,7 +366,7 @@ def test_training_lowers_the_error(channels, deterministic, tmp_path, caplog):
         frames = np.repeat(frames[..., None], 3, axis=3)
     method = MemAE(MemAEParameters(**(MemAE.profiles["smoke"] | {"channels": channels})))
     context = make_context(
-        0, "cpu", tmp_path, logging.getLogger("test"), history=tmp_path / "training.csv"
+        0, Compute("cpu"), tmp_path, logging.getLogger("test"), history=tmp_path / "training.csv"
     )
     with caplog.at_level(logging.WARNING):
         method.fit([clip_of(frames)], context)

@@ -23,6 +23,7 @@ from made import wave
 from torch import nn
 
 from bench import Context, MethodError, OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 from bench.testing import CheckFailed, run_check
@@ -391,12 +392,14 @@ def test_frames_update_the_memory_for_those_that_follow():
 def test_every_frame_of_a_clip_has_a_score(tmp_path):
     """A clip of one frame too; the engine gives the same for any size of its pieces."""
     method = untrained()
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     frames = noise(13)
     scores = infer(method, clip_of(frames), context)
     np.testing.assert_array_equal(scores.frames, np.arange(13))
     np.testing.assert_allclose(
-        infer(method, clip_of(frames), context, batch=1).values, scores.values, atol=1e-4
+        infer(method, clip_of(frames), make_context(0, Compute("cpu", batch=1), tmp_path)).values,
+        scores.values,
+        atol=1e-4,
     )
     assert infer(method, clip_of(frames[:1]), context).values.tolist() == [0]
 
@@ -408,7 +411,7 @@ def test_memory_is_reset_at_each_clip(tmp_path):
     """By default a clip scores the same first and after another, and the row says that the code
     does otherwise."""
     method = untrained(threshold=1.0)
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     alone = method.score(clip_of(noise(8)), context).values
     method.score(clip_of(noise(8, seed=1)), context)
     np.testing.assert_array_equal(method.score(clip_of(noise(8)), context).values, alone)
@@ -447,7 +450,7 @@ def test_a_lost_memory_is_reported(tmp_path, caplog):
     """Where scoring does not begin at the first clip, as after an interruption, the row is told;
     else nothing is said."""
     context = make_context(
-        0, "cpu", tmp_path, logging.getLogger("test"), test_lengths={"01": 4, "02": 4}
+        0, Compute("cpu"), tmp_path, logging.getLogger("test"), test_lengths={"01": 4, "02": 4}
     )
 
     def scored(names: str, **values: object) -> str:
@@ -485,7 +488,7 @@ def test_a_carried_memory_makes_the_order_count():
 
 @pytest.fixture
 def context(tmp_path) -> Context:
-    return make_context(0, "cpu", tmp_path, logging.getLogger("test"))
+    return make_context(0, Compute("cpu"), tmp_path, logging.getLogger("test"))
 
 
 def test_loss_is_error_and_memory_losses(context):
@@ -592,7 +595,7 @@ def test_training_lowers_the_error(channels, deterministic, tmp_path):
     changes, and both are saved."""
     frames = moving_square(64, channels)
     method = MNAD(MNADParameters(**(MNAD.profiles["smoke"] | {"channels": channels})))
-    context = make_context(0, "cpu", tmp_path, history=tmp_path / "training.csv")
+    context = make_context(0, Compute("cpu"), tmp_path, history=tmp_path / "training.csv")
     method.fit([clip_of(frames, "train")], context)
     history = np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)
     assert history["reconstruction"][-1] < 0.8 * history["reconstruction"][0]
@@ -609,7 +612,7 @@ def test_training_lowers_the_error(channels, deterministic, tmp_path):
 def test_the_last_smaller_batch_is_left_out(tmp_path):
     """Nine frames in batches of four are two steps an epoch."""
     method = small(batch=4, epochs=10, learning_rate=1e-3)
-    context = make_context(0, "cpu", tmp_path, history=tmp_path / "training.csv")
+    context = make_context(0, Compute("cpu"), tmp_path, history=tmp_path / "training.csv")
     method.fit([clip_of(moving_square(9, size=16), "train")], context)
     assert (np.genfromtxt(tmp_path / "training.csv", delimiter=",", names=True)["steps"] == 2).all()
 
@@ -683,7 +686,7 @@ def test_released_weights_are_loaded_for_rgb(source, tmp_path):
     torch.save(released, tmp_path / "mnad.pt")
     method = small(weights=str(tmp_path / "mnad.pt"))
     assert "train" not in method.needs
-    method.fit([], make_context(0, "cpu", tmp_path))
+    method.fit([], make_context(0, Compute("cpu"), tmp_path))
     frames = torch.randn(2, 3, 16, 16)
     torch.testing.assert_close(method.network(frames), source(frames.flip(1)).flip(1))
     torch.testing.assert_close(method.network.items, source.items, rtol=0, atol=0)
@@ -713,6 +716,6 @@ def test_other_files_are_refused_with_the_way_out(
     """The error says what is wrong, and how the authors' two files become one."""
     torch.save(spoil(source), tmp_path / "mnad.pt")
     with pytest.raises(MethodError) as caught:
-        small(weights=str(tmp_path / "mnad.pt")).fit([], make_context(0, "cpu", tmp_path))
+        small(weights=str(tmp_path / "mnad.pt")).fit([], make_context(0, Compute("cpu"), tmp_path))
     assert text in str(caught.value)
     assert 'state_dict() | {"keys": torch.load(ITEMS)}' in str(caught.value)

@@ -9,6 +9,7 @@ import pytest
 from bench.methods.optical_flow import OpticalFlow, OpticalFlowParameters, flow, histograms
 
 from bench import MethodError, OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 HEIGHT, WIDTH = 120, 160
@@ -106,7 +107,7 @@ def test_scores_equal_numpy(floor, tmp_path):
     """Two training clips whose border is no movement; frame 0 takes the score of frame 1."""
     first, second, test = sliding(6, 1), sliding(5, 2, 1, seed=1), sliding(7, -3)
     method = OpticalFlow(OpticalFlowParameters(floor=floor))
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method.fit([clip_of(first), clip_of(second, "02")], context)
     scores = method.score(clip_of(test, split="test"), context)
     assert scores.shape == (7,)
@@ -115,7 +116,7 @@ def test_scores_equal_numpy(floor, tmp_path):
 
 def test_other_movement_scores_higher(tmp_path):
     """What moves as in training scores lower than what moves the other way, or much faster."""
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method = OpticalFlow()
     method.fit([clip_of(sliding(20, 1, seed=seed), str(seed)) for seed in (0, 1)], context)
 
@@ -131,7 +132,7 @@ def test_each_nth_flow_is_learned_from(tmp_path):
     """With every=3 the flows to frames 1, 4 and 7 of nine."""
     frames = sliding(9, 2)
     method = OpticalFlow(OpticalFlowParameters(every=3))
-    method.fit([clip_of(frames)], make_context(0, "cpu", tmp_path))
+    method.fit([clip_of(frames)], make_context(0, Compute("cpu"), tmp_path))
     learned = [
         histograms(flow(frames[number - 1], frames[number]), (6, 8), 8, 0.5) for number in (1, 4, 7)
     ]
@@ -140,7 +141,7 @@ def test_each_nth_flow_is_learned_from(tmp_path):
 
 def test_a_clip_of_one_frame_scores_0(tmp_path):
     """There is no flow in it; in training such a clip is passed over."""
-    context = make_context(0, "cpu", tmp_path, logging.getLogger("test"))
+    context = make_context(0, Compute("cpu"), tmp_path, logging.getLogger("test"))
     method = OpticalFlow()
     method.fit([clip_of(sliding(1, 0)), clip_of(sliding(4, 1), "02")], context)
     assert method.score(clip_of(sliding(1, 0), split="test"), context).tolist() == [0]
@@ -151,4 +152,4 @@ def test_no_flow_to_learn_from_is_refused(tmp_path):
     with pytest.raises(
         MethodError, match="needs a training clip of at least 2 frames, there is none"
     ):
-        OpticalFlow().fit([clip_of(sliding(1, 0))], make_context(0, "cpu", tmp_path))
+        OpticalFlow().fit([clip_of(sliding(1, 0))], make_context(0, Compute("cpu"), tmp_path))

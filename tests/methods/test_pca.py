@@ -8,6 +8,7 @@ import pytest
 from bench.methods.pca import CHUNK, PCA, PCAParameters
 
 from bench import MethodError, OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 
@@ -35,7 +36,7 @@ def test_scores_equal_those_of_the_covariance(components, tmp_path):
     """Two training clips, all frames used; a test clip longer than a chunk."""
     first, second, test = frames_of(1, 70), frames_of(2, 50), frames_of(3, CHUNK + 9)
     method = PCA(PCAParameters(size=8, components=components))
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method.fit([clip_of(first), clip_of(second, "02")], context)
     scores = method.score(clip_of(test, split="test"), context)
     np.testing.assert_allclose(
@@ -48,7 +49,7 @@ def test_training_frames_are_evenly_spaced_over_all_clips(tmp_path):
     in."""
     frames = frames_of(4, 120)
     method = PCA(PCAParameters(size=8, components=3, samples=5))
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method.fit(
         [clip_of(frames[:70]), clip_of(frames[70:71], "02"), clip_of(frames[71:], "03")], context
     )
@@ -66,10 +67,14 @@ def test_few_training_frames_have_few_components(tmp_path, caplog):
     frames = frames_of(5, 4, 32)
     method = PCA()
     with caplog.at_level(logging.INFO, "test"):
-        method.fit([clip_of(frames)], make_context(0, "cpu", tmp_path, logging.getLogger("test")))
+        method.fit(
+            [clip_of(frames)], make_context(0, Compute("cpu"), tmp_path, logging.getLogger("test"))
+        )
     assert "4 training frames have 4 components" in caplog.text
     assert np.isfinite(
-        method.score(clip_of(frames_of(6, 3, 32), split="test"), make_context(0, "cpu", tmp_path))
+        method.score(
+            clip_of(frames_of(6, 3, 32), split="test"), make_context(0, Compute("cpu"), tmp_path)
+        )
     ).all()
 
 
@@ -77,7 +82,7 @@ def test_what_was_learned_is_kept(tmp_path):
     """Saved and loaded, the scores are the same."""
     frames = frames_of(7, 30)
     method, again = (PCA(PCAParameters(size=8, components=4)) for _ in range(2))
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method.fit([clip_of(frames)], context)
     method.save(tmp_path / "fitted")
     again.load(tmp_path / "fitted")
@@ -89,7 +94,7 @@ def test_what_was_learned_is_kept(tmp_path):
 def test_one_training_frame_is_refused(tmp_path):
     """A single frame has no principal component."""
     with pytest.raises(MethodError, match="at least 2 training frames, there are 1"):
-        PCA().fit([clip_of(frames_of(0, 1, 32))], make_context(0, "cpu", tmp_path))
+        PCA().fit([clip_of(frames_of(0, 1, 32))], make_context(0, Compute("cpu"), tmp_path))
 
 
 def test_as_many_components_as_pixels_are_refused():

@@ -16,6 +16,7 @@ from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
 
 from bench import Creator, FrameFormat, OpenClip, RequestError, Tracks, Window
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
@@ -174,7 +175,7 @@ def test_batch_without_any_mask_makes_no_step(tmp_path):
         method.loss(
             method.build(),
             batch_of(method, clip_with_tracks(False)),
-            make_context(0, "cpu", tmp_path),
+            make_context(0, Compute("cpu"), tmp_path),
         )
         is None
     )
@@ -193,7 +194,7 @@ def test_batch_whose_masks_miss_the_scored_frames_steps_on_reconstruction(tmp_pa
             (Linear,),
             {"reconstructed_frames": (1,), "reconstruct": lambda self, net, w: net(w)[:, :, [1]]},
         )
-    terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     assert (
         terms["distinction"].item() == 0
         and terms["loss"].item() == terms["reconstruction"].item() > 0
@@ -258,7 +259,9 @@ def test_terms_are_logged(tmp_path):
     """Both losses, sigma and the share of masked windows are among the terms."""
     method = Linear(LinearParameters(pseudo="objects"))
     terms = method.loss(
-        method.build(), batch_of(method, clip_with_tracks()), make_context(0, "cpu", tmp_path)
+        method.build(),
+        batch_of(method, clip_with_tracks()),
+        make_context(0, Compute("cpu"), tmp_path),
     )
     assert set(terms) == {
         "loss",
@@ -282,7 +285,7 @@ def test_losses_of_a_mixed_batch(loss, tmp_path):
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss=loss, probability=1.0))
     network, batch = method.build(), batch_of(method, clip_with_tracks())
     batch["mask"][1] = 0
-    terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     value = terms["loss"].item()
     window, content, mask = (
         batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask")
@@ -360,7 +363,7 @@ def test_a_creator_may_name_the_window_it_belongs_to(tmp_path, monkeypatch):
     network = method.build()
     with torch.no_grad():
         output = network(torch.ones(1, 1, 3, 16, 16)).numpy()
-    value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"].item()
+    value = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))["loss"].item()
     assert value == pytest.approx(np.mean((output - 0.25) ** 2), rel=1e-5)
 
 
@@ -420,7 +423,7 @@ def test_creators_that_are_too_many_for_their_probability_are_refused():
 def test_training_without_any_pseudo_anomaly_is_told(tmp_path, caplog):
     """A row whose pseudo-anomalies never came carries a warning."""
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss="restore"))
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     method.judge(
         [{"masked": 0.0, "reconstruction": 0.1}, {"masked": 0.1, "reconstruction": 0.2}], context
     )
@@ -435,7 +438,7 @@ def test_negative_loss_that_wins_is_told(tmp_path, caplog):
     """A row whose normal windows are given up carries a warning with the parameter that holds it
     back; an error of others may grow."""
     method = Linear(LinearParameters(pseudo="objects", pseudo_loss="negative", probability=0.05))
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu"), tmp_path)
     first = {"masked": 0.05, "normal": 0.95 * 0.05, "reconstruction": 0.95 * 0.05 + 0.05 * 0.05}
     method.judge(
         [

@@ -8,6 +8,7 @@ from bench.methods.ae_3d import AE3D, AE3DParameters
 from bench.methods.ae_conv2d import AEConv2D, AEConv2DParameters
 
 from bench import OpenClip, Tracks
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 METHODS = [
@@ -48,7 +49,7 @@ def test_distinction_is_a_mean_over_the_masked_pixels_of_all_frames(
     method, network, batch = made(cls, parameters, values)
     assert {"tracks", "frames", "train"} <= method.needs
     network.eval()
-    terms = method.loss(network, batch, make_context(0, "cpu", tmp_path))
+    terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     window, content, mask = (
         batch[name].numpy().astype(np.float64) for name in ("window", "content", "mask")
     )
@@ -69,7 +70,7 @@ def test_learned_weight_is_trained_and_static_is_not(cls, parameters, values, tm
     for weight, moves in (("learned", True), ("static", False)):
         method, network, batch = made(cls, parameters, values, anomaly_weight=weight)
         optimiser = method.optimiser(network)
-        method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"].backward()
+        method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))["loss"].backward()
         optimiser.step()
         assert (network.anomaly_weight().item() != 0.5) is moves
 
@@ -79,7 +80,7 @@ def test_learned_weight_is_trained_and_static_is_not(cls, parameters, values, tm
 def test_other_losses_train_too(cls, parameters, values, loss, tmp_path):
     """Each gives a finite loss with gradients, and the sign that its name says."""
     method, network, batch = made(cls, parameters, values, pseudo_loss=loss, probability=1.0)
-    value = method.loss(network, batch, make_context(0, "cpu", tmp_path))["loss"]
+    value = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))["loss"]
     value.backward()
     assert bool(torch.isfinite(value))
     assert (value.item() < 0) is (loss == "negative")  # both windows are pseudo-anomalous

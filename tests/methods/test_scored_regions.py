@@ -12,6 +12,7 @@ import pytest
 from bench.methods.regions import ReadRegions, RegionsParameters
 
 from bench import MethodError, OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.evaluation.tracks import read_tracks
 from bench.worker.keepers import DetectionKeeper
@@ -30,7 +31,9 @@ def read(tmp_path):
         for name, text in files.items():
             (tmp_path / dataset / f"{name}.txt").write_text(text)
         method = ReadRegions(RegionsParameters(path=tmp_path / "{dataset}"))
-        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=LENGTHS)
+        context = make_context(
+            0, Compute("cpu"), tmp_path, logging.getLogger("test"), test_lengths=LENGTHS
+        )
         taken = []
         context.regions = lambda *given: taken.append(given)
         return method.score(OpenClip(clip, "test", LENGTHS[clip], dataset), context), taken
@@ -100,7 +103,7 @@ def test_missing_files_are_named(read, tmp_path):
     with pytest.raises(MethodError, match="there is no folder"):
         method.score(
             OpenClip("01", "test", 5, "ped2"),
-            make_context(0, "cpu", tmp_path, test_lengths=LENGTHS),
+            make_context(0, Compute("cpu"), tmp_path, test_lengths=LENGTHS),
         )
 
 

@@ -10,6 +10,7 @@ from known_answers import real_clips
 
 import bench
 from bench import MethodError, OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 LENGTHS = {"01": 5, "02": 4}
@@ -24,7 +25,9 @@ def read(tmp_path):
         if arrays is not None:
             np.savez(tmp_path / "ped2.npz", **arrays)
         method = ReadScores(ScoresParameters(**({"path": tmp_path / "{dataset}.npz"} | parameters)))
-        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=LENGTHS)
+        context = make_context(
+            0, Compute("cpu"), tmp_path, logging.getLogger("test"), test_lengths=LENGTHS
+        )
         return method.score(OpenClip(clip, "test", LENGTHS[clip], dataset), context)
 
     return reader
@@ -100,7 +103,9 @@ def test_arrays_without_names_are_taken_in_clip_order(tmp_path, caplog):
     np.savez(tmp_path / "file.npz", *[np.full(3, number) for number in range(12)])
     method = ReadScores(ScoresParameters(tmp_path / "file.npz"))
     with caplog.at_level(logging.INFO, "test"):
-        context = make_context(0, "cpu", tmp_path, logging.getLogger("test"), test_lengths=lengths)
+        context = make_context(
+            0, Compute("cpu"), tmp_path, logging.getLogger("test"), test_lengths=lengths
+        )
         found = [
             method.score(OpenClip(clip, "test", 3, "made"), context).values[0] for clip in lengths
         ]
@@ -123,7 +128,7 @@ def test_a_file_of_the_whole_dataset_where_some_clips_are_here(tmp_path, caplog)
         np.savez(tmp_path / "file.npz", *positional, **arrays)
         context = make_context(
             0,
-            "cpu",
+            Compute("cpu"),
             tmp_path,
             logging.getLogger("test"),
             test_lengths=lengths,
@@ -152,7 +157,7 @@ def test_a_file_of_the_whole_dataset_where_some_clips_are_here(tmp_path, caplog)
 def test_arrays_without_names_need_one_order_of_the_clips(tmp_path):
     """Of clips '2' and '10' either may be the first."""
     np.savez(tmp_path / "file.npz", np.zeros(3), np.ones(3))
-    context = make_context(0, "cpu", tmp_path, test_lengths={"10": 3, "2": 3})
+    context = make_context(0, Compute("cpu"), tmp_path, test_lengths={"10": 3, "2": 3})
     with pytest.raises(
         MethodError,
         match=r"the order of the clips is in doubt: by letters '10', '2', by numbers '2', '10'",
@@ -165,7 +170,7 @@ def test_arrays_without_names_need_one_order_of_the_clips(tmp_path):
 def test_keys_are_compared_in_one_normal_form(tmp_path):
     """A key with 'a' and two dots is the clip with one 'ä'."""
     np.savez(tmp_path / "file.npz", **{"Ga\u0308rten": np.zeros(3)})
-    context = make_context(0, "cpu", tmp_path, test_lengths={"G\u00e4rten": 3})
+    context = make_context(0, Compute("cpu"), tmp_path, test_lengths={"G\u00e4rten": 3})
     ReadScores(ScoresParameters(tmp_path / "file.npz")).score(
         OpenClip("G\u00e4rten", "test", 3, "made"), context
     )
@@ -176,7 +181,7 @@ def test_each_dataset_has_its_file(tmp_path):
     for dataset, value in (("ped2", 1.0), ("avenue", 2.0)):
         np.savez(tmp_path / f"{dataset}.npz", **{"01": np.full(5, value), "02": np.zeros(4)})
     method = ReadScores(ScoresParameters(tmp_path / "{dataset}.npz"))
-    context = make_context(0, "cpu", tmp_path, test_lengths=LENGTHS)
+    context = make_context(0, Compute("cpu"), tmp_path, test_lengths=LENGTHS)
     for dataset, value in (("ped2", 1.0), ("avenue", 2.0), ("ped2", 1.0)):
         assert method.score(OpenClip("01", "test", 5, dataset), context).values[0] == value
 
@@ -186,7 +191,8 @@ def test_a_file_already_read_can_be_saved(tmp_path, read):
     np.savez(tmp_path / "ped2.npz", **VALUES)
     method = ReadScores(ScoresParameters(tmp_path / "ped2.npz"))
     method.score(
-        OpenClip("01", "test", 5, "ped2"), make_context(0, "cpu", tmp_path, test_lengths=LENGTHS)
+        OpenClip("01", "test", 5, "ped2"),
+        make_context(0, Compute("cpu"), tmp_path, test_lengths=LENGTHS),
     )
     method.save(tmp_path / "fitted")
 
@@ -254,7 +260,7 @@ def test_long_lists_are_cut(tmp_path):
     with pytest.raises(MethodError, match=r"'a5' and 14 more, no test clip"):
         method.score(
             OpenClip("01", "test", 5, "ped2"),
-            make_context(0, "cpu", tmp_path, test_lengths=LENGTHS),
+            make_context(0, Compute("cpu"), tmp_path, test_lengths=LENGTHS),
         )
 
 
@@ -357,7 +363,7 @@ def test_real_scores_of_windows(real_data):
     gives the number that SciPy gives."""
     clips = real_clips(real_data, "memae", "ped2", "frame")
     lengths = {clip.id: len(clip.labels) for clip in clips}
-    context = make_context(0, "cpu", real_data, test_lengths=lengths)
+    context = make_context(0, Compute("cpu"), real_data, test_lengths=lengths)
 
     def number(**parameters):
         method = ReadScores(

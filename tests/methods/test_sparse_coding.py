@@ -29,6 +29,7 @@ from bench.methods.sparse_coding import (
 from torch import nn
 
 from bench import Context, DataError, MethodError, OpenClip, RunError
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 
@@ -57,7 +58,7 @@ def clip_of(frames: np.ndarray, name: str = "01", split: str = "train") -> OpenC
 
 
 def context_in(folder: Path, **more) -> Context:
-    return make_context(0, "cpu", folder, logging.getLogger("test"), **more)
+    return make_context(0, Compute("cpu"), folder, logging.getLogger("test"), **more)
 
 
 def coded(network: SparseCoding, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from made import Known, watched, wave
 from torch import nn
 
 from bench import OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 
@@ -50,7 +51,9 @@ def test_layer_shapes(size, outer, inner):
 def test_loss_is_the_mean_squared_error(tmp_path):
     """Of a known residual, over all pixels and all frames of the windows, in plain NumPy."""
     windows, residual = wave(2, 1, 10, 27, 27, frequency=0.37), wave(2, 1, 10, 27, 27)
-    terms = make().loss(Known(residual), {"window": windows}, make_context(0, "cpu", tmp_path))
+    terms = make().loss(
+        Known(residual), {"window": windows}, make_context(0, Compute("cpu"), tmp_path)
+    )
     expected = np.mean(residual.numpy() ** 2)
     assert (terms["loss"].item(), terms["reconstruction"].item()) == pytest.approx(
         (expected, expected), rel=1e-12
@@ -86,10 +89,10 @@ def test_training_lowers_the_error(tmp_path):
     clip = OpenClip("01", "train", 48, "made", opener=lambda: frames)
     method = make(epochs=8)
     history = tmp_path / "training.csv"
-    method.fit([clip], make_context(0, "cpu", tmp_path, history=history))
+    method.fit([clip], make_context(0, Compute("cpu"), tmp_path, history=history))
     losses = np.genfromtxt(history, delimiter=",", names=True)["loss"]
     assert losses[-1] < 0.8 * losses[0]
-    assert method.score(clip, make_context(0, "cpu", tmp_path)).frames.tolist() == list(
+    assert method.score(clip, make_context(0, Compute("cpu"), tmp_path)).frames.tolist() == list(
         range(9, 48)
     )
 

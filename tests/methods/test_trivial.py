@@ -5,12 +5,13 @@ import pytest
 from bench.methods.trivial import ClipPosition, Constant, FrameDifference, FrameIndex
 
 from bench import OpenClip
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 
 
 def score(cls, length, tmp_path, frames=None):
     clip = OpenClip("01", "test", length, "made", opener=None if frames is None else lambda: frames)
-    return cls().score(clip, make_context(0, "cpu", tmp_path))
+    return cls().score(clip, make_context(0, Compute("cpu"), tmp_path))
 
 
 @pytest.mark.parametrize(

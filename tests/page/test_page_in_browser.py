@@ -227,8 +227,9 @@ def test_missing_pictures_are_said(page):
     choose(page, "#clip select", "c3dsu")
     line = find(page, "#clip pre").text
     assert (
-        line.startswith("bench run --methods c3dsu --datasets made --seeds 0 ")
-        and " --keep images --force c3dsu --out " in line
+        line.startswith("bench run --methods c3dsu --datasets made ")
+        and " --keep images" in line
+        and " --force c3dsu" in line
     )
 
 

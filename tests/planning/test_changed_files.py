@@ -13,6 +13,7 @@ import pytest
 
 import bench
 from bench import RequestError
+from bench.contracts.compute import Compute
 from bench.objects.tracking import tracks_key
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
@@ -110,7 +111,7 @@ def key_of(methods: str, **more) -> dict:
 
 
 def planned(methods: str, datasets: str = "demo-ped2", **more) -> list:
-    request = Request(methods, datasets, device="cpu", plugins=(Path("mine.py"),), **more)
+    request = Request(methods, datasets, compute=Compute("cpu"), plugins=(Path("mine.py"),), **more)
     return make_plan(
         request, load([Path("mine.py")]), lambda signature: (Run(Path("run")), False)
     ).cells

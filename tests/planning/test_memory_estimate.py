@@ -12,10 +12,12 @@ from rich.console import Console
 
 from bench import FrameFormat, NetworkMethod, OpenClip, RequestError, Window
 from bench.cli.run import show_plan
+from bench.contracts.compute import CHANGES_SCORES, Compute
 from bench.engine.context import make_context
 from bench.engine.seeding import seed_everything
 from bench.engine.training import gradients, train
 from bench.planning import memory_estimate as memory
+from bench.planning import memory_limits
 from bench.planning.memory_estimate import estimate
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
@@ -74,7 +76,7 @@ def test_matrix_is_counted_with_its_gradient_and_the_optimiser_s_state():
         def optimiser(self, network):
             return torch.optim.SGD(network.parameters(), lr=0.1)
 
-    plain, adam = estimate(Plain(), "cpu"), estimate(Dense(), "cpu")
+    plain, adam = estimate(Plain(), Compute("cpu")), estimate(Dense(), Compute("cpu"))
     assert plain.unknown == adam.unknown == ""
     assert adam.parameters == 1024**2
     assert plain.training == pytest.approx(8 * MEGABYTE, rel=0.05)
@@ -91,14 +93,14 @@ def test_fake_tensors_are_counted_as_real_ones_are(tmp_path, accumulate):
     batch = {"window": torch.rand(4, 1, 16, 32, 32) * 2 - 1}
     network = method.build().train()
     optimiser = method.optimiser(network)
-    context = make_context(0, "cpu", tmp_path)
+    context = make_context(0, Compute("cpu", accumulate=accumulate), tmp_path)
     with memory._Alive() as alive:
         alive.hold([batch, list(network.parameters()), list(network.buffers())])
-        gradients(method, network, optimiser, batch, accumulate, context)
+        gradients(method, network, optimiser, batch, context)
         optimiser.step()
-        gradients(method, network, optimiser, batch, accumulate, context)
+        gradients(method, network, optimiser, batch, context)
     found = estimate(
-        method, "cuda:0", accumulate=accumulate
+        method, Compute("cuda:0", accumulate=accumulate)
     )  # without what is drawn ahead in the memory of the CPU
     assert found.training == pytest.approx(alive.most, rel=0.02)
 
@@ -110,7 +112,7 @@ WITHOUT_FILES = {"tsc": "tsc[features=random]", "srnn": "srnn[features=random]"}
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_of_the_paper_has_an_estimate(name):
     """So that each is refused where it does not fit."""
-    found = estimate(shipped(WITHOUT_FILES.get(name, name), "paper"), "cpu")
+    found = estimate(shipped(WITHOUT_FILES.get(name, name), "paper"), Compute("cpu"))
     assert found.unknown == "" and found.scoring > 0
     assert (found.training > 0) == ("train" in shipped(name, "paper").needs)
 
@@ -118,25 +120,25 @@ def test_every_network_of_the_paper_has_an_estimate(name):
 def test_memory_has_a_fixed_part_and_one_for_each_sample():
     """Equal steps of the batch are equal steps of the memory, and parts of a batch take less."""
     method = shipped("ae-3d")
-    four, eight, twelve = (estimate(method, "cpu", size).training for size in (4, 8, 12))
+    four, eight, twelve = (estimate(method, Compute("cpu"), size).training for size in (4, 8, 12))
     assert eight - four == pytest.approx(twelve - eight, rel=0.01)
-    assert estimate(method, "cpu", 8, accumulate=4).training < four
-    assert estimate(method, "cuda:0", 8).training < eight
+    assert estimate(method, Compute("cpu", accumulate=4), 8).training < four
+    assert estimate(method, Compute("cuda:0"), 8).training < eight
 
 
 def test_nothing_is_trained_where_the_network_stays_as_it_is():
     """A network that is never trained takes what scoring takes."""
-    found = estimate(shipped("random-network"), "cpu")
+    found = estimate(shipped("random-network"), Compute("cpu"))
     assert (found.training, found.unknown) == (0, "")
-    assert found.scoring == estimate(shipped("ae-3d"), "cpu").scoring
+    assert found.scoring == estimate(shipped("ae-3d"), Compute("cpu")).scoring
 
 
 def test_both_passes_of_the_distinction_loss_are_counted():
     """With pseudo-anomalies two passes are kept for the gradients; their masks and questions about
     data are met."""
     plain, distinction = (
-        estimate(shipped("ae-3d"), "cpu"),
-        estimate(shipped("ae-3d[pseudo=objects]"), "cpu"),
+        estimate(shipped("ae-3d"), Compute("cpu")),
+        estimate(shipped("ae-3d[pseudo=objects]"), Compute("cpu")),
     )
     assert distinction.unknown == ""
     assert distinction.training > 1.5 * plain.training
@@ -149,8 +151,8 @@ def test_estimate_leaves_random_numbers_alone():
     expected = torch.rand(1), np.random.random()
     torch.manual_seed(3)
     np.random.seed(3)
-    estimate(Dense(), "cpu")
-    estimate(shipped("random-network", "smoke"), "cpu")
+    estimate(Dense(), Compute("cpu"))
+    estimate(shipped("random-network", "smoke"), Compute("cpu"))
     assert (torch.rand(1), np.random.random()) == expected
 
 
@@ -169,7 +171,7 @@ def test_what_cannot_run_without_data_is_unknown(look, reason):
             output = network(batch["window"])
             return {"loss": output.mean() * look(output)}
 
-    found = estimate(Looks(), "cpu")
+    found = estimate(Looks(), Compute("cpu"))
     assert found.unknown.startswith("training cannot be tried without data")
     assert reason in found.unknown
     assert (found.training, found.scoring) == (0, 0)
@@ -183,7 +185,7 @@ def test_own_training_is_unknown():
         def fit(self, clips, context):
             self.network = self.build()
 
-    assert "without the harness's loop" in estimate(Own(), "cpu").unknown
+    assert "without the harness's loop" in estimate(Own(), Compute("cpu")).unknown
 
 
 # -- refusing --------------------------------------------------------------------------------------
@@ -192,7 +194,11 @@ def test_own_training_is_unknown():
 @pytest.fixture
 def plan_of(tmp_path):
     def plan(methods, **more):
-        request = Request(methods, "demo-ped2", device="cpu", **{"profile": "small", **more})
+        compute = Compute(
+            "cpu", **{name: more.pop(name) for name in CHANGES_SCORES if name in more}
+        )
+        more = {"profile": "small", **more}
+        request = Request(methods, "demo-ped2", compute=compute, **more)
         return make_plan(request, load(), lambda signature: (Run(tmp_path / "run"), False))
 
     return plan
@@ -201,7 +207,7 @@ def plan_of(tmp_path):
 def test_method_named_singly_is_refused_with_what_would_fit(plan_of, monkeypatch):
     """The batch that the text names fits, and so do the parts, of which one less do not."""
     room = memory.PROCESS + 150 * MEGABYTE
-    monkeypatch.setattr(memory, "device_memory", lambda device: room)
+    monkeypatch.setattr(memory_limits, "device_memory", lambda device: room)
     with pytest.raises(RequestError) as caught:
         plan_of("ae-conv2d,constant")
     (text,) = caught.value.mistakes
@@ -210,8 +216,10 @@ def test_method_named_singly_is_refused_with_what_would_fit(plan_of, monkeypatch
         == "ae-conv2d: a cell needs about 0.7 GB at its peak, and 0.6 GB are free; batch=4 fits, or --accumulate 4 with batch=8"
     )
     method = shipped("ae-conv2d")
-    assert [estimate(method, "cpu", batch).fits(room) for batch in (4, 6)] == [True, False]
-    assert [estimate(method, "cpu", accumulate=number).fits(room) for number in (3, 4)] == [
+    assert [estimate(method, Compute("cpu"), batch).fits(room) for batch in (4, 6)] == [True, False]
+    assert [
+        estimate(method, Compute("cpu", accumulate=number)).fits(room) for number in (3, 4)
+    ] == [
         False,
         True,
     ]
@@ -220,7 +228,9 @@ def test_method_named_singly_is_refused_with_what_would_fit(plan_of, monkeypatch
 
 def test_member_of_a_group_is_a_dash_with_the_reason(plan_of, monkeypatch):
     """What was not typed itself costs its own cells alone."""
-    monkeypatch.setattr(memory, "device_memory", lambda device: memory.PROCESS + 100 * MEGABYTE)
+    monkeypatch.setattr(
+        memory_limits, "device_memory", lambda device: memory.PROCESS + 100 * MEGABYTE
+    )
     plan = plan_of("trivial")
     outcome = {cell.record.method: cell.record for cell in plan.cells}
     assert outcome["random-network"].status == "no data"
@@ -233,7 +243,7 @@ def test_where_no_batch_fits_another_size_is_needed(plan_of, monkeypatch):
     """No batch is named that would not fit either."""
     for room, reason in ((1, "scoring alone needs more"), (90 * MEGABYTE, "no smaller batch fits")):
         monkeypatch.setattr(
-            memory, "device_memory", lambda device, room=room: memory.PROCESS + room
+            memory_limits, "device_memory", lambda device, room=room: memory.PROCESS + room
         )
         with pytest.raises(RequestError, match=reason) as caught:
             plan_of("ae-conv2d")
@@ -245,11 +255,9 @@ def test_small_things_are_not_estimated(plan_of, monkeypatch):
     estimated once."""
     calls = []
     monkeypatch.setattr(
-        memory,
+        memory_limits,
         "estimate",
-        lambda method, device, accumulate: (
-            calls.append(method.name) or memory.MemoryEstimate(device)
-        ),
+        lambda method, compute: calls.append(method.name) or memory.MemoryEstimate(compute.device),
     )
     plan = plan_of("ae-3d,constant", profile="smoke")
     assert (calls, [cell.memory for cell in plan.cells]) == ([], [None, None])
@@ -278,10 +286,8 @@ def trained(method, folder, accumulate, stop_after=None):
         if what.startswith("training") and done == stop_after:
             raise Stop
 
-    context = make_context(7, "cpu", folder, step=step)
-    train(
-        method, make_clips(), context, folder / "checkpoint.pt", folder / "training.csv", accumulate
-    )
+    context = make_context(7, Compute("cpu", accumulate=accumulate), folder, step=step)
+    train(method, make_clips(), context, folder / "checkpoint.pt", folder / "training.csv")
     return torch.cat([parameter.detach().flatten() for parameter in method.network.parameters()])
 
 
@@ -330,14 +336,14 @@ def test_parts_without_a_loss_are_left_out(tmp_path):
     method = Bright()
     network = method.build()
     optimiser = method.optimiser(network)
-    context = make_context(0, "cpu", tmp_path)
     dark, bright = (
         torch.full((2, 1, 1, 32, 32), 0.1).double(),
         torch.full((3, 1, 1, 32, 32), 0.9).double(),
     )
 
     def gradient(windows, parts):
-        given = gradients(method, network, optimiser, {"window": windows}, parts, context)
+        context = make_context(0, Compute("cpu", accumulate=parts), tmp_path)
+        given = gradients(method, network, optimiser, {"window": windows}, context)
         return [size for size, _ in given], network[1].weight.grad
 
     sizes, alone = gradient(bright, 1)
@@ -354,7 +360,7 @@ def test_parts_belong_to_the_key_of_what_is_trained(plan_of, monkeypatch):
     """Key, footnote and signature change with --accumulate, and only for networks that are
     trained."""
     monkeypatch.setattr(
-        memory, "estimate", lambda method, device, accumulate: memory.MemoryEstimate(device)
+        memory_limits, "estimate", lambda method, compute: memory.MemoryEstimate(compute.device)
     )
     one, two = (
         plan_of("ae-3d,random-network,constant"),
@@ -377,7 +383,7 @@ def test_parts_belong_to_the_key_of_what_is_trained(plan_of, monkeypatch):
 def test_cell_of_other_parts_is_run_again(plan_of, tmp_path, monkeypatch):
     """In both directions: a key that has lost its parts is another one."""
     monkeypatch.setattr(
-        memory, "estimate", lambda method, device, accumulate: memory.MemoryEstimate(device)
+        memory_limits, "estimate", lambda method, compute: memory.MemoryEstimate(compute.device)
     )
     run = Run(tmp_path / "run")
     for before, after in ((1, 2), (2, 1)):
@@ -471,7 +477,9 @@ def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
         "ae-3d": memory.MemoryEstimate("cpu", 300 * MEGABYTE),
         "memae": memory.MemoryEstimate("cpu", unknown="it looks at its data"),
     }
-    monkeypatch.setattr(memory, "estimate", lambda method, device, accumulate: found[method.name])
+    monkeypatch.setattr(
+        memory_limits, "estimate", lambda method, device, accumulate: found[method.name]
+    )
     plan = plan_of("ae-3d,ae-3d[width=1],memae,constant")
 
     def shown():

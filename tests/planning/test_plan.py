@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from bench import DataError, RequestError, Scores
+from bench.contracts.compute import CHANGES_SCORES, Compute
 from bench.contracts.method import PublishedAUC
-from bench.planning import plan as plan_module
+from bench.planning import cells as cells_module
 from bench.planning.plan import make_plan
 from bench.planning.request import Request, data_roots, parse_seeds
+from bench.planning.reuse import differences
 from bench.plugins.registry import load
 from bench.running.session import run_finder
 from bench.runs.folder import Run
@@ -18,7 +20,10 @@ from bench.runs.folder import Run
 @pytest.fixture
 def plan_of(tmp_path):
     def plan(methods, datasets, **more):
-        request = Request(methods, datasets, device="cpu", data=(tmp_path / "data",), **more)
+        compute = Compute(
+            "cpu", **{name: more.pop(name) for name in CHANGES_SCORES if name in more}
+        )
+        request = Request(methods, datasets, compute=compute, data=(tmp_path / "data",), **more)
         return make_plan(request, load(), lambda signature: (Run(tmp_path / "run"), False))
 
     (tmp_path / "data").mkdir()
@@ -51,7 +56,7 @@ def test_labels_alone_are_enough_where_no_frame_is_needed(plan_of, labels_only):
 
 def test_a_number_leads_back_to_the_code_that_made_it(plan_of, labels_only, monkeypatch):
     """Each cell carries the commit that began it, whichever commands came after."""
-    monkeypatch.setattr(plan_module, "git_state", lambda: "0123456789abcdef+")
+    monkeypatch.setattr(cells_module, "git_state", lambda: "0123456789abcdef+")
     (cell,) = plan_of("constant", "avenue").cells
     assert cell.record.git == "0123456789abcdef+"
 
@@ -171,16 +176,11 @@ def test_folder_of_a_run_that_never_began_is_taken(tmp_path):
 def test_a_parameter_that_an_earlier_version_had_not_keeps_its_cells(plan_of, labels_only):
     """None means: as before there was such a parameter. Any other value is another cell."""
     before = {"method": "x", "parameters": {"latent": 512}}
-    assert (
-        plan_module._differences(
-            before, {"method": "x", "parameters": {"latent": 512, "rate": None}}
-        )
-        == []
-    )
-    assert plan_module._differences(
-        before, {"method": "x", "parameters": {"latent": 512, "rate": 0.01}}
-    ) == ["parameters"]
-    assert plan_module._differences({**before, "precision": "bf16"}, before) == ["precision"]
+    assert differences(before, {"method": "x", "parameters": {"latent": 512, "rate": None}}) == []
+    assert differences(before, {"method": "x", "parameters": {"latent": 512, "rate": 0.01}}) == [
+        "parameters"
+    ]
+    assert differences({**before, "precision": "bf16"}, before) == ["precision"]
 
 
 def test_a_change_of_bf16_alone_leaves_cells_in_fp32_as_they_are(plan_of):
@@ -274,7 +274,7 @@ def test_a_published_number_that_changed_stands_in_a_cell_that_is_used_again(
     run.write_scores(before, {"01": Scores(np.zeros(3), np.arange(3))})
     run.write_manifest({"cells": [vars(before)]})
     monkeypatch.setattr(
-        plan_module,
+        cells_module,
         "published_of",
         lambda name, info: [PublishedAUC("demo-ped2", "99.9", "Smith 2020")],
     )

@@ -12,8 +12,8 @@ import pytest
 
 import bench
 from bench import RequestError, RunError
+from bench.contracts.compute import Compute
 from bench.planning.request import Request
-from bench.running.python_api import command_line
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 
@@ -180,18 +180,20 @@ def test_mistakes_come_at_once(tmp_path):
 
 def test_command_line_says_every_option():
     """A request with every option, read by the command line, is the same request."""
+    from bench.cli.options import take_compute
     from bench.cli.run import command
 
     request = Request(
-        "pca,'x", "demo", (0, 2), "minmax", "small", "motion", "cpu", None, 2, (Path("a b"), Path("c")), (Path("p.py"),), Path("o"), True, "pca",
-        True, 90.0, 3600.0, ("images",), 4,
+        "pca,'x", "demo", (0, 2), "minmax", "small", "motion", Compute("cpu", 2, 4, "bf16", True), None, (Path("a b"), Path("c")), (Path("p.py"),),
+        True, True, 90.0, 3600.0, "", "local", "", False, ("images",), "pca", Path("o"),
     )  # fmt: skip
-    context = command.make_context("run", shlex.split(command_line(request))[2:])
+    context = command.make_context("run", shlex.split(request.command_line())[2:])
     given = context.params
     assert given["seeds"] == "0,2" and given["plugin"] == request.plugins
-    for name in set(vars(request)) - {"seeds", "plugins", "command"}:
+    assert take_compute(given) == request.compute
+    for name in set(vars(request)) - {"seeds", "plugins", "command", "compute"}:
         assert given[name] == getattr(request, name), name
-    assert command_line(Request("pca", "demo")) == "bench run --methods pca --datasets demo"
+    assert Request("pca", "demo").command_line() == "bench run --methods pca --datasets demo"
 
 
 def test_stopped_by_the_user(tmp_path, monkeypatch, capsys):

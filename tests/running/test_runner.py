@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bench.contracts.compute import Compute
 from bench.contracts.executor import Event, Executor, Exit
 from bench.errors import BenchError
 from bench.executors.local import LocalExecutor
@@ -621,7 +622,12 @@ def test_cell_that_ended_after_it_was_planned_is_not_repeated(place):
     for keep, started in (((), []), (("weights",), [1])):
         Run(place / "run").write_cell(replace(done, status="running"))
         request = Request(
-            "brightness", "toy", device="cpu", data=(place / "data",), plugins=(TOYS,), keep=keep
+            "brightness",
+            "toy",
+            compute=Compute("cpu"),
+            data=(place / "data",),
+            plugins=(TOYS,),
+            keep=keep,
         )
         plan = make_plan(request, load([TOYS]), lambda signature: (Run.open(place / "run"), True))
         assert [cell.why for cell in plan.cells] == ["goes on: running before"]
@@ -635,7 +641,9 @@ def test_cell_that_ended_after_it_was_planned_is_not_repeated(place):
 def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):
     """Nobody is at work on it, and each attempt finds it taken: so many attempts and no more."""
     monkeypatch.setattr(runner_module, "LOOK", 0.001)
-    request = Request("brightness", "toy", device="cpu", data=(place / "data",), plugins=(TOYS,))
+    request = Request(
+        "brightness", "toy", compute=Compute("cpu"), data=(place / "data",), plugins=(TOYS,)
+    )
     plan = make_plan(request, load([TOYS]), lambda signature: (Run(place / "run"), False))
     plan.executor = Taken()
     assert not Runner(plan, Listener()).execute()

@@ -20,6 +20,7 @@ from scipy import ndimage
 from bench import DataError, OpenClip, RequestError, Window
 from bench.cli.report import command as report_command
 from bench.cli.run import command as run_command
+from bench.contracts.compute import Compute
 from bench.files.claims import Claim
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
@@ -395,7 +396,9 @@ def test_a_cut_loses_no_picture(tmp_path, monkeypatch):
 def test_a_finished_cell_that_lacks_what_is_asked_for_is_named(kept):
     """In the plan and in a note, for every kind alike; what was kept, or could not be, is not asked
     for again."""
-    request = Request("mnad,pca", "demo-ped2", device="cpu", keep=("images", "weights", "regions"))
+    request = Request(
+        "mnad,pca", "demo-ped2", compute=Compute("cpu"), keep=("images", "weights", "regions")
+    )
     plan = make_plan(request, load(), lambda signature: (kept, True))
     assert [cell.reuse for cell in plan.cells] == [True, True]
     assert (

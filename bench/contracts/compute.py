@@ -1,0 +1,102 @@
+"""How a cell computes: everything that is chosen beside the parameters of its method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _option(default: Any, help: str, choices: Sequence[str] = (), shown: str = "") -> Any:
+    """Return a field that is an option of `bench run`; `shown` is its default in words."""
+    return field(default=default, metadata={"help": help, "choices": choices, "shown": shown})
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How a cell computes. Each field with a help text is an option of `bench run`.
+
+    `precision`, `compile` and `accumulate` change scores, so they are part of a cell's key and
+    mark its row. `device` and `threads` may change the last digits; they stand in the caption.
+    """
+
+    device: str = _option("", "cpu, cuda or cuda:N.", shown="the first GPU, else cpu")
+    """Empty: the plan chooses."""
+    threads: int = _option(
+        0,
+        "CPU threads of a cell.",
+        shown="all cores divided among the workers; 4 on other machines",
+    )
+    """0: the plan chooses."""
+    accumulate: int = _option(
+        1,
+        "Parts that each training batch of a network is cut into: less memory, but statistics "
+        "that are taken over a batch, and so scores, differ.",
+    )
+    precision: str = _option(
+        "fp32",
+        "Precision of networks, in training and scoring. bf16 is faster where the device supports "
+        "it; scores differ, and the row says so.",
+        choices=("fp32", "bf16"),
+    )
+    compile: bool = _option(
+        False, "Compile networks with torch: minutes at first, then faster; the row says so."
+    )
+    batch: int = 4
+    """Windows, or streamed frames, that a network scores at once. No score may depend on it.
+
+    Chosen here, measured on a CPU: at 8 features leave the caches, which costs C3DSU of latent 64
+    an eighth of its time and 3D networks up to half; at 2 only these gain further. Not measured on
+    a GPU."""
+
+    @classmethod
+    def of_key(cls, key: Mapping[str, Any], device: str, threads: int) -> Compute:
+        """Return how a cell with this key was computed."""
+        changed = {name: key[name] for name in CHANGES_SCORES if name in key}
+        return cls(device=device, threads=threads, **changed)
+
+    def key(self) -> dict[str, Any]:
+        """Return the entries of a cell's key: what changes scores and is not at its default."""
+        return {
+            name: getattr(self, name)
+            for name in CHANGES_SCORES
+            if getattr(self, name) != getattr(Compute(), name)
+        }
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the values, as options of the command line."""
+        wrong = []
+        for name, lowest in (("threads", 0), ("accumulate", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+                wrong.append(f"--{name} {value!r}: expected a whole number from 1")
+        if self.precision not in ("fp32", "bf16"):
+            wrong.append(f"--precision {self.precision!r}: there are fp32 and bf16")
+        return wrong
+
+    def deviations(self) -> list[str]:
+        """Return what this makes of a cell: footnotes of its row."""
+        found = []
+        if self.accumulate > 1:
+            found.append(
+                f"--accumulate {self.accumulate}: each batch is trained in {self.accumulate} "
+                "parts: statistics, ratios and updates of a memory that a batch has are those of "
+                "a part"
+            )
+        if self.precision == "bf16":
+            found.append(
+                "--precision bf16: the network computes in bfloat16, weights stay in fp32; "
+                "published numbers are of fp32"
+            )
+        if self.compile:
+            found.append(
+                "--compile: the network is compiled by torch, so that sums are rounded in another "
+                "order"
+            )
+        return found
+
+
+OPTIONS = tuple(field for field in fields(Compute) if "help" in field.metadata)
+"""The fields that are options of `bench run`."""
+CHANGES_SCORES = ("accumulate", "precision", "compile")
+"""The fields that are part of a cell's key, in its order."""

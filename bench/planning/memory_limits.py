@@ -1,0 +1,110 @@
+"""Which cells need more memory than their device has, and what would fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench.contracts.compute import Compute
+from bench.contracts.network_method import NetworkMethod
+from bench.planning.cells import PlannedCell
+from bench.planning.memory_estimate import (
+    GIGABYTE,
+    HEAP,
+    PROCESS,
+    MemoryEstimate,
+    device_memory,
+    estimate,
+    on_gpu,
+)
+from bench.plugins.registry import Registry
+from bench.plugins.selection import select_one
+
+
+def estimate_cells(cells: Sequence[PlannedCell], registry: Registry) -> None:
+    """Estimate the memory of cells with a network, each distinct method once."""
+    known: dict[tuple[str, str], MemoryEstimate] = {}
+    for cell in cells:
+        if cell.memory is not None:
+            continue
+        key = cell.record.selector, cell.record.profile
+        if key not in known:
+            known[key] = estimate(_made(cell, registry), cell.spec.compute)
+        cell.memory = known[key]
+
+
+def refuse_too_large(cells: Sequence[PlannedCell], registry: Registry) -> None:
+    """Make dashes of the cells that need more memory than their device has."""
+    estimate_cells([cell for cell in cells if cell.may_be_large], registry)
+    reasons: dict[tuple[str, str], str] = {}
+    for cell in cells:
+        memory = device_memory(cell.spec.compute.device)
+        if cell.memory is None or cell.memory.fits(memory):
+            continue
+        key = cell.record.selector, cell.record.profile
+        if key not in reasons:
+            method = _made(cell, registry)
+            reasons[key] = _refusal(
+                method, cell.record.label, cell.spec.compute, cell.memory, memory
+            )
+        cell.record.status, cell.record.reason = "no data", reasons[key]
+        cell.why = reasons[key]
+
+
+def _made(cell: PlannedCell, registry: Registry) -> NetworkMethod:
+    record = cell.record
+    method: NetworkMethod = select_one("methods", record.selector, registry, record.profile).make()
+    return method
+
+
+def _refusal(
+    method: NetworkMethod, row: str, compute: Compute, found: MemoryEstimate, memory: int
+) -> str:
+    def tried(batch: int | None = None, accumulate: int = 1) -> MemoryEstimate:
+        again = type(method)(method.parameters)
+        return estimate(again, replace(compute, accumulate=accumulate), batch)
+
+    where = (
+        f"{compute.device} has {memory / GIGABYTE:.1f} GB"
+        if on_gpu(compute.device)
+        else f"{memory / GIGABYTE:.1f} GB are free"
+    )
+    text = f"{row}: a cell needs about {found.peak / GIGABYTE:.1f} GB at its peak, and {where}; "
+    smaller = "choose a smaller profile, size or width, or another --device"
+    room = _room(compute.device, memory)
+    if found.scoring > room:
+        return f"{text}scoring alone needs more: {smaller}"
+    batch = int(method.parameters.batch)
+    # A normalisation may need two samples.
+    low = next(
+        ((size, one) for size in (1, 2) if size < batch and not (one := tried(batch=size)).unknown),
+        None,
+    )
+    if low is None or low[1].training > room:
+        return f"{text}no smaller batch fits: {smaller}"
+    # A fixed part and one for each sample. The worst moment may be another at another batch: then
+    # the line lies above the truth.
+    size, least = low[0], low[1].training
+    largest = tried(batch=batch).training
+    if largest <= room:
+        return f"{text}without --accumulate, batch={batch} fits"
+    fitting = size + (room - least) * (batch - size) // (largest - least)
+    parts = next(
+        (
+            number
+            for number in range(-(-batch // fitting), batch + 1)
+            if tried(accumulate=number).fits(memory)
+        ),
+        None,
+    )
+    return f"{text}batch={fitting} fits" + (
+        f", or --accumulate {parts} with batch={batch}" if parts else ""
+    )
+
+
+def _room(device: str, memory: int) -> int:
+    """Return how much may be alive where so much memory is there: the reverse of
+    `MemoryEstimate.peak`.
+    """
+    room = memory - PROCESS
+    return room if on_gpu(device) else max(room // 2, room - HEAP)
