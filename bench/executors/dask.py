@@ -19,7 +19,7 @@ from bench.contracts.executor import Event, Executor, Exit, Place
 from bench.contracts.parameters import parameter
 from bench.engine.machine import cores
 from bench.errors import BenchError, RequestError, RunError
-from bench.executors.job import run_job
+from bench.executors.remote_job import run_job
 from bench.files.whole_files import write_json
 from bench.runs.folder import CellRecord, Run
 from bench.runs.transfer import put_in_place
@@ -73,7 +73,7 @@ class DaskExecutor(Executor):
     name = "dask"
     Parameters = Parameters
     needs_parameters = True
-    away = True
+    remote = True
 
     def check(self) -> None:
         """Refuse a machine without Dask, and a cluster that is none."""
@@ -87,7 +87,7 @@ class DaskExecutor(Executor):
             )
 
     @property
-    def lasts(self) -> bool:
+    def detachable(self) -> bool:
         """A scheduler that was there before is there afterwards."""
         return bool(self.parameters.address)
 
@@ -206,7 +206,7 @@ class DaskExecutor(Executor):
             key=name,
             **how,
         )
-        if self.lasts:  # kept by the scheduler when this process is gone
+        if self.detachable:  # kept by the scheduler when this process is gone
             self.client.publish_dataset(future, name=name)
             self.news.put(Event(number, handle=name))
         self._follow(number, name, future)
@@ -259,7 +259,7 @@ class DaskExecutor(Executor):
                 "code": Exit.LOST,
                 "reason": f"Dask: {' '.join(str(error).split()) or type(error).__name__}",
             }
-        if self.lasts:
+        if self.detachable:
             with contextlib.suppress(Exception):  # it is forgotten with the scheduler at the latest
                 self.client.unpublish_dataset(name)
         if outcome.get("refused"):
@@ -296,7 +296,7 @@ class DaskExecutor(Executor):
             return
         future, name = self.futures.pop(task), self.names.pop(task)
         with contextlib.suppress(Exception):
-            if self.lasts:
+            if self.detachable:
                 self.client.unpublish_dataset(name)
             future.cancel()
         del self.tasks[task]
@@ -319,11 +319,11 @@ class DaskExecutor(Executor):
         """End what is left, and a cluster that was made for the run."""
         for task in list(self.futures):
             self.stop(task, kill=True)
-        self.leave()
+        self.detach()
         if self.cluster is not None:
             self.cluster.close()
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Let go of the scheduler, which keeps the jobs."""
         self.futures.clear()
         self.client.close()

@@ -21,7 +21,7 @@ from typing import Any
 from bench.contracts.executor import ENDED, Event, Executor, Exit, Place
 from bench.contracts.parameters import parameter
 from bench.errors import RequestError, RunError
-from bench.executors.job import run_job
+from bench.executors.remote_job import run_job
 from bench.files.whole_files import read_json, write_json, write_text
 
 LOOK = 1.0
@@ -85,7 +85,7 @@ class SlurmExecutor(Executor):
 
     name = "slurm"
     Parameters = Parameters
-    away = True
+    remote = True
 
     def check(self) -> None:
         """Refuse a machine without submitit, or from which no job can be submitted."""
@@ -100,7 +100,7 @@ class SlurmExecutor(Executor):
         self._minutes()
 
     @property
-    def lasts(self) -> bool:
+    def detachable(self) -> bool:
         """Jobs need nobody who waits."""
         return True
 

@@ -199,7 +199,7 @@ def _training(
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = _context(folder)
-    with _Alive() as alive:
+    with PeakTensorBytes() as alive:
         alive.hold([batch, list(network.parameters()), list(network.buffers())])
         if not gradients(method, network, optimiser, batch, accumulate, context):
             raise NotImplementedError("it has no loss for the batch")
@@ -218,7 +218,7 @@ def _scoring(method: NetworkMethod, clip: OpenClip) -> tuple[int, int]:
     frames = method.to_range(clip.frames[:1]).shape
     # Everything but the pass itself is held as long as the engine holds it: the parts of the batch
     # before are still there.
-    with torch.inference_mode(), _Alive() as alive:
+    with torch.inference_mode(), PeakTensorBytes() as alive:
         alive.hold([list(network.parameters()), list(network.buffers())])
         if method.streams:
             state = method.start(network)
@@ -237,7 +237,7 @@ def _bytes(batch: Batch) -> int:
     return sum(tensor.nbytes for tensor in batch.values())
 
 
-class _Alive(TorchDispatchMode):
+class PeakTensorBytes(TorchDispatchMode):
     """Counts the bytes of the storages that operations give, as long as they are alive. Views share
     a storage.
     """

@@ -176,9 +176,9 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
 
     executor: Executor | None = gather(lambda: _executor(request, registry))
     observers = gather(lambda: _observers(request, registry))
-    away = executor is not None and executor.away
+    remote = executor is not None and executor.remote
     if (
-        executor is not None and executor.away
+        executor is not None and executor.remote
     ):  # the devices of other machines cannot be looked at from here
         device = request.device or ("cuda" if executor.gpus else "cpu")
     else:
@@ -190,7 +190,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
             + (f" - did you mean {near!r}?" if near else "")
             + f" (there are {', '.join(PROFILES)})"
         )
-    if (request.precision != "fp32" or request.compile) and not away:
+    if (request.precision != "fp32" or request.compile) and not remote:
         from bench.engine.precision import missing  # imports torch
 
         mistakes += missing(device, request.precision, request.compile)
@@ -297,7 +297,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     if any(cell.may_be_large for cell in plan.to_run):
         from bench.planning.memory_estimate import estimate_cells, refuse_too_large  # imports torch
 
-        if executor.away:  # whose memory is not this machine's
+        if executor.remote:  # whose memory is not this machine's
             estimate_cells([cell for cell in plan.to_run if cell.may_be_large], plan, registry)
         elif too_large := refuse_too_large(plan, registry):
             raise RequestError(*dict.fromkeys(too_large))
@@ -308,7 +308,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
 def _executor(request: Request, registry: Registry) -> Executor:
     executor: Executor = select_one("executors", request.executor, registry).make()
     executor.check()
-    if request.detach and not executor.lasts:
+    if request.detach and not executor.detachable:
         raise RequestError(
             f"--detach: cells of --executor {request.executor} end with this command; those of slurm[...] and dask[address=...] go on"
         )
@@ -396,7 +396,7 @@ def _divide(request: Request, device: str, executor: Executor) -> tuple[int, int
     """Return the number of workers and the CPU threads of each."""
     import psutil
 
-    if executor.away:
+    if executor.remote:
         return 1, request.threads or executor.threads or THREADS_AWAY
     if request.workers is not None:
         workers = request.workers

@@ -145,13 +145,13 @@ class Runner:
             place = Place(
                 self.run.path.resolve(), self.plan.request.plugins, torch_wanted, self.plan.workers
             )
-            if self.executor.away:
+            if self.executor.remote:
                 self.identity = _identity(self.run)
             slots = self.executor.open(place)
             try:
                 self._loop(slots, to_prepare, to_run, stops)
             finally:
-                self.executor.leave() if self.detached else self.executor.close()
+                self.executor.detach() if self.detached else self.executor.close()
             return stops() > 0
 
     # -- the loop ----------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Runner:
         prepared: set[str] = set()
         unprepared: dict[str, str] = {}
         waiting_datasets = list(to_prepare)
-        if self.executor.away:
+        if self.executor.remote:
             prepared |= {planned.name for planned in waiting_datasets}
             waiting_datasets = []
         waiting_cells = list(to_run)
@@ -271,7 +271,7 @@ class Runner:
         """Return by what the executor finds the job that an earlier runner left for a cell; empty
         where there is none.
         """
-        if not self.executor.lasts or not self._handle_file(cell).exists():
+        if not self.executor.detachable or not self._handle_file(cell).exists():
             return ""
         try:
             left = read_json(self._handle_file(cell), "job")
@@ -402,7 +402,7 @@ class Runner:
                 "fresh": cell.fresh,
                 "keep": list(self.plan.request.keep),
             }
-        if cell is not None and self.executor.away:
+        if cell is not None and self.executor.remote:
             task |= {
                 "prepare": prepare,
                 "fingerprint": planned.fingerprint,

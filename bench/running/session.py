@@ -107,14 +107,14 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     )
     console.print(
         f"profile {', '.join(plan.profiles)}; device {plan.device}; "
-        f"{plan.request.executor if plan.executor.away else plan.workers} worker{'s' * (plan.executor.away or plan.workers > 1)} "
+        f"{plan.request.executor if plan.executor.remote else plan.workers} worker{'s' * (plan.executor.remote or plan.workers > 1)} "
         f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
         markup=False,
     )
     # Not among the notes of the plan, which stay in the run: it is true now.
     busy = (
         busy_note(other_work.held(), plan.workers * plan.threads)
-        if plan.to_run and not plan.executor.away
+        if plan.to_run and not plan.executor.remote
         else ""
     )
     for note in [*plan.notes, *([busy] if busy else [])]:

@@ -587,7 +587,7 @@ def test_cell_that_is_stopped_from_outside_says_so(place, executor):
 class Taken(Executor):
     """Says of every task that its cell is another worker's."""
 
-    away = True
+    remote = True
     code = Exit.TAKEN
 
     def __init__(self):
