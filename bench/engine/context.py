@@ -25,6 +25,7 @@ def make_context(
     precision: str = "fp32",
     compiled: bool = False,
     stopwatch: Stopwatch | None = None,
+    steps: Path | None = None,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import
     torch at their first call.
@@ -37,7 +38,7 @@ def make_context(
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from bench.engine.training import train as loop
 
-        loop(method, clips, context, checkpoint, history, accumulate, precision, compiled)
+        loop(method, clips, context, checkpoint, history, accumulate, precision, compiled, steps)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from bench.engine.inference import infer as engine

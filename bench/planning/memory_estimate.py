@@ -36,8 +36,9 @@ from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.tracks import Tracks
 from bench.engine.batch_size import BATCH
+from bench.engine.batches import AHEAD, Batch
 from bench.engine.context import make_context
-from bench.engine.training import AHEAD, Batch, gradients
+from bench.engine.training import gradients
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.plugins.syntax import parse

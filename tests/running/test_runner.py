@@ -23,7 +23,8 @@ from bench.plugins.registry import load
 from bench.running import runner as runner_module
 from bench.running.runner import SILENCE, Job, Listener, Runner
 from bench.runs.folder import Run, write_scores
-from bench.worker import attempt as worker
+from bench.worker import process as worker
+from bench.worker.interrupts import Interrupted
 from bench.worker.progress import Reporter, read_progress
 
 TOYS = Path(__file__).parents[1] / "toys.py"
@@ -528,10 +529,10 @@ def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
     stopped before it began."""
 
     def stopped(task):
-        raise worker.Interrupted
+        raise Interrupted
 
-    monkeypatch.setattr(worker, "_prepare", stopped)
-    monkeypatch.setattr(worker, "_attempt", stopped)
+    monkeypatch.setattr(worker, "prepare", stopped)
+    monkeypatch.setattr(worker, "attempt", stopped)
     monkeypatch.setattr(worker.signal, "signal", lambda number, handler: None)
     assert worker.run_task({"kind": "prepare", "threads": 1}) == Exit.STOPPED
     assert worker.run_task({"kind": "cell", "threads": 1}) == Exit.STOPPED

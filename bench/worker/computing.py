@@ -1,0 +1,83 @@
+"""Computes a cell: fits, scores clip by clip, and writes the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bench.contracts.method import Scores
+from bench.contracts.network_method import NetworkMethod
+from bench.engine.measured_cost import network_cost
+from bench.errors import MethodError
+from bench.runs.folder import write_scores
+from bench.worker.fitting import fit
+from bench.worker.keepers.keeper import Keeper
+from bench.worker.keepers.kinds import keepers_of
+from bench.worker.open_cell import OpenCell
+
+
+def compute(cell: OpenCell, keep: Collection[str], warnings: list[str]) -> None:
+    """Compute a cell and write its scores, and what is to be kept beside them, into the run folder.
+
+    What an attempt that was cut off has left is used, and gives the same scores.
+
+    Parameters
+    ----------
+    keep : kinds of `bench.runs.folder.KEPT`.
+    warnings : those of the method so far; those of an earlier attempt's fit are added.
+
+    Raises
+    ------
+    MethodError : no test clip got a score, or the method returned something else than scores.
+    """
+    method, record = cell.method, cell.record
+    (cell.scratch / "scores").mkdir(parents=True, exist_ok=True)
+    cell.reporter.begin("fit", "fitting")
+    with cell.timed("fit"):
+        fit(cell, warnings)
+    record.facts = cell.context.facts
+
+    cell.reporter.begin("score", "scoring")
+    keepers = keepers_of(cell, keep)
+    for keeper in keepers:
+        keeper.before_scoring(cell)
+    with cell.timed("score"):
+        scores = _test_scores(cell, keepers)
+        record.clips_left_out = [clip for clip, found in scores.items() if not len(found.values)]
+        if len(record.clips_left_out) == len(scores):
+            raise MethodError(
+                f"{record.label} on {record.dataset}: no test clip got a score: all {len(scores)} "
+                "are shorter than the window"
+            )
+    if isinstance(method, NetworkMethod):
+        record.cost |= network_cost(
+            method,
+            cell.stopwatch,
+            cell.folder / "training.csv",
+            cell.logger,
+            device=record.device,
+            threads=record.threads,
+            precision=record.key.get("precision", "fp32"),
+            compiled=bool(record.key.get("compile")),
+        )
+    for keeper in keepers:
+        keeper.collect(cell)
+    cell.run.write_scores(record, scores)
+    record.kept = sorted(keep)
+
+
+def _test_scores(cell: OpenCell, keepers: list[Keeper]) -> dict[str, Scores]:
+    scores: dict[str, Scores] = {}
+    for number, clip in enumerate(cell.test_clips(), start=1):
+        partial = cell.scratch / "scores" / f"{clip.id}.npz"
+        result = cell.partial_scores(partial, clip.id)
+        if result is None or not all(keeper.has(clip.id) for keeper in keepers):
+            # A clip's scores must not depend on how much randomness fitting and other clips used: a
+            # resumed cell does neither again.
+            cell.seed()
+            result = cell.score(clip, cell.context, f"clip {clip.id}")
+            for keeper in keepers:  # before the scores: a clip that has scores is not scored again
+                keeper.finish(clip.id, result.frames)
+            write_scores(partial, {clip.id: result})
+        scores[clip.id] = result
+        cell.reporter.step(number, len(cell.lengths), f"scored clip {clip.id}")
+    return scores

@@ -1,0 +1,184 @@
+"""A cell that a worker computes, with everything that takes part."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.contracts.clip import Clip
+from bench.contracts.dataset import Dataset
+from bench.contracts.detector import Detector
+from bench.contracts.method import Context, Method, OpenClip, Scores, as_scores
+from bench.engine.context import make_context
+from bench.engine.measured_cost import Stopwatch
+from bench.engine.seeding import seed_everything
+from bench.errors import DataError, MethodError, RunError
+from bench.planning.cell_files import file_keys
+from bench.plugins.registry import current
+from bench.plugins.selection import select_one
+from bench.runs.folder import STEPS, CellRecord, DatasetRecord, Run, read_scores
+from bench.worker.opening import clip_length, located_dataset, make_detector, open_clip
+from bench.worker.progress import Reporter
+
+CHECKPOINT = "checkpoint.pt"
+"""Below the scratch folder: where training stands."""
+
+
+@dataclass
+class OpenCell:
+    """A cell, its method, its dataset, and the context that the method works in."""
+
+    run: Run
+    record: CellRecord
+    folder: Path
+    scratch: Path
+    """What an attempt that is cut off leaves to the next one."""
+    threads: int
+    method: Method
+    dataset: Dataset
+    dataset_record: DatasetRecord
+    detector: Detector | None
+    lengths: Mapping[str, int]
+    """Clip id -> frames of each test clip that the cell scores, in order."""
+    context: Context
+    stopwatch: Stopwatch
+    reporter: Reporter
+    logger: logging.Logger
+
+    def clip(self, clip: Clip, length: int) -> OpenClip:
+        """Return a clip as the method sees it."""
+        return open_clip(
+            self.dataset, clip, length, self.method, self.detector, self.reporter.touch
+        )
+
+    def test_clips(self) -> Iterator[OpenClip]:
+        """Yield the test clips that the cell scores."""
+        clips = {clip.id: clip for clip in self.dataset.clips("test")}
+        for clip_id, length in self.lengths.items():
+            yield self.clip(clips[clip_id], length)
+
+    def training_clips(self) -> list[OpenClip]:
+        """Return the training clips of the cell that have frames."""
+        scene = self.record.scene
+        return [
+            self.clip(clip, clip_length(clip))
+            for clip in self.dataset.clips("train")
+            if clip.source is not None and (not scene or clip.scene == scene)
+        ]
+
+    def seed(self) -> None:
+        """Set every random generator, so that what comes next does not depend on what came
+        before.
+        """
+        seed_everything(self.record.seed, self.threads)
+
+    def score(self, clip: OpenClip, context: Context, what: str) -> Scores:
+        """Return the checked scores of a clip; `what` is the clip in errors."""
+        label = f"{self.record.label} on {self.record.dataset}, {what}"
+        return as_scores(self.method.score(clip, context), clip.length, label)
+
+    def partial_scores(self, path: Path, clip_id: str) -> Scores | None:
+        """Return the scores of a clip that an earlier attempt wrote; None where there are none that
+        can be read.
+        """
+        if not path.exists():
+            return None
+        try:
+            return read_scores(path)[clip_id]
+        except (RunError, KeyError) as error:
+            self.logger.info(
+                "the kept scores of clip %s cannot be read (%s): scoring it again", clip_id, error
+            )
+            return None
+
+    @contextlib.contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the seconds that the block takes to those of earlier attempts at the phase."""
+        began = time.monotonic()
+        yield
+        seconds = self.record.seconds
+        seconds[phase] = round(seconds.get(phase, 0.0) + time.monotonic() - began, 3)
+
+
+def open_cell(
+    task: Mapping[str, Any],
+    run: Run,
+    record: CellRecord,
+    reporter: Reporter,
+    logger: logging.Logger,
+) -> OpenCell:
+    """Open a cell, with every random generator set to its seed.
+
+    Raises
+    ------
+    DataError : the dataset lacks what the cell needs.
+    MethodError : the method, or a file that it reads, is not the one that the run was planned with.
+    """
+    kept = run.dataset(record.dataset_folder)
+    for need in ("lengths", *record.needs):
+        if need in kept.problems:
+            raise DataError(kept.problems[need])
+    if "tracks" in record.needs:
+        logger.info("tracks of the training clips: %s", kept.tracks)
+    threads = int(task["threads"])
+    seed_everything(record.seed, threads)
+    method: Method = select_one("methods", record.selector, current(), record.profile).make()
+    if method.version != record.key["version"]:
+        raise MethodError(
+            f"{record.method} is version {method.version} here and {record.key['version']} in the "
+            "run; install one bench everywhere"
+        )
+    folder = run.cell_path(record)
+    scratch = folder / "scratch"
+    lengths = {
+        clip: length
+        for clip, length, scene in kept.clips
+        if not record.scene or scene == record.scene
+    }
+    dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    files, absent = file_keys(method, dataset.name, current())
+    if absent or any(files.get(name) != record.key.get(name) for name in ("weights", "files")):
+        changed = "a file that its parameters name has changed since the run was planned"
+        raise MethodError(
+            f"{record.label}: {'; '.join(absent) or changed}; "
+            "the same `bench run` line begins the cell anew"
+        )
+    stopwatch = Stopwatch()
+    context = make_context(
+        seed=record.seed,
+        device=record.device,
+        folder=scratch,
+        logger=logger,
+        step=reporter.step,
+        test_lengths=lengths,
+        other_test_clips={*dataset.expected.get("test", {}), *(clip for clip, _, _ in kept.clips)}
+        - lengths.keys(),
+        checkpoint=scratch / CHECKPOINT,
+        history=folder / "training.csv",
+        steps=folder / STEPS,
+        accumulate=int(record.key.get("accumulate", 1)),
+        precision=record.key.get("precision", "fp32"),
+        compiled=bool(record.key.get("compile", False)),
+        stopwatch=stopwatch,
+    )
+    return OpenCell(
+        run=run,
+        record=record,
+        folder=folder,
+        scratch=scratch,
+        threads=threads,
+        method=method,
+        dataset=dataset,
+        dataset_record=kept,
+        detector=make_detector(task["detector"]) if "tracks" in method.needs else None,
+        lengths=lengths,
+        context=context,
+        stopwatch=stopwatch,
+        reporter=reporter,
+        logger=logger,
+    )
