@@ -42,6 +42,7 @@ from bench.engine.training import gradients
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.plugins.syntax import parse
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedCell
@@ -334,7 +335,7 @@ def refuse_too_large(plan: Plan, registry: Registry) -> list[str]:
         key = record.selector, record.profile
         if key not in reasons:
             reasons[key] = _refusal(_made(cell, registry), record.label, cell.memory, memory)
-        record.status, record.reason = "no data", reasons[key]
+        record.status, record.reason = Status.NO_DATA, reasons[key]
         cell.why = reasons[key]
         if record.method in named:
             mistakes.append(reasons[key])

@@ -31,6 +31,7 @@ from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select, select_one
 from bench.plugins.syntax import nearest, parse
 from bench.runs.folder import CellRecord, Run
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate
@@ -126,9 +127,7 @@ class Plan:
         return [
             cell
             for cell in self.cells
-            if cell.mine
-            and not cell.reuse
-            and cell.record.status not in ("no data", "published only")
+            if cell.mine and not cell.reuse and cell.record.status.is_runnable
         ]
 
     def signature(self) -> dict[str, Any]:
@@ -269,7 +268,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     twins = {
         (cell.dataset_folder, digest_of_value(cell.key)): cell
         for cell in reversed(earlier.values())
-        if cell.status == "done"
+        if cell.status == Status.DONE
     }
     for planned in datasets:
         for chosen in chosen_methods[planned.profile]:
@@ -555,7 +554,7 @@ def _plan_cells(
                 )
                 record.parameters_changed = twin.parameters_changed
             if method.published_only:
-                record.status, record.reason = "published only", method.published_only
+                record.status, record.reason = Status.PUBLISHED_ONLY, method.published_only
                 cells.append(PlannedCell(record, planned, False, False, method.published_only))
                 continue
             cells.append(
@@ -634,14 +633,14 @@ def _compare(
                 name for name in _differences(before.key, record.key) if name not in unknown
             ]
             if (
-                before.status == "done"
+                before.status == Status.DONE
                 and not different
                 and before.detector in ("", planned.detector)
             ):
                 return PlannedCell(before, planned, network, True, f"done before; {reason}")
-        record.status, record.reason = "no data", reason
+        record.status, record.reason = Status.NO_DATA, reason
         return PlannedCell(record, planned, network, False, reason)
-    if before is None or before.status == "queued":
+    if before is None or before.status == Status.QUEUED:
         return PlannedCell(record, planned, network, False, "new")
     different = _differences(before.key, record.key)
     record.attempts = before.attempts
@@ -651,7 +650,7 @@ def _compare(
         why = "run again: " + ", ".join(
             _another(name, record.key, before.key) for name in different
         )
-    elif before.status != "done":
+    elif before.status != Status.DONE:
         record.seconds = before.seconds
         return PlannedCell(record, planned, network, False, f"goes on: {before.status} before")
     elif problem := _scores_problem(run, before):

@@ -23,10 +23,12 @@ from bench.reporting.output import write_tables
 from bench.running.busy import OtherWork, busy_note
 from bench.running.display import Display
 from bench.running.duration import duration
-from bench.running.observing import Observing
-from bench.running.runner import Listener, Runner
+from bench.running.jobs import Listener
+from bench.running.observer_threads import ObserverListener
+from bench.running.runner import Runner
 from bench.runs.folder import FORMAT, RESULTS, Run, find_runs
 from bench.runs.runners import hold, runners
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +90,10 @@ def _goes_on(run: Run, signature: Mapping[str, Any]) -> bool:
         manifest = run.manifest
         if manifest.get("format") != FORMAT or manifest.get("request") != signature:
             return False
-        return any(cell.status not in ("done", "no data", "published only") for cell in run.cells())
+        return any(
+            cell.status not in (Status.DONE, Status.NO_DATA, Status.PUBLISHED_ONLY)
+            for cell in run.cells()
+        )
     except RunError:
         return False
 
@@ -154,7 +159,9 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
             listener: Listener = stack.enter_context(Display(plan, console))
             if plan.observers:
                 listener = stack.enter_context(
-                    Observing(plan, plan.observers, list(registry.metrics.values()), listener)
+                    ObserverListener(
+                        plan, plan.observers, list(registry.metrics.values()), listener
+                    )
                 )
             runner = Runner(plan, listener)
             stopped = runner.execute()

@@ -20,6 +20,7 @@ from bench.contracts.executor import Exit
 from bench.errors import BenchError
 from bench.files.claims import Claim
 from bench.runs.folder import CLAIM, KEPT, STEPS, CellRecord, Run
+from bench.runs.status import Status
 from bench.worker.computing import compute
 from bench.worker.interrupts import Interrupted, ignore_stops
 from bench.worker.open_cell import open_cell
@@ -39,7 +40,7 @@ def attempt(task: Mapping[str, Any]) -> int:
         return Exit.TAKEN
     now = run.cell(replace(record))
     begun_elsewhere = now.key == record.key and now.attempts > record.attempts
-    if begun_elsewhere and now.status == "done":
+    if begun_elsewhere and now.status == Status.DONE:
         claim.release()
         return Exit.WRITTEN
     if begun_elsewhere:
@@ -49,7 +50,7 @@ def attempt(task: Mapping[str, Any]) -> int:
     reporter = Reporter(folder / "progress.json")
     logger, warnings = _logger(folder / "log.txt")
     record.attempts += 1
-    record.status, record.reason, record.started, record.ended = "running", "", _now(), ""
+    record.status, record.reason, record.started, record.ended = Status.RUNNING, "", _now(), ""
     run.write_cell(record)
     # stdin and stdout of the process belong to who started it; what a method prints goes to its log.
     began = time.monotonic()
@@ -62,30 +63,30 @@ def attempt(task: Mapping[str, Any]) -> int:
             record.dataset,
         )
         compute(open_cell(task, run, record, reporter, logger), task["keep"], warnings)
-        record.status = "done"
+        record.status = Status.DONE
     except Interrupted:
         record.status, record.reason = (
-            "interrupted",
+            Status.INTERRUPTED,
             "stopped (SIGTERM); the same command goes on from the last checkpoint",
         )
     except BenchError as error:
         logger.error("%s", error)
-        record.status, record.reason = "failed", str(error)
+        record.status, record.reason = Status.FAILED, str(error)
     except BaseException as error:
         logger.error("%s", traceback.format_exc())
-        record.status, record.reason = "failed", _reason(error, record)
+        record.status, record.reason = Status.FAILED, _reason(error, record)
     ignore_stops()
     record.warnings = list(dict.fromkeys(warnings))
     record.cost["peak_memory"] = float(_peak_memory())
     record.seconds["total"] = round(record.seconds.get("total", 0.0) + time.monotonic() - began, 3)
     record.ended = _now()
-    if record.status == "done":
+    if record.status == Status.DONE:
         shutil.rmtree(folder / "scratch", ignore_errors=True)
         record.checksums = run.checksums_of(record)
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
     claim.release()
-    return Exit.STOPPED if record.status == "interrupted" else Exit.WRITTEN
+    return Exit.STOPPED if record.status == Status.INTERRUPTED else Exit.WRITTEN
 
 
 def _clear(folder: Path) -> None:

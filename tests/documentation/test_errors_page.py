@@ -49,7 +49,9 @@ from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
-from bench.running.runner import TAKEN_AT_MOST, Listener, Runner
+from bench.running.cell_queue import TAKEN_AT_MOST
+from bench.running.jobs import Listener
+from bench.running.runner import Runner
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.runners import hold
 
