@@ -13,7 +13,6 @@ from bench.files.whole_files import read_json, write_bytes, write_json
 from bench.planning.plan import Plan, PlannedCell, PlannedDataset
 from bench.running.cell_queue import TAKEN_AT_MOST, CellQueue
 from bench.running.jobs import Job, Listener, StopReason, task_of, title_of
-from bench.running.outcomes import cell_outcome, preparation_problem
 from bench.running.shared_cells import SharedCells
 from bench.running.stopping import asked_to_stop
 from bench.running.watch import Watch
@@ -261,15 +260,14 @@ class Runner:
         job.progress_file.unlink(missing_ok=True)
         # A signal to the whole group of processes reaches workers before the runner has told them.
         by_user = job.stopping is StopReason.USER or (job.stopping is None and self.stops() > 0)
-        limit = self.watch.limit_reached(job)
         if job.cell is None:
-            problem = preparation_problem(self.run, job, code, reason, limit, by_user)
+            problem = self.watch.preparation_problem(job, code, reason, by_user)
             self.listener.ended(job, None, problem)
             self.queue.dataset_done(job.dataset, problem)
             return
         record = self.run.cell(job.cell.record)
         if record.status in (Status.RUNNING, Status.QUEUED) or code != Exit.WRITTEN:
-            record.status, record.reason = cell_outcome(job, code, reason, limit, by_user)
+            record.status, record.reason = self.watch.cell_outcome(job, code, reason, by_user)
         record.cost["peak_memory"] = max(record.cost.get("peak_memory", 0.0), float(job.memory))
         self.run.write_cell(record)
         job.cell.record = record

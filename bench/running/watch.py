@@ -1,17 +1,21 @@
-"""Watches workers, and ends those that stand still or take too long.
+"""Watches workers, ends those that stand still or take too long, and tells why one has ended.
 
 Everything about a stalled cell is here: when a worker counts as stalled, and what the user is told.
 """
 
 from __future__ import annotations
 
+import signal
 import time
 
-from bench.contracts.executor import Executor
+import psutil
+
+from bench.contracts.executor import ENDED, Executor, Exit
 from bench.errors import BenchError
 from bench.planning.request import Request
 from bench.running.duration import duration
 from bench.running.jobs import Job, StopReason
+from bench.runs.status import Status
 from bench.worker.progress import read_progress
 
 GRACE = 10.0
@@ -78,7 +82,41 @@ class Watch:
         job.stopping, job.stop_by = why, time.monotonic() + GRACE
         self.executor.stop(job.number, kill=False)
 
-    def limit_reached(self, job: Job) -> str:
+    def preparation_problem(self, job: Job, code: int, reason: str, by_user: bool) -> str:
+        """Return why a dataset could not be prepared; empty where it was.
+
+        Parameters
+        ----------
+        code, reason : of the event that told the end.
+        by_user : whether the user stopped the worker.
+        """
+        log = job.progress_file.with_name(f"{job.dataset.name}.log")
+        if code == Exit.WRITTEN:
+            log.unlink(missing_ok=True)
+            return ""
+        title = f"preparing {job.dataset.selected.label}"
+        if limit := self._limit_reached(job):
+            return f"{title}: {limit}"
+        if code == Exit.STOPPED:
+            why = "stopped by the user" if by_user else ENDED
+            return f"{title}: {why} before it was done; the same command goes on with it"
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        if code == Exit.BAD_DATA and lines:
+            return lines[-1]
+        return f"{title}: {reason or _death(job, code)}. Log: datasets/{log.name}"
+
+    def cell_outcome(self, job: Job, code: int, reason: str, by_user: bool) -> tuple[Status, str]:
+        """Return status and reason of a cell whose worker wrote none; parameters as above."""
+        assert job.cell is not None
+        go_on = "the same command goes on from the last checkpoint"
+        if by_user:
+            return Status.INTERRUPTED, f"stopped by the user; {go_on}"
+        text = self._limit_reached(job) or f"{reason or _death(job, code)}{job.doing}"
+        if code == Exit.STOPPED and not job.stopping:
+            text = f"{reason or ENDED}{job.doing}; {go_on}"
+        return Status.FAILED, f"{text}. Log: {job.cell.record.folder}/log.txt"
+
+    def _limit_reached(self, job: Job) -> str:
         """Return which limit ended a worker, for the user; empty where none did."""
         if job.stopping is StopReason.STALLED:
             limit = duration(self.request.stall_limit)
@@ -95,3 +133,17 @@ class Watch:
                 "the same command goes on from the last checkpoint"
             )
         return ""
+
+
+def _death(job: Job, code: int) -> str:
+    if code >= 0:
+        return f"the worker ended with exit code {code} and wrote no outcome"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    memory = psutil.virtual_memory().total
+    text = f"killed by {name} at {job.memory / 2**30:.1f} of {memory / 2**30:.1f} GB"
+    if -code == signal.SIGKILL and job.memory > 0.5 * memory:
+        text += ": the system was out of memory; try --workers 1, a smaller batch or a smaller size"
+    return text

@@ -23,7 +23,7 @@ from bench.runs.folder import CLAIM, KEPT, STEPS, CellRecord, Run
 from bench.runs.status import Status
 from bench.worker.computing import compute
 from bench.worker.interrupts import Interrupted, ignore_stops
-from bench.worker.open_cell import open_cell
+from bench.worker.open_cell import OpenCell
 from bench.worker.progress import Reporter
 
 
@@ -55,14 +55,9 @@ def attempt(task: Mapping[str, Any]) -> int:
     # stdin and stdout of the process belong to who started it; what a method prints goes to its log.
     began = time.monotonic()
     try:
-        logger.info(
-            "attempt %d at %s, seed %d, on %s",
-            record.attempts,
-            record.selector,
-            record.seed,
-            record.dataset,
-        )
-        compute(open_cell(task, run, record, reporter, logger), task["keep"], warnings)
+        where = f"{record.selector}, seed {record.seed}, on {record.dataset}"
+        logger.info("attempt %d at %s", record.attempts, where)
+        compute(OpenCell(task, run, record, reporter, logger), task["keep"], warnings)
         record.status = Status.DONE
     except Interrupted:
         record.status, record.reason = (

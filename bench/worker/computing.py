@@ -10,9 +10,21 @@ from bench.engine.measured_cost import network_cost
 from bench.errors import MethodError
 from bench.runs.folder import write_scores
 from bench.worker.fitting import fit
+from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.keeper import Keeper
-from bench.worker.keepers.kinds import keepers_of
+from bench.worker.keepers.regions import RegionKeeper
+from bench.worker.keepers.training_scores import TrainingScoreKeeper
+from bench.worker.keepers.weights import WeightKeeper
 from bench.worker.open_cell import OpenCell
+
+KINDS: dict[str, type[Keeper]] = {
+    "weights": WeightKeeper,
+    "regions": RegionKeeper,
+    "train-scores": TrainingScoreKeeper,
+    "images": ImageKeeper,
+}
+"""The kinds of `bench.runs.folder.KEPT`, in the order in which they are collected: pictures are
+moved away from where a cell that is cut off would look for them, so they come last."""
 
 
 def compute(cell: OpenCell, keep: Collection[str], warnings: list[str]) -> None:
@@ -37,7 +49,8 @@ def compute(cell: OpenCell, keep: Collection[str], warnings: list[str]) -> None:
     record.facts = cell.context.facts
 
     cell.reporter.begin("score", "scoring")
-    keepers = keepers_of(cell, keep)
+    made = (keeper.of(cell) for kind, keeper in KINDS.items() if kind in keep)
+    keepers = [keeper for keeper in made if keeper is not None]
     for keeper in keepers:
         keeper.before_scoring(cell)
     with cell.timed("score"):

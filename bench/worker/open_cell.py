@@ -6,13 +6,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.contracts.clip import Clip
-from bench.contracts.dataset import Dataset
-from bench.contracts.detector import Detector
 from bench.contracts.method import Context, Method, OpenClip, Scores, as_scores
 from bench.engine.context import make_context
 from bench.engine.measured_cost import Stopwatch
@@ -21,7 +18,7 @@ from bench.errors import DataError, MethodError, RunError
 from bench.planning.cell_files import file_keys
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.folder import STEPS, CellRecord, DatasetRecord, Run, read_scores
+from bench.runs.folder import STEPS, CellRecord, Run, read_scores
 from bench.worker.opening import clip_length, located_dataset, make_detector, open_clip
 from bench.worker.progress import Reporter
 
@@ -29,26 +26,79 @@ CHECKPOINT = "checkpoint.pt"
 """Below the scratch folder: where training stands."""
 
 
-@dataclass
 class OpenCell:
-    """A cell, its method, its dataset, and the context that the method works in."""
+    """A cell, its method, its dataset, and the context that the method works in.
 
-    run: Run
-    record: CellRecord
-    folder: Path
-    scratch: Path
-    """What an attempt that is cut off leaves to the next one."""
-    threads: int
-    method: Method
-    dataset: Dataset
-    dataset_record: DatasetRecord
-    detector: Detector | None
-    lengths: Mapping[str, int]
-    """Clip id -> frames of each test clip that the cell scores, in order."""
-    context: Context
-    stopwatch: Stopwatch
-    reporter: Reporter
-    logger: logging.Logger
+    `lengths` are the frames of each test clip that the cell scores, in order, by clip id; `scratch`
+    is the folder of what an attempt that is cut off leaves to the next one.
+
+    Raises
+    ------
+    DataError : the dataset lacks what the cell needs.
+    MethodError : the method, or a file that it reads, is not the one that the run was planned with.
+    """
+
+    def __init__(
+        self,
+        task: Mapping[str, Any],
+        run: Run,
+        record: CellRecord,
+        reporter: Reporter,
+        logger: logging.Logger,
+    ) -> None:
+        self.run, self.record, self.reporter, self.logger = run, record, reporter, logger
+        self.folder = run.cell_path(record)
+        self.scratch = self.folder / "scratch"
+        self.threads = int(task["threads"])
+        self.dataset_record = run.dataset(record.dataset_folder)
+        problems = self.dataset_record.problems
+        for need in ("lengths", *record.needs):
+            if need in problems:
+                raise DataError(problems[need])
+        if "tracks" in record.needs:
+            logger.info("tracks of the training clips: %s", self.dataset_record.tracks)
+        self.seed()
+        self.method: Method = select_one(
+            "methods", record.selector, current(), record.profile
+        ).make()
+        if self.method.version != record.key["version"]:
+            raise MethodError(
+                f"{record.method} is version {self.method.version} here and "
+                f"{record.key['version']} in the run; install one bench everywhere"
+            )
+        clips = self.dataset_record.clips
+        self.lengths = {
+            clip: length
+            for clip, length, scene in clips
+            if not record.scene or scene == record.scene
+        }
+        self.dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+        files, absent = file_keys(self.method, self.dataset.name, current())
+        if absent or any(files.get(name) != record.key.get(name) for name in ("weights", "files")):
+            changed = "a file that its parameters name has changed since the run was planned"
+            raise MethodError(
+                f"{record.label}: {'; '.join(absent) or changed}; "
+                "the same `bench run` line begins the cell anew"
+            )
+        self.detector = make_detector(task["detector"]) if "tracks" in self.method.needs else None
+        self.stopwatch = Stopwatch()
+        known = {*self.dataset.expected.get("test", {}), *(clip for clip, _, _ in clips)}
+        self.context = make_context(
+            seed=record.seed,
+            device=record.device,
+            folder=self.scratch,
+            logger=logger,
+            step=reporter.step,
+            test_lengths=self.lengths,
+            other_test_clips=known - self.lengths.keys(),
+            checkpoint=self.scratch / CHECKPOINT,
+            history=self.folder / "training.csv",
+            steps=self.folder / STEPS,
+            accumulate=int(record.key.get("accumulate", 1)),
+            precision=record.key.get("precision", "fp32"),
+            compiled=bool(record.key.get("compile", False)),
+            stopwatch=self.stopwatch,
+        )
 
     def clip(self, clip: Clip, length: int) -> OpenClip:
         """Return a clip as the method sees it."""
@@ -103,82 +153,3 @@ class OpenCell:
         yield
         seconds = self.record.seconds
         seconds[phase] = round(seconds.get(phase, 0.0) + time.monotonic() - began, 3)
-
-
-def open_cell(
-    task: Mapping[str, Any],
-    run: Run,
-    record: CellRecord,
-    reporter: Reporter,
-    logger: logging.Logger,
-) -> OpenCell:
-    """Open a cell, with every random generator set to its seed.
-
-    Raises
-    ------
-    DataError : the dataset lacks what the cell needs.
-    MethodError : the method, or a file that it reads, is not the one that the run was planned with.
-    """
-    kept = run.dataset(record.dataset_folder)
-    for need in ("lengths", *record.needs):
-        if need in kept.problems:
-            raise DataError(kept.problems[need])
-    if "tracks" in record.needs:
-        logger.info("tracks of the training clips: %s", kept.tracks)
-    threads = int(task["threads"])
-    seed_everything(record.seed, threads)
-    method: Method = select_one("methods", record.selector, current(), record.profile).make()
-    if method.version != record.key["version"]:
-        raise MethodError(
-            f"{record.method} is version {method.version} here and {record.key['version']} in the "
-            "run; install one bench everywhere"
-        )
-    folder = run.cell_path(record)
-    scratch = folder / "scratch"
-    lengths = {
-        clip: length
-        for clip, length, scene in kept.clips
-        if not record.scene or scene == record.scene
-    }
-    dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
-    files, absent = file_keys(method, dataset.name, current())
-    if absent or any(files.get(name) != record.key.get(name) for name in ("weights", "files")):
-        changed = "a file that its parameters name has changed since the run was planned"
-        raise MethodError(
-            f"{record.label}: {'; '.join(absent) or changed}; "
-            "the same `bench run` line begins the cell anew"
-        )
-    stopwatch = Stopwatch()
-    context = make_context(
-        seed=record.seed,
-        device=record.device,
-        folder=scratch,
-        logger=logger,
-        step=reporter.step,
-        test_lengths=lengths,
-        other_test_clips={*dataset.expected.get("test", {}), *(clip for clip, _, _ in kept.clips)}
-        - lengths.keys(),
-        checkpoint=scratch / CHECKPOINT,
-        history=folder / "training.csv",
-        steps=folder / STEPS,
-        accumulate=int(record.key.get("accumulate", 1)),
-        precision=record.key.get("precision", "fp32"),
-        compiled=bool(record.key.get("compile", False)),
-        stopwatch=stopwatch,
-    )
-    return OpenCell(
-        run=run,
-        record=record,
-        folder=folder,
-        scratch=scratch,
-        threads=threads,
-        method=method,
-        dataset=dataset,
-        dataset_record=kept,
-        detector=make_detector(task["detector"]) if "tracks" in method.needs else None,
-        lengths=lengths,
-        context=context,
-        stopwatch=stopwatch,
-        reporter=reporter,
-        logger=logger,
-    )
