@@ -234,7 +234,8 @@ def _flat(
 ) -> torch.Tensor:
     if part.shape[:2] != (windows, targets):
         raise MethodError(
-            f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected ({windows}, {targets}, ...): windows x targets"
+            f"{method.name}: error() gave part {name!r} of shape {tuple(part.shape)}, expected "
+            f"({windows}, {targets}, ...): windows x targets"
         )
     return part.reshape(windows * targets, *part.shape[2:])
 

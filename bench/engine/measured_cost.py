@@ -149,9 +149,9 @@ def network_cost(
     if cost["frames_a_second"] is not None:
         cost["frames_a_second_of"] = (
             f"batches of {stopwatch.batch} {'frames' if method.streams else 'windows'}, "
-            f"{method.frames}, {precision}{', compiled' if compiled else ''}, {device} of {threads} "
-            f"thread{'s' * (threads > 1)}; frames from the frame store, decoding out; the median of "
-            "full batches after the first"
+            f"{method.frames}, {precision}{', compiled' if compiled else ''}, {device} of "
+            f"{threads} thread{'s' * (threads > 1)}; frames from the frame store, decoding out; "
+            "the median of full batches after the first"
         )
     if device.startswith("cuda"):
         import torch

@@ -68,13 +68,15 @@ def train(
     if not windows:
         longest = max((clip.length for clip in clips), default=0)
         raise MethodError(
-            f"{method.name}: no training clip is as long as a window of {method.training_window.span} frames (the longest has {longest})"
+            f"{method.name}: no training clip is as long as a window of "
+            f"{method.training_window.span} frames (the longest has {longest})"
         )
     batch_size = int(method.parameters.batch)
     per_epoch = len(windows) // batch_size if method.drop_last else -(-len(windows) // batch_size)
     if per_epoch == 0:
         raise MethodError(
-            f"{method.name}: {len(windows)} training windows are less than one batch of {batch_size}, and the last, smaller batch is left out; take a smaller batch"
+            f"{method.name}: {len(windows)} training windows are less than one batch of "
+            f"{batch_size}, and the last, smaller batch is left out; take a smaller batch"
         )
     total, save_every = _length(method, per_epoch)
 
@@ -145,7 +147,8 @@ def train(
         row |= {name: float(value) / samples for name, value in sums.items()}
         if not all(np.isfinite(list(row.values()))):
             raise DidNotLearn(
-                f"{method.name}: a training term is not finite after step {progress.step}: {row}; try a lower learning_rate"
+                f"{method.name}: a training term is not finite after step {progress.step}: {row}; "
+                "try a lower learning_rate"
             )
         row |= {
             "steps": float(made),
@@ -266,7 +269,8 @@ def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
 def _refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
     if not torch.isfinite(loss):
         raise DidNotLearn(
-            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate"
+            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step "
+            f"{step + 1}; try a lower learning_rate"
         )
 
 
@@ -313,7 +317,8 @@ def _refuse_constant(
         )
     if float((watched.float() - watched[:1].float()).abs().max()) < 1e-6:
         raise DidNotLearn(
-            f"{method.name}: the trained network's output is the same for all inputs; try a lower learning_rate or more epochs"
+            f"{method.name}: the trained network's output is the same for all inputs; try a lower "
+            "learning_rate or more epochs"
         )
 
 

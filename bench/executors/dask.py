@@ -79,11 +79,13 @@ class DaskExecutor(Executor):
         """Refuse a machine without Dask, and a cluster that is none."""
         if importlib.util.find_spec("distributed") is None:
             raise RequestError(
-                "--executor dask needs the package distributed, which is not installed here; pip install 'vad-bench[dask]'"
+                "--executor dask needs the package distributed, which is not installed here; pip "
+                "install 'vad-bench[dask]'"
             )
         if bool(self.parameters.address) == bool(self.parameters.workers):
             raise RequestError(
-                "--executor dask: give one of address (a scheduler that is there) and workers (a cluster made for the run)"
+                "--executor dask: give one of address (a scheduler that is there) and workers (a "
+                "cluster made for the run)"
             )
 
     @property
@@ -141,7 +143,8 @@ class DaskExecutor(Executor):
             return Client(cluster or self.parameters.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise RunError(
-                f"no Dask scheduler answers at {self.parameters.address!r} ({error}); start one with `dask scheduler`"
+                f"no Dask scheduler answers at {self.parameters.address!r} ({error}); start one "
+                "with `dask scheduler`"
             ) from error
 
     # -- tasks -------------------------------------------------------------------------------------
@@ -249,7 +252,8 @@ class DaskExecutor(Executor):
         future, name, task = self.futures.pop(number), self.names.pop(number), self.tasks[number]
         if future.status in ("cancelled", "lost"):
             raise BenchError(
-                f"the Dask scheduler at {self.client.scheduler.address} is gone, and its jobs with it. The same command goes on"
+                f"the Dask scheduler at {self.client.scheduler.address} is gone, and its jobs with "
+                "it. The same command goes on"
             )
         place = self.places.pop(number, "")
         try:

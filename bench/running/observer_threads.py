@@ -55,7 +55,8 @@ class _ObserverThread(threading.Thread):
                 self.logger.exception("observer %s, %s", self.observer.name, what)
                 if not failed:
                     self.news.put(
-                        f"observer {self.observer.name}: {what} failed ({type(error).__name__}: {error}); the run goes on. Log: {self.log}"
+                        f"observer {self.observer.name}: {what} failed ({type(error).__name__}: "
+                        f"{error}); the run goes on. Log: {self.log}"
                     )
                 failed += 1
                 if what == "open":
@@ -96,7 +97,8 @@ class ObserverListener(Listener):
             thread.join(max(0.2, until - time.monotonic()))
             if thread.is_alive():
                 self.listener.say(
-                    f"observer {thread.observer.name}: still busy {PATIENCE:.0f} s after the run; it is left, and may lack the last news"
+                    f"observer {thread.observer.name}: still busy {PATIENCE:.0f} s after the run; "
+                    "it is left, and may lack the last news"
                 )
         self._say_news()
         for handler in self.logger.handlers:

@@ -48,7 +48,8 @@ def run_finder(
             exists = (out / "run.json").is_file()
             if exists and new:
                 raise RequestError(
-                    f"--new and --out {str(out)!r}: that run is there already; leave one of them out"
+                    f"--new and --out {str(out)!r}: that run is there already; leave one of them "
+                    "out"
                 )
             # A claim, and a run.json that the disk had no room for, are all that a run leaves which
             # never began; their names are hidden.
@@ -58,7 +59,8 @@ def run_finder(
                 and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir()))
             ):
                 raise RequestError(
-                    f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder"
+                    f"--out {str(out)!r} holds other things and is no run; choose an empty or a "
+                    "new folder"
                 )
             return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists
         if not new:
@@ -112,8 +114,10 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     )
     console.print(
         f"profile {', '.join(plan.profiles)}; device {plan.device}; "
-        f"{plan.request.executor if plan.executor.remote else plan.workers} worker{'s' * (plan.executor.remote or plan.workers > 1)} "
-        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
+        f"{plan.request.executor if plan.executor.remote else plan.workers} "
+        f"worker{'s' * (plan.executor.remote or plan.workers > 1)} "
+        f"of {plan.threads} thread{'s' * (plan.threads > 1)}; seeds "
+        f"{', '.join(map(str, request.seeds))}",
         markup=False,
     )
     # Not among the notes of the plan, which stay in the run: it is true now.
@@ -167,8 +171,10 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
             stopped = runner.execute()
         if runner.detached:
             console.print(
-                f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows them, `bench stop {plan.run.path}` ends them. "
-                f"To gather them and write the tables:\n  {plan.request.command.replace(' --detach', '')}",
+                f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows "
+                f"them, `bench stop {plan.run.path}` ends them. "
+                "To gather them and write the tables:\n  "
+                f"{plan.request.command.replace(' --detach', '')}",
                 markup=False,
             )
             return []
@@ -219,9 +225,12 @@ def _refuse_another_copy(plan: Plan) -> None:
         if planned.fingerprint and begun.get(label) and begun[label] != planned.fingerprint:
             holder, silent = others[0]
             raise RunError(
-                f"{plan.run.path} was begun with another copy of {label} (fingerprint {begun[label][:12]}, here {planned.fingerprint[:12]}), and "
-                f"{holder} (heard of {duration(silent)} ago) is at work on it: their numbers would not compare. `bench verify "
-                f"{planned.selected.name}` on both machines tells what differs; a run of your own has another --out"
+                f"{plan.run.path} was begun with another copy of {label} (fingerprint "
+                f"{begun[label][:12]}, here {planned.fingerprint[:12]}), and "
+                f"{holder} (heard of {duration(silent)} ago) is at work on it: their numbers would "
+                "not compare. `bench verify "
+                f"{planned.selected.name}` on both machines tells what differs; a run of your own "
+                "has another --out"
             )
 
 

@@ -43,7 +43,8 @@ class SharedCells:
             unknown = (
                 ""
                 if holder.pid
-                else f"; its claim cannot be read, and counts for nothing after {DEAD:g} s without a sign of life"
+                else f"; its claim cannot be read, and counts for nothing after {DEAD:g} s "
+                "without a sign of life"
             )
             self.say(f"{title_of(cell)}: {holder} is at work on it{unknown}")
         return holder
@@ -69,7 +70,8 @@ class SharedCells:
                     self.run.write_cell(cell.record)
             except OSError as error:
                 raise RunError(
-                    f"cannot write to {self.run.path}: {error.strerror or error}; choose another folder with --out"
+                    f"cannot write to {self.run.path}: {error.strerror or error}; choose another "
+                    "folder with --out"
                 ) from error
 
     def changed(self, cell: PlannedCell) -> CellRecord | None:

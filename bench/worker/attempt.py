@@ -52,7 +52,7 @@ def attempt(task: Mapping[str, Any]) -> int:
     record.attempts += 1
     record.status, record.reason, record.started, record.ended = Status.RUNNING, "", _now(), ""
     run.write_cell(record)
-    # stdin and stdout of the process belong to who started it; what a method prints goes to its log.
+    # stdin and stdout belong to who started the process; what a method prints goes to its log.
     began = time.monotonic()
     try:
         where = f"{record.selector}, seed {record.seed}, on {record.dataset}"
@@ -95,17 +95,21 @@ def _clear(folder: Path) -> None:
 
 
 def _reason(error: BaseException, record: CellRecord) -> str:
-    text = str(error).strip().splitlines()
-    first = text[0] if text else ""
+    first = (str(error).strip().splitlines() or [""])[0]
+    log = f"Log: {record.folder}/log.txt"
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
         or "not enough memory" in first
         or "can't allocate memory" in first
     ):
-        return f"out of memory at {_peak_memory() / 2**30:.1f} GB; try --workers 1, a smaller batch or a smaller size. Log: {record.folder}/log.txt"
+        return (
+            f"out of memory at {_peak_memory() / 2**30:.1f} GB; try --workers 1, a smaller batch "
+            f"or a smaller size. {log}"
+        )
     where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {first} ({Path(where.filename).name}, line {where.lineno}). Log: {record.folder}/log.txt"
+    place = f"{Path(where.filename).name}, line {where.lineno}"
+    return f"{type(error).__name__}: {first} ({place}). {log}"
 
 
 def _peak_memory() -> int:

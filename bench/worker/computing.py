@@ -83,7 +83,8 @@ def _test_scores(cell: OpenCell, keepers: list[Keeper]) -> dict[str, Scores]:
     for number, clip in enumerate(cell.test_clips(), start=1):
         partial = cell.scratch / "scores" / f"{clip.id}.npz"
         result = cell.partial_scores(partial, clip.id)
-        if result is None or not all(keeper.has(clip.id) for keeper in keepers):
+        parts = [part for keeper in keepers if (part := keeper.part(clip.id)) is not None]
+        if result is None or not all(part.exists() for part in parts):
             # A clip's scores must not depend on how much randomness fitting and other clips used: a
             # resumed cell does neither again.
             cell.seed()

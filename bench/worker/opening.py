@@ -46,10 +46,12 @@ def located_dataset(selector: str, roots: list[str], fingerprint: str = "") -> D
         if not fingerprint or (own := dataset_fingerprint(dataset)) == fingerprint:
             return dataset
         found.append(
-            f"its copy below {dataset.root} differs (fingerprint {own[:12]}, the run has {fingerprint[:12]})"
+            f"its copy below {dataset.root} differs (fingerprint {own[:12]}, the run has "
+            f"{fingerprint[:12]})"
         )
     raise RunError(
-        f"{selector} on {socket.gethostname()}: {'; '.join(dict.fromkeys(found))}. `bench verify {selector}` there tells what differs; "
+        f"{selector} on {socket.gethostname()}: {'; '.join(dict.fromkeys(found))}. `bench verify "
+        f"{selector}` there tells what differs; "
         "BENCH_DATA says where data lies there"
     )
 
@@ -91,7 +93,8 @@ def open_clip(
         frames = open_frames(dataset, clip, wanted)
         if len(frames) != length:
             raise DataError(
-                f"{dataset.name}: the frame store has {len(frames)} frames of clip {clip.id}, the dataset {length}; `bench prepare {dataset.name}` makes it anew"
+                f"{dataset.name}: the frame store has {len(frames)} frames of clip {clip.id}, the "
+                f"dataset {length}; `bench prepare {dataset.name}` makes it anew"
             )
         return frames
 

@@ -52,7 +52,8 @@ class DetectionKeeper(Keeper):
             or (frames.size and frames.dtype.kind not in "iu")
         ):
             raise MethodError(
-                f"{who}: boxes have the shape {boxes.shape}, frames {frames.shape} ({frames.dtype}), scores {scores.shape}; "
+                f"{who}: boxes have the shape {boxes.shape}, frames {frames.shape} "
+                f"({frames.dtype}), scores {scores.shape}; "
                 "expected (R, 4), (R,) whole numbers and (R,)"
             )
         if not (
@@ -66,10 +67,6 @@ class DetectionKeeper(Keeper):
     def part(self, clip_id: str) -> Path:
         """Return the file of a clip's part."""
         return self.parts / f"{clip_id}.npz"
-
-    def has(self, clip_id: str) -> bool:
-        """Whether the clip has its part."""
-        return self.part(clip_id).exists()
 
     def finish(self, clip_id: str, scored: np.ndarray) -> None:
         """Write the part of a clip whose frames `scored` have a score; without frames where the

@@ -90,10 +90,6 @@ class ImageKeeper(Keeper):
         """Return the folder of a clip's part."""
         return self.parts / clip_id
 
-    def has(self, clip_id: str) -> bool:
-        """Whether the clip has its part."""
-        return self.part(clip_id).exists()
-
     def finish(self, clip_id: str, scored: np.ndarray) -> None:
         """Leave the part of a clip that has been scored; empty where it gave no pictures."""
         if clip_id != self._clip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,12 @@ class Keeper:
     def before_scoring(self, cell: OpenCell) -> None:
         """Get ready: the method is fitted, and no clip has been scored."""
 
-    def has(self, clip_id: str) -> bool:
-        """Whether nothing is missing of a clip: if something is, the clip is scored again."""
-        return True
+    def part(self, clip_id: str) -> Path | None:
+        """Return the file or folder of what is kept of a clip; None for no such thing.
+
+        A clip whose part is missing is scored again.
+        """
+        return None
 
     def finish(self, clip_id: str, scored: np.ndarray) -> None:
         """Write the part of a clip whose frames `scored` have a score. The scores are written

@@ -101,10 +101,6 @@ class RegionKeeper(Keeper):
         """Return the file of a clip's part."""
         return self.parts / f"{clip_id}.npz"
 
-    def has(self, clip_id: str) -> bool:
-        """Whether the clip has its part."""
-        return self.part(clip_id).exists()
-
     def finish(self, clip_id: str, scored: np.ndarray) -> None:
         """Write the part of a clip that has been scored; empty where it gave no map."""
         if clip_id != self._clip:
