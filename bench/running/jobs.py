@@ -44,7 +44,7 @@ class Job:
     progress: Progress | None = None
     submitted: bool = False
     """Whether it goes on without this process."""
-    moved: float = field(default_factory=time.monotonic)
+    last_step: float = field(default_factory=time.monotonic)
     memory: int = 0
     """Largest resident size seen, bytes."""
     stopping: StopReason | None = None

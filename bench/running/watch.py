@@ -41,7 +41,7 @@ class Watch:
         now = time.monotonic()
         progress = read_progress(job.progress_file)
         if progress is not None and progress != job.progress:  # another phase is a step, too
-            job.progress, job.moved = progress, now
+            job.progress, job.last_step = progress, now
         if not job.where:
             return
         job.memory = max(job.memory, self.executor.memory(job.number))
@@ -71,7 +71,7 @@ class Watch:
         if job.cell is None or job.progress is None:
             return False
         makes_steps = job.cell.network or job.progress.phase == "score"
-        return makes_steps and now - job.moved > limit
+        return makes_steps and now - job.last_step > limit
 
     def _is_late(self, job: Job, now: float) -> bool:
         limit = self.request.time_limit
