@@ -10,7 +10,7 @@ import platform
 import sys
 
 from bench.engine.openmp import use_short_spin
-from bench.executors.launcher import ALLOCATOR
+from bench.executors.local import ALLOCATOR
 
 PARTS = (
     "start-up",

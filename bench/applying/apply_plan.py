@@ -21,6 +21,7 @@ from bench.planning.commands import keep_commands
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
 from bench.runs.folder import CellRecord, Run
+from bench.runs.status import Status
 from bench.scoring.alarms import QUANTILE, threshold_of
 from bench.scoring.protocols import reach, smoothing
 
@@ -175,7 +176,7 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
         raise RequestError(
             f"{path} is no cell of {run.path}; there are {_some([cell.folder for cell in run.cells()])}"
         )
-    done = [cell for cell in cells if cell.status == "done"]
+    done = [cell for cell in cells if cell.status == Status.DONE]
     if not done:
         raise RequestError(
             f"{path} is not finished: {cells[0].status}"

@@ -18,9 +18,8 @@ from bench.objects.tracking import prepare_tracks
 from bench.planning.commands import dataset_selector, home_of
 from bench.planning.request import data_roots
 from bench.runs.folder import CellRecord, Run
-from bench.worker.attempt import located_dataset, make_detector, open_clip
-from bench.worker.keepers import as_picture
-from bench.worker.preparation import clip_length
+from bench.worker.keepers.images import as_picture
+from bench.worker.opening import clip_length, located_dataset, make_detector, open_clip
 
 SPANS = {"-1..1": 2.0}
 """Width of a value range, where it is not 1."""

@@ -25,9 +25,8 @@ from bench.frames.store import prepare_frames
 from bench.planning.commands import dataset_selector, home_of
 from bench.planning.request import data_roots
 from bench.runs.folder import CellRecord, Run
-from bench.worker.attempt import located_dataset, open_clip
-from bench.worker.keepers import as_picture
-from bench.worker.preparation import clip_length
+from bench.worker.keepers.images import as_picture
+from bench.worker.opening import clip_length, located_dataset, open_clip
 
 TOLERANCE = 1e-5
 """Of scores made again, as a share of the largest: the same code and weights on one machine differ

@@ -83,7 +83,7 @@ def prepare(
     from bench.plugins.registry import load
     from bench.running.display import make_console
     from bench.runs.folder import Run
-    from bench.worker.attempt import make_detector
+    from bench.worker.opening import make_detector
     from bench.worker.preparation import prepare_dataset
 
     registry = load(plugin)

@@ -13,6 +13,7 @@ from bench.cli.complete import profiles, run_folder, selection
 from bench.cli.options import compute_options, plugin_option, take_compute
 from bench.contracts.compute import OPTIONS
 from bench.plugins.profiles import named
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan
@@ -357,9 +358,9 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     )
     console.print(f"run {plan.run.path}", markup=False)
     statuses = [cell.record.status for cell in plan.cells if cell.mine]
-    if all(status in ("no data", "published only") for status in statuses):
+    if not any(status.is_runnable for status in statuses):
         return 3
-    return 1 if any(status in ("failed", "interrupted") for status in statuses) else 0
+    return 1 if any(status in (Status.FAILED, Status.INTERRUPTED) for status in statuses) else 0
 
 
 def show_plan(plan: Plan, registry: Any, console: Any) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from bench.cli.complete import run_folder
+from bench.runs.status import Status
 
 
 def newest_run(path: Path | None) -> Path:
@@ -62,14 +63,14 @@ def command(run: Path | None, as_json: bool) -> None:
         raise RequestError(str(error)) from error
     doing: dict[str, str] = {}
     for cell in cells:
-        if cell.status != "running":
+        if cell.status != Status.RUNNING:
             continue
         progress = read_progress(opened.path / cell.folder / "progress.json")
         claim = Claim(opened.path / cell.folder / CLAIM)
         holder = claim.holder()
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = (
-                "interrupted",
+                Status.INTERRUPTED,
                 "its worker is gone; the same `bench run` line goes on from the last checkpoint",
             )
             continue
@@ -81,7 +82,7 @@ def command(run: Path | None, as_json: bool) -> None:
             doing[cell.folder] += f" ({holder})"
     for cell in cells:
         job = opened.path / cell.folder / JOB
-        if cell.status == "queued" and job.exists():
+        if cell.status == Status.QUEUED and job.exists():
             with contextlib.suppress(RunError):
                 left_job = read_json(job, "job")
                 cell.reason = f"submitted: {left_job.get('executor')}, {str(left_job.get('handle')).partition('/')[0]}"
@@ -128,7 +129,10 @@ def command(run: Path | None, as_json: bool) -> None:
             f"filled by {holder}" + ("" if holder.here else f", heard of {duration(silent)} ago")
         )
     if (
-        any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells)
+        any(
+            cell.status in (Status.QUEUED, Status.RUNNING, Status.INTERRUPTED, Status.FAILED)
+            for cell in cells
+        )
         and not doing
     ):
         click.echo(f"to go on: {manifest['command']}")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.runs.status import Status
+
 if TYPE_CHECKING:
     from bench.runs.folder import CellRecord
     from bench.tables.report import Source
@@ -90,7 +92,7 @@ def _wanted(
     from bench.plugins.syntax import nearest
     from bench.tables.comparison import TRIVIAL
 
-    done = [cell for cell in source.evidence.cells if cell.status == "done"]
+    done = [cell for cell in source.evidence.cells if cell.status == Status.DONE]
     labels = list(dict.fromkeys(cell.label for cell in done))
     places: dict[tuple[str, str], str] = {}  # (dataset, clip) -> scene
     for cell in done:

@@ -80,14 +80,14 @@ class Executor:
     A task is a mapping that JSON can hold. `id`, `run` (the folder), `output` (its log) and
     `progress` are always there; a task of a cell also has `cell` (its record), `resources`
     (`threads`, `memory` in bytes or None, `gpus`), and `handle`, if one was kept of a job that may
-    still be alive. A task is done by `python -m bench.worker.attempt` with the task on its stdin;
+    still be alive. A task is done by `python -m bench.worker` with the task on its stdin;
     its outcome is what stands in the run folder when it has ended.
     """
 
     name: ClassVar[str]
     Parameters: ClassVar[type] = NoParameters
     needs_parameters: ClassVar[bool] = False
-    away: ClassVar[bool] = False
+    remote: ClassVar[bool] = False
     """Whether cells are computed on other machines: then each prepares its dataset where it runs,
     and this machine's memory and GPU do not count."""
 
@@ -100,7 +100,7 @@ class Executor:
         """
 
     @property
-    def lasts(self) -> bool:
+    def detachable(self) -> bool:
         """Whether its jobs go on when this process ends, so that `--detach` is possible."""
         return False
 
@@ -150,8 +150,8 @@ class Executor:
         Works without `open`.
         """
 
-    def leave(self) -> None:
-        """Let go of all tasks without ending them; only where `lasts`."""
+    def detach(self) -> None:
+        """Let go of all tasks without ending them; only where `detachable`."""
 
     def close(self) -> None:
         """End every task that is left."""

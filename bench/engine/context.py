@@ -23,6 +23,7 @@ def make_context(
     checkpoint: Path | None = None,
     history: Path | None = None,
     stopwatch: Stopwatch | None = None,
+    steps: Path | None = None,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import
     torch at their first call. `stopwatch` takes the time of scoring.
@@ -31,7 +32,7 @@ def make_context(
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from bench.engine.training import train as loop
 
-        loop(method, clips, context, checkpoint, history)
+        loop(method, clips, context, checkpoint, history, steps)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from bench.engine.inference import infer as engine

@@ -226,7 +226,8 @@ def _flat(
 ) -> torch.Tensor:
     if term.shape[:2] != (windows, targets):
         raise MethodError(
-            f"{method.name}: error() gave term {name!r} of shape {tuple(term.shape)}, expected ({windows}, {targets}, ...): windows x targets"
+            f"{method.name}: error() gave term {name!r} of shape {tuple(term.shape)}, expected "
+            f"({windows}, {targets}, ...): windows x targets"
         )
     return term.reshape(windows * targets, *term.shape[2:])
 

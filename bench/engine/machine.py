@@ -109,7 +109,8 @@ def choose_device(asked: str | None) -> str:
         raise RequestError(f"--device {asked!r}: methods run on cpu or cuda here")
     if (device.index or 0) >= count:
         raise RequestError(
-            f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; use --device cpu, or install a torch with CUDA and a driver"
+            f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; "
+            "use --device cpu, or install a torch with CUDA and a driver"
         )
     return f"cuda:{device.index or 0}"
 

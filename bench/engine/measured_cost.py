@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from bench.contracts.network_method import NetworkMethod
-    from bench.runs.folder import CellRecord
+from bench.contracts.compute import Compute
+from bench.contracts.network_method import NetworkMethod
 
 Chunk = TypeVar("Chunk")
 
@@ -117,12 +116,17 @@ def gflops_a_frame(method: NetworkMethod, batch: int) -> float:
 def network_cost(
     method: NetworkMethod,
     stopwatch: Stopwatch,
-    record: CellRecord,
     history: Path,
     logger: logging.Logger,
+    compute: Compute,
 ) -> dict[str, float | str]:
     """Return what cell.json keeps of the cost of a network that was trained and has scored; what is
     not known is left out.
+
+    Parameters
+    ----------
+    history : training.csv.
+    compute : how it was computed.
     """
     assert method.network is not None and method.frames is not None
     cost: dict[str, float | str | None] = {
@@ -142,12 +146,13 @@ def network_cost(
     cost["frames_a_second"] = stopwatch.frames_a_second
     if cost["frames_a_second"] is not None:
         cost["frames_a_second_of"] = (
-            f"batches of {stopwatch.batch} {'frames' if method.streams else 'windows'}, {method.frames}, {record.key.get('precision', 'fp32')}"
-            f"{', compiled' if record.key.get('compile') else ''}, {record.device} of {record.threads} thread{'s' * (record.threads > 1)}; frames from the "
-            "frame store, decoding out; the median of full batches after the first"
+            f"batches of {stopwatch.batch} {'frames' if method.streams else 'windows'}, "
+            f"{method.frames}, {compute.precision}{', compiled' if compute.compile else ''}, "
+            f"{compute.device} of {compute.threads} thread{'s' * (compute.threads > 1)}; frames from the frame store, decoding out; "
+            "the median of full batches after the first"
         )
-    if record.device.startswith("cuda"):
+    if compute.device.startswith("cuda"):
         import torch
 
-        cost["peak_memory_gpu"] = float(torch.cuda.max_memory_allocated(record.device))
+        cost["peak_memory_gpu"] = float(torch.cuda.max_memory_allocated(compute.device))
     return {name: value for name, value in cost.items() if value is not None}

@@ -50,12 +50,15 @@ def missing(compute: Compute) -> list[str]:
     kind = torch.device(compute.device).type
     if compute.precision == "bf16" and not has_bf16(kind):
         found.append(
-            f"--precision bf16: {compute.device} does not compute in bfloat16 here, it would only be imitated; use --precision fp32"
+            f"--precision bf16: {compute.device} does not compute in bfloat16 here, it would only be "
+            "imitated; use --precision fp32"
         )
     if compute.compile and kind == "cpu" and not compiler():
         found.append(
-            "--compile: torch needs a C++ compiler for networks on the CPU, and there is no g++, c++ or clang++ on the PATH; "
-            "install one (Debian, Ubuntu: apt-get install g++), name it in the environment's CXX, or leave --compile out"
+            "--compile: torch needs a C++ compiler for networks on the CPU, and there is no g++, "
+            "c++ or clang++ on the PATH; "
+            "install one (Debian, Ubuntu: apt-get install g++), name it in the environment's CXX, "
+            "or leave --compile out"
         )
     return found
 
@@ -127,5 +130,6 @@ def explained(method: NetworkMethod, compiled: bool) -> Any:
     except torch._dynamo.exc.TorchDynamoException as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MethodError(
-            f"{method.name}: torch cannot compile its network ({type(error).__name__}: {reason}); leave --compile out"
+            f"{method.name}: torch cannot compile its network ({type(error).__name__}: {reason}); "
+            "leave --compile out"
         ) from error

@@ -7,9 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +16,21 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.batches import Batch, batch_order, prefetched
+from bench.engine.checkpoint import Progress, read_checkpoint, write_checkpoint
 from bench.engine.explained_variance import ExplainedVariance
 from bench.engine.precision import autocast, compile_network, explained, laid_out
 from bench.errors import DidNotLearn, MethodError
-from bench.files.whole_files import write_bytes, write_text
-from bench.runs.folder import STEPS
-
-Batch = dict[str, torch.Tensor]
+from bench.files.whole_files import write_text
 
 CHECKPOINT_STEPS = 500
 """A method that counts steps and not epochs is kept this often, and at least four times. Chosen
 here: some minutes of a 3D network on two cores."""
 WATCH_EVERY = 50
 """Steps between two looks at loss and gradients; each look waits for the device."""
-LOADERS = {"cpu": 1, "cuda": 4}
-"""Threads that prepare samples ahead. On a CPU they take time from the network itself."""
 KEPT_STEPS = 500
 """Most steps of a training whose terms are kept one by one. Chosen here: as many as a figure can
 show."""
-AHEAD = 2
-"""Batches whose samples are drawn while the network works on another."""
-
-
-@dataclass
-class Progress:
-    """Where training stands: what a checkpoint keeps beside weights."""
-
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One row an epoch (or CHECKPOINT_STEPS steps): mean of each term, steps made and refused,
-    seconds."""
-    kept_steps: list[dict[str, float]] = field(default_factory=list)
-    """One row for each of at most KEPT_STEPS steps, evenly spaced: its number, from 1, and each
-    term at it, before the step."""
 
 
 def train(
@@ -59,13 +39,14 @@ def train(
     context: Context,
     checkpoint: Path | None = None,
     history: Path | None = None,
+    steps: Path | None = None,
 ) -> None:
     """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
 
     With a `checkpoint` path training goes on from there where the file exists, and ends
     bit-identical to an undisturbed one on the same machine with the same number of threads. The
-    file is written after each epoch. `history` is a CSV of one row an epoch; beside it lies STEPS,
-    one of single steps.
+    file is written after each epoch. `history` is a CSV of one row an epoch, and `steps` one of
+    single steps.
 
     Raises
     ------
@@ -83,13 +64,15 @@ def train(
     if not windows:
         longest = max((clip.length for clip in clips), default=0)
         raise MethodError(
-            f"{method.name}: no training clip is as long as a window of {method.training_window.span} frames (the longest has {longest})"
+            f"{method.name}: no training clip is as long as a window of "
+            f"{method.training_window.span} frames (the longest has {longest})"
         )
     batch_size = int(method.parameters.batch)
     per_epoch = len(windows) // batch_size if method.drop_last else -(-len(windows) // batch_size)
     if per_epoch == 0:
         raise MethodError(
-            f"{method.name}: {len(windows)} training windows are less than one batch of {batch_size}, and the last, smaller batch is left out; take a smaller batch"
+            f"{method.name}: {len(windows)} training windows are less than one batch of "
+            f"{batch_size}, and the last, smaller batch is left out; take a smaller batch"
         )
     total, save_every = _length(method, per_epoch)
 
@@ -100,7 +83,7 @@ def train(
     network, optimiser, schedule = _built(method, device, total, context.compute.precision)
     progress = Progress()
     if checkpoint is not None and checkpoint.exists():
-        read = _read_checkpoint(checkpoint, network, optimiser, schedule, context)
+        read = read_checkpoint(checkpoint, network, optimiser, schedule, context)
         if read is None:  # a half-loaded network must not be used
             torch.set_rng_state(random_state)
             network, optimiser, schedule = _built(method, device, total, context.compute.precision)
@@ -116,8 +99,8 @@ def train(
     samples = made = refused = 0
     zero_gradients = looks = 0
     began = time.monotonic()
-    order = _batches(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
-    for step, batch in _prefetched(method, clips, windows, order, context, device):
+    order = batch_order(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
+    for step, batch in prefetched(method, clips, windows, order, context, device):
         context.epoch = step // per_epoch
         with explained(method, context.compute.compile):
             parts = gradients(method, network, optimiser, batch, context)
@@ -160,7 +143,8 @@ def train(
         row |= {name: float(value) / samples for name, value in sums.items()}
         if not all(np.isfinite(list(row.values()))):
             raise DidNotLearn(
-                f"{method.name}: a training term is not finite after step {progress.step}: {row}; try a lower learning_rate"
+                f"{method.name}: a training term is not finite after step {progress.step}: {row}; "
+                "try a lower learning_rate"
             )
         row |= {
             "steps": float(made),
@@ -178,9 +162,10 @@ def train(
             context.logger.info("%d of %d batches gave no step", refused, made + refused)
         if history is not None:
             write_text(history, _history_csv(progress.history))
-            write_text(history.with_name(STEPS), _history_csv(progress.kept_steps))
+        if steps is not None:
+            write_text(steps, _history_csv(progress.kept_steps))
         if checkpoint is not None:
-            _write_checkpoint(checkpoint, network, optimiser, schedule, progress)
+            write_checkpoint(checkpoint, network, optimiser, schedule, progress)
         sums, samples, made, refused, zero_gradients, looks = {}, 0, 0, 0, 0, 0
         began = time.monotonic()
 
@@ -266,62 +251,6 @@ def _length(method: NetworkMethod, per_epoch: int) -> tuple[int, int]:
     )
 
 
-def _batches(
-    count: int, size: int, per_epoch: int, seed: int, first: int, total: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield (step, epoch, window indices). The order of an epoch depends on seed and epoch alone,
-    so that resuming is exact.
-    """
-    order, epoch_of_order = np.empty(0, dtype=int), -1
-    for step in range(first, total):
-        epoch, position = divmod(step, per_epoch)
-        if epoch != epoch_of_order:
-            order, epoch_of_order = np.random.default_rng([seed, epoch]).permutation(count), epoch
-        yield step, epoch, order[position * size : (position + 1) * size]
-
-
-def _prefetched(
-    method: NetworkMethod,
-    clips: Sequence[OpenClip],
-    windows: Sequence[tuple[int, int]],
-    order: Iterator[tuple[int, int, np.ndarray]],
-    context: Context,
-    device: torch.device,
-) -> Iterator[tuple[int, Batch]]:
-    """Yield (step, batch on the device); the next batches are drawn in threads while the network
-    works.
-    """
-
-    def draw(epoch: int, index: int) -> Batch:
-        clip, start = windows[index]
-        # The third number keeps these draws apart from the order of the epoch.
-        return method.sample(
-            clips[clip], start, np.random.default_rng([context.seed, epoch, 1 + index])
-        )
-
-    def collate(samples: list[Batch]) -> Batch:
-        batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-        if device.type == "cuda":
-            return {
-                name: tensor.pin_memory().to(device, non_blocking=True)
-                for name, tensor in batch.items()
-            }
-        return batch
-
-    with ThreadPoolExecutor(LOADERS.get(device.type, 1)) as pool:
-        waiting: list[tuple[int, list[Any]]] = []
-        try:
-            for step, epoch, indices in order:
-                waiting.append((step, [pool.submit(draw, epoch, int(index)) for index in indices]))
-                if len(waiting) > AHEAD:
-                    number, futures = waiting.pop(0)
-                    yield number, collate([future.result() for future in futures])
-            for number, futures in waiting:
-                yield number, collate([future.result() for future in futures])
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
 def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
     import warnings
 
@@ -334,7 +263,8 @@ def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
 def _refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
     if not torch.isfinite(loss):
         raise DidNotLearn(
-            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step {step + 1}; try a lower learning_rate"
+            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step "
+            f"{step + 1}; try a lower learning_rate"
         )
 
 
@@ -381,7 +311,8 @@ def _refuse_constant(
         )
     if float((watched.float() - watched[:1].float()).abs().max()) < 1e-6:
         raise DidNotLearn(
-            f"{method.name}: the trained network's output is the same for all inputs; try a lower learning_rate or more epochs"
+            f"{method.name}: the trained network's output is the same for all inputs; try a lower "
+            "learning_rate or more epochs"
         )
 
 
@@ -393,57 +324,3 @@ def _history_csv(history: Sequence[dict[str, float]]) -> str:
     for row in history:
         writer.writerow({name: f"{value:.10g}" for name, value in row.items()})
     return text.getvalue()
-
-
-def _write_checkpoint(
-    path: Path,
-    network: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    schedule: Any,
-    progress: Progress,
-) -> None:
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "schedule": {}
-            if schedule is None
-            else {
-                key: value
-                for key, value in schedule.state_dict().items()
-                if isinstance(value, int | float | list)
-            },
-            "step": progress.step,
-            "history": progress.history,
-            "kept_steps": progress.kept_steps,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        },
-        buffer,
-    )
-    write_bytes(path, buffer.getvalue())
-
-
-def _read_checkpoint(
-    path: Path,
-    network: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    schedule: Any,
-    context: Context,
-) -> Progress | None:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        if schedule is not None:
-            schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["random_cuda"])
-        return Progress(state["step"], state["history"], state["kept_steps"])
-    except Exception as error:  # a damaged file can raise anything
-        context.logger.info(
-            "the checkpoint %s cannot be read (%s): training begins anew", path.name, error
-        )
-        return None

@@ -20,6 +20,7 @@ from bench.errors import RunError
 from bench.evaluation.mixtures import mixtures
 from bench.files.checksums import digest_of, digest_of_value
 from bench.runs.folder import CHECKED, KEPT, CellRecord, DatasetRecord, Run
+from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
 from bench.scoring.intervals import METRIC, Interval, interval
 
@@ -98,7 +99,7 @@ class Evidence:
         """By protocol and metrics, as `evaluate_run` found them: most tables of a report begin with
         the same ones."""
         for cell in self.cells:
-            if cell.status != "done":
+            if cell.status != Status.DONE:
                 continue
             try:
                 self._scores[cell.folder] = run.scores(cell)
@@ -110,7 +111,7 @@ class Evidence:
                     self._datasets[cell.dataset_folder],
                 )
             except RunError as error:
-                cell.status, cell.reason = "failed", str(error)
+                cell.status, cell.reason = Status.FAILED, str(error)
 
     def dataset(self, cell: CellRecord) -> DatasetRecord | None:
         """Return what the run keeps of the cell's dataset; None where nothing was prepared."""
@@ -183,7 +184,7 @@ class Evidence:
         frames: dict[str, set[int]] = {clip: set(range(length)) for clip, length, _ in record.clips}
         counted, short = [], []
         for (label, _), cells in members.items():
-            if any(cell.status != "done" for cell in cells):
+            if any(cell.status != Status.DONE for cell in cells):
                 continue
             found = {
                 clip: scores.frames.tolist()
@@ -258,7 +259,8 @@ def _joined(cells: Sequence[CellRecord]) -> CellRecord:
     explained = [share for cell in cells if (share := _explained(cell)) is not None]
     facts = cells[0].facts | ({"explained": min(explained)} if explained else {})
     bad = sorted(
-        (cell for cell in cells if cell.status != "done"), key=lambda cell: cell.status != "failed"
+        (cell for cell in cells if cell.status != Status.DONE),
+        key=lambda cell: cell.status != Status.FAILED,
     )
     if not bad:
         return replace(cells[0], scene="", warnings=warnings, facts=facts)
@@ -294,10 +296,10 @@ def _evaluate(evidence: Evidence, protocol: Protocol, metrics: Sequence[Metric])
     for cell, members in _grouped(evidence):
         record = evidence.dataset(cell)
         label_sets = () if record is None else label_sets_of(record, protocol)
-        if cell.status != "done" or record is None or not label_sets:
+        if cell.status != Status.DONE or record is None or not label_sets:
             reason = (
                 cell.reason or cell.status
-                if cell.status != "done"
+                if cell.status != Status.DONE
                 else f"{cell.dataset} has no labels: there are scores, and no number"
             )
             nothing = Result(None, reason, 0, 0, 0, 0, None)
@@ -530,7 +532,7 @@ class Summary:
         flags = [
             f"seed {row.cell.seed}: {row.cell.status}"
             for row in self.missing
-            if row.cell.status != "done"
+            if row.cell.status != Status.DONE
         ]
         if cell.profile != "paper" and cell.uses_seed:
             flags.append(f"profile {cell.profile}")
@@ -549,7 +551,7 @@ class Summary:
                 member
                 for row in self.rows
                 for member in row.members or (row.cell,)
-                if member.status == "done"
+                if member.status == Status.DONE
             ]
         )
         flags += [mixed] if mixed else []
@@ -574,10 +576,12 @@ def summarise(rows: Iterable[Row]) -> list[Summary]:
             ).append(row)
     found = []
     for (label, dataset, protocol, metric), members in joined.items():
-        done = [row.label_set for row in members if row.cell.status == "done"]
+        done = [row.label_set for row in members if row.cell.status == Status.DONE]
         for label_set in dict.fromkeys(done or [row.label_set for row in members]):
             of_set = tuple(
-                row for row in members if row.label_set == label_set or row.cell.status != "done"
+                row
+                for row in members
+                if row.label_set == label_set or row.cell.status != Status.DONE
             )
             found.append(Summary(label, dataset, label_set, protocol, metric, of_set))
     return found

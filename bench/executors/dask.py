@@ -19,7 +19,7 @@ from bench.contracts.executor import Event, Executor, Exit, Place
 from bench.contracts.parameters import parameter
 from bench.engine.machine import cores
 from bench.errors import BenchError, RequestError, RunError
-from bench.executors.job import run_job
+from bench.executors.remote_job import run_job
 from bench.files.whole_files import write_json
 from bench.runs.folder import CellRecord, Run
 from bench.runs.transfer import put_in_place
@@ -73,21 +73,23 @@ class DaskExecutor(Executor):
     name = "dask"
     Parameters = Parameters
     needs_parameters = True
-    away = True
+    remote = True
 
     def check(self) -> None:
         """Refuse a machine without Dask, and a cluster that is none."""
         if importlib.util.find_spec("distributed") is None:
             raise RequestError(
-                "--executor dask needs the package distributed, which is not installed here; pip install 'vad-bench[dask]'"
+                "--executor dask needs the package distributed, which is not installed here; pip "
+                "install 'vad-bench[dask]'"
             )
         if bool(self.parameters.address) == bool(self.parameters.workers):
             raise RequestError(
-                "--executor dask: give one of address (a scheduler that is there) and workers (a cluster made for the run)"
+                "--executor dask: give one of address (a scheduler that is there) and workers (a "
+                "cluster made for the run)"
             )
 
     @property
-    def lasts(self) -> bool:
+    def detachable(self) -> bool:
         """A scheduler that was there before is there afterwards."""
         return bool(self.parameters.address)
 
@@ -141,7 +143,8 @@ class DaskExecutor(Executor):
             return Client(cluster or self.parameters.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise RunError(
-                f"no Dask scheduler answers at {self.parameters.address!r} ({error}); start one with `dask scheduler`"
+                f"no Dask scheduler answers at {self.parameters.address!r} ({error}); start one "
+                "with `dask scheduler`"
             ) from error
 
     # -- tasks -------------------------------------------------------------------------------------
@@ -206,7 +209,7 @@ class DaskExecutor(Executor):
             key=name,
             **how,
         )
-        if self.lasts:  # kept by the scheduler when this process is gone
+        if self.detachable:  # kept by the scheduler when this process is gone
             self.client.publish_dataset(future, name=name)
             self.news.put(Event(number, handle=name))
         self._follow(number, name, future)
@@ -249,7 +252,8 @@ class DaskExecutor(Executor):
         future, name, task = self.futures.pop(number), self.names.pop(number), self.tasks[number]
         if future.status in ("cancelled", "lost"):
             raise BenchError(
-                f"the Dask scheduler at {self.client.scheduler.address} is gone, and its jobs with it. The same command goes on"
+                f"the Dask scheduler at {self.client.scheduler.address} is gone, and its jobs with "
+                "it. The same command goes on"
             )
         place = self.places.pop(number, "")
         try:
@@ -259,7 +263,7 @@ class DaskExecutor(Executor):
                 "code": Exit.LOST,
                 "reason": f"Dask: {' '.join(str(error).split()) or type(error).__name__}",
             }
-        if self.lasts:
+        if self.detachable:
             with contextlib.suppress(Exception):  # it is forgotten with the scheduler at the latest
                 self.client.unpublish_dataset(name)
         if outcome.get("refused"):
@@ -296,7 +300,7 @@ class DaskExecutor(Executor):
             return
         future, name = self.futures.pop(task), self.names.pop(task)
         with contextlib.suppress(Exception):
-            if self.lasts:
+            if self.detachable:
                 self.client.unpublish_dataset(name)
             future.cancel()
         del self.tasks[task]
@@ -319,11 +323,11 @@ class DaskExecutor(Executor):
         """End what is left, and a cluster that was made for the run."""
         for task in list(self.futures):
             self.stop(task, kill=True)
-        self.leave()
+        self.detach()
         if self.cluster is not None:
             self.cluster.close()
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Let go of the scheduler, which keeps the jobs."""
         self.futures.clear()
         self.client.close()

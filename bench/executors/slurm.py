@@ -21,7 +21,7 @@ from typing import Any
 from bench.contracts.executor import ENDED, Event, Executor, Exit, Place
 from bench.contracts.parameters import parameter
 from bench.errors import RequestError, RunError
-from bench.executors.job import run_job
+from bench.executors.remote_job import run_job
 from bench.files.whole_files import read_json, write_json, write_text
 
 LOOK = 1.0
@@ -85,22 +85,24 @@ class SlurmExecutor(Executor):
 
     name = "slurm"
     Parameters = Parameters
-    away = True
+    remote = True
 
     def check(self) -> None:
         """Refuse a machine without submitit, or from which no job can be submitted."""
         if importlib.util.find_spec("submitit") is None:
             raise RequestError(
-                "--executor slurm needs the package submitit, which is not installed here; pip install 'vad-bench[slurm]'"
+                "--executor slurm needs the package submitit, which is not installed here; pip "
+                "install 'vad-bench[slurm]'"
             )
         if self.parameters.cluster == "slurm" and shutil.which("sbatch") is None:
             raise RequestError(
-                "--executor slurm: there is no sbatch here; run this where jobs are submitted from (a login node)"
+                "--executor slurm: there is no sbatch here; run this where jobs are submitted from "
+                "(a login node)"
             )
         self._minutes()
 
     @property
-    def lasts(self) -> bool:
+    def detachable(self) -> bool:
         """Jobs need nobody who waits."""
         return True
 
@@ -122,7 +124,8 @@ class SlurmExecutor(Executor):
                 raise ValueError
         except ValueError as error:
             raise RequestError(
-                f"--executor slurm: time={self.parameters.time}: expected hours:minutes:seconds, like 04:00:00"
+                f"--executor slurm: time={self.parameters.time}: expected hours:minutes:seconds, "
+                "like 04:00:00"
             ) from error
         return max(
             1, math.ceil(((int(days or 0) * 24 + parts[0]) * 3600 + parts[1] * 60 + parts[2]) / 60)
@@ -226,7 +229,8 @@ class SlurmExecutor(Executor):
         ) as error:
             text = " ".join(str(error).split())
             raise RunError(
-                f"SLURM takes no jobs: {text}. What was submitted before goes on; the same command takes it up"
+                f"SLURM takes no jobs: {text}. What was submitted before goes on; the same command "
+                "takes it up"
             ) from error
         self.processes += jobs  # submitit's local ones are children of this process
         for task, name, job in zip(tasks, names, jobs):

@@ -17,6 +17,7 @@ from bench.figures.qualitative import proportions
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug
 from bench.planning.commands import keep_commands
 from bench.runs.folder import KEPT, CellRecord
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,7 +116,9 @@ def restorations(source: Source, remake: Remake) -> Iterator[Drawn]:
 def absent(source: Source) -> str:
     """Return why there is no such figure, and the command that would make one possible."""
     cells = [
-        cell for cell in source.evidence.cells if cell.status == "done" and _distinguishes(cell)
+        cell
+        for cell in source.evidence.cells
+        if cell.status == Status.DONE and _distinguishes(cell)
     ]
     if not cells:
         return "no finished network of the run was trained with distinction: those of the group ddl are, but for the plain ones"
@@ -130,7 +133,7 @@ def _cells(source: Source) -> list[CellRecord]:
     kept = [
         cell
         for cell in source.evidence.cells
-        if cell.status == "done"
+        if cell.status == Status.DONE
         and _distinguishes(cell)
         and (source.run.cell_path(cell) / KEPT["weights"]).is_file()
     ]

@@ -15,6 +15,7 @@ from bench.evaluation.results import label_sets_of
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug, wrapped
 from bench.planning.commands import keep_commands
 from bench.runs.folder import CellRecord
+from bench.runs.status import Status
 from bench.tables.ablation import place
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def absent(source: Source) -> str:
 
 
 def _members(source: Source) -> list[CellRecord]:
-    return [cell for cell in source.evidence.cells if cell.status == "done" and cell.ablation]
+    return [cell for cell in source.evidence.cells if cell.status == Status.DONE and cell.ablation]
 
 
 def _kept(source: Source, cells: Sequence[CellRecord]) -> dict[tuple[str, int], Path]:

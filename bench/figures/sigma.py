@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bench.figures.rows import looks_of
 from bench.figures.style import SINGLE, Drawn, legend_below, line_look, new_figure, slug
 from bench.runs.folder import STEPS, CellRecord
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from bench.tables.report import Source
@@ -23,7 +24,7 @@ def weights(source: Source) -> Iterator[Drawn]:
     """Yield one figure a dataset: a line a cell."""
     curves: dict[str, dict[str, list[tuple[CellRecord, list[float], list[float]]]]] = {}
     for cell in source.evidence.cells:
-        if cell.status == "done" and (found := history(source, cell)) is not None:
+        if cell.status == Status.DONE and (found := history(source, cell)) is not None:
             curves.setdefault(cell.dataset, {}).setdefault(cell.label, []).append((cell, *found))
     for dataset, of_dataset in curves.items():
         yield _draw(source, dataset, of_dataset)

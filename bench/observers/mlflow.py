@@ -12,8 +12,9 @@ from typing import Any
 from bench.contracts.observer import Observer
 from bench.contracts.parameters import parameter
 from bench.errors import RequestError
+from bench.runs.status import Status
 
-ENDED = {"done": "FINISHED", "interrupted": "KILLED"}
+ENDED = {Status.DONE: "FINISHED", Status.INTERRUPTED: "KILLED"}
 """Status of a cell -> MLflow's; all others have failed."""
 LONGEST = 500
 """Characters of a parameter or tag that every version of MLflow's stores takes."""

@@ -34,6 +34,7 @@ from bench.evaluation.results import (
 from bench.files.whole_files import write_text
 from bench.planning.commands import keep_commands
 from bench.runs.folder import CellRecord, DatasetRecord
+from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate
 from bench.scoring.protocols import process, sentence
 from bench.tables.comparison import DASH, MARKS, TRIVIAL, Comparison, compare, percent
@@ -162,7 +163,7 @@ def _datasets(source: Source) -> list[DatasetRecord]:
     found = {
         cell.dataset: source.evidence.dataset(cell)
         for cell in source.evidence.cells
-        if cell.status == "done"
+        if cell.status == Status.DONE
     }
     return [replace(record, label=label) for label, record in found.items() if record is not None]
 
@@ -185,7 +186,7 @@ def _dataset(
 
     @cache
     def clips(label: str, seed: int, number: int) -> dict[str, ClipScores]:
-        done = [cell for cell in places[label, seed] if cell.status == "done"]
+        done = [cell for cell in places[label, seed] if cell.status == Status.DONE]
         return {
             clip.id: clip for clip in _clips(source, record, done, sets[number], protocols[number])
         }
@@ -201,7 +202,7 @@ def _dataset(
             cell, scores = _spokesman(places[label, seed]), clips(label, seed, which).get(clip)
             reason = (
                 cell.reason or cell.status
-                if cell.status != "done"
+                if cell.status != Status.DONE
                 else "no frame of this clip was scored"
             )
             result = (
@@ -235,7 +236,7 @@ def _dataset(
                 "roc": [_roc(list(clips(label, seed, which).values()), one) if sets[which] else None for which, one in enumerate(protocols)],
             }
             for (label, seed), cells in places.items()
-            if label in labels and any(cell.status == "done" for cell in cells)
+            if label in labels and any(cell.status == Status.DONE for cell in cells)
         ],
         "numbers": [_numbers(table, record.label, labels) for table in tables],
         "by_clip": [
@@ -247,12 +248,12 @@ def _dataset(
 
 
 def _scored(seeds: Mapping[int, Sequence[CellRecord]]) -> bool:
-    return any(cell.status == "done" for cells in seeds.values() for cell in cells)
+    return any(cell.status == Status.DONE for cells in seeds.values() for cell in cells)
 
 
 def _spokesman(cells: Sequence[CellRecord]) -> CellRecord:
     """Return the cell that says why a seed, or the model of a scene of it, is not done."""
-    return next((cell for cell in cells if cell.status != "done"), cells[0])
+    return next((cell for cell in cells if cell.status != Status.DONE), cells[0])
 
 
 def _clips(
@@ -405,9 +406,9 @@ def _number(text: str | None) -> float | None:
 
 def _how_to_get_pictures(source: Source, cell: CellRecord) -> dict[str, str]:
     """Return the command that makes pictures of a method, or, in its place, why it gives none."""
-    if cell.status == "published only":
+    if cell.status == Status.PUBLISHED_ONLY:
         return {"command": "", "why": "it was not measured here"}
-    if cell.status == "done" and "parameters" not in cell.cost:
+    if cell.status == Status.DONE and "parameters" not in cell.cost:
         return {
             "command": "",
             "why": "pictures come from networks, which have a frame to compare with; this method is none",
@@ -440,7 +441,7 @@ def _pictures(source: Source, data: dict[str, Any], room: int) -> _Pictures:
                     label,
                     dataset["name"],
                     curve["seed"],
-                ) or cell.status != "done":
+                ) or cell.status != Status.DONE:
                     continue
                 for path in sorted(source.run.cell_path(cell).glob("images/*/*.jpg")):
                     parts = re.fullmatch(rf"(\d+)-({'|'.join(PICTURES)})", path.stem)
@@ -540,7 +541,7 @@ def _words(
         "failures": [
             (cell, _log_tail(source.run.cell_path(cell) / "log.txt"))
             for cell in cells
-            if cell.status not in ("done", "published only")
+            if cell.status not in (Status.DONE, Status.PUBLISHED_ONLY)
         ],
         "provenance": _provenance(source),
         "cells": cells,
@@ -601,7 +602,7 @@ def _commits(manifest: Mapping[str, Any]) -> list[str]:
     begun = [
         cell
         for cell in manifest.get("cells", [])
-        if cell.get("status") not in ("no data", "published only")
+        if Status(cell.get("status", Status.QUEUED)).is_runnable
     ]
     cells = Counter(filter(None, (cell.get("git") for cell in begun))) or Counter(
         filter(None, [manifest.get("git")])

@@ -80,7 +80,7 @@ def ask(request: Request, registry: Registry) -> Asked:
             + f" (there are {', '.join(PROFILES)})"
         )
     compute = replace(request.compute, device=device)
-    local = executor is None or not executor.away
+    local = executor is None or not executor.remote
     if local and compute.key():
         from bench.engine.precision import missing  # imports torch
 
@@ -115,7 +115,7 @@ def ask(request: Request, registry: Registry) -> Asked:
 def _executor(request: Request, registry: Registry) -> Executor:
     executor: Executor = select_one("executors", request.executor, registry).make()
     executor.check()
-    if request.detach and not executor.lasts:
+    if request.detach and not executor.detachable:
         raise RequestError(
             f"--detach: cells of --executor {request.executor} end with this command; those of "
             "slurm[...] and dask[address=...] go on"
@@ -132,7 +132,7 @@ def _observers(request: Request, registry: Registry) -> list[Observer]:
 
 
 def _device(request: Request, executor: Executor | None) -> str:
-    if executor is not None and executor.away:  # whose devices cannot be looked at from here
+    if executor is not None and executor.remote:  # whose devices cannot be looked at from here
         return request.compute.device or ("cuda" if executor.gpus else "cpu")
     return choose_device(request.compute.device or None)
 
@@ -142,7 +142,7 @@ def _divide(request: Request, device: str, executor: Executor) -> tuple[int, int
     import psutil
 
     threads = request.compute.threads
-    if executor.away:
+    if executor.remote:
         return 1, threads or executor.threads or REMOTE_THREADS
     if request.workers is not None:
         workers = request.workers

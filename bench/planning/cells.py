@@ -29,6 +29,7 @@ from bench.planning.reuse import EarlierCells
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select_one
 from bench.runs.folder import CellRecord
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate  # imports torch
@@ -225,7 +226,7 @@ def _planned(
     earlier.take_twin(record)
     network = isinstance(row.method, NetworkMethod)
     if row.method.published_only:
-        record.status, record.reason = "published only", row.method.published_only
+        record.status, record.reason = Status.PUBLISHED_ONLY, row.method.published_only
         return PlannedCell(spec, record, row.planned, False, False, record.reason)
     if row.reason:
         decision = earlier.without_data(record, row.reason, row.unknown, row.planned.detector)

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.errors import RunError
 from bench.runs.folder import RESULTS, CellRecord, Run, find_runs
+from bench.runs.status import Status
 
 
 def like(record: CellRecord) -> tuple[Any, ...]:
@@ -29,6 +30,6 @@ def earlier_seconds(current: Run) -> dict[tuple[Any, ...], float]:
     for run in (current, *find_runs(RESULTS)):
         with contextlib.suppress(RunError):
             for record in run.cells() if (run.path / "run.json").is_file() else ():
-                if record.status == "done" and "total" in record.seconds:
+                if record.status == Status.DONE and "total" in record.seconds:
                     known.setdefault(like(record), record.seconds["total"])
     return known

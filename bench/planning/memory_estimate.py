@@ -36,8 +36,9 @@ from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.tracks import Tracks
+from bench.engine.batches import AHEAD, Batch
 from bench.engine.context import make_context
-from bench.engine.training import AHEAD, Batch, gradients
+from bench.engine.training import gradients
 
 GIGABYTE = 2**30
 PROCESS = GIGABYTE // 2
@@ -189,7 +190,7 @@ def _training(
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = _context(folder, compute)
-    with _Alive() as alive:
+    with PeakTensorBytes() as alive:
         alive.hold([batch, list(network.parameters()), list(network.buffers())])
         if not gradients(method, network, optimiser, batch, context):
             raise NotImplementedError("it has no loss for the batch")
@@ -208,7 +209,7 @@ def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, in
     frames = method.to_range(clip.frames[:1]).shape
     # Everything but the pass itself is held as long as the engine holds it: the parts of the batch
     # before are still there.
-    with torch.inference_mode(), _Alive() as alive:
+    with torch.inference_mode(), PeakTensorBytes() as alive:
         alive.hold([list(network.parameters()), list(network.buffers())])
         if method.streams:
             state = method.start(network)
@@ -226,7 +227,7 @@ def _bytes(batch: Batch) -> int:
     return sum(tensor.nbytes for tensor in batch.values())
 
 
-class _Alive(TorchDispatchMode):
+class PeakTensorBytes(TorchDispatchMode):
     """Counts the bytes of the storages that operations give, as long as they are alive. Views share
     a storage.
     """

@@ -19,6 +19,7 @@ from bench.planning.memory_estimate import (
 )
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
+from bench.runs.status import Status
 
 
 def estimate_cells(cells: Sequence[PlannedCell], registry: Registry) -> None:
@@ -47,7 +48,7 @@ def refuse_too_large(cells: Sequence[PlannedCell], registry: Registry) -> None:
             reasons[key] = _refusal(
                 method, cell.record.label, cell.spec.compute, cell.memory, memory
             )
-        cell.record.status, cell.record.reason = "no data", reasons[key]
+        cell.record.status, cell.record.reason = Status.NO_DATA, reasons[key]
         cell.why = reasons[key]
 
 

@@ -21,6 +21,7 @@ from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected
 from bench.plugins.syntax import parse
 from bench.runs.folder import Run
+from bench.runs.status import Status
 
 FindRun = Callable[[Mapping[str, Any]], tuple[Run, bool]]
 """Gives the run folder of a signature, and whether it is a run that is gone on with."""
@@ -52,9 +53,7 @@ class Plan:
         return [
             cell
             for cell in self.cells
-            if cell.mine
-            and not cell.reuse
-            and cell.record.status not in ("no data", "published only")
+            if cell.mine and not cell.reuse and cell.record.status.is_runnable
         ]
 
     def signature(self) -> dict[str, Any]:
@@ -122,12 +121,12 @@ def _look_at_memory(plan: Plan, registry: Registry) -> None:
         return
     from bench.planning.memory_limits import estimate_cells, refuse_too_large  # imports torch
 
-    if plan.executor.away:  # whose memory is not this machine's
+    if plan.executor.remote:  # whose memory is not this machine's
         estimate_cells(large, registry)
         return
     refuse_too_large(large, registry)
     named = {item.name for item in parse(plan.request.methods)}
-    refused = [cell for cell in large if cell.record.status == "no data"]
+    refused = [cell for cell in large if cell.record.status == Status.NO_DATA]
     if mistakes := [cell.why for cell in refused if cell.record.method in named]:
         raise RequestError(*dict.fromkeys(mistakes))
 

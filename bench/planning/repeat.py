@@ -17,6 +17,7 @@ from bench.planning.commands import requests_of
 from bench.planning.plan import Plan
 from bench.planning.request import Request
 from bench.runs.folder import FORMAT, RESULTS, CellRecord, Run
+from bench.runs.status import Status
 
 
 def read_published(file: Path) -> Run:
@@ -62,14 +63,14 @@ def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
             )
     mine = {cell.record.folder: cell.record for plan in plans for cell in plan.cells}
     for cell in run.planned():
-        if cell.status in ("no data", "published only"):
+        if not cell.status.is_runnable:
             continue
         # Of a run that computed one thing under two selectors, one is repeated.
         now = mine.get(cell.folder) or next(
             (one for one in mine.values() if (one.dataset, one.key) == (cell.dataset, cell.key)),
             None,
         )
-        if now is None or now.status == "no data":
+        if now is None or now.status == Status.NO_DATA:
             found.append(
                 f"{cell.label} on {cell.dataset}: {now.reason if now is not None else 'has no cell here'}"
             )
@@ -97,7 +98,7 @@ def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
 
 def remarks(run: Run) -> list[str]:
     """Return what may differ without being refused: the commits of the source."""
-    begun = [cell for cell in run.planned() if cell.status not in ("no data", "published only")]
+    begun = [cell for cell in run.planned() if cell.status.is_runnable]
     made = list(
         dict.fromkeys(
             commit for cell in begun if (commit := cell.git or run.manifest.get("git") or "")
@@ -133,7 +134,7 @@ def compare_scores(run: Run, again: Run) -> Outcome:
         try:
             first, second = run.scores(cell), again.scores(mine[cell.folder])
         except (RunError, KeyError):
-            not_compared += cell.status not in ("no data", "published only")
+            not_compared += cell.status.is_runnable
             continue
         frames = all(
             clip in second and np.array_equal(first[clip].frames, second[clip].frames)

@@ -9,6 +9,7 @@ from typing import Any
 from bench.errors import RunError
 from bench.files.checksums import digest_of_value
 from bench.runs.folder import CellRecord, Run
+from bench.runs.status import Status
 
 REFRESHED = (
     "label",
@@ -58,7 +59,7 @@ class EarlierCells:
         self._done = {
             (cell.dataset_folder, digest_of_value(cell.key)): cell
             for cell in reversed(self.by_folder.values())
-            if cell.status == "done"
+            if cell.status == Status.DONE
         }
 
     def take_twin(self, record: CellRecord) -> None:
@@ -90,15 +91,15 @@ class EarlierCells:
             different = [
                 name for name in differences(before.key, record.key) if name not in unknown
             ]
-            if before.status == "done" and not different and before.detector in ("", detector):
+            if before.status == Status.DONE and not different and before.detector in ("", detector):
                 return Decision(before, True, f"done before; {reason}")
-        record.status, record.reason = "no data", reason
+        record.status, record.reason = Status.NO_DATA, reason
         return Decision(record, False, reason)
 
     def decide(self, record: CellRecord, forced: bool, keep: Sequence[str]) -> Decision:
         """Decide whether an earlier outcome of a cell stands."""
         before = self.by_folder.get(record.folder)
-        if before is None or before.status == "queued":
+        if before is None or before.status == Status.QUEUED:
             return Decision(record, False, "new")
         different = differences(before.key, record.key)
         record.attempts = before.attempts
@@ -107,7 +108,7 @@ class EarlierCells:
         if different:
             why = ", ".join(_another(name, record.key, before.key) for name in different)
             return Decision(record, False, f"run again: {why}", fresh=True)
-        if before.status != "done":
+        if before.status != Status.DONE:
             record.seconds = before.seconds
             return Decision(record, False, f"goes on: {before.status} before")
         if problem := self._scores_problem(before):

@@ -226,7 +226,7 @@ def bench_executors() -> list[type[Executor]]:
                 return place.slots
 
             def start(self, task):
-                command = [sys.executable, "-m", "bench.worker.attempt"]
+                command = [sys.executable, "-m", "bench.worker"]
                 worker = subprocess.Popen(command, stdin=subprocess.PIPE)
                 worker.stdin.write(json.dumps({**task, **self.more}).encode() + b"\n")
                 worker.stdin.flush()  # and left open: a worker ends when its stdin closes

@@ -19,6 +19,7 @@ from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
 from bench.plugins.syntax import nearest
 from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
 from bench.tables.notebook import Table
@@ -82,7 +83,7 @@ class LoadedRun:
         """
         cells = self._cells(method, dataset, seed)
         for cell in cells:
-            if cell.status != "done":
+            if cell.status != Status.DONE:
                 raise RunError(
                     f"{self.path}: {method} on {dataset}, seed {cell.seed}, has no scores: {cell.status}. {cell.reason}".rstrip()
                 )

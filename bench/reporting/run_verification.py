@@ -27,6 +27,7 @@ from bench.plugins.registry import Registry
 from bench.plugins.selection import select, select_one
 from bench.reporting.output import INDEX, NUMBERS, Index, table_kind
 from bench.runs.folder import CHECKED, CellRecord, DatasetRecord, Run, read_cell
+from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.tables.report import (
     Source,
@@ -93,7 +94,7 @@ def verify_run(path: Path, registry: Registry) -> RunVerification:
     findings = [*_manifest(run, cells, registry), *_written(run)]
     datasets: dict[str, DatasetRecord] = {}
     for name in dict.fromkeys(
-        cell.dataset_folder for cell in evidence.cells if cell.status != "queued"
+        cell.dataset_folder for cell in evidence.cells if cell.status != Status.QUEUED
     ):
         findings += _dataset(run, name, datasets, registry)
     for cell in cells:
@@ -104,7 +105,7 @@ def verify_run(path: Path, registry: Registry) -> RunVerification:
 
 
 def _notes(run: Run, cells: Sequence[CellRecord]) -> Iterator[str]:
-    without = [cell for cell in run.cells() if cell.status == "done" and not cell.checksums]
+    without = [cell for cell in run.cells() if cell.status == Status.DONE and not cell.checksums]
     if without:
         yield f"{len(without)} of {len(cells)} cells have no checksums (made by an earlier version): scores are compared with the tables alone"
     if not run.manifest.get("checksums"):
@@ -171,7 +172,7 @@ def _seeds(
     for cell in cells:
         rows.setdefault((cell.label, cell.dataset), []).append(cell)
     for (label, dataset), members in rows.items():
-        if label in asked and members[0].uses_seed and members[0].status != "published only":
+        if label in asked and members[0].uses_seed and members[0].status != Status.PUBLISHED_ONLY:
             gone = sorted(set(value.get("seeds", [])) - {cell.seed for cell in members})
             if gone:
                 yield Finding(
@@ -216,7 +217,9 @@ def _dataset(
     """Read a dataset into `datasets`; compare it with run.json and with known counts."""
     subject = f"datasets/{name}"
     if not (run.path / f"{subject}.json").exists():
-        done = any(cell.dataset_folder == name and cell.status == "done" for cell in run.cells())
+        done = any(
+            cell.dataset_folder == name and cell.status == Status.DONE for cell in run.cells()
+        )
         if done:
             yield Finding(f"{subject}.json", False, "is not there, and cells of it are done")
         return
@@ -296,7 +299,8 @@ def _cell(
     for name in PLANNED:
         now, then = getattr(cell, name), getattr(planned, name)
         if now != then and not (
-            name in ("profile", "detector", "family", "data_share") and cell.status == "no data"
+            name in ("profile", "detector", "family", "data_share")
+            and cell.status == Status.NO_DATA
         ):
             yield Finding(
                 subject, False, f"{name} is {_short(now)}, and {_short(then)} in run.json"
@@ -311,9 +315,9 @@ def _cell(
                 yield Finding(
                     f"{cell.folder}/{name}", False, f"is there, and {subject} does not know it"
                 )
-    if cell.status == "done":
+    if cell.status == Status.DONE:
         yield from _scores(run, cell, dataset)
-    elif cell.status == "failed" and (folder / "scores.npz").exists():
+    elif cell.status == Status.FAILED and (folder / "scores.npz").exists():
         yield Finding(subject, False, "the cell has failed, and has scores")
 
 
@@ -323,7 +327,7 @@ def _own_key(subject: str, cell: CellRecord, dataset: DatasetRecord | None) -> I
     pairs: list[tuple[str, Any, Any]] = [
         (name, getattr(cell, name), cell.key[name]) for name in names
     ]
-    if dataset is not None and cell.status == "done" and cell.key.get("dataset"):
+    if dataset is not None and cell.status == Status.DONE and cell.key.get("dataset"):
         pairs.append(("fingerprint of the dataset", dataset.fingerprint, cell.key["dataset"]))
     for name, value, of_key in pairs:
         if value != of_key:

@@ -15,17 +15,18 @@ from rich.table import Table
 
 from bench.planning.plan import Plan
 from bench.running.duration import duration
-from bench.running.runner import Job, Listener
+from bench.running.jobs import Job, Listener
 from bench.runs.folder import CellRecord
+from bench.runs.status import Status
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines about one cell."""
 MARKS = {
-    "done": "[green]done[/]",
-    "failed": "[red]failed[/]",
-    "interrupted": "[yellow]interrupted[/]",
-    "no data": "[dim]no data[/]",
-    "published only": "[dim]published only[/]",
+    Status.DONE: "[green]done[/]",
+    Status.FAILED: "[red]failed[/]",
+    Status.INTERRUPTED: "[yellow]interrupted[/]",
+    Status.NO_DATA: "[dim]no data[/]",
+    Status.PUBLISHED_ONLY: "[dim]published only[/]",
 }
 
 
@@ -97,14 +98,14 @@ class Display(Listener):
             )
             return
         self.finished += 1
-        self.failed += record.status == "failed"
+        self.failed += record.status == Status.FAILED
         seconds = time.monotonic() - job.began
-        if record.status == "done":
+        if record.status == Status.DONE:
             self.cell_seconds.append(seconds)
         mark = MARKS.get(record.status, record.status)
         text = (
             f"{mark}   {escape(job.title)}"
-            if record.status == "done"
+            if record.status == Status.DONE
             else f"{mark} {escape(job.title)}: {escape(record.reason)}"
         )
         self._line(f"{text} ({duration(seconds)}, {self.finished} of {self.total})", markup=True)

@@ -205,13 +205,6 @@ def _cores() -> Diagnosis:
         + (f" of {there} may be used" if usable < there else "")
         + f"; a cell has {usable} threads with --workers 1"
     )
-    if not hasattr(os, "fork"):
-        return Diagnosis(
-            "cores",
-            "note",
-            f"{text}; workers are spawned, since there is no fork",
-            "nothing: each cell begins some seconds later",
-        )
     return Diagnosis("cores", "ok", text)
 
 

@@ -23,10 +23,12 @@ from bench.reporting.output import write_tables
 from bench.running.busy import OtherWork, busy_note
 from bench.running.display import Display
 from bench.running.duration import duration
-from bench.running.observing import Observing
-from bench.running.runner import Listener, Runner
+from bench.running.jobs import Listener
+from bench.running.observer_threads import ObserverListener
+from bench.running.runner import Runner
 from bench.runs.folder import FORMAT, RESULTS, Run, find_runs
 from bench.runs.runners import hold, runners
+from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +48,8 @@ def run_finder(
             exists = (out / "run.json").is_file()
             if exists and new:
                 raise RequestError(
-                    f"--new and --out {str(out)!r}: that run is there already; leave one of them out"
+                    f"--new and --out {str(out)!r}: that run is there already; leave one of them "
+                    "out"
                 )
             # A claim, and a run.json that the disk had no room for, are all that a run leaves which
             # never began; their names are hidden.
@@ -56,7 +59,8 @@ def run_finder(
                 and (not out.is_dir() or any(item.name[0] != "." for item in out.iterdir()))
             ):
                 raise RequestError(
-                    f"--out {str(out)!r} holds other things and is no run; choose an empty or a new folder"
+                    f"--out {str(out)!r} holds other things and is no run; choose an empty or a "
+                    "new folder"
                 )
             return (Run(out) if not exists or _is_damaged(Run(out)) else Run.open(out)), exists
         if not new:
@@ -88,7 +92,10 @@ def _goes_on(run: Run, signature: Mapping[str, Any]) -> bool:
         manifest = run.manifest
         if manifest.get("format") != FORMAT or manifest.get("request") != signature:
             return False
-        return any(cell.status not in ("done", "no data", "published only") for cell in run.cells())
+        return any(
+            cell.status not in (Status.DONE, Status.NO_DATA, Status.PUBLISHED_ONLY)
+            for cell in run.cells()
+        )
     except RunError:
         return False
 
@@ -107,14 +114,16 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     )
     console.print(
         f"profile {', '.join(plan.profiles)}; device {plan.compute.device}; "
-        f"{plan.request.executor if plan.executor.away else plan.workers} worker{'s' * (plan.executor.away or plan.workers > 1)} "
-        f"of {plan.compute.threads} thread{'s' * (plan.compute.threads > 1)}; seeds {', '.join(map(str, request.seeds))}",
+        f"{plan.request.executor if plan.executor.remote else plan.workers} "
+        f"worker{'s' * (plan.executor.remote or plan.workers > 1)} "
+        f"of {plan.compute.threads} thread{'s' * (plan.compute.threads > 1)}; seeds "
+        f"{', '.join(map(str, request.seeds))}",
         markup=False,
     )
     # Not among the notes of the plan, which stay in the run: it is true now.
     busy = (
         busy_note(other_work.held(), plan.workers * plan.compute.threads)
-        if plan.to_run and not plan.executor.away
+        if plan.to_run and not plan.executor.remote
         else ""
     )
     for note in [*plan.notes, *([busy] if busy else [])]:
@@ -154,14 +163,18 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
             listener: Listener = stack.enter_context(Display(plan, console))
             if plan.observers:
                 listener = stack.enter_context(
-                    Observing(plan, plan.observers, list(registry.metrics.values()), listener)
+                    ObserverListener(
+                        plan, plan.observers, list(registry.metrics.values()), listener
+                    )
                 )
             runner = Runner(plan, listener)
             stopped = runner.execute()
         if runner.detached:
             console.print(
-                f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows them, `bench stop {plan.run.path}` ends them. "
-                f"To gather them and write the tables:\n  {plan.request.command.replace(' --detach', '')}",
+                f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows "
+                f"them, `bench stop {plan.run.path}` ends them. "
+                "To gather them and write the tables:\n  "
+                f"{plan.request.command.replace(' --detach', '')}",
                 markup=False,
             )
             return []
@@ -212,9 +225,12 @@ def _refuse_another_copy(plan: Plan) -> None:
         if planned.fingerprint and begun.get(label) and begun[label] != planned.fingerprint:
             holder, silent = others[0]
             raise RunError(
-                f"{plan.run.path} was begun with another copy of {label} (fingerprint {begun[label][:12]}, here {planned.fingerprint[:12]}), and "
-                f"{holder} (heard of {duration(silent)} ago) is at work on it: their numbers would not compare. `bench verify "
-                f"{planned.selected.name}` on both machines tells what differs; a run of your own has another --out"
+                f"{plan.run.path} was begun with another copy of {label} (fingerprint "
+                f"{begun[label][:12]}, here {planned.fingerprint[:12]}), and "
+                f"{holder} (heard of {duration(silent)} ago) is at work on it: their numbers would "
+                "not compare. `bench verify "
+                f"{planned.selected.name}` on both machines tells what differs; a run of your own "
+                "has another --out"
             )
 
 

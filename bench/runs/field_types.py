@@ -6,7 +6,8 @@ import functools
 import math
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from enum import StrEnum
+from typing import Any, Union, get_args, get_origin
 
 
 def misfit(value: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
@@ -26,8 +27,8 @@ def misfit(value: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
 
 @functools.cache  # runs of 10,000 cells have a million values
 def check_of(hint: Any) -> Callable[[Any], bool]:
-    """Return the check of a declared type: a scalar, `list[X]`, `dict[str, X]`, a `Literal`, a
-    union of them, or anything.
+    """Return the check of a declared type: a scalar, `list[X]`, `dict[str, X]`, a
+    `StrEnum`, a union of them, or anything.
 
     A whole number is a float as well, true and false are no numbers, and a number is finite and of
     at most 64 bits.
@@ -38,8 +39,9 @@ def check_of(hint: Any) -> Callable[[Any], bool]:
     if base in (Union, types.UnionType):
         checks = [check_of(argument) for argument in arguments]
         return lambda value: any(check(value) for check in checks)
-    if base is Literal:
-        return lambda value: isinstance(value, str) and value in arguments
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        values = frozenset(hint)
+        return lambda value: isinstance(value, str) and value in values
     if base is list:
         of_item = check_of(arguments[0])
         return lambda value: isinstance(value, list) and all(map(of_item, value))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from bench.runs.regions import (
     write_regions,
     write_true_regions,
 )
+from bench.runs.status import Status
 
 FORMAT = 1
 """Version of the files of a run folder; raised when an older reader would misread them."""
@@ -94,8 +95,6 @@ DATASET = {
 }
 """The types of the fields of datasets/NAME.json."""
 
-Status = Literal["queued", "running", "done", "failed", "interrupted", "no data", "published only"]
-
 RESULTS = Path("results")
 """Where runs are written by default, below the working directory."""
 STEPS = "steps.csv"
@@ -141,7 +140,7 @@ class CellRecord:
     family: str = ""
     citation: str = ""
     year: int | None = None
-    status: Status = "queued"
+    status: Status = Status.QUEUED
     reason: str = ""
     profile: str = ""
     detector: str = ""
@@ -196,6 +195,9 @@ class CellRecord:
     def compute(self) -> Compute:
         """How the cell computes."""
         return Compute.of_key(self.key, self.device, self.threads)
+
+    def __post_init__(self) -> None:
+        self.status = Status(self.status)
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ class Run:
             if path.suffix in (".json", ".npz")
         ]
         for cell in self.cells():
-            if cell.status not in ("queued", "running", "interrupted"):
+            if cell.status not in (Status.QUEUED, Status.RUNNING, Status.INTERRUPTED):
                 files += [self.cell_path(cell) / name for name in ("cell.json", "scores.npz")]
         found = {
             path.relative_to(self.path).as_posix(): digest_of(path)
@@ -356,7 +358,7 @@ class Run:
                 raise RunError(f"{path} belongs to {record.folder}")
         except RunError as error:
             failed = planned()
-            failed.status = "failed"
+            failed.status = Status.FAILED
             failed.reason = f"{error}; the same `bench run` line repeats this cell"
             return failed
         return record

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.errors import RunError
 from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.status import Status
 
 Place = tuple[str, str, int, str]
 """Label, dataset, seed, scene: what a cell is, wherever it was made."""
@@ -115,7 +116,7 @@ class MergedRun(Run):
                 )
                 if same is None:
                     distinct.append((run_name, cell))
-                elif distinct[same][1].status != "done" and cell.status == "done":
+                elif distinct[same][1].status != Status.DONE and cell.status == Status.DONE:
                     distinct[same] = (run_name, cell)
             if len(distinct) > 1:
                 rows.setdefault(found[0][1].label, set()).update(

@@ -12,6 +12,7 @@ from bench.files.whole_files import read_json
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.runs.folder import JOB, Run
+from bench.runs.status import Status
 
 
 def hold(run: Run, shard: str = "") -> Claim:
@@ -64,7 +65,7 @@ def stop_jobs(run: Run, registry: Registry) -> int:
     found: dict[str, dict[Path, str]] = {}
     for cell in run.cells():
         path = run.cell_path(cell) / JOB
-        if cell.status not in ("done", "failed") and path.exists():
+        if cell.status not in (Status.DONE, Status.FAILED) and path.exists():
             job = read_json(path, "job")
             found.setdefault(str(job.get("executor")), {})[path] = str(job.get("handle"))
     for selector, jobs in found.items():

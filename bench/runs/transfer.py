@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from bench.errors import RunError
 from bench.files.whole_files import write_bytes
 from bench.runs.folder import CLAIM, JOB, CellRecord, Run, read_cell
+from bench.runs.status import Status
 
 LEFT = ("scratch", "progress.json", JOB)
 """What stays where the cell was made."""
@@ -68,7 +69,7 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
         raise RunError(
             f"{record.folder}: what came from another machine is {found.folder} under another key"
         )
-    if found.status == "done":
+    if found.status == Status.DONE:
         arrived.scores(found)
         arrived.dataset(found.dataset_folder)
     for file in sorted((coming / "datasets").glob("*"), key=lambda file: file.suffix == ".json"):

@@ -25,6 +25,7 @@ from bench.evaluation.results import (
     summarise,
 )
 from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
 from bench.scoring.protocols import sentence
 
@@ -40,7 +41,10 @@ FAMILIES = (
 all."""
 TRIVIAL = "trivial"
 DASH = "-"
-MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
+MARKS = {
+    status: status.value
+    for status in (Status.FAILED, Status.INTERRUPTED, Status.RUNNING, Status.QUEUED)
+}
 """What stands in the place of a number, by status; a dash for all others."""
 TIED = "not distinguishable from the best of its column: p at least 0.05 in a paired test over clips, each pair by itself"
 METRICS = {
@@ -292,7 +296,7 @@ def _entry(
         # not exist.
         row = min(summary.missing, key=lambda row: [*MARKS, row.cell.status].index(row.cell.status))
         reason = row.result.reason
-        if row.cell.status == "published only":
+        if row.cell.status == Status.PUBLISHED_ONLY:
             published = row.cell.published
             text = (
                 f"published ({published['source']}), not measured here: {reason}"
@@ -340,7 +344,7 @@ def _devices(cells: Sequence[CellRecord]) -> str:
     """Return where cells were computed; on a CPU with their threads too: sums are split over them,
     so last digits depend on their number.
     """
-    done = [cell for cell in cells if cell.status == "done"]
+    done = [cell for cell in cells if cell.status == Status.DONE]
     found = []
     for device in dict.fromkeys(cell.device for cell in done or cells):
         threads = sorted({cell.threads for cell in done if cell.device == device == "cpu"})
@@ -411,7 +415,7 @@ def _notes(
                 (
                     summary.cell.data_share
                     for summary in of_column
-                    if summary.cell.status != "no data"
+                    if summary.cell.status != Status.NO_DATA
                 ),
                 default=1.0,
             )

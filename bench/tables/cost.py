@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bench.evaluation.results import Evidence
 from bench.runs.folder import CellRecord
+from bench.runs.status import Status
 from bench.tables.comparison import DASH, Comparison, Entry, Line
 
 Measure = Callable[[CellRecord, int], float | None]
@@ -60,7 +61,7 @@ def speed(evidence: Evidence) -> list[Comparison]:
     first, as `cost` of cell.json says.
     """
     tables = []
-    done = [cell for cell in evidence.cells if cell.status == "done"]
+    done = [cell for cell in evidence.cells if cell.status == Status.DONE]
     for dataset in dict.fromkeys(cell.dataset for cell in done):
         of_dataset = [cell for cell in done if cell.dataset == dataset]
         lines = []

@@ -17,6 +17,7 @@ from bench.evaluation.results import Evidence
 from bench.evaluation.tracks import TrackRegions
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.regions import ClipDetections, ClipRegions, Detections, Regions
+from bench.runs.status import Status
 from bench.scoring.localisation import (
     ALPHA,
     BETA,
@@ -64,18 +65,18 @@ def localisation(
     tracks : label of a dataset -> clip id -> its tracks.
     """
     tables = []
-    done = [cell for cell in evidence.cells if cell.status == "done"]
+    done = [cell for cell in evidence.cells if cell.status == Status.DONE]
     for dataset in dict.fromkeys(cell.dataset for cell in done):
         cells = [
             cell
             for cell in evidence.cells
-            if cell.dataset == dataset and cell.status != "published only"
+            if cell.dataset == dataset and cell.status != Status.PUBLISHED_ONLY
         ]
         record = evidence.dataset(cells[0])
         if record is not None and any(
             "regions" not in run.lacking(cell, ["regions"])
             for cell in cells
-            if cell.status == "done"
+            if cell.status == Status.DONE
         ):
             tables.append(_table(run, cells, record, tracks.get(dataset)))
     return tables
@@ -110,7 +111,7 @@ def _table(
                 for seed in dict.fromkeys(cell.seed for cell in mine)
             ]
         except Unknown as error:
-            bad = next((cell for cell in mine if cell.status != "done"), None)
+            bad = next((cell for cell in mine if cell.status != Status.DONE), None)
             entry = Entry(
                 mark=DASH if bad is None else MARKS.get(bad.status, DASH),
                 notes=(footnotes.letter(str(error)),),
@@ -161,7 +162,7 @@ def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips
     """
     clips: dict[str, tuple[ClipRegions | ClipDetections, tuple[int, int]]] = {}
     for cell in cells:
-        if cell.status != "done":
+        if cell.status != Status.DONE:
             raise Unknown(cell.reason or cell.status)
         try:
             regions: Regions | Detections | None = run.regions(cell)

@@ -11,6 +11,7 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.results import Evidence, label_sets_of
 from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.status import Status
 from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from bench.scoring.protocols import sentence
 from bench.tables.comparison import DASH, MARKS, Comparison, Entry, Footnotes, Line
@@ -28,15 +29,17 @@ COLUMNS = (
 def operator(run: Run, protocol: Protocol, evidence: Evidence) -> list[Comparison]:
     """Return one table a dataset with labels for which a cell kept training scores."""
     tables = []
-    for dataset in dict.fromkeys(cell.dataset for cell in evidence.cells if cell.status == "done"):
+    for dataset in dict.fromkeys(
+        cell.dataset for cell in evidence.cells if cell.status == Status.DONE
+    ):
         cells = [
             cell
             for cell in evidence.cells
-            if cell.dataset == dataset and cell.status != "published only"
+            if cell.dataset == dataset and cell.status != Status.PUBLISHED_ONLY
         ]
         record = evidence.dataset(cells[0])
         asked = any(
-            cell.status == "done" and not run.lacking(cell, ["train-scores"]) for cell in cells
+            cell.status == Status.DONE and not run.lacking(cell, ["train-scores"]) for cell in cells
         )
         if asked and record is not None and record.label_sets:
             tables.append(_table(run, cells, record, protocol, evidence))
@@ -56,7 +59,7 @@ def _table(
     for label in dict.fromkeys(cell.label for cell in cells):
         mine = [cell for cell in cells if cell.label == label]
         if reason := _why_not(run, mine):
-            bad = next((cell for cell in mine if cell.status != "done"), None)
+            bad = next((cell for cell in mine if cell.status != Status.DONE), None)
             entries = [
                 Entry(
                     mark=DASH if bad is None else MARKS.get(bad.status, DASH),
@@ -86,7 +89,7 @@ def _table(
 def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
     """Return why a row has no number; empty where it has."""
     for cell in cells:
-        if cell.status != "done":
+        if cell.status != Status.DONE:
             return cell.reason or cell.status
         if cell.normalises_clips:
             return "its scores are scaled in each clip by themselves: no one threshold holds for all clips"

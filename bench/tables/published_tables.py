@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bench.evaluation.published_numbers import RERUN, PublishedNumber, number_of, published_numbers
 from bench.runs.folder import CellRecord
+from bench.runs.status import Status
 from bench.tables.comparison import DASH, Comparison, Entry, Footnotes, Line
 
 PUBLISHED = "published, not measured here"
@@ -70,7 +71,7 @@ def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison |
             published = _entry(number, footnotes) if number is not None else _own(own, footnotes)
             measured = (
                 Entry(mark=DASH, notes=measured.notes)
-                if own.status == "published only"
+                if own.status == Status.PUBLISHED_ONLY
                 else measured
             )
             entries += [published, measured, _difference(published, measured)]

@@ -19,6 +19,7 @@ from bench.evaluation.tracks import TrackRegions, find_tracks
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.runs.folder import CellRecord, Run
+from bench.runs.status import Status
 from bench.tables.ablation import ablate
 from bench.tables.comparison import Comparison, Footnotes, compare
 from bench.tables.cost import speed
@@ -110,7 +111,7 @@ def _marked(
     def made(source: Source) -> Sequence[Comparison]:
         cells: dict[str, dict[str, list[CellRecord]]] = {}
         for cell in source.evidence.cells:
-            if cell.status == "done":
+            if cell.status == Status.DONE:
                 cells.setdefault(cell.label, {}).setdefault(cell.dataset, []).append(cell)
         said = {
             label: [

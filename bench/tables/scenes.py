@@ -8,6 +8,7 @@ from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.evaluation.results import Evidence, Row, Summary, evaluate_run, label_sets_of
 from bench.runs.folder import Run
+from bench.runs.status import Status
 from bench.scoring.protocols import sentence
 from bench.tables.comparison import (
     DASH,
@@ -40,7 +41,9 @@ def scenes(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence) -> 
             continue
         label_set = label_sets_of(record, protocol)[:1]
         shown = [
-            row for row in of_dataset if (row.label_set,) == label_set or row.cell.status != "done"
+            row
+            for row in of_dataset
+            if (row.label_set,) == label_set or row.cell.status != Status.DONE
         ]
         names = sorted({row.scene for row in shown if row.scene})
         tables.append(_table(dataset, "".join(label_set), names, shown, protocol, metric))
@@ -60,7 +63,7 @@ def _table(
     for row in rows:
         # A seed that is not done has no scenes in the rows; without it a scene's mean would be one
         # over survivors.
-        absent = row.cell.status != "done" and not row.cell.scene
+        absent = row.cell.status != Status.DONE and not row.cell.scene
         for column in columns if absent else [row.scene or POOLED]:
             places.setdefault((row.cell.label, column), []).append(row)
     summaries = {

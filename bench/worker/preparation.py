@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,27 +12,18 @@ import numpy as np
 from bench.contracts.clip import Clip, Split
 from bench.contracts.dataset import Dataset, checked_labels
 from bench.contracts.detector import Detector
+from bench.contracts.executor import Exit
 from bench.contracts.method import FrameFormat
-from bench.errors import DataError
-from bench.frames.decode import count_frames
+from bench.errors import BenchError, DataError, RunError
 from bench.frames.fingerprint import dataset_fingerprint
 from bench.frames.store import prepare_frames
-from bench.runs.folder import DatasetRecord
+from bench.objects.motion import components
+from bench.runs.folder import DatasetRecord, Run
 from bench.runs.regions import TrueRegions
-from bench.worker.keepers import checked_masks, true_regions
+from bench.worker.opening import clip_length, located_dataset, make_detector
+from bench.worker.progress import Reporter
 
 Step = Callable[[int, int, str], None]
-
-
-def clip_length(clip: Clip) -> int:
-    """Return the frames of a clip: counted where it has frames, as its labels know where it has
-    none.
-    """
-    if clip.source is not None:
-        return count_frames(clip)
-    if clip.length is None:
-        raise DataError(f"clip {clip.id}: neither frames nor labels tell its length")
-    return clip.length
 
 
 def prepare_dataset(
@@ -114,6 +107,27 @@ def _true_regions(
     return found
 
 
+def true_regions(masks: np.ndarray) -> TrueRegions:
+    """Return the components of the pixel masks (N, H, W) of a clip."""
+    boxes = [components(mask)[0] for mask in masks]
+    frames = np.repeat(np.arange(len(masks), dtype=np.int32), [len(found) for found in boxes])
+    return TrueRegions(
+        np.concatenate([np.zeros((0, 4), np.int32), *boxes]), frames, masks.shape[1:]
+    )
+
+
+def checked_masks(masks: np.ndarray | None, length: int, what: str) -> np.ndarray | None:
+    """Return the masks of a clip of `length` frames as they are.
+
+    Raises
+    ------
+    DataError : another number of masks.
+    """
+    if masks is not None and len(masks) != length:
+        raise DataError(f"{what} has {length} frames, but {len(masks)} pixel masks")
+    return masks
+
+
 def _with_frames(dataset: Dataset, split: Split) -> list[Clip]:
     return [clip for clip in dataset.clips(split) if clip.source is not None]
 
@@ -147,3 +161,36 @@ def _tracks(
 
     prepare_tracks(dataset, train, detector, step)
     return {"detector": detector.name, "train": asdict(summary(dataset, train, detector))}
+
+
+def prepare(task: Mapping[str, Any]) -> int:
+    """Prepare the dataset of a task, and return the exit code."""
+    reporter = Reporter(Path(task["progress"]))
+    reporter.begin("prepare", "reading the dataset")
+    try:
+        dataset = located_dataset(task["dataset"], task["roots"], task.get("fingerprint", ""))
+    except RunError as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.REFUSED
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.BAD_DATA
+    try:
+        record = prepare_dataset(
+            dataset,
+            task["name"],
+            task["label"],
+            [FrameFormat(tuple(size), channels) for size, channels in task["test_formats"]],
+            [FrameFormat(tuple(size), channels) for size, channels in task["train_formats"]],
+            make_detector(task["detector"]),
+            reporter.step,
+            regions="regions" in task["keep"],
+            jobs=int(task["threads"]),
+        )
+        Run(Path(task["run"])).write_dataset(record)
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.BAD_DATA
+    finally:
+        reporter.path.unlink(missing_ok=True)
+    return Exit.WRITTEN

@@ -56,7 +56,7 @@ class Reporter:
     def begin(self, phase: str, what: str) -> None:
         """Say that another phase begins: 'prepare', 'fit' or 'score'."""
         self.phase = phase
-        self.steps += 1  # or a reader that saw the phase before would take this for no news, and never learn of it
+        self.steps += 1  # or a reader that saw the phase before would take this for no news
         self._since, self._done_before, self._done, self._total, self._what = (
             time.time(),
             -1,

@@ -19,7 +19,8 @@ from typing import Any
 
 from bench.contracts.executor import Exit
 from bench.plugins.registry import load
-from bench.worker.attempt import STOPS, run_task
+from bench.worker.interrupts import STOPS
+from bench.worker.process import run_task
 
 POLL = 0.05
 """Seconds between two looks at the workers."""

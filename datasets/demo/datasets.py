@@ -5,6 +5,7 @@ the published ones.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,8 +42,6 @@ def rendered(name: str) -> Path:
     ------
     DataError : the cache folder cannot be written.
     """
-    import filelock
-
     folder = cache_folder() / VERSION
     target = folder / name
     if target.is_dir():
@@ -50,7 +49,8 @@ def rendered(name: str) -> Path:
     temporary = folder / f".{name}.tmp"  # what begins with a dot is no copy of a dataset
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / f".{name}.lock"):
+        with (folder / f".{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
             if not target.is_dir():  # another process may have rendered it while this one waited
                 from .write import WRITERS
 

@@ -36,6 +36,7 @@ from bench.applying.footage import Footage, find_footage
 from bench.applying.replay import replay
 from bench.contracts.compute import Compute
 from bench.contracts.dataset import checked_labels
+from bench.contracts.executor import Event, Executor, Exit
 from bench.engine.context import make_context
 from bench.engine.machine import choose_device
 from bench.evaluation.pairs import pairs
@@ -50,7 +51,9 @@ from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select
-from bench.running.runner import TAKEN_AT_MOST, Listener, Runner
+from bench.running import cell_queue
+from bench.running.jobs import Listener
+from bench.running.runner import Runner
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.runners import hold
 
@@ -227,15 +230,34 @@ def two_runners(root, patch):
         hold(Run(root))
 
 
+class Taken(Executor):
+    """Says of every task that its cell is another worker's."""
+
+    remote = True
+
+    def open(self, place):
+        return None
+
+    def start(self, task):
+        self.news = [Event(task["id"], code=Exit.TAKEN)]
+
+    def events(self, timeout):
+        news, self.news = self.news, []
+        return news
+
+    news = ()
+
+
 def always_taken(root, patch):
     plan = make_plan(
         Request("pca", "demo-ped2", compute=Compute("cpu")),
         load(),
         lambda signature: (Run(root / "run"), False),
     )
-    runner = Runner(plan, Listener())
-    runner.taken[plan.cells[0].record.folder] = TAKEN_AT_MOST
-    raise BenchError(runner._always_taken(plan.cells[0]))
+    patch.setattr(cell_queue, "LOOK", 0.001)
+    plan.executor = Taken()
+    Runner(plan, Listener()).execute()
+    raise BenchError(plan.cells[0].record.reason)
 
 
 def no_bf16(root, patch):

@@ -11,7 +11,7 @@ import pytest
 
 from bench.contracts.executor import Place
 from bench.engine.openmp import short_spin
-from bench.executors import launcher
+from bench.executors import remote_job
 from bench.executors.local import LocalExecutor
 
 VARIABLES = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY", "KMP_LIBRARY")
@@ -37,9 +37,8 @@ def test_a_users_setting_decides(environment, expected):
     assert short_spin(environment) == expected
 
 
-@pytest.mark.parametrize("kind", [launcher.ForkLauncher, launcher.SpawnLauncher])
 @pytest.mark.parametrize(("own", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
-def test_workers_of_every_launcher_start_with_it(tmp_path, monkeypatch, kind, own, expected):
+def test_the_server_of_the_workers_starts_with_it(tmp_path, monkeypatch, own, expected):
     """What the system has of a started process, since a runtime reads its variables when it is
     loaded."""
     for name, value in own.items():
@@ -52,24 +51,15 @@ def test_workers_of_every_launcher_start_with_it(tmp_path, monkeypatch, kind, ow
             super().__init__(*arguments, **keywords)
 
     monkeypatch.setattr(subprocess, "Popen", Process)
-    made = kind([], False, tmp_path / "log")
-    if kind is launcher.SpawnLauncher:
-        made.start({"id": 1, "output": str(tmp_path / "output"), "threads": 1, "kind": "none"})
-    made.close()
+    executor = LocalExecutor()
+    executor.open(Place(tmp_path, (), False, 1))
+    executor.close()
     assert started["GOMP_SPINCOUNT"] == expected and started["KMP_BLOCKTIME"] == "1"
 
 
-def test_the_executors_of_clusters_start_workers_by_the_same_launcher(tmp_path, monkeypatch):
+def test_the_executors_of_clusters_start_workers_by_the_same_server():
     """A job of Dask or SLURM runs a `LocalExecutor` where it is."""
-    from bench.executors import job
-
-    assert job.LocalExecutor is LocalExecutor
-    opened = []
-    monkeypatch.setattr(
-        "bench.executors.local.make_launcher", lambda *arguments: opened.append(arguments)
-    )
-    LocalExecutor().open(Place(tmp_path, (), True, 1))
-    assert len(opened) == 1
+    assert remote_job.LocalExecutor is LocalExecutor
 
 
 def test_commands_have_it_before_torch_is_there(tmp_path):

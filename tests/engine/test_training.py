@@ -84,12 +84,9 @@ def train(method, folder: Path, stop_after: int | None = None, kept: bool = True
         if what.startswith("training") and done == stop_after:
             raise Stop
 
-    checkpoint, history = (
-        (folder / "checkpoint.pt", folder / "training.csv") if kept else (None, None)
-    )
-    context = make_context(
-        7, Compute("cpu"), folder, step=step, checkpoint=checkpoint, history=history
-    )
+    names = {"checkpoint": "checkpoint.pt", "history": "training.csv", "steps": "steps.csv"}
+    paths = {what: folder / name for what, name in names.items()} if kept else {}
+    context = make_context(7, Compute("cpu"), folder, step=step, **paths)
     method.fit(make_clips(), context)
     return method.score(make_clips()[0], context)
 

@@ -15,7 +15,7 @@ from bench import MethodError, OpenClip
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.evaluation.tracks import read_tracks
-from bench.worker.keepers import DetectionKeeper
+from bench.worker.keepers.detections import DetectionKeeper
 
 LENGTHS = {"01": 5, "02": 4}
 FILES = {"01": "1,10,20,30,40,0.5\n1,0,0,4.5,4,-2\n\n3,1,1,1,1,7\n", "02": ""}
@@ -121,7 +121,7 @@ def test_keeper_keeps_what_was_handed_over(tmp_path):
     keeper.finish("01", np.arange(1, 5))
     keeper(OpenClip("02", "test", 5, "made"), np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
     keeper.finish("02", np.arange(5))
-    found = keeper.collect(["01", "02"]).clips
+    found = keeper.joined(["01", "02"]).clips
     assert found["01"].boxes.tolist() == BOX
     assert (
         found["01"].frames.tolist(),
@@ -130,7 +130,7 @@ def test_keeper_keeps_what_was_handed_over(tmp_path):
     ) == ([1, 2, 3, 4], [2], [0.25])
     assert (len(found["02"].frames), len(found["02"].boxes)) == (5, 0)
     keeper.finish("03", np.arange(5))
-    assert keeper.collect(["03"]) is None
+    assert keeper.joined(["03"]) is None
 
 
 @pytest.mark.parametrize(

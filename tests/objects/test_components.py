@@ -37,7 +37,7 @@ def test_empty_picture_has_none_and_a_full_one_has_one():
 @pytest.mark.realdata
 def test_ped2_has_2411_components_in_1648_frames(real_data):
     """As counted in the pixel masks of the twelve test clips."""
-    from bench.worker.keepers import true_regions
+    from bench.worker.preparation import true_regions
 
     dataset = Ped2()
     dataset.locate([real_data])

@@ -15,9 +15,9 @@ from bench.observers.mlflow import MLflowObserver
 from bench.observers.tensorboard import TensorBoardObserver
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
-from bench.running import observing
-from bench.running.observing import Observing
-from bench.running.runner import Job, Listener
+from bench.running import observer_threads
+from bench.running.jobs import Job, Listener
+from bench.running.observer_threads import ObserverListener
 from bench.runs.folder import CellRecord, Run
 
 DIARY = """
@@ -179,13 +179,17 @@ def watched(tmp_path, *observers):
     job = Job(
         1, "m on d", None, SimpleNamespace(record=record, fresh=False), tmp_path / "progress.json"
     )
-    return Observing(plan, observers, list(registry.metrics.values()), listener), job, said.lines
+    return (
+        ObserverListener(plan, observers, list(registry.metrics.values()), listener),
+        job,
+        said.lines,
+    )
 
 
 def test_epochs_as_they_come(tmp_path, monkeypatch):
     """Each line of training.csv once, whatever the moment of the look; none of an earlier attempt;
     no figure that is not a number."""
-    monkeypatch.setattr(observing, "LOOK", 0.0)
+    monkeypatch.setattr(observer_threads, "LOOK", 0.0)
     observer = Remembering()
     observers, job, said = watched(tmp_path, observer)
     path = tmp_path / "cells/m/d/0/training.csv"
@@ -209,7 +213,7 @@ def test_epochs_as_they_come(tmp_path, monkeypatch):
 
 def test_who_hangs_is_left(tmp_path, monkeypatch):
     """The run ends, the other observer has heard all, and it is said."""
-    monkeypatch.setattr(observing, "PATIENCE", 0.3)
+    monkeypatch.setattr(observer_threads, "PATIENCE", 0.3)
     observer = Remembering()
     observers, job, said = watched(tmp_path, Stuck(), observer)
     with observers:

@@ -94,7 +94,7 @@ def test_fake_tensors_are_counted_as_real_ones_are(tmp_path, accumulate):
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = make_context(0, Compute("cpu", accumulate=accumulate), tmp_path)
-    with memory._Alive() as alive:
+    with memory.PeakTensorBytes() as alive:
         alive.hold([batch, list(network.parameters()), list(network.buffers())])
         gradients(method, network, optimiser, batch, context)
         optimiser.step()

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.running.display import Display, make_console
-from bench.running.runner import Job
+from bench.running.jobs import Job
 from bench.runs.folder import CellRecord
 from bench.worker.progress import Progress
 

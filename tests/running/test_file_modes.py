@@ -9,7 +9,7 @@ import safetensors.numpy
 from executed import command
 
 from bench import Method, MethodError
-from bench.worker.attempt import _save
+from bench.worker.fitting import save_fitted
 
 PRIVATE = """
     import os, tempfile
@@ -90,7 +90,7 @@ def test_safetensors_are_readable_by_others(tmp_path):
     """safetensors itself writes for the owner alone."""
     before = os.umask(0o022)
     try:
-        _save(Tensors(), tmp_path / "new", tmp_path / "weights")
+        save_fitted(Tensors(), tmp_path / "new", tmp_path / "weights")
     finally:
         os.umask(before)
     assert (tmp_path / "weights").stat().st_mode & 0o777 == 0o644
@@ -103,5 +103,5 @@ def test_a_save_that_writes_to_another_name_is_told(tmp_path):
     with pytest.raises(
         MethodError, match=r"elsewhere: save\(\) wrote no file at the path that it was given"
     ):
-        _save(Elsewhere(), tmp_path / "new", tmp_path / "weights")
+        save_fitted(Elsewhere(), tmp_path / "new", tmp_path / "weights")
     assert (tmp_path / "weights").read_bytes() == b"before"

@@ -21,10 +21,13 @@ from bench.executors.local import LocalExecutor
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
-from bench.running import runner as runner_module
-from bench.running.runner import SILENCE, Job, Listener, Runner
+from bench.running import cell_queue
+from bench.running.jobs import Job, Listener, StopReason
+from bench.running.runner import Runner
+from bench.running.watch import SILENCE, Watch
 from bench.runs.folder import Run, write_scores
-from bench.worker import attempt as worker
+from bench.worker import process as worker
+from bench.worker.interrupts import Interrupted
 from bench.worker.progress import Reporter, read_progress
 
 TOYS = Path(__file__).parents[1] / "toys.py"
@@ -529,10 +532,10 @@ def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
     stopped before it began."""
 
     def stopped(task):
-        raise worker.Interrupted
+        raise Interrupted
 
-    monkeypatch.setattr(worker, "_prepare", stopped)
-    monkeypatch.setattr(worker, "_attempt", stopped)
+    monkeypatch.setattr(worker, "prepare", stopped)
+    monkeypatch.setattr(worker, "attempt", stopped)
     monkeypatch.setattr(worker.signal, "signal", lambda number, handler: None)
     assert worker.run_task({"kind": "prepare", "threads": 1}) == Exit.STOPPED
     assert worker.run_task({"kind": "cell", "threads": 1}) == Exit.STOPPED
@@ -588,7 +591,7 @@ def test_cell_that_is_stopped_from_outside_says_so(place, executor):
 class Taken(Executor):
     """Says of every task that its cell is another worker's."""
 
-    away = True
+    remote = True
     code = Exit.TAKEN
 
     def __init__(self):
@@ -640,14 +643,14 @@ def test_cell_that_ended_after_it_was_planned_is_not_repeated(place):
 
 def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):
     """Nobody is at work on it, and each attempt finds it taken: so many attempts and no more."""
-    monkeypatch.setattr(runner_module, "LOOK", 0.001)
     request = Request(
         "brightness", "toy", compute=Compute("cpu"), data=(place / "data",), plugins=(TOYS,)
     )
+    monkeypatch.setattr(cell_queue, "LOOK", 0.001)
     plan = make_plan(request, load([TOYS]), lambda signature: (Run(place / "run"), False))
     plan.executor = Taken()
     assert not Runner(plan, Listener()).execute()
-    assert len(plan.executor.started) == runner_module.TAKEN_AT_MOST
+    assert len(plan.executor.started) == cell_queue.TAKEN_AT_MOST
     (cell,) = plan.cells
     assert cell.record.status == "failed"
     assert "8 attempts in a row found the cell taken by another process" in cell.record.reason
@@ -667,50 +670,35 @@ def test_new_phase_is_news(tmp_path):
     assert after.steps > before.steps
 
 
-def watching(place, request):
-    """A runner that has no plan but this request, on this machine."""
+def watched(pid, folder, request, **more):
+    """A watch under the limits of a request, and a job whose worker has a process id."""
     executor = LocalExecutor()
-    executor.pids = {}
-    return Runner(SimpleNamespace(run=Run(place), request=request, executor=executor), Listener())
-
-
-def watched(runner, pid, **more):
-    """A job of the runner, whose worker has a process id."""
-    runner.executor.pids[1] = pid
-    runner.jobs[1] = Job(
-        1,
-        "a on b, seed 0",
-        None,
-        None,
-        runner.run.path / "progress.json",
-        where=f"process {pid}",
-        **more,
-    )
-    return runner.jobs[1]
+    executor.pids = {1: pid}
+    where = f"process {pid}"
+    job = Job(1, "a on b, seed 0", None, None, folder / "progress.json", where=where, **more)
+    return Watch(executor, request), job
 
 
 def test_server_that_does_not_report_a_killed_worker(tmp_path):
     """A frozen server reports nothing for ever; the run ends with what is known, not never."""
     request = SimpleNamespace(stall_limit=900.0, time_limit=None)
-    runner = watching(tmp_path, request)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    job = watched(runner, gone.pid, stopping="stalled")
+    watch, job = watched(gone.pid, tmp_path, request, stopping=StopReason.STALLED)
     job.stop_by = time.monotonic() - 1
-    runner._watch()
+    watch.look(job)
     job.stop_by = time.monotonic() - SILENCE - 1
     with pytest.raises(
         BenchError,
         match="the server of the workers does not answer: a on b, seed 0 was ended 1:00 min ago",
     ):
-        runner._watch()
+        watch.look(job)
 
 
 def test_process_that_stands_still_is_stalled_whatever_it_is_at(tmp_path):
     """A worker that somebody stopped (SIGSTOP) makes no step, also in a fit of one piece or a
     preparation."""
     request = SimpleNamespace(stall_limit=5.0, time_limit=None)
-    runner = watching(tmp_path, request)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         os.kill(process.pid, signal.SIGSTOP)
         wait_for(
@@ -718,10 +706,10 @@ def test_process_that_stands_still_is_stalled_whatever_it_is_at(tmp_path):
                 Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
             )
         )
-        job = watched(runner, process.pid)
-        runner._watch()
-        assert job.stopping == ""
+        watch, job = watched(process.pid, tmp_path, request)
+        watch.look(job)
+        assert job.stopping is None
         job.frozen_since = time.monotonic() - 6
-        runner._watch()
-        assert job.stopping == "stalled"
+        watch.look(job)
+        assert job.stopping is StopReason.STALLED
         assert process.wait(timeout=30) == -signal.SIGTERM

@@ -26,15 +26,10 @@ from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.runs.folder import CLAIM, Run, read_scores
-from bench.worker.keepers import (
-    MOST,
-    ImageKeeper,
-    RegionKeeper,
-    checked_masks,
-    forty,
-    levels_of,
-    true_regions,
-)
+from bench.worker.keepers.images import ImageKeeper
+from bench.worker.keepers.levels import levels_of
+from bench.worker.keepers.regions import MOST, RegionKeeper, forty
+from bench.worker.preparation import checked_masks, true_regions
 
 RANDOM = np.random.default_rng(0)
 
@@ -109,7 +104,7 @@ def test_keeper_keeps_the_components_of_each_level(tmp_path):
     taker = keeper(tmp_path, levels, {"01": masks, "02": None}.get)
     give(taker, "01", maps, first=3)
     give(taker, "02", maps[:2])
-    found = taker.collect(["01", "02"])
+    found = taker.joined(["01", "02"])
     assert found.size == (20, 30)
     kept = found.clips["01"]
     assert kept.frames.tolist() == [3, 4, 5, 6, 7, 8]
@@ -138,7 +133,7 @@ def test_keeper_keeps_the_largest_and_counts_the_others(tmp_path):
     values[10:13, 10:13] = 1
     taker = keeper(tmp_path, [0.5, 2], lambda clip: None)
     give(taker, "01", [values, values])
-    kept = taker.collect(["01"]).clips["01"]
+    kept = taker.joined(["01"]).clips["01"]
     assert np.bincount(kept.box_frames).tolist() == [MOST, MOST]
     assert [10, 10, 13, 13] in kept.boxes.tolist()
     assert kept.dropped.tolist() == [
@@ -152,9 +147,9 @@ def test_keeper_without_maps_has_nothing(tmp_path):
     empty."""
     taker = keeper(tmp_path, [0.5], lambda clip: None)
     give(taker, "01", [])
-    assert taker.collect(["01"]) is None
+    assert taker.joined(["01"]) is None
     give(taker, "02", [np.ones((2, 2), dtype=np.float32)])
-    found = taker.collect(["01", "02"])
+    found = taker.joined(["01", "02"])
     assert [len(found.clips[clip].frames) for clip in ("01", "02")] == [0, 1]
 
 
@@ -215,7 +210,7 @@ def test_a_clip_shorter_than_the_stride_keeps_a_frame(tmp_path):
     show(taker, "long", 3000, range(7, 60))
     show(taker, "none", 2, [])
     show(taker, "short", 5, range(5))
-    taker.collect(tmp_path / "images", list(lengths))
+    taker.collect(SimpleNamespace(folder=tmp_path, lengths=lengths))
     assert {path.name: kept_frames(path) for path in (tmp_path / "images").iterdir()} == {
         "late": [7],
         "long": [16, 32, 48],
@@ -248,7 +243,7 @@ def test_a_cut_clip_leaves_no_part(tmp_path):
     second = ImageKeeper(tmp_path / "parts", {"01": 40, "02": 40})
     assert second.part("01").is_dir() and not second.part("02").exists()
     show(second, "02", 40, range(35, 40))
-    second.collect(tmp_path / "images", ["01", "02"])
+    second.collect(SimpleNamespace(folder=tmp_path, lengths=["01", "02"]))
     assert kept_frames(tmp_path / "images" / "01") == list(range(40))
     assert kept_frames(tmp_path / "images" / "02") == list(range(35, 40))
 

@@ -19,8 +19,9 @@ from bench.contracts.observer import Observer
 from bench.errors import BenchError
 from bench.evaluation.results import label_sets_of
 from bench.planning.plan import Plan
-from bench.running.runner import Job, Listener
+from bench.running.jobs import Job, Listener
 from bench.runs.folder import CellRecord, Run
+from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, evaluate
 
 LOOK = 1.0
@@ -30,7 +31,7 @@ PATIENCE = 10.0
 by a server that hangs."""
 
 
-class _Audience(threading.Thread):
+class _ObserverThread(threading.Thread):
     """One observer. Failures go to the log; the first is also news for the person at the
     terminal.
     """
@@ -54,14 +55,15 @@ class _Audience(threading.Thread):
                 self.logger.exception("observer %s, %s", self.observer.name, what)
                 if not failed:
                     self.news.put(
-                        f"observer {self.observer.name}: {what} failed ({type(error).__name__}: {error}); the run goes on. Log: {self.log}"
+                        f"observer {self.observer.name}: {what} failed ({type(error).__name__}: "
+                        f"{error}); the run goes on. Log: {self.log}"
                     )
                 failed += 1
                 if what == "open":
                     return
 
 
-class Observing(Listener):
+class ObserverListener(Listener):
     """Passes on to a listener what it is told, and what observers want to know to these."""
 
     def __init__(
@@ -77,25 +79,26 @@ class Observing(Listener):
         self.logger = logging.getLogger(f"bench.observers.{id(self)}")
         self.logger.propagate = False
         self.logger.addHandler(logging.FileHandler(log, delay=True))
-        self.audiences = [_Audience(observer, self.logger, log) for observer in observers]
+        self.threads = [_ObserverThread(observer, self.logger, log) for observer in observers]
         self.told: dict[str, int] = {}
         self.looked = 0.0
 
-    def __enter__(self) -> Observing:
-        for audience in self.audiences:
-            audience.start()
+    def __enter__(self) -> ObserverListener:
+        for thread in self.threads:
+            thread.start()
         self._tell("open", self.run.path)
         return self
 
     def __exit__(self, *ended: object) -> None:
         self._tell("close")
         until = time.monotonic() + PATIENCE
-        for audience in self.audiences:
-            audience.calls.put(None)
-            audience.join(max(0.2, until - time.monotonic()))
-            if audience.is_alive():
+        for thread in self.threads:
+            thread.calls.put(None)
+            thread.join(max(0.2, until - time.monotonic()))
+            if thread.is_alive():
                 self.listener.say(
-                    f"observer {audience.observer.name}: still busy {PATIENCE:.0f} s after the run; it is left, and may lack the last news"
+                    f"observer {thread.observer.name}: still busy {PATIENCE:.0f} s after the run; "
+                    "it is left, and may lack the last news"
                 )
         self._say_news()
         for handler in self.logger.handlers:
@@ -119,7 +122,9 @@ class Observing(Listener):
             self._tell_epochs(record)
             del self.told[record.folder]
             self._tell(
-                "finished", asdict(record), self._figures(record) if record.status == "done" else {}
+                "finished",
+                asdict(record),
+                self._figures(record) if record.status == Status.DONE else {},
             )
 
     def tick(self, jobs: list[Job], waiting: int) -> None:
@@ -140,13 +145,13 @@ class Observing(Listener):
     # -- telling -----------------------------------------------------------------------------------
 
     def _tell(self, what: str, *arguments: Any) -> None:
-        for audience in self.audiences:
-            audience.tell(what, *arguments)
+        for thread in self.threads:
+            thread.tell(what, *arguments)
 
     def _say_news(self) -> None:
-        for audience in self.audiences:
-            while not audience.news.empty():
-                self.listener.say(audience.news.get())
+        for thread in self.threads:
+            while not thread.news.empty():
+                self.listener.say(thread.news.get())
 
     def _training(self, record: CellRecord) -> Path:
         return self.run.cell_path(record) / "training.csv"

@@ -47,7 +47,7 @@ def run_job(
     folder = place / record.folder
     folder.mkdir(parents=True, exist_ok=True)
     (place / "datasets").mkdir(exist_ok=True)
-    moved = {**task, "run": str(place), "progress": str(folder / "progress.json")}
+    here = {**task, "run": str(place), "progress": str(folder / "progress.json")}
     plugins = []
     for name, text in task["plugins"].items():
         path = Path(name)
@@ -79,7 +79,7 @@ def run_job(
         log = place / "datasets" / f"{record.dataset_folder}.{record.folder.replace('/', '-')}.log"
         ready = follow(
             {
-                **moved,
+                **here,
                 **task["prepare"],
                 "id": 1,
                 "kind": "prepare",
@@ -105,7 +105,7 @@ def run_job(
                 "reason": f"preparing {record.dataset}: {said or f'exit code {ready.code}'}",
                 "memory": peak,
             }
-        done = follow({**moved, "id": 2, "output": str(folder / "log.txt")})
+        done = follow({**here, "id": 2, "output": str(folder / "log.txt")})
     finally:
         executor.close()
     outcome: dict[str, Any] = {"code": done.code, "memory": peak}

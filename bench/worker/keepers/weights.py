@@ -1,0 +1,21 @@
+"""The fitted method."""
+
+from __future__ import annotations
+
+from bench.runs.folder import KEPT
+from bench.worker.fitting import save_fitted
+from bench.worker.keepers.keeper import Keeper
+from bench.worker.open_cell import OpenCell
+
+
+class WeightKeeper(Keeper):
+    """Keeps what the method learned, as it saves it itself."""
+
+    @classmethod
+    def of(cls, cell: OpenCell) -> Keeper | None:
+        """Return the keeper of any method."""
+        return cls()
+
+    def before_scoring(self, cell: OpenCell) -> None:
+        """Save the method."""
+        save_fitted(cell.method, cell.scratch / "weights.new", cell.folder / KEPT["weights"])
