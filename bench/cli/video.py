@@ -86,9 +86,9 @@ def _wanted(
 ) -> Iterator[tuple[str, CellRecord]]:
     """Yield clip and cell; of several seeds the first that kept its weights."""
     from bench.errors import RequestError
-    from bench.plugins.syntax import nearest
     from bench.runs.commands import keep_commands
     from bench.tables.comparison import TRIVIAL
+    from bench.wording import did_you_mean, unknown
 
     done = [cell for cell in source.evidence.cells if cell.status == "done"]
     labels = list(dict.fromkeys(cell.label for cell in done))
@@ -103,20 +103,13 @@ def _wanted(
     mistakes = []
     for name in methods:
         if name not in labels:
-            near = nearest(name, labels)
-            mistakes.append(
-                f"no finished method {name!r}"
-                + (f" - did you mean {near!r}?" if near else "")
-                + f" (there are {', '.join(labels)})"
-            )
+            mistakes.append(unknown("finished method", name, labels))
     found: list[tuple[str, CellRecord]] = []
     for text in clips:
         normal = unicodedata.normalize("NFC", text)
         here = [place for place in places if normal in (place[1], "/".join(place))]
         if not here:
-            known = [clip for _, clip in places]
-            near = nearest(text, known)
-            hint = f" - did you mean {near!r}?" if near else ""
+            hint = did_you_mean(text, [clip for _, clip in places])
             mistakes.append(
                 f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. {'/'.join(next(iter(places), ('ped2', '01')))})"
             )

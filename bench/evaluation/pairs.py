@@ -11,11 +11,11 @@ from typing import Any
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
-from bench.evaluation.results import Evidence, Summary, counted, rounded, shown_summaries
-from bench.plugins.syntax import nearest
+from bench.evaluation.results import Evidence, Summary, rounded, shown_summaries
 from bench.runs.folder import DatasetRecord, Run
 from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
 from bench.scoring.protocols import sentence
+from bench.wording import counted, did_you_mean
 
 FEW_CLIPS = 15
 """Clips with frames of a class, below which a table carries a warning. Chosen here: between Ped2 (8
@@ -255,12 +255,7 @@ def pairs(
 
 
 def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:
-    near = nearest(name, known)
-    return (
-        f"no {kind} {name!r} in {run.path}"
-        + (f" - did you mean {near!r}?" if near else "")
-        + f" (there are {', '.join(known)})"
-    )
+    return f"no {kind} {name!r} in {run.path}{did_you_mean(name, known)} (there are {', '.join(known)})"
 
 
 def p_text(p: float) -> str:

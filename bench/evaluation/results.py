@@ -22,6 +22,7 @@ from bench.files.checksums import digest_of, digest_of_value
 from bench.runs.folder import CHECKED, KEPT, CellRecord, DatasetRecord, Run
 from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
 from bench.scoring.intervals import METRIC, Interval, interval
+from bench.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,8 @@ SUMMARY_COLUMNS = (
 DIGITS = 6
 """Of values in files: more than any use of them needs, and few enough to be the same on every
 machine."""
+MOST = 5
+"""Clips that a flag names; cell.json has all."""
 BARELY = 0.3
 """Of the variance of the training frames: a network that explains less is said to be barely
 trained. Chosen here."""
@@ -420,16 +423,6 @@ def share_text(share: float) -> str:
     return f"{min(max(share * 100, 0.1), 99.9):.3g} %"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: '1 clip', '2 clips'."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _some(ids: Sequence[str]) -> str:
-    """Return the first five of some ids; cell.json has all."""
-    return ", ".join(ids[:5]) + " ..." * (len(ids) > 5)
-
-
 def rounded(value: float | None) -> float | None:
     """Return a value as files keep it."""
     return None if value is None else round(value, DIGITS)
@@ -495,12 +488,14 @@ class Summary:
         empty = [clip.id for clip in row.clips if not len(clip.scores) and clip.id not in short]
         others = row.result.clips_left_out - len(short) - len(empty)
         left_out = (
-            [f"{counted(len(short), 'clip')} left out, shorter than the window: {_some(short)}"]
+            [
+                f"{counted(len(short), 'clip')} left out, shorter than the window: {listed(short, MOST)}"
+            ]
             if short
             else []
         )
         left_out += (
-            [f"{counted(len(empty), 'clip')} left out, without a score: {_some(empty)}"]
+            [f"{counted(len(empty), 'clip')} left out, without a score: {listed(empty, MOST)}"]
             if empty
             else []
         )

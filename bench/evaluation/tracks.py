@@ -19,6 +19,7 @@ from bench.errors import RequestError
 from bench.evaluation.results import Evidence
 from bench.files.arrays import load_rows
 from bench.runs.folder import DatasetRecord
+from bench.wording import listed
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,7 @@ def _fits(folder: Path, records: Mapping[str, DatasetRecord]) -> str:
         raise RequestError(
             f"--tracks: {folder} fits {' and '.join(whole)}, whose clips have the same names; say which: --tracks {whole[0]}={folder}"
         )
-    shown = "; ".join(
-        f"of {label}, {', '.join(clips[:3])}{' ...' * (len(clips) > 3)} missing"
-        for label, clips in missing.items()
-    )
+    shown = "; ".join(f"of {label}, {listed(clips, 3)} missing" for label, clips in missing.items())
     raise RequestError(
         f"--tracks: {folder} must hold a file CLIP.txt for each test clip of a dataset of the run, empty where nothing is anomalous "
         f"({shown or 'the run has no dataset'})"

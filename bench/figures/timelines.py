@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.evaluation.results import counted
 from bench.figures.rows import Row, choose, datasets_of, facts, processed, rows_of
 from bench.figures.style import (
     DOUBLE,
@@ -20,6 +19,7 @@ from bench.figures.style import (
     spans,
     wrapped,
 )
+from bench.wording import counted
 
 if TYPE_CHECKING:
     from bench.tables.report import Source

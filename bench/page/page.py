@@ -26,7 +26,6 @@ from bench.contracts.protocol import Protocol
 from bench.evaluation.results import (
     Row,
     Summary,
-    counted,
     evaluate_run,
     label_sets_of,
     summary_frame,
@@ -39,6 +38,7 @@ from bench.scoring.protocols import process, sentence
 from bench.tables.comparison import DASH, MARKS, TRIVIAL, Comparison, compare, percent
 from bench.tables.report import KINDS, Source
 from bench.tables.scenes import scenes
+from bench.wording import counted
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIMIT = 25_000_000

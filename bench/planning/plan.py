@@ -29,8 +29,9 @@ from bench.planning.request import Request, data_roots
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select, select_one
-from bench.plugins.syntax import nearest, parse
+from bench.plugins.syntax import parse
 from bench.runs.folder import CellRecord, Run
+from bench.wording import unknown
 
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate
@@ -184,12 +185,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
     else:
         device = gather(lambda: choose_device(request.device)) or "cpu"
     if request.profile is not None and request.profile not in PROFILES:
-        near = nearest(request.profile, PROFILES)
-        mistakes.append(
-            f"no profile {request.profile!r}"
-            + (f" - did you mean {near!r}?" if near else "")
-            + f" (there are {', '.join(PROFILES)})"
-        )
+        mistakes.append(unknown("profile", request.profile, PROFILES))
     if (request.precision != "fp32" or request.compile) and not away:
         from bench.engine.precision import missing  # imports torch
 

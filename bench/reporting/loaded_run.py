@@ -17,11 +17,11 @@ from bench.evaluation.results import Evidence, Row, evaluate_run, results_frame,
 from bench.plugins.registry import Registry, current
 from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
-from bench.plugins.syntax import nearest
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
 from bench.tables.notebook import Table
+from bench.wording import listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +168,7 @@ class LoadedRun:
         found = [cell for cell in of_dataset if cell.seed == wanted]
         if not found:
             raise RequestError(
-                f"{self.path}: {method} on {dataset} has no seed {seed} (there are {_listed(cell.seed for cell in of_dataset)})"
+                f"{self.path}: {method} on {dataset} has no seed {seed} (there are {listed(cell.seed for cell in of_dataset)})"
             )
         return found
 
@@ -179,14 +179,7 @@ class LoadedRun:
         return self._run.dataset(cell.dataset_folder)
 
     def _unknown(self, what: str, name: str, known: Iterable[str]) -> RequestError:
-        names = list(dict.fromkeys(known))
-        near = nearest(name, names)
-        hint = f" - did you mean {near!r}?" if near else ""
-        return RequestError(f"{self.path}: no {what} {name!r}{hint} (there are {_listed(names)})")
-
-
-def _listed(things: Iterable[object]) -> str:
-    return ", ".join(dict.fromkeys(map(str, things)))
+        return RequestError(f"{self.path}: {unknown(what, name, known)}")
 
 
 def load(path: str | Path, plugin: str | Path | Sequence[str | Path] = ()) -> LoadedRun:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.contracts.metric import Metric
 from bench.errors import RequestError
-from bench.plugins.syntax import nearest
+from bench.wording import unknown
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
@@ -26,9 +26,7 @@ def choose_metric(name: str, registry: Registry) -> Metric:
             f"a metric is chosen by its name, not by {name!r} (there are {', '.join(registry.metrics)})"
         )
     if name not in registry.metrics:
-        near = nearest(name, registry.metrics)
-        hint = f" - did you mean {near!r}?" if near else ""
-        raise RequestError(f"no metric {name!r}{hint} (there are {', '.join(registry.metrics)})")
+        raise RequestError(unknown("metric", name, registry.metrics))
     return registry.metrics[name]
 
 

@@ -18,7 +18,6 @@ from bench.evaluation.pairs import against_best, best_of, too_few
 from bench.evaluation.results import (
     Evidence,
     Summary,
-    counted,
     evaluate_run,
     share_text,
     shown_summaries,
@@ -27,6 +26,7 @@ from bench.evaluation.results import (
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.scoring.evaluate import evaluate, turned_round
 from bench.scoring.protocols import sentence
+from bench.wording import counted, listed
 
 FAMILIES = (
     "reference",
@@ -332,10 +332,6 @@ def interval_text(summary: Summary) -> tuple[str, str] | None:
     )
 
 
-def _listed(items: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(item for item in items if item))
-
-
 def _devices(cells: Sequence[CellRecord]) -> str:
     """Return where cells were computed; on a CPU with their threads too: sums are split over them,
     so last digits depend on their number.
@@ -352,7 +348,7 @@ def _devices(cells: Sequence[CellRecord]) -> str:
                 else ""
             )
         )
-    return _listed(found)
+    return listed(found)
 
 
 def _caption(
@@ -365,14 +361,14 @@ def _caption(
         f"{METRICS.get(metric.name, metric.name)} in percent, {better} is better",
         f"Protocol {protocol.name}: {sentence(protocol)}",
     ]
-    if sets := _listed(
+    if sets := listed(
         f"{summary.label_set} ({summary.dataset})" for summary in summaries if summary.label_set
     ):
         parts.append(f"Labels: {sets}")
     # Where a file of boxes lies is no fact about the numbers; its name is.
-    if detectors := _listed(re.sub(r"(\w+=)[^\[\],]*/", r"\1", cell.detector) for cell in cells):
+    if detectors := listed(re.sub(r"(\w+=)[^\[\],]*/", r"\1", cell.detector) for cell in cells):
         parts.append(f"Detector: {detectors}")
-    if profiles := _listed(cell.profile for cell in cells):
+    if profiles := listed(cell.profile for cell in cells):
         parts.append(f"Profile: {profiles}")
     if seeds := sorted(
         {row.cell.seed for summary in summaries for row in summary.rows if row.cell.uses_seed}
@@ -382,7 +378,7 @@ def _caption(
     parts.append(f"Device: {_devices([row.cell for summary in summaries for row in summary.rows])}")
     if metric.name == "ap":
         chances = [(summary.dataset, summary.rows[0].result.chance) for summary in summaries]
-        if levels := _listed(
+        if levels := listed(
             f"{percent(chance)} ({dataset})" for dataset, chance in chances if chance is not None
         ):
             parts.append(f"Chance (the share of anomalous frames among those scored): {levels}")
@@ -449,10 +445,10 @@ def _notes(
             )
         if protocol.frames == "common":
             common = evidence.common_frames(own[0].cell.dataset_folder)
-            everyone.setdefault(_listed(common.rows), []).append(f"{common.number} ({column})")
+            everyone.setdefault(listed(common.rows), []).append(f"{common.number} ({column})")
             if common.short:
                 notes.append(
-                    f"{column}: these scored less than half of the frames and are given on fewer still: {_listed(common.short)}"
+                    f"{column}: these scored less than half of the frames and are given on fewer still: {listed(common.short)}"
                 )
         notes += _order_notes(evidence, own, shared, metric)
     return notes + [
