@@ -11,6 +11,7 @@ import click
 
 from bench.cli.complete import profiles, run_folder, selection
 from bench.cli.options import plugin_option
+from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.plugins.profiles import named
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ Examples (quote selections that contain [ or |):
 )
 @click.option(
     "--protocol",
-    default="median17",
+    default=DEFAULT_PROTOCOL,
     show_default=True,
     metavar="SELECTION",
     shell_complete=selection("protocols"),

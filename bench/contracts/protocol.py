@@ -7,6 +7,8 @@ from typing import Literal
 
 from bench.contracts.parameters import check_value, parameter, schema
 
+DEFAULT_PROTOCOL = "median17"
+"""The one of a run, and of `bench.score`, unless another is named."""
 OURS = "no source: the choices that published evaluations differ in"
 
 

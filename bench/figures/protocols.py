@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.figures.style import DOUBLE, Drawn, new_figure, slug, wrapped
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import METRICS, Comparison
+from bench.tables.comparison import Comparison
 from bench.tables.sensitivity import protocols_of, sensitivity
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _draw(source: Source, dataset: str, label_set: str, table: Comparison) -> Dr
     columns = [_column(name) for name in table.columns]
     figure = new_figure(DOUBLE, 0.7 + 0.15 * sum(name.count("\n") + 1 for name in names))
     axis = figure.subplots()
-    metric = METRICS.get(source.metric.name, source.metric.name)
+    metric = source.metric.title
     seaborn.heatmap(
         numbers,
         ax=axis,

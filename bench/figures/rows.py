@@ -14,7 +14,6 @@ from bench.evaluation.results import label_sets_of
 from bench.runs.folder import CellRecord
 from bench.scoring.evaluate import ClipScores
 from bench.scoring.protocols import process, sentence
-from bench.tables.comparison import METRICS
 
 if TYPE_CHECKING:
     from bench.tables.report import Source
@@ -152,6 +151,6 @@ def facts(source: Source, rows: Sequence[Row]) -> str:
         dict.fromkeys(cell.profile for row in rows for cell in row.cells if cell.profile)
     )
     return (
-        f"Numbers: {METRICS.get(source.metric.name, source.metric.name)} in percent, as in the comparison. "
+        f"Numbers: {source.metric.title} in percent, as in the comparison. "
         f"Protocol {source.protocol.name}: {sentence(source.protocol)}. Labels: {label_set_of(source, rows[0])}. Profile: {profiles}."
     )

@@ -81,7 +81,7 @@ def requests_of(run: Run, given: Request) -> list[Request]:
             methods=",".join(methods),
             datasets=selectors[dataset],
             seeds=numbers,
-            protocol=manifest.get("protocol", "median17"),
+            protocol=manifest["protocol"],
             profile=profile,
             detector=detectors.get(dataset),
             device=device,

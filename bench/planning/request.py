@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.errors import RequestError
 from bench.runs.folder import KEPT
 
@@ -19,7 +20,7 @@ class Request:
     methods: str
     datasets: str
     seeds: tuple[int, ...] = (0,)
-    protocol: str = "median17"
+    protocol: str = DEFAULT_PROTOCOL
     profile: str | None = None
     detector: str | None = None
     device: str | None = None

@@ -75,7 +75,7 @@ def keep_commands(
         ]
         words += [
             "--protocol",
-            manifest.get("protocol", "median17"),
+            manifest["protocol"],
             *(["--accumulate", str(accumulate)] if accumulate > 1 else []),
         ]
         words += [

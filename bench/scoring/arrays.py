@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.contracts.method import Scores
 from bench.contracts.metric import Metric
-from bench.contracts.protocol import Protocol
+from bench.contracts.protocol import DEFAULT_PROTOCOL, Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
@@ -76,7 +76,7 @@ def _restored(kept: Mapping[str, Any], protocol: str, metric: str, note: str = "
 def score(
     scores: OfClips,
     labels: OfClips,
-    protocol: str | Protocol = "median17",
+    protocol: str | Protocol = DEFAULT_PROTOCOL,
     metric: str = "auc",
     *,
     frames: int | OfClips | None = None,

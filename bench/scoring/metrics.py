@@ -80,3 +80,22 @@ def eer(labels: np.ndarray, scores: np.ndarray) -> float:
     before = after - 1
     share = -difference[before] / (difference[after] - difference[before])
     return float(false_rate[before] + share * (false_rate[after] - false_rate[before]))
+
+
+METRICS = (
+    Metric("auc", auc, lambda labels: 0.5, title="Frame-level AUC"),
+    Metric(
+        "ap",
+        ap,
+        lambda labels: float(np.mean(labels == 1)),
+        title="Frame-level average precision",
+    ),
+    Metric(
+        "eer",
+        eer,
+        lambda labels: 0.5,
+        higher_is_better=False,
+        title="Frame-level equal error rate",
+    ),
+)
+"""The metrics that come with bench."""

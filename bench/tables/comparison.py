@@ -43,11 +43,6 @@ DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
 """What stands in the place of a number, by status; a dash for all others."""
 TIED = "not distinguishable from the best of its column: p at least 0.05 in a paired test over clips, each pair by itself"
-METRICS = {
-    "auc": "Frame-level AUC",
-    "ap": "Frame-level average precision",
-    "eer": "Frame-level equal error rate",
-}
 
 
 @dataclass(frozen=True)
@@ -358,7 +353,7 @@ def _caption(
     cells = [summary.cell for summary in summaries]
     better = "higher" if metric.higher_is_better else "lower"
     parts = [
-        f"{METRICS.get(metric.name, metric.name)} in percent, {better} is better",
+        f"{metric.title} in percent, {better} is better",
         f"Protocol {protocol.name}: {sentence(protocol)}",
     ]
     if sets := listed(

@@ -6,15 +6,17 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from bench.contracts.metric import Metric
-from bench.contracts.protocol import Protocol
+from bench.contracts.protocol import DEFAULT_PROTOCOL, Protocol
 from bench.evaluation.results import Evidence, Summary, evaluate_run, summarise
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.runs.folder import Run
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import DASH, MARKS, METRICS, TRIVIAL, Comparison, Entry, Line, percent
+from bench.tables.comparison import DASH, MARKS, TRIVIAL, Comparison, Entry, Line, percent
 
-BESIDES = ("median17[normalise=none]", "median17[edge=zero]", "median17[frames=common]")
+BESIDES = tuple(
+    f"{DEFAULT_PROTOCOL}[{choice}]" for choice in ("normalise=none", "edge=zero", "frames=common")
+)
 """Beside the named protocols: what one choice alone changes."""
 
 
@@ -74,7 +76,7 @@ def _table(
         if any(entry.mean for entry in entries):
             lines.append(Line(label, cell.family, cell.year, entries))
     caption = (
-        f"Protocol sensitivity on {dataset}, labels {label_set}. {METRICS.get(metric.name, metric.name)} in percent under each protocol, "
+        f"Protocol sensitivity on {dataset}, labels {label_set}. {metric.title} in percent under each protocol, "
         f"and in brackets the place among the methods, trivial ones aside. "
         + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
     )
