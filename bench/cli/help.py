@@ -102,7 +102,7 @@ The number itself, of the frames that a protocol pooled. One class alone has no 
 
 
 def _files() -> str:
-    from bench.evaluation.results import RESULT_COLUMNS, SUMMARY_COLUMNS
+    from bench.evaluation.data_frames import RESULT_COLUMNS, SUMMARY_COLUMNS
     from bench.runs.folder import FILES
 
     def columns(names: Iterable[str]) -> str:

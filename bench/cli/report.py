@@ -124,8 +124,9 @@ def command(
     from bench.plugins.registry import load
     from bench.plugins.selection import select_one
     from bench.reporting.output import Output
-    from bench.tables.report import KINDS, open_source, question_name
-    from bench.tables.tables import to_text
+    from bench.tables.forms.text import to_text
+    from bench.tables.kinds import KINDS, open_source
+    from bench.tables.table_files import question_name
     from bench.wording import unknown
 
     registry = load(plugin)

@@ -365,7 +365,7 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
     from bench.reporting.output import stale_note
     from bench.running.session import execute, plan_run
-    from bench.tables.tables import comparison_text
+    from bench.tables.comparison import comparison_text
 
     plan = plan_run(request, registry, console)
     if dry_run:

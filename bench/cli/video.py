@@ -14,7 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from bench.runs.folder import CellRecord
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 
 def make_videos(
@@ -35,7 +35,7 @@ def make_videos(
 
     from bench.applying.apply import RATE
     from bench.applying.replay import replay
-    from bench.evaluation.results import label_sets_of
+    from bench.evaluation.measurements import label_sets_of
     from bench.figures.style import slug
     from bench.figures.video import Track, write_video
     from bench.files.cache import file_stem
@@ -87,14 +87,14 @@ def _wanted(
     """Yield clip and cell; of several seeds the first that kept its weights."""
     from bench.errors import RequestError
     from bench.runs.commands import keep_commands
-    from bench.tables.comparison import TRIVIAL
+    from bench.tables.table import TRIVIAL
     from bench.wording import did_you_mean, unknown
 
-    done = [cell for cell in source.evidence.cells if cell.status == "done"]
+    done = [cell for cell in source.run_scores.cells if cell.status == "done"]
     labels = list(dict.fromkeys(cell.label for cell in done))
     places: dict[tuple[str, str], str] = {}  # (dataset, clip) -> scene
     for cell in done:
-        record = source.evidence.dataset(cell)
+        record = source.run_scores.dataset(cell)
         places |= (
             {}
             if record is None

@@ -16,7 +16,7 @@ from bench.runs.folder import CellRecord
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 LEAST = 0.1
 """Seconds: what fits in less is drawn there, since a logarithmic axis has no 0. Chosen here."""

@@ -21,7 +21,7 @@ from bench.runs.folder import KEPT, CellRecord
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 SIGMAS = (0.05, 0.95)
 """Near 0 and near 1, beside the learned weight. Chosen here."""
@@ -115,7 +115,7 @@ def restorations(source: Source, remake: Remake) -> Iterator[Drawn]:
 def absent(source: Source) -> str:
     """Return why there is no such figure, and the command that would make one possible."""
     cells = [
-        cell for cell in source.evidence.cells if cell.status == "done" and _distinguishes(cell)
+        cell for cell in source.run_scores.cells if cell.status == "done" and _distinguishes(cell)
     ]
     if not cells:
         return "no finished network of the run was trained with distinction: those of the group ddl are, but for the plain ones"
@@ -129,7 +129,7 @@ def _cells(source: Source) -> list[CellRecord]:
     """Return, of each row and dataset, the first cell that kept its weights."""
     kept = [
         cell
-        for cell in source.evidence.cells
+        for cell in source.run_scores.cells
         if cell.status == "done"
         and _distinguishes(cell)
         and (source.run.cell_path(cell) / KEPT["weights"]).is_file()

@@ -13,7 +13,7 @@ from bench.methods.regions import ReadRegions, RegionsParameters
 
 from bench import MethodError, OpenClip
 from bench.engine.context import make_context
-from bench.evaluation.tracks import read_tracks
+from bench.evaluation.anomaly_tracks import read_tracks
 from bench.worker.keepers import DetectionKeeper
 
 LENGTHS = {"01": 5, "02": 4}

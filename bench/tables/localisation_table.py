@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.metric import Metric
 from bench.errors import RunError
-from bench.evaluation.results import Evidence
-from bench.evaluation.tracks import TrackRegions
+from bench.evaluation.anomaly_tracks import TrackRegions
+from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.regions import ClipDetections, ClipRegions, Detections, Regions
 from bench.scoring.localisation import (
@@ -27,16 +26,14 @@ from bench.scoring.localisation import (
     rbdc,
     tbdc,
 )
-from bench.scoring.metrics import auc
-from bench.tables.comparison import (
+from bench.tables.table import (
     DASH,
     MARKS,
     TRIVIAL,
-    Comparison,
-    Entry,
     Footnotes,
-    Line,
-    percent,
+    Row,
+    Table,
+    TableCell,
     ranks_of,
 )
 
@@ -46,17 +43,13 @@ the size of the dataset's frames."""
 Measure = Callable[[Clips], Located]
 
 
-HIGHER_IS_BETTER = Metric("auc", auc)
-"""As what these numbers are ranked."""
-
-
 class Unknown(Exception):
     """Why a cell has no number."""
 
 
-def localisation(
-    run: Run, evidence: Evidence, tracks: Mapping[str, Mapping[str, TrackRegions]]
-) -> list[Comparison]:
+def localisation_tables(
+    run: Run, run_scores: RunScores, tracks: Mapping[str, Mapping[str, TrackRegions]]
+) -> list[Table]:
     """Return one table a dataset for which a cell kept regions.
 
     Parameters
@@ -64,14 +57,14 @@ def localisation(
     tracks : label of a dataset -> clip id -> its tracks.
     """
     tables = []
-    done = [cell for cell in evidence.cells if cell.status == "done"]
+    done = [cell for cell in run_scores.cells if cell.status == "done"]
     for dataset in dict.fromkeys(cell.dataset for cell in done):
         cells = [
             cell
-            for cell in evidence.cells
+            for cell in run_scores.cells
             if cell.dataset == dataset and cell.status != "published only"
         ]
-        record = evidence.dataset(cells[0])
+        record = run_scores.dataset(cells[0])
         if record is not None and any(
             "regions" not in run.lacking(cell, ["regions"])
             for cell in cells
@@ -86,7 +79,7 @@ def _table(
     cells: Sequence[CellRecord],
     record: DatasetRecord,
     tracks: Mapping[str, TrackRegions] | None,
-) -> Comparison:
+) -> Table:
     measures: dict[str, Measure] = {
         "pixel AUC": lambda clips: _pixel_auc(clips, record),
         "RBDC, components": lambda clips: _on_masks(
@@ -98,7 +91,7 @@ def _table(
         measures["TBDC, tracks"] = lambda clips: tbdc(_of_tracks(clips, tracks))
     footnotes = Footnotes()
     notes = _notes(record, tracks)
-    rows: dict[str, list[Entry]] = {}
+    shown: dict[str, list[TableCell]] = {}
     first: dict[str, CellRecord] = {}
     for cell in cells:
         first.setdefault(cell.label, cell)
@@ -111,44 +104,35 @@ def _table(
             ]
         except Unknown as error:
             bad = next((cell for cell in mine if cell.status != "done"), None)
-            entry = Entry(
-                mark=DASH if bad is None else MARKS.get(bad.status, DASH),
-                notes=(footnotes.letter(str(error)),),
-            )
-            rows[label] = [entry for _ in measures]
+            mark = DASH if bad is None else MARKS.get(bad.status, DASH)
+            shown[label] = [footnotes.mark(mark, str(error))] * len(measures)
             continue
-        rows[label] = [
-            _entry([measure(clips) for clips in seeds], footnotes) for measure in measures.values()
+        shown[label] = [
+            _mean([measure(clips) for clips in seeds], footnotes) for measure in measures.values()
         ]
         notes += _dropped(label, seeds) + _detected(label, seeds)
     for column in range(len(measures)):
-        shown = {
-            label: float(row[column].mean)
-            for label, row in rows.items()
-            if row[column].mean and first[label].family != TRIVIAL
+        values = {
+            label: value
+            for label, row in shown.items()
+            if (value := row[column].value) is not None and first[label].family != TRIVIAL
         }
-        for label, rank in ranks_of(shown, HIGHER_IS_BETTER).items():
-            rows[label][column] = replace(rows[label][column], rank=rank)
-    lines = [
-        Line(label, first[label].family, first[label].year, tuple(row))
-        for label, row in rows.items()
+        for label, rank in ranks_of(values).items():
+            shown[label][column] = replace(shown[label][column], rank=rank)
+    rows = [
+        Row(label, first[label].family, first[label].year, tuple(row))
+        for label, row in shown.items()
     ]
-    return Comparison(list(measures), lines, _caption(cells, tracks), footnotes.listed(), notes)
+    return Table(list(measures), rows, _caption(cells, tracks), footnotes.listed(), notes)
 
 
-def _entry(located: Sequence[Located], footnotes: Footnotes) -> Entry:
+def _mean(located: Sequence[Located], footnotes: Footnotes) -> TableCell:
     """Return the mean over seeds, or why there is none."""
     numbers = [one.value for one in located if one.value is not None]
     if len(numbers) < len(located):
-        return Entry(
-            mark=DASH,
-            notes=(footnotes.letter(next(one.reason for one in located if one.value is None)),),
-        )
-    return Entry(
-        percent(statistics.fmean(numbers)),
-        percent(statistics.stdev(numbers)) if len(numbers) > 1 else "",
-        len(numbers),
-    )
+        return footnotes.mark(DASH, next(one.reason for one in located if one.value is None))
+    sd = 100 * statistics.stdev(numbers) if len(numbers) > 1 else None
+    return TableCell(100 * statistics.fmean(numbers), sd=sd, seeds=len(numbers))
 
 
 def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips:

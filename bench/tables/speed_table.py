@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from bench.evaluation.results import Evidence
+from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import CellRecord
-from bench.tables.comparison import DASH, Comparison, Entry, Line
+from bench.tables.table import DASH, Row, Table, TableCell
 
 Measure = Callable[[CellRecord, int], float | None]
 
@@ -51,7 +51,7 @@ COLUMNS: dict[str, tuple[Measure, str]] = {
 }
 
 
-def speed(evidence: Evidence) -> list[Comparison]:
+def speed_tables(run_scores: RunScores) -> list[Table]:
     """Return one table a dataset: parameters, operations, minutes of fitting, scored frames a
     second, peak memory; means over seeds.
 
@@ -60,16 +60,16 @@ def speed(evidence: Evidence) -> list[Comparison]:
     first, as `cost` of cell.json says.
     """
     tables = []
-    done = [cell for cell in evidence.cells if cell.status == "done"]
+    done = [cell for cell in run_scores.cells if cell.status == "done"]
     for dataset in dict.fromkeys(cell.dataset for cell in done):
         of_dataset = [cell for cell in done if cell.dataset == dataset]
-        lines = []
+        rows = []
         for label in dict.fromkeys(cell.label for cell in of_dataset):
             cells = [cell for cell in of_dataset if cell.label == label]
-            entries = tuple(
-                _entry(cells, evidence, measure, form) for measure, form in COLUMNS.values()
+            shown = tuple(
+                _mean(cells, run_scores, measure, form) for measure, form in COLUMNS.values()
             )
-            lines.append(Line(label, cells[0].family, cells[0].year, entries))
+            rows.append(Row(label, cells[0].family, cells[0].year, shown))
         places = sorted(
             {
                 f"{cell.device}, {cell.threads} thread{'s' * (cell.threads > 1)}"
@@ -82,11 +82,13 @@ def speed(evidence: Evidence) -> list[Comparison]:
             "a training step; scored frames a second, with reading and writing, and of the network in full batches; the largest resident memory of the cell's process. Means over seeds, as measured while other work may have gone on. "
             f"Profile: {profiles}. Device: {'; '.join(places)}."
         )
-        tables.append(Comparison(list(COLUMNS), lines, caption, [], []))
+        tables.append(Table(list(COLUMNS), rows, caption, [], []))
     return tables
 
 
-def _entry(cells: Sequence[CellRecord], evidence: Evidence, measure: Measure, form: str) -> Entry:
-    values = [measure(cell, evidence.scored_frames(cell)) for cell in cells]
+def _mean(
+    cells: Sequence[CellRecord], run_scores: RunScores, measure: Measure, form: str
+) -> TableCell:
+    values = [measure(cell, run_scores.scored_frames(cell)) for cell in cells]
     known = [value for value in values if value is not None]
-    return Entry(form.format(statistics.fmean(known))) if known else Entry(mark=DASH)
+    return TableCell(statistics.fmean(known), form) if known else TableCell(mark=DASH)

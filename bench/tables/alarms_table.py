@@ -1,4 +1,4 @@
-"""What an operator asks: with a threshold set on training scores alone, what is found, how soon,
+"""Alarms: with a threshold set on training scores alone, what is found, how soon,
 and with how many false alarms.
 """
 
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
-from bench.evaluation.results import Evidence, label_sets_of
+from bench.evaluation.measurements import label_sets_of
+from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import DASH, MARKS, Comparison, Entry, Footnotes, Line
+from bench.tables.table import DASH, MARKS, Footnotes, Row, Table, TableCell
 
 COLUMNS = (
     "events found",
@@ -25,21 +26,23 @@ COLUMNS = (
 )
 
 
-def operator(run: Run, protocol: Protocol, evidence: Evidence) -> list[Comparison]:
+def alarm_tables(run: Run, run_scores: RunScores, protocol: Protocol) -> list[Table]:
     """Return one table a dataset with labels for which a cell kept training scores."""
     tables = []
-    for dataset in dict.fromkeys(cell.dataset for cell in evidence.cells if cell.status == "done"):
+    for dataset in dict.fromkeys(
+        cell.dataset for cell in run_scores.cells if cell.status == "done"
+    ):
         cells = [
             cell
-            for cell in evidence.cells
+            for cell in run_scores.cells
             if cell.dataset == dataset and cell.status != "published only"
         ]
-        record = evidence.dataset(cells[0])
+        record = run_scores.dataset(cells[0])
         asked = any(
             cell.status == "done" and not run.lacking(cell, ["train-scores"]) for cell in cells
         )
         if asked and record is not None and record.label_sets:
-            tables.append(_table(run, cells, record, protocol, evidence))
+            tables.append(_table(run, cells, record, protocol, run_scores))
     return tables
 
 
@@ -48,35 +51,31 @@ def _table(
     cells: Sequence[CellRecord],
     record: DatasetRecord,
     protocol: Protocol,
-    evidence: Evidence,
-) -> Comparison:
+    run_scores: RunScores,
+) -> Table:
     footnotes = Footnotes()
-    lines = []
+    rows = []
     label_set = label_sets_of(record, protocol)[0]
     for label in dict.fromkeys(cell.label for cell in cells):
         mine = [cell for cell in cells if cell.label == label]
         if reason := _why_not(run, mine):
             bad = next((cell for cell in mine if cell.status != "done"), None)
-            entries = [
-                Entry(
-                    mark=DASH if bad is None else MARKS.get(bad.status, DASH),
-                    notes=(footnotes.letter(reason),),
-                )
-            ] * len(COLUMNS)
+            mark = DASH if bad is None else MARKS.get(bad.status, DASH)
+            shown = [footnotes.mark(mark, reason)] * len(COLUMNS)
         else:
             seeds = [
                 [cell for cell in mine if cell.seed == seed]
                 for seed in dict.fromkeys(cell.seed for cell in mine)
             ]
-            entries = _entries(
-                [_outcome(run, members, label_set, protocol, evidence) for members in seeds],
+            shown = _row(
+                [_outcome(run, members, label_set, protocol, run_scores) for members in seeds],
                 record,
                 footnotes,
             )
-        lines.append(Line(label, mine[0].family, mine[0].year, tuple(entries)))
-    return Comparison(
+        rows.append(Row(label, mine[0].family, mine[0].year, tuple(shown)))
+    return Table(
         list(COLUMNS),
-        lines,
+        rows,
         _caption(cells, label_set, protocol),
         footnotes.listed(),
         _notes(record, label_set),
@@ -105,7 +104,7 @@ def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
 
 
 def _outcome(
-    run: Run, cells: Sequence[CellRecord], label_set: str, protocol: Protocol, evidence: Evidence
+    run: Run, cells: Sequence[CellRecord], label_set: str, protocol: Protocol, run_scores: RunScores
 ) -> Alarms:
     """Return what one seed finds; where each scene has its own model, each with its own
     threshold.
@@ -116,7 +115,7 @@ def _outcome(
             [scores.values for scores in run.train_scores(cell).values() if len(scores.values)],
             protocol,
         )
-        found.append(alarms(evidence.clips([cell], label_set, protocol), threshold, protocol))
+        found.append(alarms(run_scores.clips([cell], label_set, protocol), threshold, protocol))
     return Alarms(
         sum(one.events for one in found),
         tuple(delay for one in found for delay in one.delays),
@@ -127,28 +126,25 @@ def _outcome(
     )
 
 
-def _entries(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -> list[Entry]:
-    """Return the places of a row; over several seeds: means, and the median of all delays."""
+def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -> list[TableCell]:
+    """Return the cells of a row; over several seeds: means, and the median of all delays."""
     delays = [delay for one in found for delay in one.delays]
     on_already = statistics.fmean(one.on_already for one in found)
     early = f"when {on_already:.3g} of these events began, an alarm went on already: they are found without a delay"
-    events = Entry(
-        f"{statistics.fmean(len(one.delays) for one in found):.3g} of {found[0].events}",
+    events = TableCell(
+        statistics.fmean(len(one.delays) for one in found),
+        "{:.3g} of {}",
+        (found[0].events,),
         notes=(footnotes.letter(early),) if on_already else (),
     )
-    nothing = (
-        Entry(mark=DASH, notes=(footnotes.letter("no event is found"),)) if not delays else None
-    )
+    nothing = footnotes.mark(DASH, "no event is found") if not delays else None
     median = statistics.median(delays) if delays else 0.0
     rate = record.frame_rate
     if not rate:
-        unknown = Entry(
-            mark=DASH,
-            notes=(footnotes.letter("the frame rate of the dataset is not known in this run"),),
-        )
+        unknown = footnotes.mark(DASH, "the frame rate of the dataset is not known in this run")
         return [
             events,
-            nothing or Entry(f"{median:g}"),
+            nothing or TableCell(median, "{:g}"),
             unknown,
             unknown,
             *_false_time(found, footnotes),
@@ -156,32 +152,32 @@ def _entries(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnote
     hours = statistics.fmean(one.normal_frames for one in found) / rate / 3600
     false = statistics.fmean(one.false_alarms for one in found)
     hourly = (
-        Entry(f"{false / hours:.1f}")
+        TableCell(false / hours, "{:.1f}")
         if hours
-        else Entry(mark=DASH, notes=(footnotes.letter("no normal frame has a score"),))
+        else footnotes.mark(DASH, "no normal frame has a score")
     )
     return [
         events,
-        nothing or Entry(f"{median:g}"),
-        nothing or Entry(f"{median / rate:.1f}"),
+        nothing or TableCell(median, "{:g}"),
+        nothing or TableCell(median / rate, "{:.1f}"),
         hourly,
         *_false_time(found, footnotes),
     ]
 
 
-def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[Entry]:
+def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell]:
     """Return minutes of false alarm in an hour of normal video, and the share of normal frames
     above, marked where more was promised.
     """
     frames = sum(one.normal_frames for one in found)
     if not frames:
-        return [Entry(mark=DASH, notes=(footnotes.letter("no normal frame has a score"),))] * 2
+        return [footnotes.mark(DASH, "no normal frame has a score")] * 2
     above = sum(one.false_frames for one in found)
     notes: tuple[str, ...] = ()
     if more_than_promised(above, frames, 1 - QUANTILE):
         promised = f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} % of normal frames above it"
         notes = (footnotes.letter(promised),)
-    return [Entry(f"{60 * above / frames:.2f}"), Entry(f"{100 * above / frames:.2f}", notes=notes)]
+    return [TableCell(60 * above / frames), TableCell(100 * above / frames, notes=notes)]
 
 
 def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import RequestError
-from bench.evaluation.results import Evidence
+from bench.evaluation.run_scores import RunScores
 from bench.files.arrays import load_rows
 from bench.runs.folder import DatasetRecord
 from bench.wording import listed
@@ -41,7 +41,7 @@ class TrackRegions:
         return int(((self.boxes[:, 2:] <= 0) | (self.boxes[:, :2] >= 1)).any(axis=1).sum())
 
 
-def find_tracks(given: Sequence[str], evidence: Evidence) -> dict[str, dict[str, TrackRegions]]:
+def find_tracks(given: Sequence[str], run_scores: RunScores) -> dict[str, dict[str, TrackRegions]]:
     """Return label of a dataset -> clip id -> tracks, of folders with a file CLIP.txt for each test
     clip: DIR, or DATASET=DIR.
 
@@ -52,8 +52,8 @@ def find_tracks(given: Sequence[str], evidence: Evidence) -> dict[str, dict[str,
     """
     records = {
         cell.dataset: record
-        for cell in evidence.cells
-        if (record := evidence.dataset(cell)) is not None
+        for cell in run_scores.cells
+        if (record := run_scores.dataset(cell)) is not None
     }
     found: dict[str, dict[str, TrackRegions]] = {}
     for text in given:
