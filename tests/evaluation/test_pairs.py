@@ -50,8 +50,8 @@ def test_rows_that_the_test_cannot_tell_from_the_best_are_marked(tmp_path):
     summaries = {one.row: one for one in summarise(RunScores(run).measure([RAW], [AUC]))}
     for label in ("alike", "reversed"):
         test = difference(
-            [row.clips for row in summaries["best"].rows],
-            [row.clips for row in summaries[label].rows],
+            [one.clips for one in summaries["best"].measurements],
+            [one.clips for one in summaries[label].measurements],
             RAW,
         )
         assert found[label].tied == (test.p >= 0.05)
@@ -143,8 +143,8 @@ def test_the_table_of_intervals_is_that_of_the_summary(tmp_path):
     for label, row in frame.iterrows():
         assert shown[label][0] == f"{row['mean'] * 100:.2f}"
         assert shown[label][1] == f"{row.ci_low * 100:.2f} to {row.ci_high * 100:.2f}"
-    assert [row.cells[0].sd for row in table.rows if row.name == "best"] == [
-        f"{frame.sd['best'] * 100:.2f}"
+    assert [row.cells[0].spread for row in table.rows if row.name == "best"] == [
+        f" ± {frame.sd['best'] * 100:.2f} (2)"
     ]
     assert shown["best"][2:] == ["best", "-", "-"]
     assert shown["bad"][2] == f"{(frame['mean']['best'] - frame['mean']['bad']) * 100:+.2f}"
