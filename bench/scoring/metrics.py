@@ -1,4 +1,9 @@
-"""Metrics: the number itself, from the labels and scores of pooled frames."""
+"""Metrics: the number itself, from the labels and scores of pooled frames.
+
+Written out rather than taken from scikit-learn, whose values differ in the last bits: its AUC sums
+trapezoids, its average precision adds in another order. `roc` would be equal, and half as fast.
+Tests compare all of them with scikit-learn.
+"""
 
 from __future__ import annotations
 

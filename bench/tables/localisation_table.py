@@ -176,7 +176,7 @@ def _on_masks(clips: Clips, record: DatasetRecord, measure: Measure) -> Located:
     chosen = {clip: kept for clip, kept in clips.items() if clip in record.regions}
     for clip, (kept, _) in chosen.items():
         if isinstance(kept, ClipRegions) and not np.array_equal(
-            np.isfinite(kept.forty), np.isin(kept.frames, record.regions[clip].frames)
+            np.isfinite(kept.threshold_40), np.isin(kept.frames, record.regions[clip].frames)
         ):
             return Located(
                 None,
@@ -193,7 +193,7 @@ def _pixel_auc(clips: Clips, record: DatasetRecord) -> Located:
         kept = [clip for clip, _ in chosen.values() if isinstance(clip, ClipRegions)]
         return pixel_auc(
             np.concatenate([clip.maximum for clip in kept]),
-            np.concatenate([clip.forty for clip in kept]),
+            np.concatenate([clip.threshold_40 for clip in kept]),
         )
 
     return _on_masks(clips, record, measure)

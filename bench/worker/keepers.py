@@ -265,7 +265,11 @@ class RegionKeeper:
         self._size = values.shape
         largest = float(values.max())
         self._frames.append(
-            (frame, largest, np.nan if self._masks is None else forty(values, self._masks[frame]))
+            (
+                frame,
+                largest,
+                np.nan if self._masks is None else threshold_40(values, self._masks[frame]),
+            )
         )
         for number, level in enumerate(self.levels):
             if largest < level:
@@ -402,7 +406,7 @@ class DetectionKeeper:
         return Detections(clips) if any(len(kept.frames) for kept in clips.values()) else None
 
 
-def forty(values: np.ndarray, mask: np.ndarray) -> float:
+def threshold_40(values: np.ndarray, mask: np.ndarray) -> float:
     """Return the largest threshold at which at least 40 % of the mask's pixels are detected (value
     >= threshold); NaN for an empty mask.
 
