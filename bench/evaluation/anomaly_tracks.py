@@ -64,7 +64,8 @@ def find_tracks(given: Sequence[str], run_scores: RunScores) -> dict[str, dict[s
         record = records[label]
         if record.resolution is None:
             raise RequestError(
-                f"--tracks: the run does not say how large the frames of {label} are, so its boxes cannot be placed"
+                f"--tracks: the run does not say how large the frames of {label} are, so its "
+                "boxes cannot be placed"
             )
         found[label] = {
             clip: read_tracks(_file(Path(folder), clip), length, record.resolution)
@@ -86,11 +87,13 @@ def _fits(folder: Path, records: Mapping[str, DatasetRecord]) -> str:
         return whole[0]
     if whole:
         raise RequestError(
-            f"--tracks: {folder} fits {' and '.join(whole)}, whose clips have the same names; say which: --tracks {whole[0]}={folder}"
+            f"--tracks: {folder} fits {' and '.join(whole)}, whose clips have the same names; "
+            f"say which: --tracks {whole[0]}={folder}"
         )
     shown = "; ".join(f"of {label}, {listed(clips, 3)} missing" for label, clips in missing.items())
     raise RequestError(
-        f"--tracks: {folder} must hold a file CLIP.txt for each test clip of a dataset of the run, empty where nothing is anomalous "
+        f"--tracks: {folder} must hold a file CLIP.txt for each test clip of a dataset of the "
+        "run, empty where nothing is anomalous "
         f"({shown or 'the run has no dataset'})"
     )
 

@@ -80,7 +80,8 @@ def too_few(record: DatasetRecord, label_set: str) -> str:
     frames = sum(int((of_clip == (rarer == "anomalous")).sum()) for of_clip in labels)
     single = 2 * len(labels) - sum(having.values())
     return (
-        f"{counted(len(labels), 'test clip')}, {single} of one class, and {counted(frames, f'{rarer} frame')}, in "
+        f"{counted(len(labels), 'test clip')}, {single} of one class, and "
+        f"{counted(frames, f'{rarer} frame')}, in "
         f"{counted(having[rarer], 'clip')}: the data cannot carry "
         f"close rankings (rule, chosen here: fewer than {FEW_CLIPS} clips with frames of a class)"
     )
@@ -104,11 +105,13 @@ class Pair:
         if found.distinguishable:
             better, worse = (first, second) if found.value > 0 else (second, first)
             return (
-                f"{better} is better than {worse} over clips like these: if the two were equal, test sets of this size would show such a "
+                f"{better} is better than {worse} over clips like these: if the two were equal, "
+                "test sets of this size would show such a "
                 f"difference in {_chance(found.p)} of 100 cases."
             )
         return (
-            f"These clips cannot tell {first} and {second} apart: the true difference may be anything from {_points(found.low)} to "
+            f"These clips cannot tell {first} and {second} apart: the true difference may be "
+            f"anything from {_points(found.low)} to "
             f"{_points(found.high)} points."
         )
 
@@ -122,7 +125,8 @@ class Pair:
         remarks = [f"{self.first.dataset}: {self.warning}"] if self.warning else []
         if single:
             remarks.append(
-                f"one seed alone of {' and '.join(single)}: another training may differ, and the interval over clips does not hold that"
+                f"one seed alone of {' and '.join(single)}: another training may differ, and the "
+                "interval over clips does not hold that"
             )
         return remarks
 
@@ -166,7 +170,8 @@ class Pair:
         protocol = self.first.measurements[0].protocol
         width = max(len(self.first.row), len(self.second.row), len("difference"))
         lines = [
-            f"{self.first.dataset}, labels {self.first.label_set}. Protocol {protocol.name}: {sentence(protocol)}."
+            f"{self.first.dataset}, labels {self.first.label_set}. Protocol {protocol.name}: "
+            f"{sentence(protocol)}."
         ]
         for summary, value in ((self.first, found.first), (self.second, found.second)):
             own = f"on its own frames {(summary.mean or 0.0) * 100:.2f}"
@@ -175,7 +180,10 @@ class Pair:
                 and summary.interval.low is not None
                 and summary.interval.high is not None
             ):
-                own += f", 95 % over clips {summary.interval.low * 100:.2f} to {summary.interval.high * 100:.2f}"
+                own += (
+                    f", 95 % over clips {summary.interval.low * 100:.2f} to "
+                    f"{summary.interval.high * 100:.2f}"
+                )
             seeds = sorted(one.cell.seed for one in summary.measurements)
             if summary.cell.uses_seed:
                 own += f"; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
@@ -184,7 +192,8 @@ class Pair:
             lines.append(f"  {summary.row.ljust(width)}  {value * 100:6.2f}   {own}")
         if found.p is not None and found.low is not None and found.high is not None:
             lines.append(
-                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips {_points(found.low)} to {_points(found.high)}"
+                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips "
+                f"{_points(found.low)} to {_points(found.high)}"
                 f", p {p_text(found.p)}"
             )
             resamples = f"; {RESAMPLES} resamples of the clips, {found.redrawn} redrawn"
@@ -193,7 +202,8 @@ class Pair:
             resamples = ""
         clips = counted(found.clips, "clip")
         lines.append(
-            f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both scored{resamples}"
+            f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both "
+            f"scored{resamples}"
         )
         return "\n".join(
             [*lines, "", self.conclusion(), *(f"warning: {remark}" for remark in self.remarks())]
@@ -238,7 +248,8 @@ def pairs(
     for dataset in datasets or known["dataset"]:
         rows = [found.get((label, dataset)) for label in labels]
         without = [
-            f"{dataset}: {label} has no number: {'not part of this run' if summary is None else summary.missing[0].result.reason}"
+            f"{dataset}: {label} has no number: "
+            f"{'not part of this run' if summary is None else summary.missing[0].result.reason}"
             for label, summary in zip(labels, rows)
             if summary is None or summary.mean is None
         ]
@@ -257,7 +268,10 @@ def pairs(
 
 
 def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:
-    return f"no {kind} {name!r} in {run.path}{did_you_mean(name, known)} (there are {', '.join(known)})"
+    return (
+        f"no {kind} {name!r} in {run.path}{did_you_mean(name, known)} (there are "
+        f"{', '.join(known)})"
+    )
 
 
 def p_text(p: float) -> str:

@@ -42,7 +42,8 @@ def _check_frames(path: Path, scores: Mapping[str, Scores], dataset: DatasetReco
     for clip, length, _ in dataset.clips:
         if clip in scores and scores[clip].frames.size and scores[clip].frames[-1] >= length:
             raise RunError(
-                f"{path}: clip {clip} has a score of frame {scores[clip].frames[-1]}, and {length} frames; --force repeats the cell"
+                f"{path}: clip {clip} has a score of frame {scores[clip].frames[-1]}, and "
+                f"{length} frames; --force repeats the cell"
             )
 
 
@@ -80,6 +81,18 @@ class RunScores:
             except RunError:
                 return None
         return self._datasets[cell.dataset_folder]
+
+    def by_dataset(self) -> dict[str, list[CellRecord]]:
+        """Return the cells of each dataset that has a finished one, published numbers aside."""
+        names = dict.fromkeys(cell.dataset for cell in self.cells if cell.status == "done")
+        return {
+            name: [
+                cell
+                for cell in self.cells
+                if cell.dataset == name and cell.status != "published only"
+            ]
+            for name in names
+        }
 
     @cached_property
     def digest(self) -> str:

@@ -23,7 +23,10 @@ MOST = 5
 BARELY = 0.3
 """Of the variance of the training frames: a network that explains less is said to be barely
 trained. Chosen here."""
-BARELY_TRAINED = f"barely trained: the network explains less than {BARELY:.0%} of the variance of training frames around their mean frame"
+BARELY_TRAINED = (
+    f"barely trained: the network explains less than {BARELY:.0%} of the variance "
+    "of training frames around their mean frame"
+)
 
 
 def share_text(share: float) -> str:
@@ -104,7 +107,8 @@ class Summary:
         others = most.result.clips_left_out - len(short) - len(empty)
         left_out = (
             [
-                f"{counted(len(short), 'clip')} left out, shorter than the window: {listed(short, MOST)}"
+                f"{counted(len(short), 'clip')} left out, shorter than the window: "
+                f"{listed(short, MOST)}"
             ]
             if short
             else []

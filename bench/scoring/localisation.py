@@ -97,7 +97,8 @@ def pixel_auc(maximum: np.ndarray, threshold_40: np.ndarray) -> Located:
     if not 0 < anomalous.sum() < len(threshold_40):
         return Located(
             None,
-            f"every frame with a map is {'anomalous' if len(threshold_40) and anomalous.all() else 'normal'}",
+            "every frame with a map is "
+            f"{'anomalous' if len(threshold_40) and anomalous.all() else 'normal'}",
         )
     return Located(auc(anomalous.astype(int), np.where(anomalous, threshold_40, maximum)))
 

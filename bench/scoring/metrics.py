@@ -28,7 +28,8 @@ def choose_metric(name: str, registry: Registry) -> Metric:
     """
     if not isinstance(name, str):
         raise RequestError(
-            f"a metric is chosen by its name, not by {name!r} (there are {', '.join(registry.metrics)})"
+            f"a metric is chosen by its name, not by {name!r} (there are "
+            f"{', '.join(registry.metrics)})"
         )
     if name not in registry.metrics:
         raise RequestError(unknown("metric", name, registry.metrics))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.runs.folder import CellRecord
-from bench.tables.table import DASH, Footnotes, Row, Table, TableCell, cell_as_printed
+from bench.tables.table import NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
 
 MEASURED = "measured here"
 
@@ -44,13 +44,12 @@ def ablation_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         if cell.ablation and cell.published
     }
     columns = [(column, variant) for column in table.columns for variant in variants]
-    nothing = TableCell(mark=DASH)
     rows = [
         Row(
             network,
             MEASURED,
             None,
-            tuple(measured.get((network, *column), nothing) for column in columns),
+            tuple(measured.get((network, *column), NOTHING) for column in columns),
         )
         for network in networks
     ]
@@ -60,14 +59,15 @@ def ablation_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
             network,
             f"published ({source})",
             None,
-            tuple(published.get((network, *column), (nothing,))[0] for column in columns),
+            tuple(published.get((network, *column), (NOTHING,))[0] for column in columns),
         )
         for network in dict.fromkeys(network for network, _, _ in published)
     ]
     return Table(
         [f"{column} {variant}" for column, variant in columns],
         rows,
-        f"Ablation. {table.caption} Published numbers stand as printed, under the protocol of their paper.",
+        f"Ablation. {table.caption} Published numbers stand as printed, under the protocol of "
+        "their paper.",
         Footnotes(table.footnotes).used(rows),
         [],
     )

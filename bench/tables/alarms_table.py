@@ -15,6 +15,7 @@ from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from bench.scoring.protocols import sentence
 from bench.tables.table import DASH, MARKS, Footnotes, Row, Table, TableCell
+from bench.wording import listed
 
 COLUMNS = (
     "events found",
@@ -29,14 +30,7 @@ COLUMNS = (
 def alarm_tables(run: Run, run_scores: RunScores, protocol: Protocol) -> list[Table]:
     """Return one table a dataset with labels for which a cell kept training scores."""
     tables = []
-    for dataset in dict.fromkeys(
-        cell.dataset for cell in run_scores.cells if cell.status == "done"
-    ):
-        cells = [
-            cell
-            for cell in run_scores.cells
-            if cell.dataset == dataset and cell.status != "published only"
-        ]
+    for cells in run_scores.by_dataset().values():
         record = run_scores.dataset(cells[0])
         asked = any(
             cell.status == "done" and not run.lacking(cell, ["train-scores"]) for cell in cells
@@ -88,7 +82,10 @@ def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
         if cell.status != "done":
             return cell.reason or cell.status
         if cell.normalises_clips:
-            return "its scores are scaled in each clip by themselves: no one threshold holds for all clips"
+            return (
+                "its scores are scaled in each clip by themselves: no one threshold holds for "
+                "all clips"
+            )
         try:
             known = run.train_scores(cell)
         except RunError as error:
@@ -96,7 +93,8 @@ def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
         if not any(len(scores.values) for scores in known.values()):
             if run.lacking(cell, ["train-scores"]):
                 return (
-                    "no training scores were kept: `bench run` as before, into the same --out, with --keep train-scores "
+                    "no training scores were kept: `bench run` as before, into the same --out, "
+                    "with --keep train-scores "
                     f"--force '{cell.selector}' makes them"
                 )
             return "no training scores: it reads no frames, or there are no training frames"
@@ -130,7 +128,10 @@ def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -
     """Return the cells of a row; over several seeds: means, and the median of all delays."""
     delays = [delay for one in found for delay in one.delays]
     on_already = statistics.fmean(one.on_already for one in found)
-    early = f"when {on_already:.3g} of these events began, an alarm went on already: they are found without a delay"
+    early = (
+        f"when {on_already:.3g} of these events began, an alarm went on already: they are "
+        "found without a delay"
+    )
     events = TableCell(
         statistics.fmean(len(one.delays) for one in found),
         "{:.3g} of {}",
@@ -175,7 +176,10 @@ def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell
     above = sum(one.false_frames for one in found)
     notes: tuple[str, ...] = ()
     if more_than_promised(above, frames, 1 - QUANTILE):
-        promised = f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} % of normal frames above it"
+        promised = (
+            f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} "
+            "% of normal frames above it"
+        )
         notes = (footnotes.letter(promised),)
     return [TableCell(60 * above / frames), TableCell(100 * above / frames, notes=notes)]
 
@@ -187,13 +191,18 @@ def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) ->
         else "scores as they are"
     )
     return (
-        f"What an operator gets on {cells[0].dataset}, labels {label_set}: the threshold is the {QUANTILE:g} quantile of the scores of the "
-        "training frames, which the method was trained on; the score of a new normal frame tends to be higher. "
-        f"Training and test scores: {smoothing}; not normalised. An event is a run of anomalous frames, an alarm a run of frames above the "
-        "threshold, split where an event begins or ends; each part on normal frames is a false alarm. Median delay of the events found, from "
-        "their first frames; false alarms, and minutes of false alarm, in an hour of normal video; the share of normal frames above the "
+        f"What an operator gets on {cells[0].dataset}, labels {label_set}: the threshold is the "
+        f"{QUANTILE:g} quantile of the scores of the "
+        "training frames, which the method was trained on; the score of a new normal frame tends "
+        "to be higher. "
+        f"Training and test scores: {smoothing}; not normalised. An event is a run of anomalous "
+        "frames, an alarm a run of frames above the "
+        "threshold, split where an event begins or ends; each part on normal frames is a false "
+        "alarm. Median delay of the events found, from "
+        "their first frames; false alarms, and minutes of false alarm, in an hour of normal "
+        "video; the share of normal frames above the "
         "threshold. "
-        f"Profile: {', '.join(dict.fromkeys(cell.profile for cell in cells if cell.profile))}."
+        f"Profile: {listed(cell.profile for cell in cells)}."
     )
 
 
@@ -204,6 +213,7 @@ def _notes(record: DatasetRecord, label_set: str) -> list[str]:
     seconds = normal / record.frame_rate
     length = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
     return [
-        f"{record.frame_rate:g} frames a second: the test clips hold {length} of normal video, so one false alarm counts as "
+        f"{record.frame_rate:g} frames a second: the test clips hold {length} of normal video, "
+        "so one false alarm counts as "
         f"{3600 / seconds:.1f} an hour"
     ]

@@ -32,7 +32,10 @@ from bench.tables.table import (
 )
 from bench.wording import listed
 
-TIED = "not distinguishable from the best of its column: p at least 0.05 in a paired test over clips, each pair by itself"
+TIED = (
+    "not distinguishable from the best of its column: p at least 0.05 in a paired test over "
+    "clips, each pair by itself"
+)
 
 
 def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:

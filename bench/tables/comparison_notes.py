@@ -42,7 +42,8 @@ def comparison_notes(
             )
         ) < 1:
             notes.append(
-                f"{column}: {share_text(share)} of the data is there; the numbers are not those of the whole dataset"
+                f"{column}: {share_text(share)} of the data is there; the numbers are not those "
+                "of the whole dataset"
             )
         if not own:
             continue
@@ -77,7 +78,8 @@ def comparison_notes(
             everyone.setdefault(listed(common.rows), []).append(f"{common.number} ({column})")
             if common.short:
                 notes.append(
-                    f"{column}: these scored less than half of the frames and are given on fewer still: {listed(common.short)}"
+                    f"{column}: these scored less than half of the frames and are given on fewer "
+                    f"still: {listed(common.short)}"
                 )
         notes += _order_notes(run_scores, own, shared, metric)
     return notes + [
@@ -95,7 +97,8 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
     best = best_of([summary for summary in own if summary.cell.family != TRIVIAL], metric)
     ends = None if best is None else best.ends
     reach = (
-        f"; the best, {best.row}, lies between {percent(ends[0])} and {percent(ends[1])} (95 % over clips)"
+        f"; the best, {best.row}, lies between {percent(ends[0])} and {percent(ends[1])} (95 % "
+        "over clips)"
         if best is not None and ends
         else ""
     )
@@ -109,7 +112,8 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
         ]
     ):
         notes.append(
-            f"{column}: over these clips the best, {best.row}, is not distinguishable from the trivial {', '.join(alike)}"
+            f"{column}: over these clips the best, {best.row}, is not distinguishable from the "
+            f"trivial {', '.join(alike)}"
         )
     return notes
 
@@ -136,11 +140,18 @@ def _upside_down_note(summary: Summary, metric: Metric) -> str:
     parameter = "higher_is"
     now = summary.cell.parameters.get(parameter)
     if now in ("anomalous", "normal"):
-        advice = f"set {parameter}={'normal' if now == 'anomalous' else 'anomalous'} if the file means it so"
+        advice = (
+            f"set {parameter}={'normal' if now == 'anomalous' else 'anomalous'} if the file "
+            "means it so"
+        )
     else:
-        advice = "a method must give more anomalous frames higher scores, so one that measures normality returns its negative"
+        advice = (
+            "a method must give more anomalous frames higher scores, so one that measures "
+            "normality returns its negative"
+        )
     return (
-        f"{summary.dataset}: {summary.row} is probably upside down: normal frames score higher ({percent(summary.mean)}), and turned round "
+        f"{summary.dataset}: {summary.row} is probably upside down: normal frames score higher "
+        f"({percent(summary.mean)}), and turned round "
         f"the scores have {percent(sum(known) / len(known))}; {advice}"
     )
 
@@ -196,5 +207,6 @@ def _order_notes(
     if not changes:
         return []
     return [
-        f"{own[0].dataset}: on the {counted(common.number, 'frame')} that all rows scored the order changes: {'; '.join(changes)}"
+        f"{own[0].dataset}: on the {counted(common.number, 'frame')} that all rows scored the "
+        f"order changes: {'; '.join(changes)}"
     ]

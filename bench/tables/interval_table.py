@@ -11,10 +11,9 @@ from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
 from bench.scoring.intervals import METRIC, RESAMPLES, Difference
 from bench.scoring.protocols import sentence
-from bench.tables.table import DASH, TRIVIAL, Footnotes, Row, Table, TableCell, cell_of
+from bench.tables.table import DASH, NOTHING, TRIVIAL, Footnotes, Row, Table, TableCell, cell_of
 
 COLUMNS = ["AUC", "95 %", "to best", "95 % of it", "p"]
-NOTHING = TableCell(mark=DASH)
 
 
 def interval_tables(run_scores: RunScores, protocol: Protocol, metric: Metric) -> list[Table]:
@@ -57,15 +56,19 @@ def _table(
     record = run_scores.dataset(first.cell)
     warning = "" if record is None else too_few(record, first.label_set)
     ahead = (
-        f" To best: {best.row} less the row, in points, on the frames that both scored; p of the paired test over clips, each pair by "
+        f" To best: {best.row} less the row, in points, on the frames that both scored; p of the "
+        "paired test over clips, each pair by "
         "itself, uncorrected for their number."
         if best is not None and differences
         else ""
     )
     caption = (
-        f"Intervals on {first.dataset}, labels {first.label_set}: frame-level AUC in percent, and its 95 % interval over clips: what other "
-        f"clips of the same kind would give ({RESAMPLES} resamples of the clips, standard error on the logit scale, t of K - 1 degrees "
-        f"of freedom). The spread over seeds is no part of it.{ahead} Protocol {protocol.name}: {sentence(protocol)}."
+        f"Intervals on {first.dataset}, labels {first.label_set}: frame-level AUC in percent, "
+        "and its 95 % interval over clips: what other "
+        f"clips of the same kind would give ({RESAMPLES} resamples of the clips, standard error "
+        "on the logit scale, t of K - 1 degrees "
+        f"of freedom). The spread over seeds is no part of it.{ahead} Protocol {protocol.name}: "
+        f"{sentence(protocol)}."
     )
     return Table(
         COLUMNS,

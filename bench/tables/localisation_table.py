@@ -36,6 +36,7 @@ from bench.tables.table import (
     TableCell,
     ranks_of,
 )
+from bench.wording import listed
 
 Clips = Mapping[str, tuple[ClipRegions | ClipDetections, tuple[int, int]]]
 """Clip id -> what its cell kept of its maps, and their size; or the regions that it detected, and
@@ -57,13 +58,7 @@ def localisation_tables(
     tracks : label of a dataset -> clip id -> its tracks.
     """
     tables = []
-    done = [cell for cell in run_scores.cells if cell.status == "done"]
-    for dataset in dict.fromkeys(cell.dataset for cell in done):
-        cells = [
-            cell
-            for cell in run_scores.cells
-            if cell.dataset == dataset and cell.status != "published only"
-        ]
+    for dataset, cells in run_scores.by_dataset().items():
         record = run_scores.dataset(cells[0])
         if record is not None and any(
             "regions" not in run.lacking(cell, ["regions"])
@@ -153,14 +148,16 @@ def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips
             raise Unknown(str(error)) from error
         if regions is None:
             raise Unknown(
-                f"no regions were kept: `bench run` as before, into the same --out, with --keep regions --force '{cell.selector}' makes them"
+                "no regions were kept: `bench run` as before, into the same --out, with --keep "
+                f"regions --force '{cell.selector}' makes them"
                 if run.lacking(cell, ["regions"])
                 else "gives no error maps"
             )
         size = regions.size if isinstance(regions, Regions) else record.resolution
         if size is None:
             raise Unknown(
-                f"the run does not say how large the frames of {cell.dataset} are, so the regions cannot be placed"
+                f"the run does not say how large the frames of {cell.dataset} are, so the "
+                "regions cannot be placed"
             )
         clips |= {clip: (kept, size) for clip, kept in regions.clips.items()}
     return clips
@@ -180,7 +177,8 @@ def _on_masks(clips: Clips, record: DatasetRecord, measure: Measure) -> Located:
         ):
             return Located(
                 None,
-                f"the pixel masks of clip {clip} have changed since it was scored; --force scores it again",
+                f"the pixel masks of clip {clip} have changed since it was scored; --force "
+                "scores it again",
             )
     return measure(chosen)
 
@@ -257,21 +255,25 @@ def _shares(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _caption(cells: Sequence[CellRecord], tracks: Mapping[str, TrackRegions] | None) -> str:
     parts = [
-        f"Localisation on {cells[0].dataset}, in percent, higher is better, from the error maps as they are (not smoothed), on the frames "
-        "that have one. Pixel AUC (Mahadevan et al. 2010): a normal frame is a false positive when any of its pixels is detected, an "
-        "anomalous one is found when 40 % of its anomalous pixels are. RBDC (Ramachandra and Jones 2020): the share of anomalous regions "
-        f"that a detected box meets (intersection over union at least {BETA:g}), as the area over 0 to 1 false regions a frame, at 50 levels "
-        "taken from training maps; here on connected components of the pixel masks, not on the regions of tracks"
+        f"Localisation on {cells[0].dataset}, in percent, higher is better, from the error maps "
+        "as they are (not smoothed), on the frames "
+        "that have one. Pixel AUC (Mahadevan et al. 2010): a normal frame is a false positive "
+        "when any of its pixels is detected, an "
+        "anomalous one is found when 40 % of its anomalous pixels are. RBDC (Ramachandra and "
+        "Jones 2020): the share of anomalous regions "
+        f"that a detected box meets (intersection over union at least {BETA:g}), as the area "
+        "over 0 to 1 false regions a frame, at 50 levels "
+        "taken from training maps; here on connected components of the pixel masks, not on the "
+        "regions of tracks"
     ]
     if tracks is None:
         parts.append("TBDC needs tracks: bench report RUN --tracks DIR")
     else:
         parts.append(
-            f"RBDC, tracks: on the regions of the tracks. TBDC: the share of tracks of which at least {ALPHA:.0%} of the regions are found"
+            "RBDC, tracks: on the regions of the tracks. TBDC: the share of tracks of which at "
+            f"least {ALPHA:.0%} of the regions are found"
         )
-    parts.append(
-        f"Profile: {', '.join(dict.fromkeys(cell.profile for cell in cells if cell.profile))}"
-    )
+    parts.append(f"Profile: {listed(cell.profile for cell in cells)}")
     seeds = sorted({cell.seed for cell in cells if cell.uses_seed})
     if seeds:
         parts.append(f"Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}")
@@ -289,14 +291,16 @@ def _notes(record: DatasetRecord, tracks: Mapping[str, TrackRegions] | None) -> 
             else f" of {len(record.regions)} of {len(record.clips)} clips, the others do not count"
         )
         notes.append(
-            f"pixel masks{some}: {regions:,} connected components (8 neighbours) in {frames:,} frames"
+            f"pixel masks{some}: {regions:,} connected components (8 neighbours) in {frames:,} "
+            "frames"
         )
     if tracks is not None:
         number = sum(len(np.unique(clip.tracks)) for clip in tracks.values())
         outside = sum(clip.outside for clip in tracks.values())
         leaving = f", {outside:,} of them outside of the picture" if outside else ""
         notes.append(
-            f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} tracks{leaving}"
+            f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} "
+            f"tracks{leaving}"
         )
     return notes
 
@@ -314,7 +318,8 @@ def _dropped(label: str, seeds: Sequence[Clips]) -> list[str]:
     if not dropped:
         return []
     return [
-        f"{label}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false and were not kept (the smallest of a frame)"
+        f"{label}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false "
+        "and were not kept (the smallest of a frame)"
     ]
 
 
@@ -325,5 +330,6 @@ def _detected(label: str, seeds: Sequence[Clips]) -> list[str]:
     if not found:
         return []
     return [
-        f"{label}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and every score is a level"
+        f"{label}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and "
+        "every score is a level"
     ]

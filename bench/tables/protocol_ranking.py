@@ -77,7 +77,8 @@ def _table(
         if any(one.value is not None for one in cells):
             rows.append(Row(label, cell.family, cell.year, cells))
     caption = (
-        f"Protocol sensitivity on {dataset}, labels {label_set}. {metric.title} in percent under each protocol, "
+        f"Protocol sensitivity on {dataset}, labels {label_set}. {metric.title} in percent under "
+        "each protocol, "
         f"and in brackets the place among the methods, trivial ones aside. "
         + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
     )
@@ -140,7 +141,10 @@ def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[in
         if all(bests) and set(bests[0]) != set(bests[1])
         else ""
     )
-    return f"{second}: {len(changed)} of {len(pairs)} pairs of methods stand the other way round than under {first}{best}"
+    return (
+        f"{second}: {len(changed)} of {len(pairs)} pairs of methods stand the other way round "
+        f"than under {first}{best}"
+    )
 
 
 def _compare_label_sets(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bench.evaluation.published_numbers import RERUN, PublishedNumber, number_of, published_numbers
 from bench.runs.folder import CellRecord
 from bench.tables.table import (
-    DASH,
+    NOTHING,
     Footnotes,
     Row,
     Table,
@@ -18,14 +18,16 @@ from bench.tables.table import (
 )
 
 PUBLISHED = "published, not measured here"
-NOTHING = TableCell(mark=DASH)
 AS_PRINTED = "Published numbers stand as printed, under the protocol of their source."
 DDL_PAPER = "lappas2024ddl"
 DDL_NOTES = (
-    "the paper calls its 74.25 on ShanghaiTech the best of those compared; lntra-skip, which its table leaves out, prints 75.97",
-    "the paper's numbers for pseudobound agree with those of steal (98.4, 87.1, 73.7) after rounding, and 98.44 equals the best of five "
+    "the paper calls its 74.25 on ShanghaiTech the best of those compared; lntra-skip, which its "
+    "table leaves out, prints 75.97",
+    "the paper's numbers for pseudobound agree with those of steal (98.4, 87.1, 73.7) after "
+    "rounding, and 98.44 equals the best of five "
     "repeats of steal: it seems to quote that variant",
-    "the paper's references for the datasets are shifted by one: it cites Lu 2013 for Ped2, Sabokrou for Avenue, Liu 2018 for ShanghaiTech",
+    "the paper's references for the datasets are shifted by one: it cites Lu 2013 for Ped2, "
+    "Sabokrou for Avenue, Liu 2018 for ShanghaiTech",
 )
 """What a reader of the paper's Table 1 must know beside the notes of single numbers."""
 
@@ -149,8 +151,10 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         rows.append(Row(key, "", int(first.year), tuple(shown), first.citation))
     beside = f" Measured: {table.caption}" if here else ""
     caption = (
-        "Table 1 of the DDL paper (Lappas et al. 2024), frame-level AUC in percent, digit by digit as printed, whatever can be said for or "
-        f"against a number; it quotes all rows but its own from other papers, whose protocols differ.{beside}"
+        "Table 1 of the DDL paper (Lappas et al. 2024), frame-level AUC in percent, digit by "
+        "digit as printed, whatever can be said for or "
+        "against a number; it quotes all rows but its own from other papers, whose protocols "
+        f"differ.{beside}"
     )
     return Table(
         [f"{dataset} {kind}" for dataset, kind in columns],

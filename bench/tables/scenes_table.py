@@ -13,6 +13,7 @@ from bench.scoring.protocols import sentence
 from bench.tables.table import (
     DASH,
     MARKS,
+    NOTHING,
     TRIVIAL,
     Footnotes,
     Row,
@@ -87,7 +88,8 @@ def _table(
         if any(one.value is not None for one in shown):
             rows.append(Row(label, cell.family, cell.year, shown))
     caption = (
-        f"Scenes of {dataset}, labels {label_set}: {metric.name} in percent of the frames of each scene, and of all scenes pooled. "
+        f"Scenes of {dataset}, labels {label_set}: {metric.name} in percent of the frames of "
+        "each scene, and of all scenes pooled. "
         f"Protocol {protocol.name}: {sentence(protocol)}."
     )
     return Table(columns, rows, caption, footnotes.used(rows), [])
@@ -102,7 +104,7 @@ def _cell(
 ) -> TableCell:
     summary = summaries.get((label, column))
     if summary is None:
-        return TableCell(mark=DASH)
+        return NOTHING
     if summary.mean is None:
         missing = summary.missing[0]
         return footnotes.mark(MARKS.get(missing.cell.status, DASH), missing.result.reason)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 
 from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import CellRecord
-from bench.tables.table import DASH, Row, Table, TableCell
+from bench.tables.table import NOTHING, Row, Table, TableCell
+from bench.wording import counted, listed
 
 Measure = Callable[[CellRecord, int], float | None]
 
 
-def _parameters(cell: CellRecord, frames: int) -> float | None:
-    return cell.cost["parameters"] / 1e6 if "parameters" in cell.cost else None
+def _cost(name: str, unit: float = 1.0) -> Measure:
+    """Return what reads a cost that the worker measured."""
+    return lambda cell, frames: cell.cost[name] / unit if name in cell.cost else None
 
 
 def _fit(cell: CellRecord, frames: int) -> float | None:
@@ -24,31 +26,16 @@ def _speed(cell: CellRecord, frames: int) -> float | None:
     return frames / cell.seconds["score"] if cell.seconds.get("score") and frames else None
 
 
-def _operations(cell: CellRecord, frames: int) -> float | None:
-    return cell.cost.get("gflops_a_frame")
-
-
-def _step(cell: CellRecord, frames: int) -> float | None:
-    return cell.cost.get("seconds_a_step")
-
-
-def _network_speed(cell: CellRecord, frames: int) -> float | None:
-    return cell.cost.get("frames_a_second")
-
-
-def _memory(cell: CellRecord, frames: int) -> float | None:
-    return cell.cost["peak_memory"] / 2**30 if "peak_memory" in cell.cost else None
-
-
 COLUMNS: dict[str, tuple[Measure, str]] = {
-    "parameters/M": (_parameters, "{:.2f}"),
-    "GFLOP/frame": (_operations, "{:.3g}"),
+    "parameters/M": (_cost("parameters", 1e6), "{:.2f}"),
+    "GFLOP/frame": (_cost("gflops_a_frame"), "{:.3g}"),
     "fit/min": (_fit, "{:.1f}"),
-    "s/step": (_step, "{:.3f}"),
+    "s/step": (_cost("seconds_a_step"), "{:.3f}"),
     "frames/s": (_speed, "{:.1f}"),
-    "network frames/s": (_network_speed, "{:.1f}"),
-    "memory/GB": (_memory, "{:.2f}"),
+    "network frames/s": (_cost("frames_a_second"), "{:.1f}"),
+    "memory/GB": (_cost("peak_memory", 2**30), "{:.2f}"),
 }
+"""By heading: what measures a cell, given its scored frames, and how it is printed."""
 
 
 def speed_tables(run_scores: RunScores) -> list[Table]:
@@ -71,16 +58,15 @@ def speed_tables(run_scores: RunScores) -> list[Table]:
             )
             rows.append(Row(label, cells[0].family, cells[0].year, shown))
         places = sorted(
-            {
-                f"{cell.device}, {cell.threads} thread{'s' * (cell.threads > 1)}"
-                for cell in of_dataset
-            }
+            {f"{cell.device}, {counted(cell.threads, 'thread')}" for cell in of_dataset}
         )
-        profiles = ", ".join(dict.fromkeys(cell.profile for cell in of_dataset))
         caption = (
-            f"Cost on {dataset}. Parameters of the network in millions; its 10^9 operations a scored frame; minutes of fitting; seconds of "
-            "a training step; scored frames a second, with reading and writing, and of the network in full batches; the largest resident memory of the cell's process. Means over seeds, as measured while other work may have gone on. "
-            f"Profile: {profiles}. Device: {'; '.join(places)}."
+            f"Cost on {dataset}. Parameters of the network in millions; its 10^9 operations a "
+            "scored frame; minutes of fitting; seconds of "
+            "a training step; scored frames a second, with reading and writing, and of the "
+            "network in full batches; the largest resident memory of the cell's process. Means "
+            "over seeds, as measured while other work may have gone on. "
+            f"Profile: {listed(cell.profile for cell in of_dataset)}. Device: {'; '.join(places)}."
         )
         tables.append(Table(list(COLUMNS), rows, caption, [], []))
     return tables
@@ -91,4 +77,4 @@ def _mean(
 ) -> TableCell:
     values = [measure(cell, run_scores.scored_frames(cell)) for cell in cells]
     known = [value for value in values if value is not None]
-    return TableCell(statistics.fmean(known), form) if known else TableCell(mark=DASH)
+    return TableCell(statistics.fmean(known), form) if known else NOTHING

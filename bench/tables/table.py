@@ -66,6 +66,10 @@ class TableCell:
         return "" if self.sd is None else f" ± {self.sd:.{DIGITS}f} ({self.seeds})"
 
 
+NOTHING = TableCell(mark=DASH)
+"""A place without a number that needs no reason."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of a table."""

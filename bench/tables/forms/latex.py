@@ -89,7 +89,10 @@ SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 """Around a tabular: one that is wider than the text becomes as wide as the text."""
 FITTED = r"\resizebox*{!}{\ifdim\totalheight>.98\textheight .98\textheight\else\totalheight\fi}{%"
 """Around a whole float: one that is higher than a page becomes as high as a page."""
-NOTES = r"\providecommand{\benchnotes}[1]{\par\smallskip{\footnotesize\noindent\raggedright Notes on Table~\thetable. #1\par}\smallskip}"
+NOTES = (
+    r"\providecommand{\benchnotes}[1]{\par\smallskip{\footnotesize\noindent\raggedright "
+    r"Notes on Table~\thetable. #1\par}\smallskip}"
+)
 """How what must be said of the data stands behind a table, unless the document says otherwise."""
 LONG = 24
 """Rows from which on a table is set in smaller type, so that it stays on a page with its footnotes.
