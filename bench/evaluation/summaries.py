@@ -105,24 +105,12 @@ class Summary:
         short = [clip.id for clip in most.clips if clip.id in most.cell.clips_left_out]
         empty = [clip.id for clip in most.clips if not len(clip.scores) and clip.id not in short]
         others = most.result.clips_left_out - len(short) - len(empty)
-        left_out = (
-            [
-                f"{counted(len(short), 'clip')} left out, shorter than the window: "
-                f"{listed(short, MOST)}"
-            ]
-            if short
-            else []
+        reasons = (
+            (len(short), f", shorter than the window: {listed(short, MOST)}"),
+            (len(empty), f", without a score: {listed(empty, MOST)}"),
+            (others, ", whose scored frames are of one class"),
         )
-        left_out += (
-            [f"{counted(len(empty), 'clip')} left out, without a score: {listed(empty, MOST)}"]
-            if empty
-            else []
-        )
-        return left_out + (
-            [f"{counted(others, 'clip')} left out, whose scored frames are of one class"]
-            if others
-            else []
-        )
+        return [f"{counted(number, 'clip')} left out{why}" for number, why in reasons if number]
 
     def _deviations(self) -> list[str]:
         """Return how the seeds depart from the method's paper; what not all of them do with the

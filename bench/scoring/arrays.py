@@ -165,26 +165,13 @@ def _read_clips(
     ]
     for name, found in named:
         if found is not None and found.keys() != of_scores.keys():
-            lacking, beyond = (
-                [key for key in of_scores if key not in found],
-                [key for key in found if key not in of_scores],
-            )
-            mistakes += (
-                [
-                    f"{name} lack clip{'s' * (len(lacking) > 1)} {', '.join(lacking)}, which the "
-                    "scores have"
-                ]
-                if lacking
-                else []
-            )
-            mistakes += (
-                [
-                    f"{name} have clip{'s' * (len(beyond) > 1)} {', '.join(beyond)}, which the "
-                    "scores lack"
-                ]
-                if beyond
-                else []
-            )
+            for verb, other, keys in (
+                ("lack", "have", [key for key in of_scores if key not in found]),
+                ("have", "lack", [key for key in found if key not in of_scores]),
+            ):
+                clips_named = f"clip{'s' * (len(keys) > 1)} {', '.join(keys)}"
+                if keys:
+                    mistakes.append(f"{name} {verb} {clips_named}, which the scores {other}")
     clips = []
     for clip in [clip for clip in of_scores if clip in of_labels]:
         given = frames if first_frame is None else first_frame.get(clip)

@@ -141,29 +141,20 @@ def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -
     nothing = footnotes.mark(DASH, "no event is found") if not delays else None
     median = statistics.median(delays) if delays else 0.0
     rate = record.frame_rate
-    if not rate:
-        unknown = footnotes.mark(DASH, "the frame rate of the dataset is not known in this run")
-        return [
-            events,
-            nothing or TableCell(median, "{:g}"),
-            unknown,
-            unknown,
-            *_false_time(found, footnotes),
-        ]
-    hours = statistics.fmean(one.normal_frames for one in found) / rate / 3600
-    false = statistics.fmean(one.false_alarms for one in found)
-    hourly = (
-        TableCell(false / hours, "{:.1f}")
-        if hours
-        else footnotes.mark(DASH, "no normal frame has a score")
-    )
-    return [
-        events,
-        nothing or TableCell(median, "{:g}"),
-        nothing or TableCell(median / rate, "{:.1f}"),
-        hourly,
-        *_false_time(found, footnotes),
-    ]
+    if rate:
+        hours = statistics.fmean(one.normal_frames for one in found) / rate / 3600
+        false = statistics.fmean(one.false_alarms for one in found)
+        seconds = nothing or TableCell(median / rate, "{:.1f}")
+        hourly = (
+            TableCell(false / hours, "{:.1f}")
+            if hours
+            else footnotes.mark(DASH, "no normal frame has a score")
+        )
+    else:
+        why = "the frame rate of the dataset is not known in this run"
+        seconds = hourly = footnotes.mark(DASH, why)
+    frames = nothing or TableCell(median, "{:g}")
+    return [events, frames, seconds, hourly, *_false_time(found, footnotes)]
 
 
 def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell]:
