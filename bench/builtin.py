@@ -6,8 +6,6 @@ Methods and datasets are packages of their own: `bench.methods`, `bench.datasets
 
 from __future__ import annotations
 
-import numpy as np
-
 from bench.contracts.detector import Detector
 from bench.contracts.executor import Executor
 from bench.contracts.metric import Metric
@@ -22,7 +20,7 @@ from bench.objects.motion import MotionDetector
 from bench.observers.mlflow import MLflowObserver
 from bench.observers.tensorboard import TensorBoardObserver
 from bench.plugins.hookspecs import hookimpl
-from bench.scoring.metrics import ap, auc, eer
+from bench.scoring.metrics import METRICS
 
 
 @hookimpl
@@ -43,11 +41,7 @@ def bench_protocols() -> list[Protocol]:
 @hookimpl
 def bench_metrics() -> list[Metric]:
     """Offer the metrics that come with bench."""
-    return [
-        Metric("auc", auc, lambda labels: 0.5),
-        Metric("ap", ap, lambda labels: float(np.mean(labels == 1))),
-        Metric("eer", eer, lambda labels: 0.5, higher_is_better=False),
-    ]
+    return list(METRICS)
 
 
 @hookimpl

@@ -24,7 +24,7 @@ from bench.contracts.method import FrameFormat
 from bench.contracts.protocol import Protocol
 from bench.frames.store import open_frames, prepare_frames
 from bench.scoring.evaluate import ClipScores, evaluate
-from bench.scoring.metrics import bench_metrics
+from bench.scoring.metrics import METRICS
 
 from . import plain
 from .measure import Report, alternate
@@ -115,7 +115,7 @@ def numbers(report: Report) -> None:
         ClipScores(str(number), "", one, np.arange(1000), two)
         for number, (one, two) in enumerate(zip(scores, labels))
     ]
-    auc = next(metric for metric in bench_metrics() if metric.name == "auc")
+    auc = next(metric for metric in METRICS if metric.name == "auc")
     protocol = Protocol("median17", smooth="median", normalise="clip")
     difference = abs(plain.plain_auc(scores, labels) - (evaluate(clips, protocol, auc).value or 0))
     seconds = alternate(

@@ -175,13 +175,13 @@ def regions(found=0.5, false=0.0, clips=LENGTHS):
             dtype=np.uint16,
         )
         levels = np.array([1] * len(upper) + [0] * (len(anomalous) + len(wrong)), dtype=np.uint8)
-        forty = np.full(length, np.nan, np.float32)
-        forty[anomalous] = 1.0
-        largest = np.where(np.isnan(forty), 0.5, 2.0).astype(np.float32)
+        threshold_40 = np.full(length, np.nan, np.float32)
+        threshold_40[anomalous] = 1.0
+        largest = np.where(np.isnan(threshold_40), 0.5, 2.0).astype(np.float32)
         kept[clip] = ClipRegions(
             np.arange(length, dtype=np.int32),
             largest,
-            forty,
+            threshold_40,
             boxes,
             frames,
             levels,

@@ -24,6 +24,10 @@ from bench.runs.folder import CellRecord, Run
 from bench.runs.status import Status
 from bench.scoring.alarms import QUANTILE, threshold_of
 from bench.scoring.protocols import reach, smoothing
+from bench.wording import listed
+
+MOST, MORE = 6, " and {} more"
+"""Cells that an error names, and how it ends where there are more."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     cells = [cell for cell in run.cells() if (home / cell.folder).is_relative_to(place)]
     if not cells:
         raise RequestError(
-            f"{path} is no cell of {run.path}; there are {_some([cell.folder for cell in run.cells()])}"
+            f"{path} is no cell of {run.path}; there are {listed((cell.folder for cell in run.cells()), MOST, MORE)}"
         )
     done = [cell for cell in cells if cell.status == Status.DONE]
     if not done:
@@ -194,12 +198,8 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
             f"for {done[0].label} on {done[0].dataset}: {line}"
         )
     raise RequestError(
-        f"{path} holds {len(kept)} cells with kept weights; name one: {_some([str(run.cell_path(cell)) for cell in kept])}"
+        f"{path} holds {len(kept)} cells with kept weights; name one: {listed(map(run.cell_path, kept), MOST, MORE)}"
     )
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def refuse(method: Method, cell: CellRecord, footage: Sequence[Footage]) -> None:

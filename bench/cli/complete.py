@@ -132,6 +132,6 @@ def tables_of_a_report(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of a table of `bench report`."""
-    from bench.tables.report import KINDS
+    from bench.tables.kinds import KINDS
 
     return _items({name: kind.about for name, kind in KINDS.items()}, incomplete)

@@ -102,7 +102,7 @@ The number itself, of the frames that a protocol pooled. One class alone has no 
 
 
 def _files() -> str:
-    from bench.evaluation.results import RESULT_COLUMNS, SUMMARY_COLUMNS
+    from bench.evaluation.data_frames import RESULT_COLUMNS, SUMMARY_COLUMNS
     from bench.runs.folder import FILES
 
     def columns(names: Iterable[str]) -> str:
@@ -219,7 +219,7 @@ def command(ctx: click.Context, topic: str | None) -> None:
     """Explain a TOPIC, or the options of a COMMAND; without either, list the topics."""
     from bench.cli.main import COMMANDS, bench
     from bench.errors import RequestError
-    from bench.plugins.syntax import nearest
+    from bench.wording import did_you_mean
 
     if topic is None:
         click.echo(
@@ -234,8 +234,7 @@ def command(ctx: click.Context, topic: str | None) -> None:
     elif topic in TOPICS:
         text = TOPICS[topic].text()
     else:
-        near = nearest(topic, [*TOPICS, *COMMANDS])
-        hint = f" - did you mean {near!r}?" if near else ""
+        hint = did_you_mean(topic, [*TOPICS, *COMMANDS])
         raise RequestError(
             f"no topic {topic!r}{hint} (there are {', '.join(TOPICS)}; and every command)"
         )

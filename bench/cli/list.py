@@ -73,7 +73,7 @@ def command(
 def _choose(registry: Registry, kind: str, names: Sequence[str]) -> list[tuple[str, Any]]:
     from bench.errors import RequestError
     from bench.plugins.checks import ONE
-    from bench.plugins.syntax import nearest
+    from bench.wording import did_you_mean
 
     table = (
         [(record.name, record) for record in registry.plugins]
@@ -88,12 +88,8 @@ def _choose(registry: Registry, kind: str, names: Sequence[str]) -> list[tuple[s
     wanted: set[str] = set()
     for name in names:
         if name not in known and name not in members:
-            near = nearest(name, [*known, *members])
-            mistakes.append(
-                f"no {ONE.get(kind, 'plugin')} {name!r}"
-                + (f" - did you mean {near!r}?" if near else "")
-                + f" (bench list {kind})"
-            )
+            hint = did_you_mean(name, [*known, *members])
+            mistakes.append(f"no {ONE.get(kind, 'plugin')} {name!r}{hint} (bench list {kind})")
         wanted |= {name} if name in known else set(members.get(name, ()))
     if mistakes:
         raise RequestError(*mistakes)

@@ -44,14 +44,9 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Refuse an unknown command with the nearest name."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+            from bench.wording import did_you_mean
 
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            ctx.fail(
-                f"no command {args[0]!r}"
-                + (f" - did you mean {near[0]!r}?" if near else "")
-                + " (bench --help)"
-            )
+            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], COMMANDS)} (bench --help)")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -123,23 +123,18 @@ def command(
     from bench.errors import RequestError, RunError
     from bench.plugins.registry import load
     from bench.plugins.selection import select_one
-    from bench.plugins.syntax import nearest
     from bench.reporting.output import Output
-    from bench.tables.report import KINDS, open_source, question_name
-    from bench.tables.tables import to_text
+    from bench.tables.forms.text import to_text
+    from bench.tables.kinds import KINDS, open_source
+    from bench.tables.table_files import question_name
+    from bench.wording import unknown
 
     registry = load(plugin)
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)
-    mistakes = [
-        _unknown("table", name, tuple(KINDS), nearest(name, KINDS))
-        for name in tables
-        if name not in KINDS
-    ]
+    mistakes = [unknown("table", name, KINDS) for name in tables if name not in KINDS]
     mistakes += [
-        _unknown("figure", name, tuple(drawing.KINDS), nearest(name, drawing.KINDS))
-        for name in figures
-        if name not in drawing.KINDS
+        unknown("figure", name, drawing.KINDS) for name in figures if name not in drawing.KINDS
     ]
     if not videos and (video_methods or fps):
         mistakes.append(
@@ -151,9 +146,7 @@ def command(
             f"--data says where the dataset lies of a video (--video CLIP) or of the figures {remade}: name one of them"
         )
     if metric not in registry.metrics:
-        mistakes.append(
-            _unknown("metric", metric, tuple(registry.metrics), nearest(metric, registry.metrics))
-        )
+        mistakes.append(unknown("metric", metric, registry.metrics))
     if mistakes:
         raise RequestError(*mistakes)
     try:
@@ -209,14 +202,6 @@ def _remake(run: Run, cell: CellRecord, data: tuple[Path, ...]) -> Distinction:
 
     with progress(f"{cell.label} on {cell.dataset}") as step:
         return remake(run, cell, data, step)
-
-
-def _unknown(kind: str, name: str, known: tuple[str, ...], near: str | None) -> str:
-    return (
-        f"no {kind} {name!r}"
-        + (f" - did you mean {near!r}?" if near else "")
-        + f" (there are {', '.join(known)})"
-    )
 
 
 def opened(paths: tuple[Path, ...], out: Path | None) -> Run:

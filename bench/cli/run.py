@@ -12,6 +12,7 @@ import click
 from bench.cli.complete import profiles, run_folder, selection
 from bench.cli.options import compute_options, plugin_option, take_compute
 from bench.contracts.compute import OPTIONS
+from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.plugins.profiles import named
 from bench.runs.status import Status
 
@@ -112,7 +113,7 @@ Examples (quote selections that contain [ or |):
 )
 @click.option(
     "--protocol",
-    default="median17",
+    default=DEFAULT_PROTOCOL,
     show_default=True,
     metavar="SELECTION",
     shell_complete=selection("protocols"),
@@ -334,7 +335,7 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
     from bench.reporting.output import stale_note
     from bench.running.session import execute, plan_run
-    from bench.tables.tables import comparison_text
+    from bench.tables.comparison import comparison_text
 
     plan = plan_run(request, registry, console)
     if dry_run:

@@ -64,7 +64,7 @@ def command(
     from bench.plugins.selection import select
     from bench.reporting.output import stale_note, write_tables
     from bench.runs.folder import Run
-    from bench.tables.tables import comparison_text
+    from bench.tables.comparison import comparison_text
 
     registry = load(plugin)
     for complaint in registry.complaints():
@@ -73,13 +73,12 @@ def command(
         opened = Run.open(newest_run(run))
         chosen = select("protocols", protocol or opened.manifest["protocol"], registry)
         if as_json:
-            from bench.evaluation.results import results_frame
+            from bench.evaluation.data_frames import results_frame
+            from bench.evaluation.run_scores import RunScores
 
-            frame = results_frame(
-                opened,
-                [selected.parameters for selected in chosen],
-                list(registry.metrics.values()),
-            )
+            protocols = [selected.parameters for selected in chosen]
+            metrics = list(registry.metrics.values())
+            frame = results_frame(RunScores(opened).measure(protocols, metrics))
             json.dump(json.loads(frame.to_json(orient="records")), sys.stdout, indent=1)
             click.echo()
             return

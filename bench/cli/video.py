@@ -16,7 +16,7 @@ from bench.runs.status import Status
 
 if TYPE_CHECKING:
     from bench.runs.folder import CellRecord
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 
 def make_videos(
@@ -37,7 +37,7 @@ def make_videos(
 
     from bench.applying.apply import RATE
     from bench.applying.replay import replay
-    from bench.evaluation.results import label_sets_of
+    from bench.evaluation.measurements import label_sets_of
     from bench.figures.style import slug
     from bench.figures.video import Track, write_video
     from bench.files.cache import file_stem
@@ -89,14 +89,14 @@ def _wanted(
     """Yield clip and cell; of several seeds the first that kept its weights."""
     from bench.errors import RequestError
     from bench.planning.commands import keep_commands
-    from bench.plugins.syntax import nearest
-    from bench.tables.comparison import TRIVIAL
+    from bench.tables.table import TRIVIAL
+    from bench.wording import did_you_mean, unknown
 
-    done = [cell for cell in source.evidence.cells if cell.status == Status.DONE]
+    done = [cell for cell in source.run_scores.cells if cell.status == Status.DONE]
     labels = list(dict.fromkeys(cell.label for cell in done))
     places: dict[tuple[str, str], str] = {}  # (dataset, clip) -> scene
     for cell in done:
-        record = source.evidence.dataset(cell)
+        record = source.run_scores.dataset(cell)
         places |= (
             {}
             if record is None
@@ -105,20 +105,13 @@ def _wanted(
     mistakes = []
     for name in methods:
         if name not in labels:
-            near = nearest(name, labels)
-            mistakes.append(
-                f"no finished method {name!r}"
-                + (f" - did you mean {near!r}?" if near else "")
-                + f" (there are {', '.join(labels)})"
-            )
+            mistakes.append(unknown("finished method", name, labels))
     found: list[tuple[str, CellRecord]] = []
     for text in clips:
         normal = unicodedata.normalize("NFC", text)
         here = [place for place in places if normal in (place[1], "/".join(place))]
         if not here:
-            known = [clip for _, clip in places]
-            near = nearest(text, known)
-            hint = f" - did you mean {near!r}?" if near else ""
+            hint = did_you_mean(text, [clip for _, clip in places])
             mistakes.append(
                 f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. {'/'.join(next(iter(places), ('ped2', '01')))})"
             )

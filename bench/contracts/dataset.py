@@ -12,6 +12,7 @@ import numpy as np
 from bench.contracts.clip import SPLITS, Clip, PassedOver, Split
 from bench.contracts.parameters import NoParameters
 from bench.errors import DataError
+from bench.wording import listed
 
 
 @dataclass(frozen=True)
@@ -174,14 +175,10 @@ class Dataset:
         if need == "frames":
             without = [clip.id for clip in test if clip.source is None]
             if without:
-                return f"{self.name}: no frames of {_some(without)} ({len(without)} of {len(test)} test clips) below {self.root}"
+                return f"{self.name}: no frames of {listed(without, 3)} ({len(without)} of {len(test)} test clips) below {self.root}"
         if need == "train" and not any(clip.source is not None for clip in self.clips("train")):
             return f"{self.name}: no training frames below {self.root}"
         return None
-
-
-def _some(ids: Sequence[str], most: int = 3) -> str:
-    return ", ".join(ids[:most]) + (" ..." if len(ids) > most else "")
 
 
 def checked_labels(

@@ -16,6 +16,7 @@ class Metric:
     ----------
     function : of labels (N,) 0/1 and scores (N,) float, higher = more anomalous, both classes
         present.
+    title : as captions begin, 'Frame-level AUC'; default: the name.
     chance : of labels: what scores that know nothing get; None where that is not known.
     """
 
@@ -23,3 +24,7 @@ class Metric:
     function: Callable[[np.ndarray, np.ndarray], float]
     chance: Callable[[np.ndarray], float] | None = None
     higher_is_better: bool = True
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name)

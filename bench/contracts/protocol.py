@@ -7,6 +7,8 @@ from typing import Literal
 
 from bench.contracts.parameters import check_value, parameter, schema
 
+DEFAULT_PROTOCOL = "median17"
+"""The one of a run, and of `bench.score`, unless another is named."""
 OURS = "no source: the choices that published evaluations differ in"
 
 
@@ -64,11 +66,13 @@ class Protocol:
             check_value(getattr(self, entry.name), entry)
         if self.window % 2 == 0:
             raise ValueError(
-                f"window {self.window}: an odd number of frames from 1 is needed, so that it has a middle"
+                f"window {self.window}: an odd number of frames from 1 is needed, so that it has "
+                "a middle"
             )
         if not self.sigma > 0:
             raise ValueError(f"sigma {self.sigma}: must be above 0")
         if self.pool == "macro-padded" and self.normalise != "clip":
             raise ValueError(
-                "pool macro-padded adds a score of 0 and one of 1 to each clip, which means something after normalise=clip alone"
+                "pool macro-padded adds a score of 0 and one of 1 to each clip, which means "
+                "something after normalise=clip alone"
             )

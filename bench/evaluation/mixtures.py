@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.runs.folder import CellRecord
+from bench.wording import listed
 
 SHOWN = 5
 """Cells of one value that are named."""
@@ -77,7 +78,7 @@ def _who(cells: Sequence[CellRecord]) -> str:
     if not any(cell.scene for cell in cells):
         return f"seed{'s' * (len(cells) > 1)} {', '.join(str(cell.seed) for cell in cells)}"
     names = [f"seed {cell.seed} scene {cell.scene}" for cell in cells]
-    return ", ".join(names[:SHOWN]) + " ..." * (len(names) > SHOWN)
+    return listed(names, SHOWN)
 
 
 def _values(

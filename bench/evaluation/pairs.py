@@ -11,11 +11,13 @@ from typing import Any
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
-from bench.evaluation.results import Evidence, Summary, counted, rounded, shown_summaries
-from bench.plugins.syntax import nearest
+from bench.evaluation.data_frames import rounded
+from bench.evaluation.run_scores import RunScores
+from bench.evaluation.summaries import Summary, shown_summaries
 from bench.runs.folder import DatasetRecord, Run
 from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
 from bench.scoring.protocols import sentence
+from bench.wording import counted, did_you_mean
 
 FEW_CLIPS = 15
 """Clips with frames of a class, below which a table carries a warning. Chosen here: between Ped2 (8
@@ -41,16 +43,16 @@ def against(first: Summary, second: Summary) -> Difference | None:
     if first.mean is None or second.mean is None or first.metric != METRIC:
         return None
     return difference(
-        [row.clips for row in first.rows],
-        [row.clips for row in second.rows],
-        first.rows[0].protocol,
+        [one.clips for one in first.measurements],
+        [one.clips for one in second.measurements],
+        first.measurements[0].protocol,
     )
 
 
 def against_best(
     contenders: Sequence[Summary], rows: Sequence[Summary], metric: Metric
 ) -> dict[str, Difference]:
-    """Return label -> how the best contender differs from each other row of one dataset; no row
+    """Return row -> how the best contender differs from each other row of one dataset; no row
     where there is no test.
 
     The best is chosen by the very numbers that are then tested, and nothing is corrected for the
@@ -59,7 +61,7 @@ def against_best(
     best = best_of(contenders, metric)
     if best is None:
         return {}
-    found = {row.label: against(best, row) for row in rows if row.label != best.label}
+    found = {summary.row: against(best, summary) for summary in rows if summary.row != best.row}
     return {label: one for label, one in found.items() if one is not None}
 
 
@@ -78,7 +80,8 @@ def too_few(record: DatasetRecord, label_set: str) -> str:
     frames = sum(int((of_clip == (rarer == "anomalous")).sum()) for of_clip in labels)
     single = 2 * len(labels) - sum(having.values())
     return (
-        f"{counted(len(labels), 'test clip')}, {single} of one class, and {counted(frames, f'{rarer} frame')}, in "
+        f"{counted(len(labels), 'test clip')}, {single} of one class, and "
+        f"{counted(frames, f'{rarer} frame')}, in "
         f"{counted(having[rarer], 'clip')}: the data cannot carry "
         f"close rankings (rule, chosen here: fewer than {FEW_CLIPS} clips with frames of a class)"
     )
@@ -96,31 +99,34 @@ class Pair:
     def conclusion(self) -> str:
         """Return in a sentence what follows."""
         found = self.difference
-        first, second = self.first.label, self.second.label
+        first, second = self.first.row, self.second.row
         if found.p is None or found.low is None or found.high is None:
             return f"There is no test: {found.reason}."
         if found.distinguishable:
             better, worse = (first, second) if found.value > 0 else (second, first)
             return (
-                f"{better} is better than {worse} over clips like these: if the two were equal, test sets of this size would show such a "
+                f"{better} is better than {worse} over clips like these: if the two were equal, "
+                "test sets of this size would show such a "
                 f"difference in {_chance(found.p)} of 100 cases."
             )
         return (
-            f"These clips cannot tell {first} and {second} apart: the true difference may be anything from {_points(found.low)} to "
+            f"These clips cannot tell {first} and {second} apart: the true difference may be "
+            f"anything from {_points(found.low)} to "
             f"{_points(found.high)} points."
         )
 
     def remarks(self) -> list[str]:
         """Return what must be said beside it."""
         single = [
-            row.label
-            for row in (self.first, self.second)
-            if len(row.rows) == 1 and row.cell.uses_seed
+            summary.row
+            for summary in (self.first, self.second)
+            if len(summary.measurements) == 1 and summary.cell.uses_seed
         ]
         remarks = [f"{self.first.dataset}: {self.warning}"] if self.warning else []
         if single:
             remarks.append(
-                f"one seed alone of {' and '.join(single)}: another training may differ, and the interval over clips does not hold that"
+                f"one seed alone of {' and '.join(single)}: another training may differ, and the "
+                "interval over clips does not hold that"
             )
         return remarks
 
@@ -134,15 +140,15 @@ class Pair:
             "metric": METRIC,
             "methods": [
                 {
-                    "method": row.label,
-                    "seeds": sorted(one.cell.seed for one in row.rows),
-                    "mean": rounded(row.mean),
-                    "sd": rounded(row.sd),
-                    "ci_low": rounded(row.interval.low) if row.interval else None,
-                    "ci_high": rounded(row.interval.high) if row.interval else None,
+                    "method": summary.row,
+                    "seeds": sorted(one.cell.seed for one in summary.measurements),
+                    "mean": rounded(summary.mean),
+                    "sd": rounded(summary.sd),
+                    "ci_low": rounded(summary.interval.low) if summary.interval else None,
+                    "ci_high": rounded(summary.interval.high) if summary.interval else None,
                     "common_frames": rounded(value),
                 }
-                for row, value in ((self.first, found.first), (self.second, found.second))
+                for summary, value in ((self.first, found.first), (self.second, found.second))
             ],
             "difference": rounded(found.value),
             "ci_low": rounded(found.low),
@@ -161,28 +167,33 @@ class Pair:
     def text(self) -> str:
         """Return it for a terminal; percent and points."""
         found = self.difference
-        protocol = self.first.rows[0].protocol
-        width = max(len(self.first.label), len(self.second.label), len("difference"))
+        protocol = self.first.measurements[0].protocol
+        width = max(len(self.first.row), len(self.second.row), len("difference"))
         lines = [
-            f"{self.first.dataset}, labels {self.first.label_set}. Protocol {protocol.name}: {sentence(protocol)}."
+            f"{self.first.dataset}, labels {self.first.label_set}. Protocol {protocol.name}: "
+            f"{sentence(protocol)}."
         ]
-        for row, value in ((self.first, found.first), (self.second, found.second)):
-            own = f"on its own frames {(row.mean or 0.0) * 100:.2f}"
+        for summary, value in ((self.first, found.first), (self.second, found.second)):
+            own = f"on its own frames {(summary.mean or 0.0) * 100:.2f}"
             if (
-                row.interval is not None
-                and row.interval.low is not None
-                and row.interval.high is not None
+                summary.interval is not None
+                and summary.interval.low is not None
+                and summary.interval.high is not None
             ):
-                own += f", 95 % over clips {row.interval.low * 100:.2f} to {row.interval.high * 100:.2f}"
-            seeds = sorted(one.cell.seed for one in row.rows)
-            if row.cell.uses_seed:
+                own += (
+                    f", 95 % over clips {summary.interval.low * 100:.2f} to "
+                    f"{summary.interval.high * 100:.2f}"
+                )
+            seeds = sorted(one.cell.seed for one in summary.measurements)
+            if summary.cell.uses_seed:
                 own += f"; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-            if row.sd is not None:
-                own += f", sd over seeds {row.sd * 100:.2f}"
-            lines.append(f"  {row.label.ljust(width)}  {value * 100:6.2f}   {own}")
+            if summary.sd is not None:
+                own += f", sd over seeds {summary.sd * 100:.2f}"
+            lines.append(f"  {summary.row.ljust(width)}  {value * 100:6.2f}   {own}")
         if found.p is not None and found.low is not None and found.high is not None:
             lines.append(
-                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips {_points(found.low)} to {_points(found.high)}"
+                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips "
+                f"{_points(found.low)} to {_points(found.high)}"
                 f", p {p_text(found.p)}"
             )
             resamples = f"; {RESAMPLES} resamples of the clips, {found.redrawn} redrawn"
@@ -191,7 +202,8 @@ class Pair:
             resamples = ""
         clips = counted(found.clips, "clip")
         lines.append(
-            f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both scored{resamples}"
+            f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both "
+            f"scored{resamples}"
         )
         return "\n".join(
             [*lines, "", self.conclusion(), *(f"warning: {remark}" for remark in self.remarks())]
@@ -212,10 +224,10 @@ def pairs(
     ------
     RequestError : a label or dataset that the run does not have, or a row against itself.
     """
-    evidence = Evidence(run)
+    run_scores = RunScores(run)
     known = {
-        "row": dict.fromkeys(cell.label for cell in evidence.cells),
-        "dataset": dict.fromkeys(cell.dataset for cell in evidence.cells),
+        "row": dict.fromkeys(cell.label for cell in run_scores.cells),
+        "dataset": dict.fromkeys(cell.dataset for cell in run_scores.cells),
     }
     asked = [
         *(("row", label) for label in dict.fromkeys(labels)),
@@ -229,22 +241,23 @@ def pairs(
     if mistakes:
         raise RequestError(*mistakes)
     found = {
-        (summary.label, summary.dataset): summary
-        for summary in shown_summaries(run, protocol, metric, evidence)
+        (summary.row, summary.dataset): summary
+        for summary in shown_summaries(run_scores, protocol, metric)
     }
     made, missing = [], []
     for dataset in datasets or known["dataset"]:
         rows = [found.get((label, dataset)) for label in labels]
         without = [
-            f"{dataset}: {label} has no number: {'not part of this run' if row is None else row.missing[0].result.reason}"
-            for label, row in zip(labels, rows)
-            if row is None or row.mean is None
+            f"{dataset}: {label} has no number: "
+            f"{'not part of this run' if summary is None else summary.missing[0].result.reason}"
+            for label, summary in zip(labels, rows)
+            if summary is None or summary.mean is None
         ]
         missing += without
         first, second = rows
         if without or first is None or second is None:
             continue
-        apart, record = against(first, second), evidence.dataset(first.cell)
+        apart, record = against(first, second), run_scores.dataset(first.cell)
         if apart is None or record is None:
             missing.append(
                 f"{dataset}: {labels[0]} and {labels[1]} have no frames of both classes in common"
@@ -255,11 +268,9 @@ def pairs(
 
 
 def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:
-    near = nearest(name, known)
     return (
-        f"no {kind} {name!r} in {run.path}"
-        + (f" - did you mean {near!r}?" if near else "")
-        + f" (there are {', '.join(known)})"
+        f"no {kind} {name!r} in {run.path}{did_you_mean(name, known)} (there are "
+        f"{', '.join(known)})"
     )
 
 

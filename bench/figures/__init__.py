@@ -17,7 +17,7 @@ from bench.figures.style import Drawn, encoded, styled
 from bench.files.whole_files import write_bytes, write_text
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 NO_NUMBER = "no cell has a number"
 

@@ -12,12 +12,11 @@ import numpy as np
 from bench.figures.rows import Row, datasets_of, facts, rows_of
 from bench.figures.style import DOUBLE, Drawn, new_figure, point_look, slug
 from bench.runs.folder import CellRecord
-from bench.tables.comparison import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 LEAST = 0.1
 """Seconds: what fits in less is drawn there, since a logarithmic axis has no 0. Chosen here."""
@@ -102,9 +101,7 @@ def _draw(
             axis.plot(cost, row.value, markersize=4, linestyle="", **point_look(row.look))
         _name_points(axis, [(_cut(row.label), cost, row.value) for row, cost in found])
     better = "" if source.metric.higher_is_better else ", lower is better"
-    axes[0].set_ylabel(
-        f"{METRICS.get(source.metric.name, source.metric.name).removeprefix('Frame-level ')} / %{better}"
-    )
+    axes[0].set_ylabel(f"{source.metric.title.removeprefix('Frame-level ')} / %{better}")
     left_out = {
         name: [row.label for row in rows if row not in [other for other, _ in found]]
         for name, found in measured.items()

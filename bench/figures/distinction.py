@@ -22,7 +22,7 @@ from bench.runs.status import Status
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 SIGMAS = (0.05, 0.95)
 """Near 0 and near 1, beside the learned weight. Chosen here."""
@@ -117,7 +117,7 @@ def absent(source: Source) -> str:
     """Return why there is no such figure, and the command that would make one possible."""
     cells = [
         cell
-        for cell in source.evidence.cells
+        for cell in source.run_scores.cells
         if cell.status == Status.DONE and _distinguishes(cell)
     ]
     if not cells:
@@ -132,7 +132,7 @@ def _cells(source: Source) -> list[CellRecord]:
     """Return, of each row and dataset, the first cell that kept its weights."""
     kept = [
         cell
-        for cell in source.evidence.cells
+        for cell in source.run_scores.cells
         if cell.status == Status.DONE
         and _distinguishes(cell)
         and (source.run.cell_path(cell) / KEPT["weights"]).is_file()

@@ -11,11 +11,11 @@ import numpy as np
 
 from bench.figures.style import DOUBLE, Drawn, new_figure, slug, wrapped
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import METRICS, Comparison
-from bench.tables.sensitivity import protocols_of, sensitivity
+from bench.tables.protocol_ranking import protocol_ranking, protocols_of
+from bench.tables.table import Table, as_printed
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 COLOURS = "crest"
 """Of seaborn: its lightness never rises, so that it reads in gray."""
@@ -27,28 +27,31 @@ def heatmaps(source: Source) -> Iterator[Drawn]:
     """Yield one figure a dataset and label set: rows and numbers of the table `protocols`, and a
     colour for each number.
     """
-    tables = sensitivity(
-        source.run, source.registry, source.protocol, source.metric, source.evidence
-    )
+    tables = protocol_ranking(source.run_scores, source.registry, source.protocol, source.metric)
     for (dataset, label_set), table in tables.items():
         yield _draw(source, dataset, label_set, table)
 
 
-def _draw(source: Source, dataset: str, label_set: str, table: Comparison) -> Drawn:
+def _draw(source: Source, dataset: str, label_set: str, table: Table) -> Drawn:
     import seaborn
 
-    lines = [line for _, group in table.groups() for line in group]
-    numbers = np.array([[float(entry.mean or "nan") for entry in line.entries] for line in lines])
-    names = [wrapped(line.label, LETTERS) for line in lines]
+    rows = [row for _, group in table.groups() for row in group]
+    numbers = np.array(
+        [
+            [np.nan if cell.value is None else as_printed(cell.value) for cell in row.cells]
+            for row in rows
+        ]
+    )
+    names = [wrapped(row.name, LETTERS) for row in rows]
     columns = [_column(name) for name in table.columns]
     figure = new_figure(DOUBLE, 0.7 + 0.15 * sum(name.count("\n") + 1 for name in names))
     axis = figure.subplots()
-    metric = METRICS.get(source.metric.name, source.metric.name)
+    metric = source.metric.title
     seaborn.heatmap(
         numbers,
         ax=axis,
         cmap=COLOURS if source.metric.higher_is_better else f"{COLOURS}_r",
-        annot=np.array([[entry.mean for entry in line.entries] for line in lines]),
+        annot=np.array([[cell.shown for cell in row.cells] for row in rows]),
         fmt="",
         annot_kws={"fontsize": 6},
         linewidths=0.4,
@@ -59,11 +62,11 @@ def _draw(source: Source, dataset: str, label_set: str, table: Comparison) -> Dr
     profiles = ", ".join(
         dict.fromkeys(
             cell.profile
-            for cell in source.evidence.cells
+            for cell in source.run_scores.cells
             if cell.dataset == dataset and cell.profile
         )
     )
-    best = [entry.rank == 1 for line in lines for entry in line.entries if entry.mean]
+    best = [cell.rank == 1 for row in rows for cell in row.cells if cell.value is not None]
     for text, is_best in zip(axis.texts, best, strict=True):
         text.set_fontweight("bold" if is_best else "normal")
     axis.tick_params(axis="x", rotation=0, length=0)

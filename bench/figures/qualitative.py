@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import RunError
-from bench.evaluation.results import label_sets_of
+from bench.evaluation.measurements import label_sets_of
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug, wrapped
 from bench.planning.commands import keep_commands
 from bench.runs.folder import CellRecord
 from bench.runs.status import Status
-from bench.tables.ablation import place
+from bench.tables.ablation_table import place
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 ROWS = 4
 """Frames of a strip. Chosen here: with the frame's proportions they fit on half a page."""
@@ -59,14 +59,16 @@ def absent(source: Source) -> str:
 
 
 def _members(source: Source) -> list[CellRecord]:
-    return [cell for cell in source.evidence.cells if cell.status == Status.DONE and cell.ablation]
+    return [
+        cell for cell in source.run_scores.cells if cell.status == Status.DONE and cell.ablation
+    ]
 
 
 def _kept(source: Source, cells: Sequence[CellRecord]) -> dict[tuple[str, int], Path]:
     """Return where the pictures of a (clip, frame) are, without `-PART.jpg`, of those that have all
     parts.
     """
-    record = source.evidence.dataset(cells[0])
+    record = source.run_scores.dataset(cells[0])
     assert record is not None, "a finished cell without its dataset"
     found = {}
     for cell in cells:
@@ -86,7 +88,7 @@ def _choose(
     """Return the frames to show, of how many they are chosen, and by which label set; None where no
     anomalous frame was kept.
     """
-    record = source.evidence.dataset(cell)
+    record = source.run_scores.dataset(cell)
     assert record is not None, "a finished cell without its dataset"
     label_set = "".join(label_sets_of(record, source.protocol)[:1])
     if not label_set:

@@ -12,7 +12,7 @@ from bench.figures.style import SINGLE, Drawn, legend_below, line_look, new_figu
 from bench.scoring.metrics import roc
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 METHODS = 12
 """Curves that can be told apart. Chosen here."""
@@ -46,7 +46,7 @@ def _draw(source: Source, dataset: str, rows: Sequence[Row], rule: str) -> Drawn
         if any(len(row.seeds) > 1 for row in rows)
         else ""
     )
-    record = source.evidence.dataset(rows[0].cells[0])
+    record = source.run_scores.dataset(rows[0].cells[0])
     assert record is not None
     otherwise = source.protocol.pool.startswith("macro") or (
         source.protocol.pool.startswith("scene") and record.has_scenes

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.evaluation.results import label_sets_of
+from bench.evaluation.measurements import label_sets_of
 from bench.runs.folder import CellRecord
 from bench.scoring.evaluate import ClipScores
 from bench.scoring.protocols import process, sentence
-from bench.tables.comparison import METRICS
+from bench.tables.table import as_printed
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,18 @@ def looks_of(source: Source) -> dict[str, int]:
     `choose` prefers; rows without a mean last.
     """
     means = {
-        line.label: statistics.fmean(numbers)
-        for line in source.comparison.lines
-        if (numbers := [float(entry.mean) for entry in line.entries if entry.mean])
+        row.name: statistics.fmean(numbers)
+        for row in source.comparison.rows
+        if (numbers := [as_printed(cell.value) for cell in row.cells if cell.value is not None])
     }
     order = sorted(means, key=lambda label: means[label], reverse=source.metric.higher_is_better)
-    of_ablation = {cell.label for cell in source.evidence.cells if cell.ablation}
+    of_ablation = {cell.label for cell in source.run_scores.cells if cell.ablation}
     pairs = itertools.zip_longest(
         [label for label in order if label in of_ablation],
         [label for label in order if label not in of_ablation],
     )
     ranked = [label for pair in pairs for label in pair if label is not None]
-    without = [line.label for line in source.comparison.lines if line.label not in means]
+    without = [row.name for row in source.comparison.rows if row.name not in means]
     return {label: number for number, label in enumerate([*ranked, *without])}
 
 
@@ -82,18 +82,18 @@ def rows_of(source: Source, dataset: str) -> list[Row]:
     column = source.comparison.columns.index(dataset)
     rows = [
         Row(
-            line.label,
-            entry.mean,
-            f" ± {entry.sd} ({entry.seeds})" if entry.sd else "",
+            row.name,
+            found.shown,
+            found.spread,
             tuple(
                 cell
-                for cell in source.evidence.cells
-                if (cell.label, cell.dataset) == (line.label, dataset)
+                for cell in source.run_scores.cells
+                if (cell.label, cell.dataset) == (row.name, dataset)
             ),
-            looks[line.label],
+            looks[row.name],
         )
-        for line in source.comparison.lines
-        if (entry := line.entries[column]).mean
+        for row in source.comparison.rows
+        if (found := row.cells[column]).value is not None
     ]
     return sorted(rows, key=lambda row: -row.value if source.metric.higher_is_better else row.value)
 
@@ -126,7 +126,7 @@ def choose(rows: Sequence[Row], most: int) -> tuple[list[Row], str]:
 
 def label_set_of(source: Source, row: Row) -> str:
     """Return the label set of the row's number."""
-    record = source.evidence.dataset(row.cells[0])
+    record = source.run_scores.dataset(row.cells[0])
     assert record is not None, "a number without its dataset"
     return label_sets_of(record, source.protocol)[0]
 
@@ -135,7 +135,7 @@ def processed(source: Source, row: Row, seed: int) -> list[ClipScores]:
     """Return the clips of one seed with labels, their scores smoothed and normalised under the
     protocol.
     """
-    clips = source.evidence.clips(row.seed(seed), label_set_of(source, row), source.protocol)
+    clips = source.run_scores.clips(row.seed(seed), label_set_of(source, row), source.protocol)
     return [replace(clip, scores=process(clip.scores, source.protocol)) for clip in clips]
 
 
@@ -152,6 +152,6 @@ def facts(source: Source, rows: Sequence[Row]) -> str:
         dict.fromkeys(cell.profile for row in rows for cell in row.cells if cell.profile)
     )
     return (
-        f"Numbers: {METRICS.get(source.metric.name, source.metric.name)} in percent, as in the comparison. "
+        f"Numbers: {source.metric.title} in percent, as in the comparison. "
         f"Protocol {source.protocol.name}: {sentence(source.protocol)}. Labels: {label_set_of(source, rows[0])}. Profile: {profiles}."
     )

@@ -14,7 +14,7 @@ from bench.runs.folder import STEPS, CellRecord
 from bench.runs.status import Status
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 COLUMN = "sigma"
 """Of steps.csv and training.csv: sigma(l) as it is multiplied with the content."""
@@ -23,7 +23,7 @@ COLUMN = "sigma"
 def weights(source: Source) -> Iterator[Drawn]:
     """Yield one figure a dataset: a line a cell."""
     curves: dict[str, dict[str, list[tuple[CellRecord, list[float], list[float]]]]] = {}
-    for cell in source.evidence.cells:
+    for cell in source.run_scores.cells:
         if cell.status == Status.DONE and (found := history(source, cell)) is not None:
             curves.setdefault(cell.dataset, {}).setdefault(cell.label, []).append((cell, *found))
     for dataset, of_dataset in curves.items():

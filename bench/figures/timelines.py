@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.evaluation.results import counted
 from bench.figures.rows import Row, choose, datasets_of, facts, processed, rows_of
 from bench.figures.style import (
     DOUBLE,
@@ -20,9 +19,10 @@ from bench.figures.style import (
     spans,
     wrapped,
 )
+from bench.wording import counted
 
 if TYPE_CHECKING:
-    from bench.tables.report import Source
+    from bench.tables.kinds import Source
 
 METHODS = 4
 """Lines that can be told apart in a small panel. Chosen here."""
@@ -42,7 +42,7 @@ def _draw(source: Source, dataset: str, rows: list[Row], rule: str) -> Drawn:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    record = source.evidence.dataset(rows[0].cells[0])
+    record = source.run_scores.dataset(rows[0].cells[0])
     assert record is not None
     places = range(len(record.clips))
     if len(places) > CLIPS:

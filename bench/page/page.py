@@ -23,23 +23,20 @@ from urllib.parse import quote
 import numpy as np
 
 from bench.contracts.protocol import Protocol
-from bench.evaluation.results import (
-    Row,
-    Summary,
-    counted,
-    evaluate_run,
-    label_sets_of,
-    summary_frame,
-)
+from bench.evaluation.data_frames import summary_frame
+from bench.evaluation.measurements import Measurement, label_sets_of
+from bench.evaluation.summaries import Summary
 from bench.files.whole_files import write_text
 from bench.planning.commands import keep_commands
 from bench.runs.folder import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate
 from bench.scoring.protocols import process, sentence
-from bench.tables.comparison import DASH, MARKS, TRIVIAL, Comparison, compare, percent
-from bench.tables.report import KINDS, Source
-from bench.tables.scenes import scenes
+from bench.tables.comparison import compare
+from bench.tables.kinds import KINDS, Source
+from bench.tables.scenes_table import scene_tables
+from bench.tables.table import DASH, DIGITS, MARKS, TRIVIAL, Table, TableCell, percent
+from bench.wording import counted
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIMIT = 25_000_000
@@ -68,7 +65,7 @@ def write_page(source: Source, path: Path, tables_of: str = "") -> tuple[list[Pa
     tables = [
         source.comparison
         if one == source.protocol
-        else compare(source.run, one, source.metric, source.evidence)
+        else compare(source.run_scores, one, source.metric)
         for one in protocols
     ]
     data = _data(source, protocols, tables)
@@ -120,15 +117,13 @@ def _json(value: Any) -> str:
 # -- what the script chooses from and draws --------------------------------------------------------
 
 
-def _data(
-    source: Source, protocols: Sequence[Protocol], tables: Sequence[Comparison]
-) -> dict[str, Any]:
+def _data(source: Source, protocols: Sequence[Protocol], tables: Sequence[Table]) -> dict[str, Any]:
     labels = list(
         dict.fromkeys(
-            line.label for table in tables for _, members in table.groups() for line in members
+            row.name for table in tables for _, members in table.groups() for row in members
         )
     )
-    cells = {cell.label: cell for cell in reversed(source.evidence.cells)}
+    cells = {cell.label: cell for cell in reversed(source.run_scores.cells)}
     return {
         "protocols": [
             {
@@ -161,8 +156,8 @@ def _data(
 def _datasets(source: Source) -> list[DatasetRecord]:
     """Return the datasets that any cell has scores of."""
     found = {
-        cell.dataset: source.evidence.dataset(cell)
-        for cell in source.evidence.cells
+        cell.dataset: source.run_scores.dataset(cell)
+        for cell in source.run_scores.cells
         if cell.status == Status.DONE
     }
     return [replace(record, label=label) for label, record in found.items() if record is not None]
@@ -172,12 +167,12 @@ def _dataset(
     source: Source,
     record: DatasetRecord,
     protocols: Sequence[Protocol],
-    tables: Sequence[Comparison],
+    tables: Sequence[Table],
     labels: Sequence[str],
 ) -> dict[str, Any]:
     sets = ["".join(label_sets_of(record, one)[:1]) for one in protocols]
     members: dict[str, dict[int, list[CellRecord]]] = {}
-    for cell in source.evidence.cells:
+    for cell in source.run_scores.cells:
         if cell.dataset == record.label:
             members.setdefault(cell.label, {}).setdefault(cell.seed, []).append(cell)
     places = {
@@ -197,7 +192,7 @@ def _dataset(
         """Return the number of a clip as tables print it, or where in `reasons` it stands why there
         is none.
         """
-        rows = []
+        found = []
         for seed in members[label]:
             cell, scores = _spokesman(places[label, seed]), clips(label, seed, which).get(clip)
             reason = (
@@ -210,9 +205,16 @@ def _dataset(
                 if scores is None or not sets[which]
                 else evaluate([scores], protocols[which], source.metric)
             )
-            rows.append(Row(cell, "", sets[which], protocols[which], source.metric.name, result))
+            found.append(
+                Measurement(cell, "", sets[which], protocols[which], source.metric.name, result)
+            )
         summary = Summary(
-            label, record.label, sets[which], protocols[which].name, source.metric.name, tuple(rows)
+            label,
+            record.label,
+            sets[which],
+            protocols[which].name,
+            source.metric.name,
+            tuple(found),
         )
         if summary.mean is not None:
             return percent(summary.mean)
@@ -267,7 +269,7 @@ def _clips(
     if not cells:
         return []
     if label_set:
-        return source.evidence.clips(cells, label_set, protocol)
+        return source.run_scores.clips(cells, label_set, protocol)
     found = {clip: scores for cell in cells for clip, scores in source.run.scores(cell).items()}
     return [
         ClipScores(
@@ -354,25 +356,22 @@ def _roc(clips: Sequence[ClipScores], protocol: Protocol) -> str | None:
     return _base64(np.rint(np.stack([false[kept], true[kept]], axis=1) * STEPS))
 
 
-def _numbers(table: Comparison, column: str, labels: Sequence[str]) -> list[str]:
+def _numbers(table: Table, column: str, labels: Sequence[str]) -> list[str]:
     """Return the number of each method in a column, as the table prints it; empty where it has
     none.
     """
     if column not in table.columns:
         return [""] * len(labels)
-    found = {line.label: line.entries[table.columns.index(column)] for line in table.lines}
-    entries = [found.get(label) for label in labels]
-    return [
-        "" if entry is None else entry.mean + (f" ± {entry.sd}" if entry.sd else "")
-        for entry in entries
-    ]
+    found = {row.name: row.cells[table.columns.index(column)] for row in table.rows}
+    cells = [found.get(label, TableCell()) for label in labels]
+    return [cell.shown + ("" if cell.sd is None else f" ± {cell.sd:.{DIGITS}f}") for cell in cells]
 
 
 def _training(source: Source) -> Iterator[dict[str, Any]]:
     """Yield the columns of each training.csv: one number an epoch; null for what is empty or not
     finite.
     """
-    for cell in source.evidence.cells:
+    for cell in source.run_scores.cells:
         try:
             with (source.run.cell_path(cell) / "training.csv").open(
                 encoding="utf-8", newline=""
@@ -436,7 +435,7 @@ def _pictures(source: Source, data: dict[str, Any], room: int) -> _Pictures:
         numbers = {clip["id"]: number for number, clip in enumerate(dataset["clips"])}
         for position, curve in enumerate(dataset["curves"]):
             label = data["methods"][curve["method"]]["label"]
-            for cell in source.evidence.cells:
+            for cell in source.run_scores.cells:
                 if (cell.label, cell.dataset, cell.seed) != (
                     label,
                     dataset["name"],
@@ -508,10 +507,10 @@ def _words(
     place: Path,
     folder: str,
     protocols: Sequence[Protocol],
-    tables: Sequence[Comparison],
+    tables: Sequence[Table],
 ) -> dict[str, Any]:
     """Return everything that stands on the page as text: tables, failures, provenance."""
-    cells = source.evidence.cells
+    cells = source.run_scores.cells
     return {
         "title": source.run.path.resolve().name,
         "counts": _counts(cells),
@@ -519,7 +518,7 @@ def _words(
             zip(
                 protocols,
                 tables,
-                [scenes(source.run, one, source.metric, source.evidence) for one in protocols],
+                [scene_tables(source.run_scores, one, source.metric) for one in protocols],
             )
         ),
         "intervals": _intervals(source, protocols),
@@ -559,9 +558,9 @@ def _intervals(source: Source, protocols: Sequence[Protocol]) -> dict[tuple[str,
     """Return (protocol, method, dataset) -> the interval of the number in percent, where
     summary.csv has one.
     """
-    frame = summary_frame(
-        evaluate_run(source.run, protocols, [source.metric], source.evidence)
-    ).dropna(subset=["ci_low", "ci_high"])
+    frame = summary_frame(source.run_scores.measure(protocols, [source.metric])).dropna(
+        subset=["ci_low", "ci_high"]
+    )
     found: dict[tuple[str, str, str], str] = {}
     for row in frame.itertuples():  # the default label set comes first
         found.setdefault(

@@ -18,7 +18,7 @@ from bench.planning.request import Request, data_roots
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select, select_one
-from bench.plugins.syntax import nearest
+from bench.wording import unknown
 
 MEMORY_A_WORKER = 4 * 2**30
 """Bytes that `--workers auto` leaves for each worker. Chosen here: C3DSU in profile `small` peaks
@@ -73,12 +73,7 @@ def ask(request: Request, registry: Registry) -> Asked:
     observers = found(lambda: _observers(request, registry))
     device = found(lambda: _device(request, executor)) or "cpu"
     if request.profile is not None and request.profile not in PROFILES:
-        near = nearest(request.profile, PROFILES)
-        mistakes.append(
-            f"no profile {request.profile!r}"
-            + (f" - did you mean {near!r}?" if near else "")
-            + f" (there are {', '.join(PROFILES)})"
-        )
+        mistakes.append(unknown("profile", request.profile, PROFILES))
     compute = replace(request.compute, device=device)
     local = executor is None or not executor.remote
     if local and compute.key():

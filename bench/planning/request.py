@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts.compute import OPTIONS, Compute
+from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.errors import RequestError
 from bench.runs.folder import KEPT
 
@@ -23,7 +24,7 @@ class Request:
     methods: str
     datasets: str
     seeds: tuple[int, ...] = (0,)
-    protocol: str = "median17"
+    protocol: str = DEFAULT_PROTOCOL
     profile: str | None = None
     detector: str | None = None
     compute: Compute = field(default_factory=Compute)

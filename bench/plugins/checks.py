@@ -21,7 +21,7 @@ from bench.contracts.parameters import check_value, schema
 from bench.contracts.protocol import Protocol
 from bench.plugins.plugin_files import BrokenPlugin
 from bench.plugins.profiles import OVERRIDES
-from bench.plugins.syntax import nearest
+from bench.wording import did_you_mean
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _BASES: dict[str, type] = {
@@ -144,10 +144,9 @@ def _check_method(cls: Any) -> None:
                 f"{cls.__name__}.needs is {needs!r}, expected a set, like frozenset({{'frames'}})"
             )
         for need in sorted(needs - NEEDS):
-            near = nearest(need, NEEDS)
             raise BrokenPlugin(
                 f"{cls.__name__} needs {need!r}, which is none of {', '.join(sorted(NEEDS))}"
-                + (f" - did you mean {near!r}?" if near else "")
+                f"{did_you_mean(need, NEEDS)}"
             )
 
 
@@ -215,12 +214,7 @@ def _check_profile(cls: Any, profile: str, values: Any, entries: Mapping[str, An
         raise BrokenPlugin(f"{where} is {_shown(values)}, expected a dict of parameters")
     for key, value in values.items():
         if key not in entries:
-            near = nearest(key, entries)
-            hint = (
-                f" - did you mean {near!r}?"
-                if near
-                else f"; parameters are {', '.join(entries) or 'none'}"
-            )
+            hint = did_you_mean(key, entries, f"; parameters are {', '.join(entries) or 'none'}")
             raise BrokenPlugin(f"{where} sets {key!r}, which is no parameter{hint}")
         try:
             check_value(value, entries[key])

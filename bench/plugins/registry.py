@@ -30,7 +30,7 @@ from bench.plugins.plugin_files import (
     module_name,
     read_source,
 )
-from bench.plugins.syntax import nearest
+from bench.wording import nearest
 
 if TYPE_CHECKING:
     from bench.contracts.creator import Creator

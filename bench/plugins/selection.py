@@ -23,7 +23,8 @@ from bench.plugins.checks import ONE
 from bench.plugins.plugin_files import explain
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
-from bench.plugins.syntax import Item, nearest, parse, split, write
+from bench.plugins.syntax import Item, parse, split, write
+from bench.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,12 +91,8 @@ def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
     RequestError : there is no such profile.
     """
     if profile is not None and profile not in PROFILES:
-        near = nearest(profile, PROFILES)
-        raise RequestError(
-            f"no profile {profile!r}"
-            + (f" - did you mean {near!r}?" if near else "")
-            + f" (profiles: {', '.join(PROFILES)})"
-        )
+        hint = did_you_mean(profile, PROFILES)
+        raise RequestError(f"no profile {profile!r}{hint} (profiles: {', '.join(PROFILES)})")
     while profile:
         if profile in target.profiles:
             return target.profiles[profile]
@@ -223,8 +220,7 @@ def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[
     mistakes = []
     for key, texts in (item.values or {}).items():
         if key not in entries:
-            near = nearest(key, entries)
-            hint = f" - did you mean {near!r}?" if near else ";"
+            hint = did_you_mean(key, entries, ";")
             mistakes.append(f"{item.text!r}: no parameter {key!r}{hint} {takes}")
             continue
         given[key] = []
@@ -250,7 +246,7 @@ def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[
 
 
 def _unknown(kind: Kind, name: str, registry: Registry) -> str:
-    near = nearest(name, [*registry.table(kind), *registry.groups(kind)])
+    hint = did_you_mean(name, [*registry.table(kind), *registry.groups(kind)])
     text = f"no {ONE[kind]} {name!r}"
     other = next(
         (one for other, one in ONE.items() if other != kind and name in registry.table(other)), None
@@ -259,8 +255,8 @@ def _unknown(kind: Kind, name: str, registry: Registry) -> str:
     look = f"bench list {kind}"
     if other:
         text += f" - it is a {other}"
-    elif near:
-        text += f" - did you mean {near!r}?"
+    elif hint:
+        text += hint
     elif broken:
         look += f"; left out as broken: {', '.join(broken)}"
     return f"{text} ({look})"

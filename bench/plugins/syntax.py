@@ -4,9 +4,8 @@ name.
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.contracts.parameters import format_value
@@ -81,20 +80,6 @@ def find_control_character(text: str) -> str | None:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
             return f"U+{ord(character):04X}"
     return None
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that was probably meant."""
-    found = difflib.get_close_matches(
-        name.lower().replace("_", "-"),
-        {key.lower().replace("_", "-"): key for key in candidates},
-        n=1,
-    )
-    return (
-        next((key for key in candidates if key.lower().replace("_", "-") == found[0]), None)
-        if found
-        else None
-    )
 
 
 def split(text: str, separator: str) -> list[str]:

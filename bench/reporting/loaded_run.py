@@ -13,16 +13,18 @@ import numpy as np
 from bench.contracts.method import Scores
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError, RunError
-from bench.evaluation.results import Evidence, Row, evaluate_run, results_frame, summary_frame
+from bench.evaluation.data_frames import results_frame, summary_frame
+from bench.evaluation.measurements import Measurement
+from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import Registry, current
 from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
-from bench.plugins.syntax import nearest
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
-from bench.tables.notebook import Table
+from bench.tables.forms.html import NotebookTable
+from bench.wording import listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,18 +45,16 @@ class LoadedRun:
         """results.csv: one line a cell, scene, label set, protocol and metric; numbers are
         fractions.
         """
-        return results_frame(
-            self._run, self._protocols, list(self._registry.metrics.values()), self._rows
-        )
+        return results_frame(self._measurements)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """summary.csv: one line a method, dataset, label set, protocol and metric, the seeds
         joined.
         """
-        return summary_frame(self._rows)
+        return summary_frame(self._measurements)
 
-    def table(self, protocol: str | Protocol | None = None, metric: str = "auc") -> Table:
+    def table(self, protocol: str | Protocol | None = None, metric: str = "auc") -> NotebookTable:
         """Return the comparison under a protocol (a selector, or a Protocol; default: that of the
         run).
 
@@ -63,9 +63,8 @@ class LoadedRun:
         RequestError : no such protocol or metric.
         """
         chosen = self._own_protocol if protocol is None else self._chosen(protocol)
-        return Table(
-            compare(self._run, chosen, choose_metric(metric, self._registry), self._evidence)
-        )
+        table = compare(self._run_scores, chosen, choose_metric(metric, self._registry))
+        return NotebookTable(**vars(table))
 
     def scores(self, method: str, dataset: str, seed: int | None = None) -> dict[str, Scores]:
         """Return the scores of a method's row, by clip: `values` (K,) and `frames` (K,). Models of
@@ -117,7 +116,7 @@ class LoadedRun:
         return {clip: scene for clip, _, scene in self._dataset(dataset).clips}
 
     def __repr__(self) -> str:
-        counts = Counter(cell.status for cell in self._evidence.cells)
+        counts = Counter(cell.status for cell in self._run_scores.cells)
         return f"<run {self.path}: {', '.join(f'{count} {status}' for status, count in counts.items())}>"
 
     def _repr_html_(self) -> str:
@@ -128,8 +127,8 @@ class LoadedRun:
     # -- read once ---------------------------------------------------------------------------------
 
     @cached_property
-    def _evidence(self) -> Evidence:
-        return Evidence(self._run)
+    def _run_scores(self) -> RunScores:
+        return RunScores(self._run)
 
     @cached_property
     def _own_protocol(self) -> Protocol:
@@ -144,10 +143,9 @@ class LoadedRun:
         return list(every.values())
 
     @cached_property
-    def _rows(self) -> list[Row]:
-        return evaluate_run(
-            self._run, self._protocols, list(self._registry.metrics.values()), self._evidence
-        )
+    def _measurements(self) -> list[Measurement]:
+        metrics = list(self._registry.metrics.values())
+        return self._run_scores.measure(self._protocols, metrics)
 
     def _chosen(self, protocol: str | Protocol) -> Protocol:
         return (
@@ -158,7 +156,7 @@ class LoadedRun:
 
     def _cells(self, method: str, dataset: str, seed: int | None) -> list[CellRecord]:
         """Return the cell of a row, or those of its scenes."""
-        cells = self._evidence.cells
+        cells = self._run_scores.cells
         of_method = [cell for cell in cells if cell.label == method]
         if not of_method:
             raise self._unknown("row", method, (cell.label for cell in cells))
@@ -169,25 +167,20 @@ class LoadedRun:
         found = [cell for cell in of_dataset if cell.seed == wanted]
         if not found:
             raise RequestError(
-                f"{self.path}: {method} on {dataset} has no seed {seed} (there are {_listed(cell.seed for cell in of_dataset)})"
+                f"{self.path}: {method} on {dataset} has no seed {seed} (there are {listed(cell.seed for cell in of_dataset)})"
             )
         return found
 
     def _dataset(self, dataset: str) -> DatasetRecord:
-        cell = next((cell for cell in self._evidence.cells if cell.dataset == dataset), None)
+        cell = next((cell for cell in self._run_scores.cells if cell.dataset == dataset), None)
         if cell is None:
-            raise self._unknown("dataset", dataset, (cell.dataset for cell in self._evidence.cells))
+            raise self._unknown(
+                "dataset", dataset, (cell.dataset for cell in self._run_scores.cells)
+            )
         return self._run.dataset(cell.dataset_folder)
 
     def _unknown(self, what: str, name: str, known: Iterable[str]) -> RequestError:
-        names = list(dict.fromkeys(known))
-        near = nearest(name, names)
-        hint = f" - did you mean {near!r}?" if near else ""
-        return RequestError(f"{self.path}: no {what} {name!r}{hint} (there are {_listed(names)})")
-
-
-def _listed(things: Iterable[object]) -> str:
-    return ", ".join(dict.fromkeys(map(str, things)))
+        return RequestError(f"{self.path}: {unknown(what, name, known)}")
 
 
 def load(path: str | Path, plugin: str | Path | Sequence[str | Path] = ()) -> LoadedRun:

@@ -30,15 +30,8 @@ from bench.runs.field_types import misfit
 from bench.runs.folder import Run
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
-from bench.tables.report import (
-    KINDS,
-    Source,
-    kind_files,
-    number_files,
-    open_source,
-    question_name,
-    shared_files,
-)
+from bench.tables.kinds import KINDS, Source, open_source
+from bench.tables.table_files import kind_files, number_files, question_name, shared_files
 
 INDEX = "report.json"
 """In the folder of a report: what was made, and of what."""
@@ -238,7 +231,7 @@ class Output:
                 )
             if protocol is None:
                 return None
-            again = open_source(source.run, registry, protocol, metric, tracks, source.evidence)
+            again = open_source(source.run, registry, protocol, metric, tracks, source.run_scores)
         except RequestError:
             return None
         return again if question_name(again) == question else None
@@ -290,7 +283,7 @@ class Output:
         tracks = {"tracks": list(source.tracks_from)} if path.stem.endswith("-tracks") else {}
         name = path.relative_to(self.folder).as_posix()
         self.index.files[name] = {
-            "question": question, "evidence": source.evidence.digest, "sha256": digest_of(path), **tracks
+            "question": question, "evidence": source.run_scores.digest, "sha256": digest_of(path), **tracks
         }  # fmt: skip
         if question:  # the run's own question stands in run.json
             self.index.questions[question] = {
@@ -304,7 +297,7 @@ class Output:
         self.index.files.pop(path, None)
 
     def _is_stale(self, path: str) -> bool:
-        return self.index.files.get(path, {}).get("evidence") != self.source.evidence.digest
+        return self.index.files.get(path, {}).get("evidence") != self.source.run_scores.digest
 
     def _unlisted(self) -> list[str]:
         """Return tables, figures and page that no report.json tells of: those of earlier
@@ -422,8 +415,8 @@ def write_tables(
         source = replace(
             first,
             protocol=protocol,
-            comparison=compare(run, protocol, first.metric, first.evidence),
+            comparison=compare(first.run_scores, protocol, first.metric),
         )
-        ablated = any(cell.ablation for cell in first.evidence.cells)
+        ablated = any(cell.ablation for cell in first.run_scores.cells)
         output.tables(["comparison", *(["ablation"] if ablated else [])], source)
     return output.finish()

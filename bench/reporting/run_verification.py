@@ -20,7 +20,7 @@ from typing import Any
 from bench.contracts.dataset import Dataset, Finding
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError, RunError
-from bench.evaluation.results import Evidence
+from bench.evaluation.run_scores import RunScores
 from bench.files.checksums import digest_of, seal_is_broken
 from bench.files.whole_files import read_json
 from bench.plugins.registry import Registry
@@ -29,14 +29,8 @@ from bench.reporting.output import INDEX, NUMBERS, Index, table_kind
 from bench.runs.folder import CHECKED, CellRecord, DatasetRecord, Run, read_cell
 from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
-from bench.tables.report import (
-    Source,
-    kind_files,
-    number_files,
-    open_source,
-    question_name,
-    shared_files,
-)
+from bench.tables.kinds import Source, open_source
+from bench.tables.table_files import kind_files, number_files, question_name, shared_files
 
 MOST = 5
 """Differing lines of one file that are named."""
@@ -88,19 +82,19 @@ def verify_run(path: Path, registry: Registry) -> RunVerification:
     try:
         run = Run.open(path)
         cells = run.planned()
-        evidence = Evidence(run)
+        run_scores = RunScores(run)
     except RunError as error:
         return RunVerification(str(path), (Finding("run.json", False, str(error)),), ())
     findings = [*_manifest(run, cells, registry), *_written(run)]
     datasets: dict[str, DatasetRecord] = {}
     for name in dict.fromkeys(
-        cell.dataset_folder for cell in evidence.cells if cell.status != Status.QUEUED
+        cell.dataset_folder for cell in run_scores.cells if cell.status != Status.QUEUED
     ):
         findings += _dataset(run, name, datasets, registry)
     for cell in cells:
         findings += _cell(run, cell, datasets.get(cell.dataset_folder), registry)
     findings += _unplanned(run, cells)
-    findings += _report(run, evidence, registry)
+    findings += _report(run, run_scores, registry)
     return RunVerification(str(path), tuple(findings), tuple(_notes(run, cells)))
 
 
@@ -420,7 +414,7 @@ def _unplanned(run: Run, cells: Sequence[CellRecord]) -> Iterator[Finding]:
 # -- tables, figures, page -------------------------------------------------------------------------
 
 
-def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Finding]:
+def _report(run: Run, run_scores: RunScores, registry: Registry) -> Iterator[Finding]:
     """Compute the tables again, and compare the checksums of all that was made."""
     index = Index(run.path)
     if (run.path / INDEX).is_file():
@@ -443,7 +437,7 @@ def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Findin
     expected: dict[str, str] = {}
     for question, kinds in _asked(run, index).items():
         try:
-            source = _source(run, registry, index, question, evidence)
+            source = _source(run, registry, index, question, run_scores)
         except RequestError as error:
             yield Finding(
                 "/".join(filter(None, ["tables", question])),
@@ -475,7 +469,7 @@ def _report(run: Run, evidence: Evidence, registry: Registry) -> Iterator[Findin
         expected |= made
     for name, text in expected.items():
         yield from _same_text(run.path / name, name, text)
-    yield from _numbers(run, registry, index, evidence)
+    yield from _numbers(run, registry, index, run_scores)
 
 
 def _asked(run: Run, index: Index) -> dict[str, set[str]]:
@@ -504,7 +498,7 @@ def _asked(run: Run, index: Index) -> dict[str, set[str]]:
 
 
 def _source(
-    run: Run, registry: Registry, index: Index, question: str, evidence: Evidence
+    run: Run, registry: Registry, index: Index, question: str, run_scores: RunScores
 ) -> Source:
     """Return what a question is answered from.
 
@@ -520,7 +514,7 @@ def _source(
     if protocol is None:
         raise RequestError(f"{INDEX} does not say under which protocol")
     metric = choose_metric(index.questions[question]["metric"] if question else "auc", registry)
-    source = open_source(run, registry, protocol, metric, evidence=evidence)
+    source = open_source(run, registry, protocol, metric, run_scores=run_scores)
     if question_name(source) != question:
         raise RequestError(
             f"{INDEX} says {protocol.name} and {metric.name}, whose folder is {question_name(source) or 'tables'}"
@@ -557,7 +551,9 @@ def _same_text(path: Path, name: str, expected: str) -> Iterator[Finding]:
             return
 
 
-def _numbers(run: Run, registry: Registry, index: Index, evidence: Evidence) -> Iterator[Finding]:
+def _numbers(
+    run: Run, registry: Registry, index: Index, run_scores: RunScores
+) -> Iterator[Finding]:
     """Compare results.csv and summary.csv line by line, and value by value."""
     found = {}
     for name in NUMBERS:
@@ -571,21 +567,21 @@ def _numbers(run: Run, registry: Registry, index: Index, evidence: Evidence) -> 
     asked = _asked_protocols(
         (line.get("protocol") or "" for lines in found.values() for line in lines), registry, index
     )
-    for name, text in number_files(open_source_of(run, registry, evidence), asked).items():
+    for name, text in number_files(open_source_of(run, registry, run_scores), asked).items():
         if name in found:
             yield from _same_lines(
                 f"tables/{name}", found[name], list(csv.DictReader(io.StringIO(text)))
             )
 
 
-def open_source_of(run: Run, registry: Registry, evidence: Evidence) -> Source:
+def open_source_of(run: Run, registry: Registry, run_scores: RunScores) -> Source:
     """Return a source for what depends on no question."""
     return open_source(
         run,
         registry,
         next(iter(registry.protocols.values())),
         registry.metrics["auc"],
-        evidence=evidence,
+        run_scores=run_scores,
     )
 
 

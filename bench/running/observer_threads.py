@@ -17,7 +17,7 @@ from typing import Any
 from bench.contracts.metric import Metric
 from bench.contracts.observer import Observer
 from bench.errors import BenchError
-from bench.evaluation.results import label_sets_of
+from bench.evaluation.measurements import label_sets_of
 from bench.planning.plan import Plan
 from bench.running.jobs import Job, Listener
 from bench.runs.folder import CellRecord, Run

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.contracts.compute import Compute
+from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.planning.request import Request, parse_seeds
 from bench.plugins.registry import load
 from bench.reporting.loaded_run import LoadedRun
@@ -23,7 +24,7 @@ def run(
     *,
     seeds: int | str | Iterable[int] = 0,
     profile: str | None = None,
-    protocol: str = "median17",
+    protocol: str = DEFAULT_PROTOCOL,
     detector: str | None = None,
     data: Paths = (),
     out: str | Path | None = None,

@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.contracts.compute import Compute
 from bench.contracts.method import Scores, ascend_within
+from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.errors import RunError
 from bench.files.checksums import digest_of, seal_is_broken, sealed
 from bench.files.whole_files import npz, read_json, read_npz, write_bytes, write_json
@@ -273,7 +274,7 @@ class Run:
         value = read_json(path, "run")
         if problem := misfit(value, MANIFEST):
             raise RunError(f"{path} is damaged: {problem}")
-        return {"command": "bench run", "protocol": "median17", **value}
+        return {"command": "bench run", "protocol": DEFAULT_PROTOCOL, **value}
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write run.json."""

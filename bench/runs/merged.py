@@ -53,7 +53,7 @@ class MergedRun(Run):
             for key, value in first.items()
             if all(other.get(key) == value for other in manifests.values())
         }
-        return {"protocol": first.get("protocol", "median17"), **agreed, "merged": manifests}
+        return {"protocol": first["protocol"], **agreed, "merged": manifests}
 
     def planned(self) -> list[CellRecord]:
         """Return the cells as they are."""

@@ -24,8 +24,8 @@ class ClipRegions:
     ----------
     frames : (K,) int32, the frames that have a map, ascending.
     maximum : (K,) float32, the largest value of each map.
-    forty : (K,) float32, the largest threshold at which 40 % of the anomalous pixels of the frame
-        are at or above it; NaN where the frame has no anomalous pixel.
+    threshold_40 : (K,) float32, the largest threshold that 40 % of the anomalous pixels of the
+        frame reach; NaN where the frame has no anomalous pixel.
     boxes, box_frames, box_levels : (R, 4) uint16, (R,) int32, (R,) uint8: the regions, the frame
         and the level (an index) of each.
     dropped : (levels,) int32, at each level the regions that were counted and not kept.
@@ -33,14 +33,15 @@ class ClipRegions:
 
     frames: np.ndarray
     maximum: np.ndarray
-    forty: np.ndarray
+    threshold_40: np.ndarray
     boxes: np.ndarray
     box_frames: np.ndarray
     box_levels: np.ndarray
     dropped: np.ndarray
 
 
-FIELDS = tuple(ClipRegions.__dataclass_fields__)
+FIELDS = {name: name for name in ClipRegions.__dataclass_fields__} | {"threshold_40": "forty"}
+"""Fields, and what the file calls them."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class TrueRegions:
 
 
 def write_regions(path: Path, regions: Regions | Detections) -> None:
-    """Write regions.npz: for each clip `ID.` and each field of `ClipRegions` or `ClipDetections`;
+    """Write regions.npz: for each clip `ID.` and each array of `ClipRegions` or `ClipDetections`;
     `levels` and `size` of maps.
     """
     if isinstance(regions, Detections):
@@ -110,9 +111,9 @@ def write_regions(path: Path, regions: Regions | Detections) -> None:
         )
         return
     arrays = {
-        f"{clip}.{name}": getattr(kept, name)
+        f"{clip}.{key}": getattr(kept, name)
         for clip, kept in regions.clips.items()
-        for name in FIELDS
+        for name, key in FIELDS.items()
     }
     write_bytes(
         path,
@@ -141,7 +142,7 @@ def read_regions(path: Path) -> Regions | Detections:
                 }
             )
         found = {
-            clip: ClipRegions(**{name: arrays[f"{clip}.{name}"] for name in FIELDS})
+            clip: ClipRegions(**{name: arrays[f"{clip}.{key}"] for name, key in FIELDS.items()})
             for clip in clips
         }
         return Regions(arrays["levels"], _size(arrays["size"]), found)

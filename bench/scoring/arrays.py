@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.contracts.method import Scores, ascend_within
 from bench.contracts.metric import Metric
-from bench.contracts.protocol import Protocol
+from bench.contracts.protocol import DEFAULT_PROTOCOL, Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
@@ -62,7 +62,10 @@ class Number(float):
             if self.value is None
             else f"{self.metric} {self.value:.4f}"
         )
-        counts = f"{self.frames} frames, {self.anomalous_frames} anomalous, of {self.clips} clip{'s' * (self.clips != 1)}"
+        counts = (
+            f"{self.frames} frames, {self.anomalous_frames} anomalous, of {self.clips} "
+            f"clip{'s' * (self.clips != 1)}"
+        )
         left_out = f", {self.clips_left_out} left out" if self.clips_left_out else ""
         return (
             f"<{number} ({self.protocol}; {counts}{left_out}){'; ' * bool(self.note)}{self.note}>"
@@ -76,7 +79,7 @@ def _restored(kept: Mapping[str, Any], protocol: str, metric: str, note: str = "
 def score(
     scores: OfClips,
     labels: OfClips,
-    protocol: str | Protocol = "median17",
+    protocol: str | Protocol = DEFAULT_PROTOCOL,
     metric: str = "auc",
     *,
     frames: int | OfClips | None = None,
@@ -117,7 +120,8 @@ def score(
         chosen = chosen or select_one("protocols", str(protocol), registry).parameters
         if chosen.frames == "common":
             mistakes.append(
-                "frames=common means the frames that every row of a table scored, and here is one row; leave it out"
+                "frames=common means the frames that every row of a table scored, and here is "
+                "one row; leave it out"
             )
     except RequestError as error:
         mistakes += error.mistakes
@@ -161,24 +165,13 @@ def _read_clips(
     ]
     for name, found in named:
         if found is not None and found.keys() != of_scores.keys():
-            lacking, beyond = (
-                [key for key in of_scores if key not in found],
-                [key for key in found if key not in of_scores],
-            )
-            mistakes += (
-                [
-                    f"{name} lack clip{'s' * (len(lacking) > 1)} {', '.join(lacking)}, which the scores have"
-                ]
-                if lacking
-                else []
-            )
-            mistakes += (
-                [
-                    f"{name} have clip{'s' * (len(beyond) > 1)} {', '.join(beyond)}, which the scores lack"
-                ]
-                if beyond
-                else []
-            )
+            for verb, other, keys in (
+                ("lack", "have", [key for key in of_scores if key not in found]),
+                ("have", "lack", [key for key in found if key not in of_scores]),
+            ):
+                clips_named = f"clip{'s' * (len(keys) > 1)} {', '.join(keys)}"
+                if keys:
+                    mistakes.append(f"{name} {verb} {clips_named}, which the scores {other}")
     clips = []
     for clip in [clip for clip in of_scores if clip in of_labels]:
         given = frames if first_frame is None else first_frame.get(clip)
@@ -208,7 +201,8 @@ def _by_clip(name: str, given: Any, numbers: bool = False) -> dict[str, Any]:
     unordered = isinstance(given, str | bytes | set | frozenset) or not hasattr(given, "__len__")
     if unordered or (not numbers and any(np.isscalar(value) for _, value in found)):
         raise RequestError(
-            f"{name}: expected one array a clip, as a dict by clip id or as a list; a protocol works clip by clip, so cut one long array at "
+            f"{name}: expected one array a clip, as a dict by clip id or as a list; a protocol "
+            "works clip by clip, so cut one long array at "
             "the ends of the clips: numpy.split(array, numpy.cumsum(lengths)[:-1])"
             if name in ("scores", "labels")
             else f"{name}: {given!r} says nothing of each clip; expected a dict by clip id, a list"
@@ -222,7 +216,8 @@ def _by_clip(name: str, given: Any, numbers: bool = False) -> dict[str, Any]:
             )
         if str(key) in clips:
             raise RequestError(
-                f"{name}: two keys stand for clip {str(key)!r}; ids are compared as texts, so keep one of them"
+                f"{name}: two keys stand for clip {str(key)!r}; ids are compared as texts, so "
+                "keep one of them"
             )
         clips[str(key)] = value
     return clips
@@ -240,11 +235,13 @@ KINDS = {
 """What arrays of a kind hold that is no plain number (`numpy.dtype.kind`)."""
 EXPECTED = {
     "scores": "numbers",
-    "labels": "0 for normal and 1 for anomalous frames, as (labels == 'abnormal').astype(int) makes of names",
+    "labels": "0 for normal and 1 for anomalous frames, as (labels == 'abnormal').astype(int) "
+    "makes of names",
     "frames": "whole numbers",
 }
 MASKED = {
-    "scores": "leave these frames out: x.compressed(), with frames=numpy.flatnonzero(~numpy.ma.getmaskarray(x))",
+    "scores": "leave these frames out: x.compressed(), with "
+    "frames=numpy.flatnonzero(~numpy.ma.getmaskarray(x))",
     "labels": "each frame of a clip must have a label",
     "frames": "leave these out, in the scores too",
 }
@@ -289,15 +286,18 @@ def _read_clip(clip: str, scores: Any, labels: Any, frames: Any, scene: str) -> 
     for name, array in (("scores", values), ("labels", truth)):
         if array.ndim != 1:
             raise RequestError(
-                f"clip {clip}: {name} have the shape {array.shape}, expected one number a frame: (N,)"
+                f"clip {clip}: {name} have the shape {array.shape}, expected one number a frame: "
+                "(N,)"
             )
     if not np.isin(truth, (0, 1)).all():
         raise RequestError(
-            f"clip {clip}: labels must be 0 or 1, here are {', '.join(map(str, np.unique(truth)[:4]))}"
+            f"clip {clip}: labels must be 0 or 1, here are "
+            f"{', '.join(map(str, np.unique(truth)[:4]))}"
         )
     if not np.isfinite(values).all():
         raise RequestError(
-            f"clip {clip}: {int((~np.isfinite(values)).sum())} of {len(values)} scores are NaN or infinite"
+            f"clip {clip}: {int((~np.isfinite(values)).sum())} of {len(values)} scores are NaN "
+            "or infinite"
         )
     places = _indices(clip, frames, len(values), len(truth))
     return ClipScores(clip, scene, values.astype(np.float64), places, truth.astype(np.uint8))
@@ -308,12 +308,15 @@ def _indices(clip: str, frames: Any, count: int, length: int) -> np.ndarray:
     if frames is None:
         if count > length:
             raise RequestError(
-                f"clip {clip}: {count} scores and only {length} labels: they are not of the same frames"
+                f"clip {clip}: {count} scores and only {length} labels: they are not of the same "
+                "frames"
             )
         if count not in (0, length):
             raise RequestError(
-                f"clip {clip}: {count} scores, {length} labels; say with frames= which frames the scores are of: frames={length - count} if "
-                "of the last frames of a clip, frames=0 if of the first ones, or what lies between, as in the middle of windows; or for each "
+                f"clip {clip}: {count} scores, {length} labels; say with frames= which frames "
+                f"the scores are of: frames={length - count} if "
+                "of the last frames of a clip, frames=0 if of the first ones, or what lies "
+                "between, as in the middle of windows; or for each "
                 "clip the indices"
             )
         return np.arange(count)
@@ -327,10 +330,12 @@ def _indices(clip: str, frames: Any, count: int, length: int) -> np.ndarray:
         return first + np.arange(count)
     if indices.ndim != 1 or len(indices) != count:
         raise RequestError(
-            f"clip {clip}: {count} scores, and frames of the shape {indices.shape}; expected one index a score"
+            f"clip {clip}: {count} scores, and frames of the shape {indices.shape}; expected one "
+            "index a score"
         )
     if not (np.issubdtype(indices.dtype, np.integer) and ascend_within(indices, length)):
         raise RequestError(
-            f"clip {clip}: frames must be whole numbers from 0, ascending and below {length}, the number of labels"
+            f"clip {clip}: frames must be whole numbers from 0, ascending and below {length}, "
+            "the number of labels"
         )
     return indices.astype(np.int64)

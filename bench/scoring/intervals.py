@@ -79,7 +79,10 @@ class Interval:
         """How it was made, or why not, in a few words."""
         if self.reason:
             return f"none: {self.reason}"
-        return f"clip bootstrap, t on logit scale; {self.clips} clips; {RESAMPLES} resamples, {self.redrawn} redrawn"
+        return (
+            f"clip bootstrap, t on logit scale; {self.clips} clips; {RESAMPLES} resamples, "
+            f"{self.redrawn} redrawn"
+        )
 
 
 @dataclass(frozen=True)

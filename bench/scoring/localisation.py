@@ -80,7 +80,7 @@ class Located:
     reason: str = ""
 
 
-def pixel_auc(maximum: np.ndarray, forty: np.ndarray) -> Located:
+def pixel_auc(maximum: np.ndarray, threshold_40: np.ndarray) -> Located:
     """Return the pixel-level AUC of frames.
 
     At a threshold a normal frame is a false positive when any of its pixels reaches it; an
@@ -91,15 +91,16 @@ def pixel_auc(maximum: np.ndarray, forty: np.ndarray) -> Located:
 
     Parameters
     ----------
-    maximum, forty : (N,) of each frame; `forty` is NaN in normal frames.
+    maximum, threshold_40 : (N,) of each frame; `threshold_40` is NaN in normal frames.
     """
-    anomalous = np.isfinite(forty)
-    if not 0 < anomalous.sum() < len(forty):
+    anomalous = np.isfinite(threshold_40)
+    if not 0 < anomalous.sum() < len(threshold_40):
         return Located(
             None,
-            f"every frame with a map is {'anomalous' if len(forty) and anomalous.all() else 'normal'}",
+            "every frame with a map is "
+            f"{'anomalous' if len(threshold_40) and anomalous.all() else 'normal'}",
         )
-    return Located(auc(anomalous.astype(int), np.where(anomalous, forty, maximum)))
+    return Located(auc(anomalous.astype(int), np.where(anomalous, threshold_40, maximum)))
 
 
 def rbdc(clips: Sequence[LocatedClip] | Sequence[DetectedClip]) -> Located:

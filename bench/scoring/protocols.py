@@ -86,8 +86,10 @@ POOLING = {
     "micro": "all frames of all clips pooled",
     "macro": "the mean over clips, clips of one class left out",
     "macro-padded": "the mean over clips, each padded with a normal 0 and an anomalous 1",
-    "scene-median": "the median over scenes, the frames of a scene pooled (a dataset without scenes is one)",
-    "scene-mean": "the mean over scenes, the frames of a scene pooled (a dataset without scenes is one)",
+    "scene-median": "the median over scenes, the frames of a scene pooled (a dataset without "
+    "scenes is one)",
+    "scene-mean": "the mean over scenes, the frames of a scene pooled (a dataset without scenes "
+    "is one)",
 }
 
 

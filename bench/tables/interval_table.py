@@ -6,26 +6,17 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.pairs import against_best, best_of, p_text, too_few
-from bench.evaluation.results import Evidence, Summary, shown_summaries
-from bench.runs.folder import Run
+from bench.evaluation.pairs import against_best, best_of, too_few
+from bench.evaluation.run_scores import RunScores
+from bench.evaluation.summaries import Summary, shown_summaries
 from bench.scoring.intervals import METRIC, RESAMPLES, Difference
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import (
-    DASH,
-    TRIVIAL,
-    Comparison,
-    Entry,
-    Footnotes,
-    Line,
-    interval_text,
-    percent,
-)
+from bench.tables.table import DASH, NOTHING, TRIVIAL, Footnotes, Row, Table, TableCell, cell_of
 
 COLUMNS = ["AUC", "95 %", "to best", "95 % of it", "p"]
 
 
-def intervals(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence) -> list[Comparison]:
+def interval_tables(run_scores: RunScores, protocol: Protocol, metric: Metric) -> list[Table]:
     """Return one table a dataset: each AUC with its interval over clips, and how far the best is
     ahead, on common frames of the two.
     """
@@ -33,7 +24,7 @@ def intervals(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence) 
         return []
     summaries = [
         summary
-        for summary in shown_summaries(run, protocol, metric, evidence)
+        for summary in shown_summaries(run_scores, protocol, metric)
         if summary.mean is not None
     ]
     return [
@@ -41,75 +32,70 @@ def intervals(run: Run, protocol: Protocol, metric: Metric, evidence: Evidence) 
             [summary for summary in summaries if summary.dataset == column],
             protocol,
             metric,
-            evidence,
+            run_scores,
         )
         for column in dict.fromkeys(summary.dataset for summary in summaries)
     ]
 
 
 def _table(
-    summaries: Sequence[Summary], protocol: Protocol, metric: Metric, evidence: Evidence
-) -> Comparison:
+    summaries: Sequence[Summary], protocol: Protocol, metric: Metric, run_scores: RunScores
+) -> Table:
     contenders = [summary for summary in summaries if summary.cell.family != TRIVIAL]
     best = best_of(contenders, metric)
     differences = against_best(contenders, summaries, metric)
     footnotes = Footnotes()
-    lines = []
+    rows = []
     for summary in summaries:
-        to_best = [Entry(mark="best"), Entry(mark=DASH), Entry(mark=DASH)]
+        to_best = [TableCell(mark="best"), NOTHING, NOTHING]
         if summary is not best:
-            to_best = _to_best(differences.get(summary.label), footnotes)
-        entries = (_auc(summary), _interval(summary, footnotes), *to_best)
-        lines.append(Line(summary.label, summary.cell.family, summary.cell.year, entries))
+            to_best = _to_best(differences.get(summary.row), footnotes)
+        cells = (cell_of(summary), _interval(summary, footnotes), *to_best)
+        rows.append(Row(summary.row, summary.cell.family, summary.cell.year, cells))
     first = summaries[0]
-    record = evidence.dataset(first.cell)
+    record = run_scores.dataset(first.cell)
     warning = "" if record is None else too_few(record, first.label_set)
     ahead = (
-        f" To best: {best.label} less the row, in points, on the frames that both scored; p of the paired test over clips, each pair by "
+        f" To best: {best.row} less the row, in points, on the frames that both scored; p of the "
+        "paired test over clips, each pair by "
         "itself, uncorrected for their number."
         if best is not None and differences
         else ""
     )
     caption = (
-        f"Intervals on {first.dataset}, labels {first.label_set}: frame-level AUC in percent, and its 95 % interval over clips: what other "
-        f"clips of the same kind would give ({RESAMPLES} resamples of the clips, standard error on the logit scale, t of K - 1 degrees "
-        f"of freedom). The spread over seeds is no part of it.{ahead} Protocol {protocol.name}: {sentence(protocol)}."
+        f"Intervals on {first.dataset}, labels {first.label_set}: frame-level AUC in percent, "
+        "and its 95 % interval over clips: what other "
+        f"clips of the same kind would give ({RESAMPLES} resamples of the clips, standard error "
+        "on the logit scale, t of K - 1 degrees "
+        f"of freedom). The spread over seeds is no part of it.{ahead} Protocol {protocol.name}: "
+        f"{sentence(protocol)}."
     )
-    return Comparison(
+    return Table(
         COLUMNS,
-        lines,
+        rows,
         caption,
         footnotes.listed(),
         [f"{first.dataset}: {warning}"] if warning else [],
     )
 
 
-def _auc(summary: Summary) -> Entry:
-    assert summary.mean is not None
-    return Entry(
-        percent(summary.mean), "" if summary.sd is None else percent(summary.sd), len(summary.rows)
-    )
-
-
-def _interval(summary: Summary, footnotes: Footnotes) -> Entry:
-    found, ends = summary.interval, interval_text(summary)
+def _interval(summary: Summary, footnotes: Footnotes) -> TableCell:
+    found, ends = summary.interval, summary.ends
     if ends is None:
-        return Entry(
-            mark=DASH, notes=(footnotes.letter(found.reason),) if found is not None else ()
-        )
+        return NOTHING if found is None else footnotes.mark(DASH, found.reason)
     redrawn = found.redrawn if found is not None else 0
     notes = (footnotes.letter(f"{redrawn} resamples of one class were redrawn"),) if redrawn else ()
-    return Entry(f"{ends[0]} to {ends[1]}", notes=notes)
+    return TableCell(100 * ends[0], "{:.2f} to {:.2f}", (100 * ends[1],), notes=notes)
 
 
-def _to_best(found: Difference | None, footnotes: Footnotes) -> list[Entry]:
+def _to_best(found: Difference | None, footnotes: Footnotes) -> list[TableCell]:
     if found is None:
-        return [Entry(mark=DASH)] * 3
-    ahead = Entry(f"{found.value * 100:+.2f}")
+        return [NOTHING] * 3
+    ahead = TableCell(100 * found.value, "{:+.2f}")
     if found.p is None or found.low is None or found.high is None:
-        return [ahead, Entry(mark=DASH, notes=(footnotes.letter(found.reason),)), Entry(mark=DASH)]
+        return [ahead, footnotes.mark(DASH, found.reason), NOTHING]
     return [
         ahead,
-        Entry(f"{found.low * 100:+.2f} to {found.high * 100:+.2f}"),
-        Entry(p_text(found.p)),
+        TableCell(100 * found.low, "{:+.2f} to {:+.2f}", (100 * found.high,)),
+        TableCell(found.p, "<0.001" if found.p < 0.001 else "{:.3f}"),
     ]

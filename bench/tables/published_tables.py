@@ -8,21 +8,32 @@ from dataclasses import replace
 from bench.evaluation.published_numbers import RERUN, PublishedNumber, number_of, published_numbers
 from bench.runs.folder import CellRecord
 from bench.runs.status import Status
-from bench.tables.comparison import DASH, Comparison, Entry, Footnotes, Line
+from bench.tables.table import (
+    NOTHING,
+    Footnotes,
+    Row,
+    Table,
+    TableCell,
+    as_printed,
+    cell_as_printed,
+)
 
 PUBLISHED = "published, not measured here"
 AS_PRINTED = "Published numbers stand as printed, under the protocol of their source."
 DDL_PAPER = "lappas2024ddl"
 DDL_NOTES = (
-    "the paper calls its 74.25 on ShanghaiTech the best of those compared; lntra-skip, which its table leaves out, prints 75.97",
-    "the paper's numbers for pseudobound agree with those of steal (98.4, 87.1, 73.7) after rounding, and 98.44 equals the best of five "
+    "the paper calls its 74.25 on ShanghaiTech the best of those compared; lntra-skip, which its "
+    "table leaves out, prints 75.97",
+    "the paper's numbers for pseudobound agree with those of steal (98.4, 87.1, 73.7) after "
+    "rounding, and 98.44 equals the best of five "
     "repeats of steal: it seems to quote that variant",
-    "the paper's references for the datasets are shifted by one: it cites Lu 2013 for Ped2, Sabokrou for Avenue, Liu 2018 for ShanghaiTech",
+    "the paper's references for the datasets are shifted by one: it cites Lu 2013 for Ped2, "
+    "Sabokrou for Avenue, Liu 2018 for ShanghaiTech",
 )
 """What a reader of the paper's Table 1 must know beside the notes of single numbers."""
 
 
-def with_rows(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
+def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
     """Return the comparison with a row for each method that was not measured here and has a
     published number on any of its datasets.
 
@@ -30,28 +41,28 @@ def with_rows(table: Comparison, cells: Sequence[CellRecord]) -> Comparison:
     conflict does not stand.
     """
     footnotes = Footnotes(table.footnotes)
-    measured = {line.label for line in table.lines if any(entry.mean for entry in line.entries)}
-    here = {cell.method for cell in cells if cell.label in measured}
-    lines = []
+    measured = [row for row in table.rows if any(cell.value is not None for cell in row.cells)]
+    names = {row.name for row in measured}
+    here = {cell.method for cell in cells if cell.label in names}
+    published = []
     for key in dict.fromkeys(
         number.key for number in published_numbers() if not number.key.endswith(RERUN)
     ):
         numbers = [number_of(key, _name(column)) for column in table.columns]
         first = next((number for number in numbers if number is not None), None)
         if first is not None and key not in here:
-            entries = tuple(_entry(number, footnotes) for number in numbers)
-            lines.append(Line(key, PUBLISHED, int(first.year), entries, first.citation))
-    lines.sort(key=lambda line: line.year or 0)
-    rows = [line for line in table.lines if line.label in measured]
+            shown = tuple(_published(number, footnotes) for number in numbers)
+            published.append(Row(key, PUBLISHED, int(first.year), shown, first.citation))
+    rows = [*measured, *sorted(published, key=lambda row: row.year or 0)]
     return replace(
         table,
-        lines=[*rows, *lines],
+        rows=rows,
         caption=f"{table.caption} {AS_PRINTED}",
-        footnotes=_used(footnotes, [*rows, *lines]),
+        footnotes=footnotes.used(rows),
     )
 
 
-def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
+def with_published_columns(table: Table, cells: Sequence[CellRecord]) -> Table | None:
     """Return the comparison with three columns a dataset: what is published, what was measured
     here, and the difference.
 
@@ -59,24 +70,24 @@ def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison |
     """
     footnotes = Footnotes(table.footnotes)
     by_label = {cell.label: cell for cell in cells}
-    lines = []
-    for line in table.lines:
-        entries: list[Entry] = []
-        for column, measured in zip(table.columns, line.entries):
-            cell = by_label[line.label]
+    rows = []
+    for row in table.rows:
+        shown: list[TableCell] = []
+        for column, measured in zip(table.columns, row.cells):
+            cell = by_label[row.name]
             number = None if cell.parameters_changed else number_of(cell.method, _name(column))
             own = next(
-                (cell for cell in cells if (cell.label, cell.dataset) == (line.label, column)), cell
+                (cell for cell in cells if (cell.label, cell.dataset) == (row.name, column)), cell
             )
-            published = _entry(number, footnotes) if number is not None else _own(own, footnotes)
+            published = _published(number, footnotes) if number else _own(own, footnotes)
             measured = (
-                Entry(mark=DASH, notes=measured.notes)
+                replace(NOTHING, notes=measured.notes)
                 if own.status == Status.PUBLISHED_ONLY
                 else measured
             )
-            entries += [published, measured, _difference(published, measured)]
-        lines.append(replace(line, entries=tuple(entries)))
-    if not any(published.mean for line in lines for published in line.entries[::3]):
+            shown += [published, measured, _difference(published, measured)]
+        rows.append(replace(row, cells=tuple(shown)))
+    if not any(published.value is not None for row in rows for published in row.cells[::3]):
         return None
     columns = [
         f"{column} {kind}"
@@ -85,11 +96,11 @@ def with_columns(table: Comparison, cells: Sequence[CellRecord]) -> Comparison |
     ]
     caption = f"{table.caption} {AS_PRINTED} Difference: measured less published, in points."
     return replace(
-        table, columns=columns, lines=lines, caption=caption, footnotes=_used(footnotes, lines)
+        table, columns=columns, rows=rows, caption=caption, footnotes=footnotes.used(rows)
     )
 
 
-def ddl_table(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
+def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
     """Return Table 1 of the DDL paper as it is printed, whatever the confidence, beside what was
     measured here.
 
@@ -110,11 +121,11 @@ def ddl_table(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | No
         return None
     footnotes = Footnotes()
     measured = {
-        (cell.method, _name(column)): line.entries[position]
-        for line in table.lines
-        for position, column in enumerate(table.columns)
+        (cell.method, _name(column)): found
+        for row in table.rows
+        for column, found in zip(table.columns, row.cells)
         for cell in cells
-        if cell.label == line.label and not cell.parameters_changed and line.entries[position].mean
+        if cell.label == row.name and not cell.parameters_changed and found.value is not None
     }
     here = [dataset for dataset in datasets if any(name == dataset for _, name in measured)]
     columns = [
@@ -122,36 +133,33 @@ def ddl_table(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | No
         for dataset in datasets
         for kind in ("printed", *(("measured",) if dataset in here else ()))
     ]
-    lines = []
+    rows = []
     for key in dict.fromkeys(number.key for number in printed):
         of_key = {number.dataset: number for number in printed if number.key == key}
         first = next(iter(of_key.values()))
-        entries = []
+        shown = []
         for dataset, kind in columns:
             number = of_key.get(dataset)
             if kind == "measured":
                 # Its letters belong to the comparison; here the number stands alone.
-                entries.append(
-                    replace(
-                        measured.get((key, dataset), Entry(mark=DASH)), notes=(), rank=0, tied=False
-                    )
-                )
+                own = measured.get((key, dataset), NOTHING)
+                shown.append(replace(own, notes=(), rank=0, tied=False))
             elif number is None or not number.exists:
-                entries.append(Entry(mark=DASH))
+                shown.append(NOTHING)
             else:
                 remarks = [*([number.note] if number.note else []), *number.marks()]
-                entries.append(
-                    Entry(number.auc, notes=tuple(footnotes.letter(text) for text in remarks))
-                )
-        lines.append(Line(key, "", int(first.year), tuple(entries), first.citation))
+                shown.append(cell_as_printed(number.auc, tuple(map(footnotes.letter, remarks))))
+        rows.append(Row(key, "", int(first.year), tuple(shown), first.citation))
     beside = f" Measured: {table.caption}" if here else ""
     caption = (
-        "Table 1 of the DDL paper (Lappas et al. 2024), frame-level AUC in percent, digit by digit as printed, whatever can be said for or "
-        f"against a number; it quotes all rows but its own from other papers, whose protocols differ.{beside}"
+        "Table 1 of the DDL paper (Lappas et al. 2024), frame-level AUC in percent, digit by "
+        "digit as printed, whatever can be said for or "
+        "against a number; it quotes all rows but its own from other papers, whose protocols "
+        f"differ.{beside}"
     )
-    return Comparison(
+    return Table(
         [f"{dataset} {kind}" for dataset, kind in columns],
-        lines,
+        rows,
         caption,
         footnotes.listed(),
         list(DDL_NOTES),
@@ -163,32 +171,24 @@ def _name(column: str) -> str:
     return column.partition("[")[0]
 
 
-def _entry(number: PublishedNumber | None, footnotes: Footnotes) -> Entry:
+def _published(number: PublishedNumber | None, footnotes: Footnotes) -> TableCell:
     if number is None:
-        return Entry(mark=DASH)
+        return NOTHING
     texts = [*number.marks(), *([number.said()] if number.confidence != "high" else [])]
-    return Entry(number.auc, notes=tuple(footnotes.letter(text) for text in texts))
+    return cell_as_printed(number.auc, tuple(map(footnotes.letter, texts)))
 
 
-def _own(cell: CellRecord, footnotes: Footnotes) -> Entry:
+def _own(cell: CellRecord, footnotes: Footnotes) -> TableCell:
     """Return the number that a method says of itself, where it is in no data file."""
     if "auc" not in cell.published or cell.parameters_changed:
-        return Entry(mark=DASH)
-    return Entry(
-        cell.published["auc"],
-        notes=(footnotes.letter(cell.published.get("source", "") or "the method's own word"),),
-    )
+        return NOTHING
+    source = cell.published.get("source", "") or "the method's own word"
+    return cell_as_printed(cell.published["auc"], (footnotes.letter(source),))
 
 
-def _difference(published: Entry, measured: Entry) -> Entry:
-    try:
-        difference = float(measured.mean) - float(published.mean)
-    except ValueError:
-        return Entry(mark=DASH)
-    digits = min(len(entry.mean.partition(".")[2]) for entry in (published, measured))
-    return Entry(f"{difference:+.{digits}f}")
-
-
-def _used(footnotes: Footnotes, lines: Sequence[Line]) -> list[tuple[str, str]]:
-    used = {letter for line in lines for entry in line.entries for letter in entry.notes}
-    return [(letter, text) for letter, text in footnotes.listed() if letter in used]
+def _difference(published: TableCell, measured: TableCell) -> TableCell:
+    """Return the difference of two numbers as they are printed, with the digits that both have."""
+    if published.value is None or measured.value is None:
+        return NOTHING
+    digits = min(len(cell.shown.partition(".")[2]) for cell in (published, measured))
+    return TableCell(as_printed(measured.value) - published.value, f"{{:+.{digits}f}}")

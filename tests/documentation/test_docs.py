@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from bench.cli.main import COMMANDS
-from bench.evaluation.results import RESULT_COLUMNS
+from bench.evaluation.data_frames import RESULT_COLUMNS
 from bench.figures import KINDS as figure_kinds
 from bench.frames.folders import VIDEO_ENDINGS
 from bench.frames.image_files import IMAGE_ENDINGS
 from bench.plugins import hookspecs
-from bench.tables import report
+from bench.tables.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -62,7 +62,7 @@ def test_report_page_lists_what_a_report_has():
         re.findall(r"^\| `(\w[\w-]*)` \|", part, re.MULTILINE)
         for part in text.split("| `--figure` |")
     )
-    assert tables == list(report.KINDS) and figures == list(figure_kinds)
+    assert tables == list(KINDS) and figures == list(figure_kinds)
 
 
 def test_readme_begins_with_what_it_is_a_command_and_a_table():

@@ -39,8 +39,8 @@ from bench.contracts.dataset import checked_labels
 from bench.contracts.executor import Event, Executor, Exit
 from bench.engine.context import make_context
 from bench.engine.machine import choose_device
+from bench.evaluation.anomaly_tracks import read_tracks
 from bench.evaluation.pairs import pairs
-from bench.evaluation.tracks import read_tracks
 from bench.files.whole_files import write_text
 from bench.frames.decode import read_frames
 from bench.frames.image_damage import find_damage

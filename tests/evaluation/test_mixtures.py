@@ -8,7 +8,7 @@ from made_run import done, make_run
 from bench.evaluation.mixtures import mixtures
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
-from bench.tables.report import KINDS, open_source
+from bench.tables.kinds import KINDS, open_source
 
 REGISTRY = load()
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -22,10 +22,10 @@ def notes_of(table, label):
     texts = dict(table.footnotes)
     return [
         texts[letter]
-        for line in table.lines
-        if line.label == label
-        for entry in line.entries
-        for letter in entry.notes
+        for row in table.rows
+        if row.name == label
+        for cell in row.cells
+        for letter in cell.notes
     ]
 
 
@@ -105,11 +105,11 @@ def test_columns_of_a_row_that_were_computed_differently_are_marked(tmp_path):
         "parameters": {"size": 3},
     }
     run = make_run(tmp_path / "run", [done("net"), done("net", **second)])
-    (line,) = source_of(run).comparison.lines
+    (row,) = source_of(run).comparison.rows
     texts = dict(source_of(run).comparison.footnotes)
-    for entry in line.entries:
+    for cell in row.cells:
         assert "its columns were not made alike: threads 1 (made), 2 (second)" in [
-            texts[letter] for letter in entry.notes
+            texts[letter] for letter in cell.notes
         ]
 
 

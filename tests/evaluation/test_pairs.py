@@ -8,16 +8,19 @@ import pandas as pd
 import pytest
 from made_run import LENGTHS, done, labels_of, make_run
 
+from bench.evaluation.data_frames import summary_frame
 from bench.evaluation.pairs import pairs, too_few
-from bench.evaluation.results import evaluate_run, summarise, summary_frame
+from bench.evaluation.run_scores import RunScores
+from bench.evaluation.summaries import summarise
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
 from bench.runs.folder import DatasetRecord
 from bench.scoring.intervals import difference
-from bench.tables.comparison import compare
-from bench.tables.latex import to_latex
-from bench.tables.report import KINDS, open_source
-from bench.tables.tables import comparison_text, to_markdown, to_text
+from bench.tables.comparison import compare, comparison_text
+from bench.tables.forms.latex import to_latex
+from bench.tables.forms.markdown import to_markdown
+from bench.tables.forms.text import to_text
+from bench.tables.kinds import KINDS, open_source
 
 REGISTRY = load()
 AUC, RAW = REGISTRY.metrics["auc"], REGISTRY.protocols["raw"]
@@ -35,20 +38,20 @@ def backwards(labels):
 
 
 def entries(table):
-    return {line.label: entry for line in table.lines for entry in line.entries}
+    return {row.name: cell for row in table.rows for cell in row.cells}
 
 
 def test_rows_that_the_test_cannot_tell_from_the_best_are_marked(tmp_path):
     """In text, Markdown and LaTeX, with a legend; neither the best itself nor a trivial row has the
     mark."""
     run = make_run(tmp_path, [*NEAR[:2], done("reversed", direction=backwards), NEAR[3]])
-    table = compare(run, RAW, AUC)
+    table = compare(RunScores(run), RAW, AUC)
     found = entries(table)
-    summaries = {one.label: one for one in summarise(evaluate_run(run, [RAW], [AUC]))}
+    summaries = {one.row: one for one in summarise(RunScores(run).measure([RAW], [AUC]))}
     for label in ("alike", "reversed"):
         test = difference(
-            [row.clips for row in summaries["best"].rows],
-            [row.clips for row in summaries[label].rows],
+            [one.clips for one in summaries["best"].measurements],
+            [one.clips for one in summaries[label].measurements],
             RAW,
         )
         assert found[label].tied == (test.p >= 0.05)
@@ -72,8 +75,8 @@ def test_rows_that_the_test_cannot_tell_from_the_best_are_marked(tmp_path):
 def test_other_metrics_have_no_marks(tmp_path):
     """The test is one of the AUC."""
     run = make_run(tmp_path, NEAR)
-    table = compare(run, RAW, REGISTRY.metrics["ap"])
-    assert not table.tied and not any(entry.tied or entry.low for entry in entries(table).values())
+    table = compare(RunScores(run), RAW, REGISTRY.metrics["ap"])
+    assert not table.tied and not any(cell.tied or cell.low for cell in entries(table).values())
 
 
 def test_too_few_clips_are_said_in_every_form(tmp_path):
@@ -135,15 +138,13 @@ def test_the_table_of_intervals_is_that_of_the_summary(tmp_path):
     best."""
     run = make_run(tmp_path, [*NEAR, done("best", 0.8, seed=1)])
     (table,) = KINDS["intervals"].make(open_source(run, REGISTRY, RAW, AUC))
-    shown = {
-        line.label: [entry.mean or entry.mark for entry in line.entries] for line in table.lines
-    }
-    frame = summary_frame(evaluate_run(run, [RAW], [AUC])).set_index("method")
+    shown = {row.name: [cell.shown or cell.mark for cell in row.cells] for row in table.rows}
+    frame = summary_frame(RunScores(run).measure([RAW], [AUC])).set_index("method")
     for label, row in frame.iterrows():
         assert shown[label][0] == f"{row['mean'] * 100:.2f}"
         assert shown[label][1] == f"{row.ci_low * 100:.2f} to {row.ci_high * 100:.2f}"
-    assert [line.entries[0].sd for line in table.lines if line.label == "best"] == [
-        f"{frame.sd['best'] * 100:.2f}"
+    assert [row.cells[0].spread for row in table.rows if row.name == "best"] == [
+        f" ± {frame.sd['best'] * 100:.2f} (2)"
     ]
     assert shown["best"][2:] == ["best", "-", "-"]
     assert shown["bad"][2] == f"{(frame['mean']['best'] - frame['mean']['bad']) * 100:+.2f}"
@@ -157,7 +158,7 @@ def test_a_row_without_an_interval_says_why(tmp_path):
     )
     (table,) = KINDS["intervals"].make(open_source(run, REGISTRY, RAW, AUC))
     assert (
-        table.lines[0].entries[1].mark == "-"
+        table.rows[0].cells[1].mark == "-"
         and "every pair of frames is ordered alike" in dict(table.footnotes)["a"]
     )
     write_tables(run, REGISTRY)

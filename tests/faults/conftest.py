@@ -12,7 +12,7 @@ def whole(tmp_path_factory):
     import bench.cli.run
     import bench.files.claims
     import bench.running.session  # commands are forked from here
-    import bench.tables.tables
+    import bench.tables.comparison
 
     bench.files.claims.DEAD = (
         1.5 * bench.files.claims.BEAT

@@ -27,7 +27,7 @@ from bench.figures.style import TRUTH, line_look, point_look, slug, spans, style
 from bench.figures.timelines import CLIPS
 from bench.plugins.registry import load
 from bench.runs.folder import CellRecord, DatasetRecord, Run
-from bench.tables.report import open_source
+from bench.tables.kinds import open_source
 
 REGISTRY = load()
 HOSTILE = r"_$\frac{x^2 <b>&%#~ \undefined"

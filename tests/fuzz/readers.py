@@ -37,7 +37,7 @@ from bench import Clip, ImageFiles, OpenClip, RequestError, RunError, Scores, Vi
 from bench.contracts.compute import Compute
 from bench.contracts.method import as_scores
 from bench.engine.context import make_context
-from bench.evaluation.tracks import read_tracks
+from bench.evaluation.anomaly_tracks import read_tracks
 from bench.frames.decode import count_frames, read_frames
 from bench.objects.boxes import BoxesDetector
 from bench.plugins.registry import load
@@ -746,7 +746,7 @@ def look_at(run: Run, calls: int) -> None:
     from click.testing import CliRunner
 
     from bench.cli.status import command as status
-    from bench.evaluation.results import Evidence, evaluate_run
+    from bench.evaluation.run_scores import RunScores
     from bench.running.session import run_finder
 
     done = CliRunner().invoke(
@@ -763,7 +763,7 @@ def look_at(run: Run, calls: int) -> None:
             for clip, found in run.scores(one).items():
                 assert found.values.ndim == 1 and found.values.shape == found.frames.shape, clip
     registry = registered()
-    evaluate_run(run, [registry.protocols["raw"]], [registry.metrics["auc"]], Evidence(run))
+    RunScores(run).measure([registry.protocols["raw"]], [registry.metrics["auc"]])
     if calls % 100 == 0:
         from bench.cli.report import command as report
 

@@ -14,7 +14,7 @@ from bench.methods.regions import ReadRegions, RegionsParameters
 from bench import MethodError, OpenClip
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
-from bench.evaluation.tracks import read_tracks
+from bench.evaluation.anomaly_tracks import read_tracks
 from bench.worker.keepers.detections import DetectionKeeper
 
 LENGTHS = {"01": 5, "02": 4}

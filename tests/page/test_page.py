@@ -17,8 +17,8 @@ from bench.page import page as page_module
 from bench.page.page import write_page
 from bench.plugins.registry import load
 from bench.scoring.protocols import process
-from bench.tables.report import open_source
-from bench.tables.tables import to_text
+from bench.tables.forms.text import to_text
+from bench.tables.kinds import open_source
 
 REGISTRY = load()
 
@@ -367,10 +367,8 @@ def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
     of summary.csv."""
     table = full[1].comparison
     lines = [
-        replace(
-            line, entries=(replace(line.entries[0], tied=line.label == "pca"), *line.entries[1:])
-        )
-        for line in table.lines
+        replace(row, cells=(replace(row.cells[0], tied=row.name == "pca"), *row.cells[1:]))
+        for row in table.rows
     ]
     source = replace(full[1], comparison=replace(table, lines=lines, tied="tied by a test"))
     frame = page_module.summary_frame

@@ -17,7 +17,7 @@ from bench.page.page import write_page
 from bench.plugins.registry import load
 from bench.scoring.protocols import process
 from bench.tables.comparison import compare
-from bench.tables.report import open_source
+from bench.tables.kinds import open_source
 
 REGISTRY = load()
 
@@ -132,10 +132,8 @@ def test_switching_the_protocol_switches_the_numbers(page, report):
     clips follow."""
     for name in ("ddl", "macro17", "raw", "median17"):
         choose(page, "#protocol", name)
-        table = compare(report.run, REGISTRY.protocols[name], report.metric, report.evidence)
-        expected = {
-            line.label: line.entries[0].mean for line in table.lines if line.entries[0].mean
-        }
+        table = compare(report.run_scores, REGISTRY.protocols[name], report.metric)
+        expected = {row.name: row.cells[0].shown for row in table.rows if row.cells[0].shown}
         assert expected.items() <= shown_numbers(page).items()
         assert (
             f"Protocol {name}:" in find(page, "#table [data-protocol]:not([hidden]) caption").text
@@ -363,8 +361,8 @@ def test_datasets_are_switched(browser, tmp_path):
         for chip in browser.find_elements("css selector", "#roc .chip")
         if chip.is_enabled()
     ] == ["mnad"]
-    (line,) = [line for line in source.comparison.lines if line.label == "mnad"]
-    assert texts(browser, "#roc tbody tr") == [f"mnad {line.entries[1].mean}"]
+    (row,) = [row for row in source.comparison.rows if row.name == "mnad"]
+    assert texts(browser, "#roc tbody tr") == [f"mnad {row.cells[1].shown}"]
 
 
 def test_hostile_text_did_nothing(page):

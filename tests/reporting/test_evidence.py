@@ -10,8 +10,8 @@ import pytest
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
 from bench.runs.folder import Run
-from bench.tables.report import KINDS, open_source
-from bench.tables.tables import to_text
+from bench.tables.forms.text import to_text
+from bench.tables.kinds import KINDS, open_source
 
 RESULTS = Path(__file__).parents[2] / "results"
 COMMITTED = [RESULTS / name for name in ("ped2-small", "ped2-medium")]

@@ -9,13 +9,13 @@ from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 
 from bench import Scores
 from bench.errors import RequestError
-from bench.evaluation.tracks import read_tracks
+from bench.evaluation.anomaly_tracks import read_tracks
 from bench.plugins.registry import load
 from bench.runs.merged import MergedRun
 from bench.runs.regions import TrueRegions
-from bench.tables.latex import to_latex
-from bench.tables.report import KINDS, open_source
-from bench.tables.tables import to_text
+from bench.tables.forms.latex import to_latex
+from bench.tables.forms.text import to_text
+from bench.tables.kinds import KINDS, open_source
 
 
 def shown(run, kind, tracks=(), protocol="raw"):
@@ -29,8 +29,8 @@ def shown(run, kind, tracks=(), protocol="raw"):
 
 def entries(table):
     return {
-        line.label: [entry.mean or (entry.mark, *entry.notes) for entry in line.entries]
-        for line in table.lines
+        row.name: [cell.shown or (cell.mark, *cell.notes) for cell in row.cells]
+        for row in table.rows
     }
 
 
@@ -69,9 +69,9 @@ def test_numbers_and_reasons_of_the_localisation_table(run):
         "on connected components of the pixel masks, not on the regions of tracks" in table.caption
     )
     assert "TBDC needs tracks: bench report RUN --tracks DIR" in table.caption
-    (first, *_) = table.lines
-    assert first.entries[0].sd == "0.00"
-    assert first.entries[1].rank == 1
+    (first, *_) = table.rows
+    assert first.cells[0].sd == 0
+    assert first.cells[1].rank == 1
     assert "40 connected components (8 neighbours) in 40 frames" in table.notes[0]
     assert "\\label{tab:x}" in to_latex(table, "tab:x")
 
@@ -298,7 +298,7 @@ def test_operator_table_by_hand(tmp_path):
         "broken": [("failed", "g")] * 6,
     }
     texts = dict(table.footnotes)
-    notes = {line.label: [entry.notes for entry in line.entries] for line in table.lines}
+    notes = {row.name: [cell.notes for cell in row.cells] for row in table.rows}
     assert notes["good"] == [()] * 6
     assert notes["wrong"][-1] == notes["always"][-1] == ("a",) and notes["always"][0] == ("b",)
     assert (
@@ -334,5 +334,5 @@ def test_smoothing_of_the_protocol_is_said_without_its_normalisation(tmp_path):
     )
     assert (
         "the frame rate of the dataset is not known"
-        in dict(table.footnotes)[table.lines[0].entries[3].notes[0]]
+        in dict(table.footnotes)[table.rows[0].cells[3].notes[0]]
     )

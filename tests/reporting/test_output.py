@@ -17,7 +17,8 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
-from bench.tables.report import open_source, question_name
+from bench.tables.kinds import open_source
+from bench.tables.table_files import question_name
 
 CITED = {
     "citation": "smith2020",

@@ -21,7 +21,7 @@ from bench.plugins.registry import load
 from bench.reporting.output import Output, write_tables
 from bench.reporting.run_verification import verify_run
 from bench.runs.folder import Run, write_scores
-from bench.tables.report import open_source
+from bench.tables.kinds import open_source
 
 RESULTS = Path(__file__).parents[2] / "results"
 EVERYTHING = load()

@@ -98,13 +98,13 @@ def test_html_is_whole_and_escaped(made):
     """Every number of the text stands in the HTML; names from files cannot become tags."""
     from dataclasses import replace
 
-    from bench.tables.notebook import to_html
+    from bench.tables.forms.html import to_html
 
     table = made.table()
     html = made._repr_html_()
-    for line in table.comparison.lines:
-        assert f">{line.label}</td>" in html
-        assert all((entry.mean or entry.mark) in html for entry in line.entries)
+    for row in table.rows:
+        assert f">{row.name}</td>" in html
+        assert all((cell.shown or cell.mark) in html for cell in row.cells)
     evil = replace(
         table.comparison, columns=["<script>x</script>"], notes=["a & <b>"], caption="<img src=x>"
     )

@@ -7,7 +7,7 @@ from bench import RunError, Scores
 from bench.plugins.registry import load
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.merged import MergedRun
-from bench.tables.report import open_source
+from bench.tables.kinds import open_source
 
 LABELS = (np.arange(40) % 8 >= 4).astype(np.uint8)
 
@@ -68,7 +68,7 @@ def test_runs_of_two_machines_join(tmp_path):
     table = open_source(
         merged, registry, registry.protocols["raw"], registry.metrics["auc"]
     ).comparison
-    assert [(line.label, line.entries[0].seeds) for line in table.lines] == [
+    assert [(row.name, row.cells[0].seeds) for row in table.rows] == [
         ("pca", 2),
         ("memae", 1),
     ]

@@ -340,8 +340,8 @@ def test_pixel_auc_is_what_plain_detection_gives(seed):
     for frame in range(0, 30, 2):
         masks[frame, : random.integers(1, 5), : random.integers(1, 5)] = True
     maps[masks] += np.round(random.random(masks.sum()) * 6)
-    forty = np.array([at_forty(one, mask) for one, mask in zip(maps, masks)])
-    found = pixel_auc(maps.max(axis=(1, 2)), forty).value
+    threshold_40 = np.array([at_forty(one, mask) for one, mask in zip(maps, masks)])
+    found = pixel_auc(maps.max(axis=(1, 2)), threshold_40).value
     assert found == pytest.approx(plain_pixel_auc(maps, masks))
     assert 0.01 < found < 0.99
 
@@ -349,8 +349,10 @@ def test_pixel_auc_is_what_plain_detection_gives(seed):
 def test_detection_beside_the_mask_finds_nothing():
     """In an anomalous frame the largest value outside of its mask neither finds the frame nor makes
     it false."""
-    maximum, forty = np.array([9.0, 9.0, 2.0, 1.0]), np.array([0.5, 3.0, np.nan, np.nan])
-    assert pixel_auc(maximum, forty).value == roc_auc_score([1, 1, 0, 0], [0.5, 3.0, 2.0, 1.0])
+    maximum, threshold_40 = np.array([9.0, 9.0, 2.0, 1.0]), np.array([0.5, 3.0, np.nan, np.nan])
+    assert pixel_auc(maximum, threshold_40).value == roc_auc_score(
+        [1, 1, 0, 0], [0.5, 3.0, 2.0, 1.0]
+    )
 
 
 def test_pixel_auc_of_perfect_and_constant_maps():

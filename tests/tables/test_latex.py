@@ -11,9 +11,9 @@ from made_run import write_kinds
 
 from bench.plugins.registry import load
 from bench.runs.folder import Run
-from bench.tables.comparison import Comparison, Entry, Line
-from bench.tables.latex import to_latex
-from bench.tables.report import open_source
+from bench.tables.forms.latex import to_latex
+from bench.tables.kinds import open_source
+from bench.tables.table import Row, Table, TableCell
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
 KINDS = ("comparison", "published-rows", "published-columns", "ablation", "ddl-table1")
@@ -26,9 +26,9 @@ needs_latex = pytest.mark.skipif(
 def demo_like(rows=11, footnotes=10, notes=()):
     """As the demo's comparison: three datasets, a family or two, footnotes of a sentence."""
     letters = "abcdefghijklmnopqrstuvwxyz"[:footnotes]
-    entry = Entry("91.47", notes=tuple(letters[:4]), tied=True)
+    entry = TableCell(91.47, notes=tuple(letters[:4]), tied=True)
     lines = [
-        Line(f"ae-conv3d-{row}", f"family {row // 4}", 2017, (entry,) * 3) for row in range(rows)
+        Row(f"ae-conv3d-{row}", f"family {row // 4}", 2017, (entry,) * 3) for row in range(rows)
     ]
     texts = [
         (
@@ -37,7 +37,7 @@ def demo_like(rows=11, footnotes=10, notes=()):
         )
         for letter in letters
     ]
-    return Comparison(
+    return Table(
         ["demo-ped2", "demo-avenue", "demo-shanghaitech"],
         lines,
         "A caption of some length. " * 12,

@@ -10,12 +10,13 @@ from made_run import LENGTHS, done, labels_of, make_run
 from sklearn.metrics import roc_auc_score
 
 from bench import RequestError, Scores
-from bench.evaluation.results import RESULT_COLUMNS, SUMMARY_COLUMNS, results_frame
+from bench.evaluation.data_frames import RESULT_COLUMNS, SUMMARY_COLUMNS, results_frame
+from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import load
 from bench.reporting.output import write_tables
 from bench.runs.folder import DatasetRecord
-from bench.tables.latex import escape
-from bench.tables.tables import comparison_text
+from bench.tables.comparison import comparison_text
+from bench.tables.forms.latex import escape
 
 REGISTRY = load()
 
@@ -535,7 +536,9 @@ def test_published_number_stands_beside_as_a_fraction(tmp_path):
 def test_frame_becomes_json(tmp_path):
     """`bench score --json` writes the frame; what does not exist is null."""
     run = make_run(tmp_path, [done("pca"), ("ae", 0, "failed", "stalled", 0, {})])
-    frame = results_frame(run, [REGISTRY.protocols["raw"]], [REGISTRY.metrics["auc"]])
+    frame = results_frame(
+        RunScores(run).measure([REGISTRY.protocols["raw"]], [REGISTRY.metrics["auc"]])
+    )
     good, bad = json.loads(frame.to_json(orient="records"))
     assert (good["frames"], bad["value"], bad["frames"], bad["reason"]) == (
         114,
@@ -715,7 +718,9 @@ def test_score_of_a_frame_that_its_clip_lacks_costs_the_cell(tmp_path):
     (cell,) = [cell for cell in run.cells() if cell.label == "pca"]
     scores = run.scores(cell)
     run.write_scores(cell, {**scores, "01": Scores(scores["02"].values, scores["02"].frames)})
-    results = results_frame(run, [load().protocols["raw"]], [load().metrics["auc"]])
+    results = results_frame(
+        RunScores(run).measure([load().protocols["raw"]], [load().metrics["auc"]])
+    )
     assert results.set_index("method").status.to_dict() == {"pca": "failed", "memae": "done"}
     assert (
         "scores.npz: clip 01 has a score of frame 49, and 40 frames"

@@ -28,7 +28,7 @@ from bench.plugins.registry import load
 from bench.runs.folder import CLAIM, Run, read_scores
 from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.levels import levels_of
-from bench.worker.keepers.regions import MOST, RegionKeeper, forty
+from bench.worker.keepers.regions import MOST, RegionKeeper
 from bench.worker.preparation import checked_masks, true_regions
 
 RANDOM = np.random.default_rng(0)
@@ -45,7 +45,7 @@ def test_forty_is_the_largest_threshold_that_40_percent_of_the_mask_reach(size):
             for row, column in zip(*np.nonzero(mask))
         ]
     )
-    found = forty(values, mask)
+    found = threshold_40(values, mask)
     assert found in inside
     assert (inside >= found).mean() >= 0.4
     assert (inside > found).mean() < 0.4
@@ -57,7 +57,7 @@ def test_forty_percent_of_a_few_pixels(pixels, needed):
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     mask = np.zeros(12, dtype=bool)
     mask[:pixels] = True
-    assert forty(values, mask.reshape(3, 4)) == pixels - needed
+    assert threshold_40(values, mask.reshape(3, 4)) == pixels - needed
 
 
 def test_smallest_mask_counts_in_the_smallest_map():
@@ -65,9 +65,9 @@ def test_smallest_mask_counts_in_the_smallest_map():
     has none."""
     values = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
     mask = np.zeros((20, 20), dtype=bool)
-    assert np.isnan(forty(values, mask))
+    assert np.isnan(threshold_40(values, mask))
     mask[19, 0] = True
-    assert forty(values, mask) == 3
+    assert threshold_40(values, mask) == 3
 
 
 def test_levels_are_fifty_in_order_and_follow_the_scale_of_the_maps():
@@ -109,8 +109,8 @@ def test_keeper_keeps_the_components_of_each_level(tmp_path):
     kept = found.clips["01"]
     assert kept.frames.tolist() == [3, 4, 5, 6, 7, 8]
     np.testing.assert_array_equal(kept.maximum, maps.max(axis=(1, 2)))
-    assert np.flatnonzero(np.isfinite(kept.forty)).tolist() == [1]
-    assert kept.forty[1] == forty(maps[1], masks[4])
+    assert np.flatnonzero(np.isfinite(kept.threshold_40)).tolist() == [1]
+    assert kept.threshold_40[1] == threshold_40(maps[1], masks[4])
     expected = set()
     for frame, values in enumerate(maps, start=3):
         for number, level in enumerate(taker.levels):
@@ -123,7 +123,7 @@ def test_keeper_keeps_the_components_of_each_level(tmp_path):
         for f, n, b in zip(kept.box_frames, kept.box_levels, kept.boxes)
     } == expected
     assert not kept.dropped.any()
-    assert np.isnan(found.clips["02"].forty).all()
+    assert np.isnan(found.clips["02"].threshold_40).all()
 
 
 def test_keeper_keeps_the_largest_and_counts_the_others(tmp_path):
@@ -297,8 +297,8 @@ def test_a_network_keeps_what_its_maps_show(kept):
         found = regions.clips[clip]
         anomalous = record.labels["frame"][clip] == 1
         assert found.frames.tolist() == list(range(length))
-        np.testing.assert_array_equal(np.isfinite(found.forty), anomalous)
-        assert (found.forty[anomalous] <= found.maximum[anomalous]).all()
+        np.testing.assert_array_equal(np.isfinite(found.threshold_40), anomalous)
+        assert (found.threshold_40[anomalous] <= found.maximum[anomalous]).all()
         assert set(record.regions[clip].frames) == set(np.flatnonzero(anomalous))
     assert kept.regions(pca) is None
     assert not kept.lacking(pca, ["regions"])

@@ -85,7 +85,11 @@ class RegionKeeper(Keeper):
         self._size = values.shape
         largest = float(values.max())
         self._frames.append(
-            (frame, largest, np.nan if self._masks is None else forty(values, self._masks[frame]))
+            (
+                frame,
+                largest,
+                np.nan if self._masks is None else threshold_40(values, self._masks[frame]),
+            )
         )
         for number, level in enumerate(self.levels):
             if largest < level:
@@ -105,12 +109,12 @@ class RegionKeeper(Keeper):
         """Write the part of a clip that has been scored; empty where it gave no map."""
         if clip_id != self._clip:
             self._begin(clip_id)
-        frames, largest, at_forty = np.asarray(self._frames, dtype=np.float64).reshape(-1, 3).T
+        frames, largest, at_40 = np.asarray(self._frames, dtype=np.float64).reshape(-1, 3).T
         of_frames, of_levels, counts = np.asarray(self._places, dtype=np.int32).reshape(-1, 3).T
         kept = ClipRegions(
             frames.astype(np.int32),
             largest.astype(np.float32),
-            at_forty.astype(np.float32),
+            at_40.astype(np.float32),
             np.concatenate([np.zeros((0, 4), np.uint16), *self._boxes]).astype(np.uint16),
             np.repeat(of_frames, counts),
             np.repeat(of_levels, counts).astype(np.uint8),
@@ -143,7 +147,7 @@ class RegionKeeper(Keeper):
         )
 
 
-def forty(values: np.ndarray, mask: np.ndarray) -> float:
+def threshold_40(values: np.ndarray, mask: np.ndarray) -> float:
     """Return the largest threshold at which at least 40 % of the mask's pixels are detected (value
     >= threshold); NaN for an empty mask.
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.contracts.metric import Metric
-from bench.contracts.protocol import Protocol
-from bench.evaluation.results import Evidence, Summary, evaluate_run, summarise
+from bench.contracts.protocol import DEFAULT_PROTOCOL, Protocol
+from bench.evaluation.run_scores import RunScores
+from bench.evaluation.summaries import Summary, summarise
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.runs.folder import Run
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import DASH, MARKS, METRICS, TRIVIAL, Comparison, Entry, Line, percent
+from bench.tables.table import DASH, MARKS, TRIVIAL, Row, Table, TableCell, as_printed, cell_of
 
-BESIDES = ("median17[normalise=none]", "median17[edge=zero]", "median17[frames=common]")
+BESIDES = tuple(
+    f"{DEFAULT_PROTOCOL}[{choice}]" for choice in ("normalise=none", "edge=zero", "frames=common")
+)
 """Beside the named protocols: what one choice alone changes."""
 
 
-def sensitivity(
-    run: Run, registry: Registry, protocol: Protocol, metric: Metric, evidence: Evidence
-) -> dict[tuple[str, str], Comparison]:
+def protocol_ranking(
+    run_scores: RunScores, registry: Registry, protocol: Protocol, metric: Metric
+) -> dict[tuple[str, str], Table]:
     """Return (dataset, label set) -> table: methods down, protocols across, each number with its
     place in its column.
 
@@ -30,9 +33,9 @@ def sensitivity(
     """
     protocols = protocols_of(registry, protocol)
     found: dict[tuple[str, str], dict[str, dict[str, Summary]]] = {}
-    for summary in summarise(evaluate_run(run, protocols, [metric], evidence)):
+    for summary in summarise(run_scores.measure(protocols, [metric])):
         by_label = found.setdefault((summary.dataset, summary.label_set), {})
-        by_label.setdefault(summary.label, {})[summary.protocol] = summary
+        by_label.setdefault(summary.row, {})[summary.protocol] = summary
     tables = {
         (dataset, label_set): _table(dataset, label_set, by_label, protocols, metric)
         for (dataset, label_set), by_label in found.items()
@@ -63,18 +66,19 @@ def _table(
     by_label: Mapping[str, Mapping[str, Summary]],
     protocols: Sequence[Protocol],
     metric: Metric,
-) -> Comparison:
+) -> Table:
     orders = {protocol.name: _order(by_label, protocol.name, metric) for protocol in protocols}
-    lines = []
+    rows = []
     for label, of_label in by_label.items():
         cell = next(iter(of_label.values())).cell
-        entries = tuple(
-            _entry(of_label.get(protocol.name), orders[protocol.name]) for protocol in protocols
+        cells = tuple(
+            _cell(of_label.get(protocol.name), orders[protocol.name]) for protocol in protocols
         )
-        if any(entry.mean for entry in entries):
-            lines.append(Line(label, cell.family, cell.year, entries))
+        if any(one.value is not None for one in cells):
+            rows.append(Row(label, cell.family, cell.year, cells))
     caption = (
-        f"Protocol sensitivity on {dataset}, labels {label_set}. {METRICS.get(metric.name, metric.name)} in percent under each protocol, "
+        f"Protocol sensitivity on {dataset}, labels {label_set}. {metric.title} in percent under "
+        "each protocol, "
         f"and in brackets the place among the methods, trivial ones aside. "
         + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
     )
@@ -83,7 +87,7 @@ def _table(
         for protocol in protocols[1:]
         if (note := _changes(protocols[0].name, protocol.name, orders))
     ]
-    return Comparison([protocol.name for protocol in protocols], lines, caption, [], notes)
+    return Table([protocol.name for protocol in protocols], rows, caption, [], notes)
 
 
 def _order(
@@ -93,7 +97,7 @@ def _order(
     ones have none.
     """
     values = {
-        label: float(percent(mean))
+        label: as_printed(100 * mean)
         for label, of_label in by_label.items()
         if protocol in of_label
         and (mean := of_label[protocol].mean) is not None
@@ -106,13 +110,13 @@ def _order(
     }
 
 
-def _entry(summary: Summary | None, order: Mapping[str, tuple[int, float]]) -> Entry:
+def _cell(summary: Summary | None, order: Mapping[str, tuple[int, float]]) -> TableCell:
     if summary is None or summary.mean is None:
-        return Entry(
+        return TableCell(
             mark=MARKS.get(summary.missing[0].cell.status, DASH) if summary is not None else DASH
         )
-    place = order.get(summary.label, (0, 0.0))[0]
-    return Entry(percent(summary.mean), place=place, rank=place if place in (1, 2) else 0)
+    place = order.get(summary.row, (0, 0.0))[0]
+    return replace(cell_of(summary), sd=None, place=place, rank=place if place in (1, 2) else 0)
 
 
 def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[int, float]]]) -> str:
@@ -137,14 +141,17 @@ def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[in
         if all(bests) and set(bests[0]) != set(bests[1])
         else ""
     )
-    return f"{second}: {len(changed)} of {len(pairs)} pairs of methods stand the other way round than under {first}{best}"
+    return (
+        f"{second}: {len(changed)} of {len(pairs)} pairs of methods stand the other way round "
+        f"than under {first}{best}"
+    )
 
 
 def _compare_label_sets(
     found: Mapping[tuple[str, str], Mapping[str, Mapping[str, Summary]]],
     protocol: Protocol,
     metric: Metric,
-    tables: Mapping[tuple[str, str], Comparison],
+    tables: Mapping[tuple[str, str], Table],
 ) -> None:
     """Add to the tables of a dataset with several label sets how these change the ranking under the
     protocol.

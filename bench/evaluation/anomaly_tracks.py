@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import RequestError
-from bench.evaluation.results import Evidence
+from bench.evaluation.run_scores import RunScores
 from bench.files.arrays import load_rows
 from bench.runs.folder import DatasetRecord
+from bench.wording import listed
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrackRegions:
         return int(((self.boxes[:, 2:] <= 0) | (self.boxes[:, :2] >= 1)).any(axis=1).sum())
 
 
-def find_tracks(given: Sequence[str], evidence: Evidence) -> dict[str, dict[str, TrackRegions]]:
+def find_tracks(given: Sequence[str], run_scores: RunScores) -> dict[str, dict[str, TrackRegions]]:
     """Return label of a dataset -> clip id -> tracks, of folders with a file CLIP.txt for each test
     clip: DIR, or DATASET=DIR.
 
@@ -51,8 +52,8 @@ def find_tracks(given: Sequence[str], evidence: Evidence) -> dict[str, dict[str,
     """
     records = {
         cell.dataset: record
-        for cell in evidence.cells
-        if (record := evidence.dataset(cell)) is not None
+        for cell in run_scores.cells
+        if (record := run_scores.dataset(cell)) is not None
     }
     found: dict[str, dict[str, TrackRegions]] = {}
     for text in given:
@@ -63,7 +64,8 @@ def find_tracks(given: Sequence[str], evidence: Evidence) -> dict[str, dict[str,
         record = records[label]
         if record.resolution is None:
             raise RequestError(
-                f"--tracks: the run does not say how large the frames of {label} are, so its boxes cannot be placed"
+                f"--tracks: the run does not say how large the frames of {label} are, so its "
+                "boxes cannot be placed"
             )
         found[label] = {
             clip: read_tracks(_file(Path(folder), clip), length, record.resolution)
@@ -85,14 +87,13 @@ def _fits(folder: Path, records: Mapping[str, DatasetRecord]) -> str:
         return whole[0]
     if whole:
         raise RequestError(
-            f"--tracks: {folder} fits {' and '.join(whole)}, whose clips have the same names; say which: --tracks {whole[0]}={folder}"
+            f"--tracks: {folder} fits {' and '.join(whole)}, whose clips have the same names; "
+            f"say which: --tracks {whole[0]}={folder}"
         )
-    shown = "; ".join(
-        f"of {label}, {', '.join(clips[:3])}{' ...' * (len(clips) > 3)} missing"
-        for label, clips in missing.items()
-    )
+    shown = "; ".join(f"of {label}, {listed(clips, 3)} missing" for label, clips in missing.items())
     raise RequestError(
-        f"--tracks: {folder} must hold a file CLIP.txt for each test clip of a dataset of the run, empty where nothing is anomalous "
+        f"--tracks: {folder} must hold a file CLIP.txt for each test clip of a dataset of the "
+        "run, empty where nothing is anomalous "
         f"({shown or 'the run has no dataset'})"
     )
 

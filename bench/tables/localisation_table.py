@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.contracts.metric import Metric
 from bench.errors import RunError
-from bench.evaluation.results import Evidence
-from bench.evaluation.tracks import TrackRegions
+from bench.evaluation.anomaly_tracks import TrackRegions
+from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.regions import ClipDetections, ClipRegions, Detections, Regions
 from bench.runs.status import Status
@@ -28,18 +27,17 @@ from bench.scoring.localisation import (
     rbdc,
     tbdc,
 )
-from bench.scoring.metrics import auc
-from bench.tables.comparison import (
+from bench.tables.table import (
     DASH,
     MARKS,
     TRIVIAL,
-    Comparison,
-    Entry,
     Footnotes,
-    Line,
-    percent,
+    Row,
+    Table,
+    TableCell,
     ranks_of,
 )
+from bench.wording import listed
 
 Clips = Mapping[str, tuple[ClipRegions | ClipDetections, tuple[int, int]]]
 """Clip id -> what its cell kept of its maps, and their size; or the regions that it detected, and
@@ -47,17 +45,13 @@ the size of the dataset's frames."""
 Measure = Callable[[Clips], Located]
 
 
-HIGHER_IS_BETTER = Metric("auc", auc)
-"""As what these numbers are ranked."""
-
-
 class Unknown(Exception):
     """Why a cell has no number."""
 
 
-def localisation(
-    run: Run, evidence: Evidence, tracks: Mapping[str, Mapping[str, TrackRegions]]
-) -> list[Comparison]:
+def localisation_tables(
+    run: Run, run_scores: RunScores, tracks: Mapping[str, Mapping[str, TrackRegions]]
+) -> list[Table]:
     """Return one table a dataset for which a cell kept regions.
 
     Parameters
@@ -65,14 +59,8 @@ def localisation(
     tracks : label of a dataset -> clip id -> its tracks.
     """
     tables = []
-    done = [cell for cell in evidence.cells if cell.status == Status.DONE]
-    for dataset in dict.fromkeys(cell.dataset for cell in done):
-        cells = [
-            cell
-            for cell in evidence.cells
-            if cell.dataset == dataset and cell.status != Status.PUBLISHED_ONLY
-        ]
-        record = evidence.dataset(cells[0])
+    for dataset, cells in run_scores.by_dataset().items():
+        record = run_scores.dataset(cells[0])
         if record is not None and any(
             "regions" not in run.lacking(cell, ["regions"])
             for cell in cells
@@ -87,7 +75,7 @@ def _table(
     cells: Sequence[CellRecord],
     record: DatasetRecord,
     tracks: Mapping[str, TrackRegions] | None,
-) -> Comparison:
+) -> Table:
     measures: dict[str, Measure] = {
         "pixel AUC": lambda clips: _pixel_auc(clips, record),
         "RBDC, components": lambda clips: _on_masks(
@@ -99,7 +87,7 @@ def _table(
         measures["TBDC, tracks"] = lambda clips: tbdc(_of_tracks(clips, tracks))
     footnotes = Footnotes()
     notes = _notes(record, tracks)
-    rows: dict[str, list[Entry]] = {}
+    shown: dict[str, list[TableCell]] = {}
     first: dict[str, CellRecord] = {}
     for cell in cells:
         first.setdefault(cell.label, cell)
@@ -112,44 +100,35 @@ def _table(
             ]
         except Unknown as error:
             bad = next((cell for cell in mine if cell.status != Status.DONE), None)
-            entry = Entry(
-                mark=DASH if bad is None else MARKS.get(bad.status, DASH),
-                notes=(footnotes.letter(str(error)),),
-            )
-            rows[label] = [entry for _ in measures]
+            mark = DASH if bad is None else MARKS.get(bad.status, DASH)
+            shown[label] = [footnotes.mark(mark, str(error))] * len(measures)
             continue
-        rows[label] = [
-            _entry([measure(clips) for clips in seeds], footnotes) for measure in measures.values()
+        shown[label] = [
+            _mean([measure(clips) for clips in seeds], footnotes) for measure in measures.values()
         ]
         notes += _dropped(label, seeds) + _detected(label, seeds)
     for column in range(len(measures)):
-        shown = {
-            label: float(row[column].mean)
-            for label, row in rows.items()
-            if row[column].mean and first[label].family != TRIVIAL
+        values = {
+            label: value
+            for label, row in shown.items()
+            if (value := row[column].value) is not None and first[label].family != TRIVIAL
         }
-        for label, rank in ranks_of(shown, HIGHER_IS_BETTER).items():
-            rows[label][column] = replace(rows[label][column], rank=rank)
-    lines = [
-        Line(label, first[label].family, first[label].year, tuple(row))
-        for label, row in rows.items()
+        for label, rank in ranks_of(values).items():
+            shown[label][column] = replace(shown[label][column], rank=rank)
+    rows = [
+        Row(label, first[label].family, first[label].year, tuple(row))
+        for label, row in shown.items()
     ]
-    return Comparison(list(measures), lines, _caption(cells, tracks), footnotes.listed(), notes)
+    return Table(list(measures), rows, _caption(cells, tracks), footnotes.listed(), notes)
 
 
-def _entry(located: Sequence[Located], footnotes: Footnotes) -> Entry:
+def _mean(located: Sequence[Located], footnotes: Footnotes) -> TableCell:
     """Return the mean over seeds, or why there is none."""
     numbers = [one.value for one in located if one.value is not None]
     if len(numbers) < len(located):
-        return Entry(
-            mark=DASH,
-            notes=(footnotes.letter(next(one.reason for one in located if one.value is None)),),
-        )
-    return Entry(
-        percent(statistics.fmean(numbers)),
-        percent(statistics.stdev(numbers)) if len(numbers) > 1 else "",
-        len(numbers),
-    )
+        return footnotes.mark(DASH, next(one.reason for one in located if one.value is None))
+    sd = 100 * statistics.stdev(numbers) if len(numbers) > 1 else None
+    return TableCell(100 * statistics.fmean(numbers), sd=sd, seeds=len(numbers))
 
 
 def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips:
@@ -170,14 +149,16 @@ def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips
             raise Unknown(str(error)) from error
         if regions is None:
             raise Unknown(
-                f"no regions were kept: `bench run` as before, into the same --out, with --keep regions --force '{cell.selector}' makes them"
+                "no regions were kept: `bench run` as before, into the same --out, with --keep "
+                f"regions --force '{cell.selector}' makes them"
                 if run.lacking(cell, ["regions"])
                 else "gives no error maps"
             )
         size = regions.size if isinstance(regions, Regions) else record.resolution
         if size is None:
             raise Unknown(
-                f"the run does not say how large the frames of {cell.dataset} are, so the regions cannot be placed"
+                f"the run does not say how large the frames of {cell.dataset} are, so the "
+                "regions cannot be placed"
             )
         clips |= {clip: (kept, size) for clip, kept in regions.clips.items()}
     return clips
@@ -193,11 +174,12 @@ def _on_masks(clips: Clips, record: DatasetRecord, measure: Measure) -> Located:
     chosen = {clip: kept for clip, kept in clips.items() if clip in record.regions}
     for clip, (kept, _) in chosen.items():
         if isinstance(kept, ClipRegions) and not np.array_equal(
-            np.isfinite(kept.forty), np.isin(kept.frames, record.regions[clip].frames)
+            np.isfinite(kept.threshold_40), np.isin(kept.frames, record.regions[clip].frames)
         ):
             return Located(
                 None,
-                f"the pixel masks of clip {clip} have changed since it was scored; --force scores it again",
+                f"the pixel masks of clip {clip} have changed since it was scored; --force "
+                "scores it again",
             )
     return measure(chosen)
 
@@ -210,7 +192,7 @@ def _pixel_auc(clips: Clips, record: DatasetRecord) -> Located:
         kept = [clip for clip, _ in chosen.values() if isinstance(clip, ClipRegions)]
         return pixel_auc(
             np.concatenate([clip.maximum for clip in kept]),
-            np.concatenate([clip.forty for clip in kept]),
+            np.concatenate([clip.threshold_40 for clip in kept]),
         )
 
     return _on_masks(clips, record, measure)
@@ -274,21 +256,25 @@ def _shares(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _caption(cells: Sequence[CellRecord], tracks: Mapping[str, TrackRegions] | None) -> str:
     parts = [
-        f"Localisation on {cells[0].dataset}, in percent, higher is better, from the error maps as they are (not smoothed), on the frames "
-        "that have one. Pixel AUC (Mahadevan et al. 2010): a normal frame is a false positive when any of its pixels is detected, an "
-        "anomalous one is found when 40 % of its anomalous pixels are. RBDC (Ramachandra and Jones 2020): the share of anomalous regions "
-        f"that a detected box meets (intersection over union at least {BETA:g}), as the area over 0 to 1 false regions a frame, at 50 levels "
-        "taken from training maps; here on connected components of the pixel masks, not on the regions of tracks"
+        f"Localisation on {cells[0].dataset}, in percent, higher is better, from the error maps "
+        "as they are (not smoothed), on the frames "
+        "that have one. Pixel AUC (Mahadevan et al. 2010): a normal frame is a false positive "
+        "when any of its pixels is detected, an "
+        "anomalous one is found when 40 % of its anomalous pixels are. RBDC (Ramachandra and "
+        "Jones 2020): the share of anomalous regions "
+        f"that a detected box meets (intersection over union at least {BETA:g}), as the area "
+        "over 0 to 1 false regions a frame, at 50 levels "
+        "taken from training maps; here on connected components of the pixel masks, not on the "
+        "regions of tracks"
     ]
     if tracks is None:
         parts.append("TBDC needs tracks: bench report RUN --tracks DIR")
     else:
         parts.append(
-            f"RBDC, tracks: on the regions of the tracks. TBDC: the share of tracks of which at least {ALPHA:.0%} of the regions are found"
+            "RBDC, tracks: on the regions of the tracks. TBDC: the share of tracks of which at "
+            f"least {ALPHA:.0%} of the regions are found"
         )
-    parts.append(
-        f"Profile: {', '.join(dict.fromkeys(cell.profile for cell in cells if cell.profile))}"
-    )
+    parts.append(f"Profile: {listed(cell.profile for cell in cells)}")
     seeds = sorted({cell.seed for cell in cells if cell.uses_seed})
     if seeds:
         parts.append(f"Seed{'s' * (len(seeds) > 1)}: {', '.join(map(str, seeds))}")
@@ -306,14 +292,16 @@ def _notes(record: DatasetRecord, tracks: Mapping[str, TrackRegions] | None) -> 
             else f" of {len(record.regions)} of {len(record.clips)} clips, the others do not count"
         )
         notes.append(
-            f"pixel masks{some}: {regions:,} connected components (8 neighbours) in {frames:,} frames"
+            f"pixel masks{some}: {regions:,} connected components (8 neighbours) in {frames:,} "
+            "frames"
         )
     if tracks is not None:
         number = sum(len(np.unique(clip.tracks)) for clip in tracks.values())
         outside = sum(clip.outside for clip in tracks.values())
         leaving = f", {outside:,} of them outside of the picture" if outside else ""
         notes.append(
-            f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} tracks{leaving}"
+            f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} "
+            f"tracks{leaving}"
         )
     return notes
 
@@ -331,7 +319,8 @@ def _dropped(label: str, seeds: Sequence[Clips]) -> list[str]:
     if not dropped:
         return []
     return [
-        f"{label}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false and were not kept (the smallest of a frame)"
+        f"{label}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false "
+        "and were not kept (the smallest of a frame)"
     ]
 
 
@@ -342,5 +331,6 @@ def _detected(label: str, seeds: Sequence[Clips]) -> list[str]:
     if not found:
         return []
     return [
-        f"{label}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and every score is a level"
+        f"{label}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and "
+        "every score is a level"
     ]

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.runs.folder import CellRecord
-from bench.tables.comparison import DASH, Comparison, Entry, Line
+from bench.tables.table import NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
 
 MEASURED = "measured here"
 
 
-def ablate(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
+def ablation_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
     """Return the ablation of a comparison, its methods arranged by network and variant; None where
     none has such a place.
 
@@ -27,48 +27,48 @@ def ablate(table: Comparison, cells: Sequence[CellRecord]) -> Comparison | None:
         return None
     networks = list(dict.fromkeys(network for network, _ in places.values()))
     variants = list(dict.fromkeys(variant for _, variant in places.values()))
-    entries: dict[tuple[str, str, str], Entry] = {}
-    for line in table.lines:
-        if line.label in places:
-            network, variant = places[line.label]
-            entries |= {
-                (network, column, variant): replace(entry, rank=0, tied=False)
-                for column, entry in zip(table.columns, line.entries)
+    measured: dict[tuple[str, str, str], TableCell] = {}
+    for row in table.rows:
+        if row.name in places:
+            network, variant = places[row.name]
+            measured |= {
+                (network, column, variant): replace(cell, rank=0, tied=False)
+                for column, cell in zip(table.columns, row.cells)
             }
     published = {
         (cell.ablation[0], cell.dataset, cell.ablation[1]): (
-            cell.published["auc"],
+            cell_as_printed(cell.published["auc"]),
             cell.published["source"],
         )
         for cell in cells
         if cell.ablation and cell.published
     }
     columns = [(column, variant) for column in table.columns for variant in variants]
-    lines = [
-        Line(
+    rows = [
+        Row(
             network,
             MEASURED,
             None,
-            tuple(entries.get((network, *column), Entry(mark=DASH)) for column in columns),
+            tuple(measured.get((network, *column), NOTHING) for column in columns),
         )
         for network in networks
     ]
     source = ", ".join(dict.fromkeys(source for _, source in published.values()))
-    lines += [
-        Line(
+    rows += [
+        Row(
             network,
             f"published ({source})",
             None,
-            tuple(Entry(published.get((network, *column), (DASH,))[0]) for column in columns),
+            tuple(published.get((network, *column), (NOTHING,))[0] for column in columns),
         )
         for network in dict.fromkeys(network for network, _, _ in published)
     ]
-    used = {letter for line in lines for entry in line.entries for letter in entry.notes}
-    return Comparison(
+    return Table(
         [f"{column} {variant}" for column, variant in columns],
-        lines,
-        f"Ablation. {table.caption} Published numbers stand as printed, under the protocol of their paper.",
-        [(letter, text) for letter, text in table.footnotes if letter in used],
+        rows,
+        f"Ablation. {table.caption} Published numbers stand as printed, under the protocol of "
+        "their paper.",
+        Footnotes(table.footnotes).used(rows),
         [],
     )
 

@@ -1,4 +1,4 @@
-"""What an operator asks: with a threshold set on training scores alone, what is found, how soon,
+"""Alarms: with a threshold set on training scores alone, what is found, how soon,
 and with how many false alarms.
 """
 
@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
-from bench.evaluation.results import Evidence, label_sets_of
+from bench.evaluation.measurements import label_sets_of
+from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.status import Status
 from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from bench.scoring.protocols import sentence
-from bench.tables.comparison import DASH, MARKS, Comparison, Entry, Footnotes, Line
+from bench.tables.table import DASH, MARKS, Footnotes, Row, Table, TableCell
+from bench.wording import listed
 
 COLUMNS = (
     "events found",
@@ -26,23 +28,16 @@ COLUMNS = (
 )
 
 
-def operator(run: Run, protocol: Protocol, evidence: Evidence) -> list[Comparison]:
+def alarm_tables(run: Run, run_scores: RunScores, protocol: Protocol) -> list[Table]:
     """Return one table a dataset with labels for which a cell kept training scores."""
     tables = []
-    for dataset in dict.fromkeys(
-        cell.dataset for cell in evidence.cells if cell.status == Status.DONE
-    ):
-        cells = [
-            cell
-            for cell in evidence.cells
-            if cell.dataset == dataset and cell.status != Status.PUBLISHED_ONLY
-        ]
-        record = evidence.dataset(cells[0])
+    for cells in run_scores.by_dataset().values():
+        record = run_scores.dataset(cells[0])
         asked = any(
             cell.status == Status.DONE and not run.lacking(cell, ["train-scores"]) for cell in cells
         )
         if asked and record is not None and record.label_sets:
-            tables.append(_table(run, cells, record, protocol, evidence))
+            tables.append(_table(run, cells, record, protocol, run_scores))
     return tables
 
 
@@ -51,35 +46,31 @@ def _table(
     cells: Sequence[CellRecord],
     record: DatasetRecord,
     protocol: Protocol,
-    evidence: Evidence,
-) -> Comparison:
+    run_scores: RunScores,
+) -> Table:
     footnotes = Footnotes()
-    lines = []
+    rows = []
     label_set = label_sets_of(record, protocol)[0]
     for label in dict.fromkeys(cell.label for cell in cells):
         mine = [cell for cell in cells if cell.label == label]
         if reason := _why_not(run, mine):
             bad = next((cell for cell in mine if cell.status != Status.DONE), None)
-            entries = [
-                Entry(
-                    mark=DASH if bad is None else MARKS.get(bad.status, DASH),
-                    notes=(footnotes.letter(reason),),
-                )
-            ] * len(COLUMNS)
+            mark = DASH if bad is None else MARKS.get(bad.status, DASH)
+            shown = [footnotes.mark(mark, reason)] * len(COLUMNS)
         else:
             seeds = [
                 [cell for cell in mine if cell.seed == seed]
                 for seed in dict.fromkeys(cell.seed for cell in mine)
             ]
-            entries = _entries(
-                [_outcome(run, members, label_set, protocol, evidence) for members in seeds],
+            shown = _row(
+                [_outcome(run, members, label_set, protocol, run_scores) for members in seeds],
                 record,
                 footnotes,
             )
-        lines.append(Line(label, mine[0].family, mine[0].year, tuple(entries)))
-    return Comparison(
+        rows.append(Row(label, mine[0].family, mine[0].year, tuple(shown)))
+    return Table(
         list(COLUMNS),
-        lines,
+        rows,
         _caption(cells, label_set, protocol),
         footnotes.listed(),
         _notes(record, label_set),
@@ -92,7 +83,10 @@ def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
         if cell.status != Status.DONE:
             return cell.reason or cell.status
         if cell.normalises_clips:
-            return "its scores are scaled in each clip by themselves: no one threshold holds for all clips"
+            return (
+                "its scores are scaled in each clip by themselves: no one threshold holds for "
+                "all clips"
+            )
         try:
             known = run.train_scores(cell)
         except RunError as error:
@@ -100,7 +94,8 @@ def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
         if not any(len(scores.values) for scores in known.values()):
             if run.lacking(cell, ["train-scores"]):
                 return (
-                    "no training scores were kept: `bench run` as before, into the same --out, with --keep train-scores "
+                    "no training scores were kept: `bench run` as before, into the same --out, "
+                    "with --keep train-scores "
                     f"--force '{cell.selector}' makes them"
                 )
             return "no training scores: it reads no frames, or there are no training frames"
@@ -108,7 +103,7 @@ def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
 
 
 def _outcome(
-    run: Run, cells: Sequence[CellRecord], label_set: str, protocol: Protocol, evidence: Evidence
+    run: Run, cells: Sequence[CellRecord], label_set: str, protocol: Protocol, run_scores: RunScores
 ) -> Alarms:
     """Return what one seed finds; where each scene has its own model, each with its own
     threshold.
@@ -119,7 +114,7 @@ def _outcome(
             [scores.values for scores in run.train_scores(cell).values() if len(scores.values)],
             protocol,
         )
-        found.append(alarms(evidence.clips([cell], label_set, protocol), threshold, protocol))
+        found.append(alarms(run_scores.clips([cell], label_set, protocol), threshold, protocol))
     return Alarms(
         sum(one.events for one in found),
         tuple(delay for one in found for delay in one.delays),
@@ -130,61 +125,55 @@ def _outcome(
     )
 
 
-def _entries(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -> list[Entry]:
-    """Return the places of a row; over several seeds: means, and the median of all delays."""
+def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -> list[TableCell]:
+    """Return the cells of a row; over several seeds: means, and the median of all delays."""
     delays = [delay for one in found for delay in one.delays]
     on_already = statistics.fmean(one.on_already for one in found)
-    early = f"when {on_already:.3g} of these events began, an alarm went on already: they are found without a delay"
-    events = Entry(
-        f"{statistics.fmean(len(one.delays) for one in found):.3g} of {found[0].events}",
+    early = (
+        f"when {on_already:.3g} of these events began, an alarm went on already: they are "
+        "found without a delay"
+    )
+    events = TableCell(
+        statistics.fmean(len(one.delays) for one in found),
+        "{:.3g} of {}",
+        (found[0].events,),
         notes=(footnotes.letter(early),) if on_already else (),
     )
-    nothing = (
-        Entry(mark=DASH, notes=(footnotes.letter("no event is found"),)) if not delays else None
-    )
+    nothing = footnotes.mark(DASH, "no event is found") if not delays else None
     median = statistics.median(delays) if delays else 0.0
     rate = record.frame_rate
-    if not rate:
-        unknown = Entry(
-            mark=DASH,
-            notes=(footnotes.letter("the frame rate of the dataset is not known in this run"),),
+    if rate:
+        hours = statistics.fmean(one.normal_frames for one in found) / rate / 3600
+        false = statistics.fmean(one.false_alarms for one in found)
+        seconds = nothing or TableCell(median / rate, "{:.1f}")
+        hourly = (
+            TableCell(false / hours, "{:.1f}")
+            if hours
+            else footnotes.mark(DASH, "no normal frame has a score")
         )
-        return [
-            events,
-            nothing or Entry(f"{median:g}"),
-            unknown,
-            unknown,
-            *_false_time(found, footnotes),
-        ]
-    hours = statistics.fmean(one.normal_frames for one in found) / rate / 3600
-    false = statistics.fmean(one.false_alarms for one in found)
-    hourly = (
-        Entry(f"{false / hours:.1f}")
-        if hours
-        else Entry(mark=DASH, notes=(footnotes.letter("no normal frame has a score"),))
-    )
-    return [
-        events,
-        nothing or Entry(f"{median:g}"),
-        nothing or Entry(f"{median / rate:.1f}"),
-        hourly,
-        *_false_time(found, footnotes),
-    ]
+    else:
+        why = "the frame rate of the dataset is not known in this run"
+        seconds = hourly = footnotes.mark(DASH, why)
+    frames = nothing or TableCell(median, "{:g}")
+    return [events, frames, seconds, hourly, *_false_time(found, footnotes)]
 
 
-def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[Entry]:
+def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell]:
     """Return minutes of false alarm in an hour of normal video, and the share of normal frames
     above, marked where more was promised.
     """
     frames = sum(one.normal_frames for one in found)
     if not frames:
-        return [Entry(mark=DASH, notes=(footnotes.letter("no normal frame has a score"),))] * 2
+        return [footnotes.mark(DASH, "no normal frame has a score")] * 2
     above = sum(one.false_frames for one in found)
     notes: tuple[str, ...] = ()
     if more_than_promised(above, frames, 1 - QUANTILE):
-        promised = f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} % of normal frames above it"
+        promised = (
+            f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} "
+            "% of normal frames above it"
+        )
         notes = (footnotes.letter(promised),)
-    return [Entry(f"{60 * above / frames:.2f}"), Entry(f"{100 * above / frames:.2f}", notes=notes)]
+    return [TableCell(60 * above / frames), TableCell(100 * above / frames, notes=notes)]
 
 
 def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) -> str:
@@ -194,13 +183,18 @@ def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) ->
         else "scores as they are"
     )
     return (
-        f"What an operator gets on {cells[0].dataset}, labels {label_set}: the threshold is the {QUANTILE:g} quantile of the scores of the "
-        "training frames, which the method was trained on; the score of a new normal frame tends to be higher. "
-        f"Training and test scores: {smoothing}; not normalised. An event is a run of anomalous frames, an alarm a run of frames above the "
-        "threshold, split where an event begins or ends; each part on normal frames is a false alarm. Median delay of the events found, from "
-        "their first frames; false alarms, and minutes of false alarm, in an hour of normal video; the share of normal frames above the "
+        f"What an operator gets on {cells[0].dataset}, labels {label_set}: the threshold is the "
+        f"{QUANTILE:g} quantile of the scores of the "
+        "training frames, which the method was trained on; the score of a new normal frame tends "
+        "to be higher. "
+        f"Training and test scores: {smoothing}; not normalised. An event is a run of anomalous "
+        "frames, an alarm a run of frames above the "
+        "threshold, split where an event begins or ends; each part on normal frames is a false "
+        "alarm. Median delay of the events found, from "
+        "their first frames; false alarms, and minutes of false alarm, in an hour of normal "
+        "video; the share of normal frames above the "
         "threshold. "
-        f"Profile: {', '.join(dict.fromkeys(cell.profile for cell in cells if cell.profile))}."
+        f"Profile: {listed(cell.profile for cell in cells)}."
     )
 
 
@@ -211,6 +205,7 @@ def _notes(record: DatasetRecord, label_set: str) -> list[str]:
     seconds = normal / record.frame_rate
     length = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
     return [
-        f"{record.frame_rate:g} frames a second: the test clips hold {length} of normal video, so one false alarm counts as "
+        f"{record.frame_rate:g} frames a second: the test clips hold {length} of normal video, "
+        "so one false alarm counts as "
         f"{3600 / seconds:.1f} an hour"
     ]

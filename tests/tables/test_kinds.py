@@ -13,11 +13,11 @@ from scipy.ndimage import median_filter
 from sklearn.metrics import roc_auc_score
 
 from bench.plugins.registry import load
-from bench.tables.comparison import Comparison, Entry, Line
-from bench.tables.macros import command_name, to_macros
-from bench.tables.published_tables import with_columns, with_rows
-from bench.tables.report import KINDS, open_source
-from bench.tables.tables import to_text
+from bench.tables.forms.macros import command_name, to_macros
+from bench.tables.forms.text import to_text
+from bench.tables.kinds import KINDS, open_source
+from bench.tables.published_tables import with_published_columns, with_published_rows
+from bench.tables.table import Row, Table, TableCell
 
 REGISTRY = load()
 HOSTILE = r"100% \undefined {x_y} #$^~ <a|b>"
@@ -29,13 +29,13 @@ def source_of(run, protocol="median17"):
 
 def entries(table):
     return {
-        (line.label, column): entry
-        for line in table.lines
-        for column, entry in zip(table.columns, line.entries)
+        (row.name, column): cell
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells)
     }
 
 
-def test_sensitivity_is_that_of_scikit_learn(tmp_path):
+def test_protocol_ranking_is_that_of_scikit_learn(tmp_path):
     """Numbers and places under the protocols, computed here again with scipy and scikit-learn."""
     run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.5), done("steal", 0.3)])
     (table,) = KINDS["protocols"].make(source_of(run))
@@ -61,12 +61,12 @@ def test_sensitivity_is_that_of_scikit_learn(tmp_path):
                 truth, np.concatenate([used[clip] for clip in LENGTHS])
             )
     for (label, name), value in values.items():
-        assert found[label, name].mean == f"{value * 100:.2f}", (label, name)
+        assert found[label, name].shown == f"{value * 100:.2f}", (label, name)
         better = [other for (_, of), other in values.items() if of == name and other > value]
         assert found[label, name].place == 1 + len(better)
 
 
-def test_sensitivity_counts_the_pairs_that_change(tmp_path):
+def test_protocol_ranking_counts_the_pairs_that_change(tmp_path):
     """The note says how many pairs of methods stand the other way round than under the table's
     protocol."""
     run = make_run(
@@ -80,7 +80,7 @@ def test_sensitivity_counts_the_pairs_that_change(tmp_path):
     found = entries(table)
     for name in table.columns[1:]:
         order = {
-            of: {label: float(found[label, of].mean) for label in "abcde"}
+            of: {label: float(found[label, of].shown) for label in "abcde"}
             for of in ("median17", name)
         }
         changed = sum(
@@ -93,7 +93,7 @@ def test_sensitivity_counts_the_pairs_that_change(tmp_path):
         assert (f"{name}: {changed} of 10 pairs" in "".join(notes)) == (changed > 0)
 
 
-def test_sensitivity_has_a_table_for_each_label_set(tmp_path):
+def test_protocol_ranking_has_a_table_for_each_label_set(tmp_path):
     """And the second says whether the ranking is the same."""
     run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.9)], label_sets=("mat", "pixel"))
     first, second = KINDS["protocols"].make(source_of(run))
@@ -111,7 +111,7 @@ def test_scenes_have_columns_and_the_pooled_number(tmp_path):
     scores, labels = run.scores(run.cells()[0]), labels_of()
     truth = np.concatenate([labels[clip][scores[clip].frames] for clip in ("01", "02")])
     value = roc_auc_score(truth, np.concatenate([scores[clip].values for clip in ("01", "02")]))
-    assert entries(table)["pca", "01"].mean == f"{value * 100:.2f}"
+    assert entries(table)["pca", "01"].shown == f"{value * 100:.2f}"
     assert [entries(table)["memae", column].rank for column in table.columns] == [1, 1, 1]
 
 
@@ -144,9 +144,9 @@ def test_speed_is_what_the_cells_say(tmp_path):
         ],
     )
     (table,) = KINDS["speed"].make(source_of(run))
-    pca, old = table.lines
+    pca, old = table.rows
     frames = sum(LENGTHS.values()) - 2 * len(LENGTHS)
-    assert [entry.mean for entry in pca.entries] == [
+    assert [cell.shown for cell in pca.cells] == [
         "1.50",
         "12.5",
         "1.0",
@@ -155,22 +155,22 @@ def test_speed_is_what_the_cells_say(tmp_path):
         "80.0",
         "1.00",
     ]
-    assert [entry.mark for entry in old.entries] == ["-"] * 7
+    assert [cell.mark for cell in old.cells] == ["-"] * 7
 
 
 def made_comparison():
     lines = [
-        Line(
+        Row(
             "memae",
             "reconstruction",
             2019,
-            (Entry("82.52", notes=("a",), rank=1), Entry("80.10")),
+            (TableCell(82.52, notes=("a",), rank=1), TableCell(80.10)),
             "gong2019memae",
         ),
-        Line("pseudobound", "pseudo-anomaly", 2023, (Entry("81.00"), Entry(mark="failed"))),
-        Line("mine", "mine", None, (Entry("70.00"), Entry("60.00"))),
+        Row("pseudobound", "pseudo-anomaly", 2023, (TableCell(81.00), TableCell(mark="failed"))),
+        Row("mine", "mine", None, (TableCell(70.00), TableCell(60.00))),
     ]
-    return Comparison(
+    return Table(
         ["ped2", "avenue[x=1]"], lines, "Caption.", [("a", "single seed"), ("b", "not used")], []
     )
 
@@ -184,10 +184,10 @@ def test_published_and_measured_stand_side_by_side(tmp_path):
     """Published as printed, the difference with the digits of the coarser; second-hand numbers say
     who quotes them."""
     cells = cells_of(tmp_path, "memae", "pseudobound", "mine")
-    table = with_columns(made_comparison(), cells)
+    table = with_published_columns(made_comparison(), cells)
     assert table.columns[:3] == ["ped2 published", "ped2 measured", "ped2 difference"]
-    memae, pseudobound, mine = table.lines
-    assert [entry.mean or entry.mark for entry in memae.entries] == [
+    memae, pseudobound, mine = table.rows
+    assert [cell.shown or cell.mark for cell in memae.cells] == [
         "94.1",
         "82.52",
         "-11.6",
@@ -195,7 +195,7 @@ def test_published_and_measured_stand_side_by_side(tmp_path):
         "80.10",
         "-3.2",
     ]
-    assert [entry.mean or entry.mark for entry in pseudobound.entries] == [
+    assert [cell.shown or cell.mark for cell in pseudobound.cells] == [
         "98.44",
         "81.00",
         "-17.44",
@@ -203,7 +203,7 @@ def test_published_and_measured_stand_side_by_side(tmp_path):
         "failed",
         "-",
     ]
-    assert [entry.mean or entry.mark for entry in mine.entries] == [
+    assert [cell.shown or cell.mark for cell in mine.cells] == [
         "-",
         "70.00",
         "-",
@@ -212,7 +212,7 @@ def test_published_and_measured_stand_side_by_side(tmp_path):
         "-",
     ]
     texts = dict(table.footnotes)
-    assert [texts[letter] for letter in pseudobound.entries[0].notes] == [
+    assert [texts[letter] for letter in pseudobound.cells[0].notes] == [
         "best test epoch, if it is STEAL's number: the test split chose the weights",
         "as quoted by DDL (Lappas et al., CVPRW 2024), Table 1",
     ]
@@ -229,10 +229,10 @@ def test_a_row_with_other_parameters_has_no_published_number(tmp_path):
         parameters_changed={"size": 64},
         published={"auc": "94.1", "source": "x"},
     )
-    assert with_columns(made_comparison(), cells) is None
+    assert with_published_columns(made_comparison(), cells) is None
     cells[1].parameters_changed.clear()
-    table = with_columns(made_comparison(), cells)
-    assert [entry.mean or entry.mark for line in table.lines for entry in line.entries[::3]] == [
+    table = with_published_columns(made_comparison(), cells)
+    assert [cell.shown or cell.mark for row in table.rows for cell in row.cells[::3]] == [
         "-",
         "-",
         "98.44",
@@ -245,10 +245,12 @@ def test_a_row_with_other_parameters_has_no_published_number(tmp_path):
 def test_published_rows_are_of_methods_that_were_not_measured(tmp_path):
     """By year; numbers by scenes or of medium confidence carry their footnote; a measured method
     stands once."""
-    table = with_rows(made_comparison(), cells_of(tmp_path, "memae", "pseudobound", "mine"))
-    rows = [line for line in table.lines if line.family == "published, not measured here"]
-    assert [line.year for line in rows] == sorted(line.year for line in rows)
-    labels = [line.label for line in rows]
+    table = with_published_rows(
+        made_comparison(), cells_of(tmp_path, "memae", "pseudobound", "mine")
+    )
+    rows = [row for row in table.rows if row.family == "published, not measured here"]
+    assert [row.year for row in rows] == sorted(row.year for row in rows)
+    labels = [row.name for row in rows]
     assert (
         "hf2vad" in labels
         and "mnad" in labels
@@ -268,9 +270,7 @@ def test_ddl_table_is_printed_digit_by_digit(tmp_path):
         "avenue printed",
         "shanghaitech printed",
     ]
-    printed = {
-        line.label: [entry.mean or entry.mark for entry in line.entries] for line in table.lines
-    }
+    printed = {row.name: [cell.shown or cell.mark for cell in row.cells] for row in table.rows}
     assert list(printed) == [
         "ae-conv2d",
         "ae-conv3d",
@@ -286,7 +286,7 @@ def test_ddl_table_is_printed_digit_by_digit(tmp_path):
     ]
     assert printed["ae-conv3d"] == ["91.2", "-", "71.1", "-"]
     assert printed["c3dsu"] == ["98.46", "-", "90.35", "74.25"]
-    measured = entries(source_of(run).comparison)["memae", "ped2"].mean
+    measured = entries(source_of(run).comparison)["memae", "ped2"].shown
     assert printed["memae"] == ["94.1", measured, "83.3", "71.20"]
     text = " ".join(to_text(table).split())
     assert (
@@ -338,16 +338,16 @@ def test_macros_hold_the_numbers_of_the_table(tmp_path):
     found = dict(re.findall(r"\\newcommand\{\\(\w+)\}\{([^}]*)\}", to_macros(table, "auc")))
     shown = entries(table)
     assert (
-        found["AUCABMade"] == shown["a-b", "made"].mean
-        and found["AUCABMadeSD"] == shown["a-b", "made"].sd
+        found["AUCABMade"] == shown["a-b", "made"].shown
+        and found["AUCABMadeSD"] == f"{shown['a-b', 'made'].sd:.2f}"
     )
-    assert found["AUCABMadeSeeds"] == "2" and found["AUCABMadeX"] == shown["a.b", "made"].mean
-    assert found["AUCAbMade"] == shown["ab", "made"].mean and float(found["AUCAbMadeLow"]) < float(
+    assert found["AUCABMadeSeeds"] == "2" and found["AUCABMadeX"] == shown["a.b", "made"].shown
+    assert found["AUCAbMade"] == shown["ab", "made"].shown and float(found["AUCAbMadeLow"]) < float(
         found["AUCAbMade"]
     )
     assert (found["AUCAbMadeLow"], found["AUCAbMadeHigh"]) == (
-        shown["ab", "made"].low,
-        shown["ab", "made"].high,
+        f"{shown['ab', 'made'].low:.2f}",
+        f"{shown['ab', 'made'].high:.2f}",
     )
     assert not any("Bad" in name for name in found)
 
@@ -410,4 +410,4 @@ def test_scene_with_a_failed_seed_has_no_mean(tmp_path):
         scenes=("01", "01", "02"),
     )
     (table,) = KINDS["scenes"].make(source_of(run))
-    assert [line.label for line in table.lines] == ["pca"] and table.footnotes == []
+    assert [row.name for row in table.rows] == ["pca"] and table.footnotes == []

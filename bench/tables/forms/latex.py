@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bench.tables.comparison import DASH, Comparison, Entry
+from bench.tables.table import DASH, Table, TableCell
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -89,7 +89,10 @@ SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 """Around a tabular: one that is wider than the text becomes as wide as the text."""
 FITTED = r"\resizebox*{!}{\ifdim\totalheight>.98\textheight .98\textheight\else\totalheight\fi}{%"
 """Around a whole float: one that is higher than a page becomes as high as a page."""
-NOTES = r"\providecommand{\benchnotes}[1]{\par\smallskip{\footnotesize\noindent\raggedright Notes on Table~\thetable. #1\par}\smallskip}"
+NOTES = (
+    r"\providecommand{\benchnotes}[1]{\par\smallskip{\footnotesize\noindent\raggedright "
+    r"Notes on Table~\thetable. #1\par}\smallskip}"
+)
 """How what must be said of the data stands behind a table, unless the document says otherwise."""
 LONG = 24
 """Rows from which on a table is set in smaller type, so that it stays on a page with its footnotes.
@@ -99,7 +102,7 @@ TURNED = 10
 width of a number with its place."""
 
 
-def to_latex(table: Comparison, label: str = "") -> str:
+def to_latex(table: Table, label: str = "") -> str:
     r"""Return a `table*` environment that cites what references.bib holds; it needs the packages of
     `PREAMBLE`.
 
@@ -115,8 +118,8 @@ def to_latex(table: Comparison, label: str = "") -> str:
     names = list(map(escape, table.columns))
     if columns > 4 and max(map(len, table.columns)) > TURNED:
         names = [rf"\rotatebox{{70}}{{{name}}}" for name in names]
-    years = any(line.year for line in table.lines)
-    long = len(table.lines) > LONG
+    years = any(row.year for row in table.rows)
+    long = len(table.rows) > LONG
     lines = [
         f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
         r"\begin{table*}",
@@ -141,11 +144,11 @@ def to_latex(table: Comparison, label: str = "") -> str:
             lines.append(
                 rf"\multicolumn{{{1 + years + columns}}}{{l}}{{\emph{{{escape(family)}}}}} \\"
             )
-        for line in members:
-            cited = escape(line.label) + (rf"~\cite{{{line.citation}}}" if line.citation else "")
+        for row in members:
+            cited = escape(row.name) + (rf"~\cite{{{row.citation}}}" if row.citation else "")
             lines.append(
                 " & ".join(
-                    [cited, *([str(line.year or "")] if years else []), *map(_entry, line.entries)]
+                    [cited, *([str(row.year or "")] if years else []), *map(_cell, row.cells)]
                 )
                 + r" \\"
             )
@@ -165,14 +168,13 @@ def to_latex(table: Comparison, label: str = "") -> str:
     return "\n".join([*lines, ""])
 
 
-def _entry(entry: Entry) -> str:
-    marks = [*([r"$\sim$"] if entry.tied else []), *entry.notes]
+def _cell(cell: TableCell) -> str:
+    marks = [*([r"$\sim$"] if cell.tied else []), *cell.notes]
     notes = rf"\textsuperscript{{{','.join(marks)}}}" if marks else ""
-    if not entry.mean:
-        return ("--" if entry.mark == DASH else rf"\emph{{{escape(entry.mark)}}}") + notes
-    value = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[entry.rank].format(entry.mean)
-    if entry.sd:
-        value += rf" $\pm$ {entry.sd} ({entry.seeds})"
-    if entry.place:
-        value += rf" {{\scriptsize({entry.place})}}"
+    if cell.value is None:
+        return ("--" if cell.mark == DASH else rf"\emph{{{escape(cell.mark)}}}") + notes
+    value = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}[cell.rank].format(cell.shown)
+    value += cell.spread.replace("±", r"$\pm$")
+    if cell.place:
+        value += rf" {{\scriptsize({cell.place})}}"
     return value + notes

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 
-from bench.tables.comparison import Comparison
+from bench.tables.table import DIGITS, Table
 
-DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+NAMES = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 
 def command_name(*parts: str) -> str:
@@ -17,11 +17,11 @@ def command_name(*parts: str) -> str:
     """
     words = re.findall(r"[A-Za-z]+|\d", " ".join(parts))
     return "".join(
-        DIGITS[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words
+        NAMES[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words
     )
 
 
-def to_macros(table: Comparison, metric: str, protocol: str = "") -> str:
+def to_macros(table: Table, metric: str, protocol: str = "") -> str:
     r"""Return the commands of a comparison: `\AUC...`, with `...SD` and `...Seeds` for several
     seeds, `...Low` and `...High` for the ends of the interval over clips. A protocol other than the
     run's own stands in the names, `\AUCRaw...`.
@@ -30,16 +30,16 @@ def to_macros(table: Comparison, metric: str, protocol: str = "") -> str:
     """
     lines = ["% One command a number. " + " ".join(table.caption.split())]
     taken: set[str] = set()
-    for line in table.lines:
-        for column, entry in zip(table.columns, line.entries):
-            if not entry.mean:
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells):
+            if cell.value is None:
                 continue
-            values = {"": entry.mean}
-            if entry.sd:
-                values |= {"SD": entry.sd, "Seeds": str(entry.seeds)}
-            if entry.low:
-                values |= {"Low": entry.low, "High": entry.high}
-            name = command_name(metric.upper(), protocol, line.label, column)
+            values = {"": cell.shown}
+            if cell.sd is not None:
+                values |= {"SD": f"{cell.sd:.{DIGITS}f}", "Seeds": str(cell.seeds)}
+            if cell.low is not None and cell.high is not None:
+                values |= {"Low": f"{cell.low:.{DIGITS}f}", "High": f"{cell.high:.{DIGITS}f}"}
+            name = command_name(metric.upper(), protocol, row.name, column)
             while any(name + suffix in taken for suffix in values):
                 name += "X"
             taken |= {name + suffix for suffix in values}

@@ -1,0 +1,63 @@
+"""One number of one cell, and the cells that one number stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bench.contracts.protocol import Protocol
+from bench.runs.folder import CellRecord, DatasetRecord
+from bench.runs.status import Status
+from bench.scoring.evaluate import ClipScores, Result
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number of one cell; `scene` is empty for all clips pooled."""
+
+    cell: CellRecord
+    scene: str
+    label_set: str
+    protocol: Protocol
+    metric: str
+    result: Result
+    clips: tuple[ClipScores, ...] = field(default=(), repr=False, compare=False)
+    """What the number was made from; empty where nothing was scored."""
+    members: tuple[CellRecord, ...] = field(default=(), repr=False, compare=False)
+    """The cells that `cell` stands for: itself, or the models of all scenes."""
+
+
+def label_sets_of(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:
+    """Return the label sets to compute: all, the default first; or the one that the protocol names,
+    the default where it is not there.
+    """
+    if protocol.labels == "default":
+        return record.label_sets
+    return (protocol.labels,) if protocol.labels in record.label_sets else record.label_sets[:1]
+
+
+def explained(cell: CellRecord) -> float | None:
+    """Return what a trained network explains of the training frames (the column `explained` of
+    training.csv); None where that is unknown.
+    """
+    found = cell.facts.get("explained")
+    return found if isinstance(found, int | float) else None
+
+
+def joined(cells: Sequence[CellRecord]) -> CellRecord:
+    """Return the record that stands for the models of all scenes: done where all are."""
+    warnings = [f"scene {cell.scene}: {warning}" for cell in cells for warning in cell.warnings]
+    shares = [share for cell in cells if (share := explained(cell)) is not None]
+    facts = cells[0].facts | ({"explained": min(shares)} if shares else {})
+    bad = sorted(
+        (cell for cell in cells if cell.status != Status.DONE),
+        key=lambda cell: cell.status != Status.FAILED,
+    )
+    if not bad:
+        return replace(cells[0], scene="", warnings=warnings, facts=facts)
+    reason = bad[0].reason or bad[0].status
+    if len(bad) < len(cells) or len({cell.reason for cell in bad}) > 1:
+        reason = f"scene {bad[0].scene}: {reason}"
+    return replace(
+        cells[0], scene="", warnings=warnings, facts=facts, status=bad[0].status, reason=reason
+    )

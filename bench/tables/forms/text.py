@@ -1,0 +1,135 @@
+"""A table as plain text.
+
+Not made by tabulate: a table that is wider than a terminal is continued below, and rows have
+headings of their families.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from bench.tables.table import Table, TableCell
+
+WIDTH = 100
+"""Columns of a terminal that text is wrapped to."""
+_LABEL = 44
+"""Columns that the names of rows may take where the numbers need the rest."""
+_GAP = "   "
+_MARKS = {0: " ", 1: "*", 2: "+"}
+TIED = "~"
+
+
+def to_text(table: Table) -> str:
+    """Return the table as plain text: `*` the best, `+` the second of a column. What is too wide is
+    continued below.
+    """
+    first = max([len("method"), *(len(row.name) + 2 for row in table.rows)])
+    columns = [_column(number, table) for number in range(len(table.columns))]
+    widest = max([0, *(len(column[0]) + len(_GAP) for column in columns)])
+    first = min(
+        first,
+        max(_LABEL, WIDTH - sum(len(column[0]) + len(_GAP) for column in columns)),
+        max(20, WIDTH - widest),
+    )
+    lines: list[str] = []
+    for block in _blocks(columns, first):
+        lines += [*([""] if lines else []), *_block(table, block, first)]
+    legend = []
+    if table.ranked:
+        legend.append("* best, + second of a column, trivial methods aside")
+    if table.tied:
+        legend.append(f"{TIED} {table.tied}")
+    if table.spread:
+        legend.append("mean ± standard deviation over seeds (their number)")
+    lines += [*textwrap.wrap("; ".join(legend), WIDTH, break_on_hyphens=False), ""]
+    lines += textwrap.wrap(table.caption, WIDTH, break_on_hyphens=False)
+    remarks = [(f"[{letter}]", text) for letter, text in table.footnotes] + [
+        ("note:", note) for note in table.notes
+    ]
+    if remarks:
+        lines.append("")
+    for head, text in remarks:
+        lines += textwrap.wrap(
+            f"{head} {text}",
+            WIDTH,
+            subsequent_indent=" " * (len(head) + 1),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _column(number: int, table: Table) -> list[str]:
+    """Return the heading and the places of a column, all of one width: numbers end in one line,
+    their marks and letters follow.
+    """
+    cells = [row.cells[number] for row in table.rows]
+    marked = any(cell.rank for cell in cells)
+    tied = any(cell.tied for cell in cells)
+    means = max([0, *(len(cell.shown) for cell in cells)])
+    numbers = [
+        cell.shown.rjust(means)
+        + (_MARKS[cell.rank] if marked else "")
+        + ((TIED if cell.tied else " ") if tied else "")
+        + behind(cell)
+        if cell.value is not None
+        else cell.mark.rjust(means)
+        for cell in cells
+    ]
+    width = max([0, *map(len, numbers)])
+    places = [
+        text.ljust(width) + (f" [{','.join(cell.notes)}]" if cell.notes else "")
+        for text, cell in zip(numbers, cells)
+    ]
+    total = max([len(table.columns[number]), *map(len, places)])
+    return [text.ljust(total) for text in (table.columns[number], *places)]
+
+
+def behind(cell: TableCell) -> str:
+    """Return what follows a number: its spread, and its place."""
+    return cell.spread + (f" ({cell.place})" if cell.place else "")
+
+
+def _blocks(columns: list[list[str]], first: int) -> Iterator[list[list[str]]]:
+    """Yield as many columns at a time as fit beside the names."""
+    block: list[list[str]] = []
+    used = first
+    for column in columns:
+        width = len(_GAP) + len(column[0])
+        if block and used + width > WIDTH:
+            yield block
+            block, used = [], first
+        block.append(column)
+        used += width
+    yield block
+
+
+def _block(table: Table, columns: list[list[str]], first: int) -> list[str]:
+    rule = "-" * min(WIDTH, first + sum(len(_GAP) + len(column[0]) for column in columns))
+    lines = [_GAP.join(["method".ljust(first), *(column[0] for column in columns)])]
+    for family, members in table.groups():
+        lines += [rule, *([family] if family else [])]
+        for row in members:
+            place = table.rows.index(row) + 1
+            head, *rest = _wrap_label(row.name, first - 4)
+            lines.append(
+                _GAP.join([f"  {head}".ljust(first), *(column[place] for column in columns)])
+            )
+            lines += [f"    {more}" for more in rest]
+    return [*lines, rule]
+
+
+def _wrap_label(label: str, width: int) -> list[str]:
+    """Break a label that is longer than `width`, behind a bracket or comma where that is
+    possible.
+    """
+    if len(label) <= width + 2:  # only lines after the first are indented
+        return [label]
+    lines = [""]
+    for piece in re.findall(r"[^,\[]*[,\[]|[^,\[]+", label):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line[start : start + width] for line in lines for start in range(0, len(line), width)]

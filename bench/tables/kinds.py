@@ -1,0 +1,199 @@
+"""The kinds of tables that a report has, and what they are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bench.contracts.metric import Metric
+from bench.contracts.protocol import Protocol
+from bench.evaluation.anomaly_tracks import TrackRegions, find_tracks
+from bench.evaluation.mixtures import mixtures
+from bench.evaluation.run_scores import RunScores
+from bench.plugins.registry import Registry
+from bench.runs.folder import CellRecord, Run
+from bench.runs.status import Status
+from bench.tables.ablation_table import ablation_table
+from bench.tables.alarms_table import alarm_tables
+from bench.tables.comparison import compare
+from bench.tables.interval_table import interval_tables
+from bench.tables.localisation_table import localisation_tables
+from bench.tables.protocol_ranking import protocol_ranking
+from bench.tables.published_tables import (
+    ddl_table,
+    with_published_columns,
+    with_published_rows,
+)
+from bench.tables.scenes_table import scene_tables
+from bench.tables.speed_table import speed_tables
+from bench.tables.table import Footnotes, Table
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a table is made from: a run, read once, under a protocol and a metric."""
+
+    run: Run
+    registry: Registry
+    protocol: Protocol
+    metric: Metric
+    run_scores: RunScores
+    comparison: Table
+    tracks: Mapping[str, Mapping[str, TrackRegions]] = field(default_factory=dict)
+    """Label of a dataset -> clip id -> tracks that the user brought."""
+    tracks_from: tuple[str, ...] = ()
+    """Where these came from, as the user said."""
+
+
+def open_source(
+    run: Run,
+    registry: Registry,
+    protocol: Protocol,
+    metric: Metric,
+    tracks: Sequence[str] = (),
+    run_scores: RunScores | None = None,
+) -> Source:
+    """Read a run, where its `run_scores` were not read before, and folders of tracks: DIR, or
+    DATASET=DIR.
+
+    Raises
+    ------
+    RequestError : a folder that has no tracks of a dataset of the run, or a line that is none.
+    """
+    run_scores = run_scores or RunScores(run)
+    comparison = compare(run_scores, protocol, metric)
+    return Source(
+        run,
+        registry,
+        protocol,
+        metric,
+        run_scores,
+        comparison,
+        find_tracks(tracks, run_scores),
+        tuple(tracks),
+    )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of table."""
+
+    about: str
+    make: Callable[[Source], Sequence[Table]]
+    absent: str
+    """Why a run has none."""
+
+
+def _of_comparison(
+    make: Callable[[Table, Sequence[CellRecord]], Table | None],
+) -> Callable[[Source], Sequence[Table]]:
+    """Return what makes one table, or none, of the comparison and the cells."""
+
+    def made(source: Source) -> Sequence[Table]:
+        table = make(source.comparison, source.run_scores.cells)
+        return [] if table is None else [table]
+
+    return made
+
+
+def _marked(
+    make: Callable[[Source], Sequence[Table]],
+) -> Callable[[Source], Sequence[Table]]:
+    """Return what makes tables whose rows carry a footnote where their cells were not made alike.
+    The comparison has its own.
+    """
+
+    def made(source: Source) -> Sequence[Table]:
+        cells: dict[str, dict[str, list[CellRecord]]] = {}
+        for cell in source.run_scores.cells:
+            if cell.status == Status.DONE:
+                cells.setdefault(cell.label, {}).setdefault(cell.dataset, []).append(cell)
+        said = {
+            label: [
+                f"{dataset}: {text}"
+                for dataset, members in datasets.items()
+                if (text := mixtures(members))
+            ]
+            for label, datasets in cells.items()
+        }
+        return [_with_notes(table, said) for table in make(source)]
+
+    return made
+
+
+def _with_notes(table: Table, said: Mapping[str, Sequence[str]]) -> Table:
+    """Return a table with footnotes at the first number of each row that has any."""
+    footnotes = Footnotes(table.footnotes)
+    rows = []
+    for row in table.rows:
+        cells = list(row.cells)
+        first = next((place for place, one in enumerate(cells) if one.value is not None), None)
+        if first is not None and said.get(row.name):
+            letters = map(footnotes.letter, said[row.name])
+            cells[first] = replace(cells[first], notes=(*cells[first].notes, *letters))
+        rows.append(replace(row, cells=tuple(cells)))
+    return replace(table, rows=rows, footnotes=footnotes.listed())
+
+
+KINDS = {
+    "comparison": Kind(
+        "methods and datasets under one protocol", lambda source: [source.comparison], ""
+    ),
+    "published-rows": Kind(
+        "the comparison, with published numbers of methods that were not measured",
+        _of_comparison(with_published_rows),
+        "",
+    ),
+    "published-columns": Kind(
+        "the comparison: published, measured, difference",
+        _of_comparison(with_published_columns),
+        "no cell of the run has a published number",
+    ),
+    "intervals": Kind(
+        "intervals over clips, and the difference to the best with its interval and test",
+        _marked(lambda source: interval_tables(source.run_scores, source.protocol, source.metric)),
+        "intervals are given for auc alone, and where a cell has a number",
+    ),
+    "ablation": Kind(
+        "the networks of the DDL paper and the variants of their training",
+        _of_comparison(ablation_table),
+        "no method of the run has a place in an ablation",
+    ),
+    "protocols": Kind(
+        "every method under every protocol, and how the ranking changes",
+        _marked(
+            lambda source: list(
+                protocol_ranking(
+                    source.run_scores, source.registry, source.protocol, source.metric
+                ).values()
+            )
+        ),
+        "no cell has a number",
+    ),
+    "scenes": Kind(
+        "each scene of a dataset by itself",
+        _marked(lambda source: scene_tables(source.run_scores, source.protocol, source.metric)),
+        "no dataset of the run has more than one scene",
+    ),
+    "localisation": Kind(
+        "where in the frame: pixel AUC, RBDC, TBDC",
+        _marked(lambda source: localisation_tables(source.run, source.run_scores, source.tracks)),
+        "no cell kept regions; `bench run` with --keep regions keeps them",
+    ),
+    "operator": Kind(
+        "events found, delay and false alarms with a threshold set on training scores",
+        _marked(lambda source: alarm_tables(source.run, source.run_scores, source.protocol)),
+        "no cell kept training scores; `bench run` with --keep train-scores keeps them",
+    ),
+    "speed": Kind(
+        "parameters, time and memory",
+        _marked(lambda source: speed_tables(source.run_scores)),
+        "no cell is done",
+    ),
+    "ddl-table1": Kind(
+        "Table 1 of the DDL paper as printed, beside what was measured",
+        _of_comparison(ddl_table),
+        "no dataset of the run is one of the paper's",
+    ),
+}
+"""Every kind of table, by the name that `--table` takes, in the order of the report."""
