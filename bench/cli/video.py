@@ -1,6 +1,4 @@
-"""The annotated videos of `bench report --video`: what is scored again in running is drawn by
-reporting.
-"""
+"""The annotated videos of `bench report --video`: score a clip again, and draw it."""
 
 from __future__ import annotations
 
@@ -59,7 +57,7 @@ def make_videos(
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)
                 click.echo(
-                    f"note: {cell.dataset} does not say its frame rate: {RATE:g} frames a second (--fps)",
+                    f"note: the frame rate of {cell.dataset} is unknown: {RATE:g} frames per second assumed (--fps)",
                     err=True,
                 )
             for note in again.notes:
@@ -154,9 +152,7 @@ def _wanted(
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """Show on stderr how far the one video is; nothing where that is no terminal. What is printed
-    to stdout meanwhile stays there.
-    """
+    """Show progress on stderr if that is a terminal; leave stdout alone."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import (

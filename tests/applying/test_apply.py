@@ -29,7 +29,7 @@ from bench.applying import live
 from bench.applying.apply import Outcome, apply_to
 from bench.applying.apply_plan import find_cell, prepare_application, refuse
 from bench.applying.footage import Footage, find_footage
-from bench.cli.apply import command
+from bench.cli.commands.apply import command
 from bench.errors import DataError, RequestError, RunError
 from bench.figures.video import PANEL
 from bench.plugins.registry import load

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from bench import Scores
 from bench.applying.replay import replay
-from bench.cli.report import command
+from bench.cli.commands.report import command
 from bench.errors import DataError, RequestError, RunError
 from bench.plugins.registry import load
 from bench.runs.folder import Run

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.compare import command
+from bench.cli.commands.compare import command
 from bench.errors import RequestError
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from known_answers import COLUMNS, FIRST, KNOWN
 
-from bench.cli.report import command
+from bench.cli.commands.report import command
 from bench.errors import RequestError
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from bench import Frames, NetworkMethod, OpenClip, RequestError, Window
-from bench.cli.run import show_plan
+from bench.cli.dry_run import show_plan
 from bench.engine.context import make_context
 from bench.engine.seeding import seed_everything
 from bench.engine.training import gradients, train

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from made_run import MASKS, done, keep_pictures, make_run, regions
 
 from bench import Scores
-from bench.cli.verify import command
-from bench.cli.verify_run import runs_of
+from bench.cli.commands.verify import command
+from bench.cli.run_folders import runs_of
 from bench.errors import RequestError
 from bench.files.whole_files import npz, write_bytes, write_json
 from bench.plugins.registry import load

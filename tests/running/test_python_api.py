@@ -180,7 +180,7 @@ def test_mistakes_come_at_once(tmp_path):
 
 def test_command_line_says_every_option():
     """A request with every option, read by the command line, is the same request."""
-    from bench.cli.run import command
+    from bench.cli.commands.run import command
 
     request = Request(
         "pca,'x", "demo", (0, 2), "minmax", "small", "motion", "cpu", None, 2, (Path("a b"), Path("c")), (Path("p.py"),), Path("o"), True, "pca",

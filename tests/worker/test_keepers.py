@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 from bench import DataError, OpenClip, RequestError, Window
-from bench.cli.report import command as report_command
-from bench.cli.run import command as run_command
+from bench.cli.commands.report import command as report_command
+from bench.cli.commands.run import command as run_command
 from bench.files.claims import Claim
 from bench.planning.plan import make_plan
 from bench.planning.request import Request

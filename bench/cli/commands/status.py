@@ -1,4 +1,4 @@
-"""`bench status`: how far a run is."""
+"""`bench status`: progress of a run."""
 
 from __future__ import annotations
 
@@ -12,34 +12,16 @@ from pathlib import Path
 
 import click
 
-from bench.cli.complete import run_folder
+from bench.cli.options import json_option, run_argument
+from bench.cli.run_folders import newest_run
 
 
-def newest_run(path: Path | None) -> Path:
-    """Return the given run folder, or the newest below results/, which is said on stderr.
-
-    Raises
-    ------
-    RequestError : there is none.
-    """
-    from bench.errors import RequestError
-    from bench.runs.folder import find_runs
-
-    if path is not None:
-        return path
-    runs = find_runs(Path("results"))
-    if not runs:
-        raise RequestError("there is no run below ./results; name a run's folder")
-    click.echo(f"run {runs[0].path}, the newest below results/", err=True)
-    return runs[0].path
-
-
-@click.command("status", short_help="Show how far a run is.")
-@click.argument("run", type=click.Path(path_type=Path), required=False, shell_complete=run_folder)
-@click.option("--json", "as_json", is_flag=True, help="Everything about every cell, as JSON.")
+@click.command("status")
+@run_argument
+@json_option("Print all details of every cell as JSON.")
 def command(run: Path | None, as_json: bool) -> None:
-    """Show the cells of RUN (default: the newest below results/) that are queued, running, finished
-    or failed.
+    """Show the cells of RUN (default: the newest below results/) with their status, and who is
+    working on them.
     """
     from tabulate import tabulate
 
@@ -70,7 +52,7 @@ def command(run: Path | None, as_json: bool) -> None:
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = (
                 "interrupted",
-                "its worker is gone; the same `bench run` line goes on from the last checkpoint",
+                "its worker is gone; repeat the `bench run` command to resume from the last checkpoint",
             )
             continue
         left = progress.seconds_left(time.time())
@@ -125,10 +107,11 @@ def command(run: Path | None, as_json: bool) -> None:
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):
         click.echo(
-            f"filled by {holder}" + ("" if holder.here else f", heard of {duration(silent)} ago")
+            f"filled by {holder}"
+            + ("" if holder.here else f", last sign of life {duration(silent)} ago")
         )
     if (
         any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells)
         and not doing
     ):
-        click.echo(f"to go on: {manifest['command']}")
+        click.echo(f"to resume: {manifest['command']}")

@@ -1,4 +1,4 @@
-"""`bench verify`: is a dataset, or a run, what it should be?"""
+"""`bench verify`: check datasets, or the numbers of a run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.complete import selection
-from bench.cli.options import one_selection, plugin_option
-from bench.cli.verify_run import runs_of, verify_runs
+from bench.cli.options import data_option, json_option, load_registry, one_selection, plugin_option
+from bench.cli.run_folders import runs_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.frames.verification import Verification
+    from bench.reporting.run_verification import RunVerification
 
 
 @click.command(
     "verify",
-    short_help="Check datasets, or a run, against what they should be.",
     epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify results/RUN; bench verify 'folder[path=my-videos]' --full",
 )
 @click.argument(
@@ -31,26 +31,20 @@ if TYPE_CHECKING:
     callback=one_selection,
     shell_complete=selection("datasets"),
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="DIR",
-    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data, then the user's data folder]",
-)
-@click.option("--full", is_flag=True, help="Decode every frame and hash every file as well.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that was checked, as JSON.")
+@data_option
+@click.option("--full", is_flag=True, help="Also decode every frame and hash every file.")
+@json_option("Print all checks and their results as JSON.")
 @plugin_option
 def command(
     datasets: str, data: tuple[Path, ...], full: bool, as_json: bool, plugin: tuple[Path, ...]
 ) -> None:
-    """Check DATASETS (names or selections, default: all) clip by clip: frames, labels, pixel masks,
-    and what is passed over.
+    """Check DATASETS (names or selections, default: all) clip by clip: frames, labels and pixel
+    masks. Also lists files that are ignored.
 
-    Given the folder of a RUN, compute every number of its tables again from its scores and labels,
-    and compare checksums, labels and what its files say of each other; nothing is written.
+    Given the folder of a run instead, recompute every number of its tables from its scores and
+    labels, and check that checksums, labels and files agree. Nothing is written.
 
-    Ends with 0 where everything is as it should be, with 1 where something is missing or wrong.
+    Exit code 0: everything is correct; 1: something is missing or wrong.
     """
     if runs := runs_of(datasets):
         sys.exit(verify_runs(runs, as_json, plugin))
@@ -63,13 +57,10 @@ def verify(
     """Do what `bench verify` does and return the exit code."""
     from bench.frames.verification import verify_dataset
     from bench.planning.request import data_roots
-    from bench.plugins.registry import load
     from bench.plugins.selection import select
     from bench.running.display import make_console
 
-    registry = load(plugin)
-    for complaint in registry.complaints():
-        click.echo(f"bench: {complaint}", err=True)
+    registry = load_registry(plugin)
     chosen = select("datasets", datasets, registry)
     roots = data_roots(data)
     outcomes = []
@@ -120,3 +111,40 @@ def _show(console: Console, outcome: Verification, full: bool) -> None:
         )
     else:
         line(f"{outcome.dataset}: as it should be ({len(outcome.findings)} checks)", "green")
+
+
+def verify_runs(paths: list[Path], as_json: bool, plugin: tuple[Path, ...]) -> int:
+    """Check runs, print differences, and return the exit code: 0 if there are none."""
+    from bench.reporting.run_verification import verify_run
+
+    registry = load_registry(plugin)
+    outcomes = []
+    for path in paths:
+        outcomes.append(verify_run(path, registry))
+        if not as_json:
+            _show_run(outcomes[-1])
+    if as_json:
+        click.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=1))
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _show_run(outcome: RunVerification) -> None:
+    from bench.running.display import make_console
+
+    console = make_console(sys.stdout)
+    console.print(f"run {outcome.path}", style="bold", markup=False)
+    for finding in outcome.wrong:
+        console.print(f"  - {finding.subject}: {finding.text}", style="red", markup=False)
+    for note in outcome.notes:
+        console.print(f"  note: {note}", markup=False)
+    checks = len(outcome.findings)
+    if outcome.ok:
+        console.print(
+            f"{outcome.path}: nothing differs ({checks} checks)", style="green", markup=False
+        )
+    else:
+        console.print(
+            f"{outcome.path}: {len(outcome.wrong)} of {checks} checks found a difference",
+            style="red",
+            markup=False,
+        )

@@ -1,4 +1,4 @@
-"""`bench check`: whether a method, creator or dataset does what every one owes."""
+"""`bench check`: run the conformance checks on methods, creators and datasets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 import click
 
 from bench.cli.complete import names
-from bench.cli.options import plugin_option
+from bench.cli.options import data_option, plugin_option
 
 
 @click.command(
     "check",
-    short_help="Check that a method, creator or dataset does what every one owes.",
     epilog="Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py --static",
 )
 @click.argument(
@@ -26,23 +25,17 @@ from bench.cli.options import plugin_option
     shell_complete=names("methods", "creators", "datasets"),
 )
 @click.option(
-    "--static", is_flag=True, help="Only what can be seen without fitting, and without data."
+    "--static", is_flag=True, help="Run only the checks that need neither training nor data."
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]",
-)
+@data_option
 @plugin_option
 def command(
     names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin: tuple[Path, ...]
 ) -> None:
-    """Run the conformance checks over methods, by name, or over all methods, creators and datasets
-    of a plugin file, in under a minute each.
+    """Run the conformance checks on the named methods, creators and datasets, or on all those of a
+    plugin FILE. Each takes less than a minute.
 
-    Methods run in profile smoke, on clips made in memory, on the CPU; a dataset is read where it
-    lies.
+    Methods run in profile smoke on the CPU, on clips made in memory. Datasets are read from disk.
     """
     import traceback
 
@@ -96,7 +89,7 @@ def command(
         ]
     if not classes and not creators and not datasets:
         raise RequestError(
-            f"{', '.join(names)}: no method, creator or dataset to check; the file offers other things (bench list plugins)"
+            f"{', '.join(names)}: no method, creator or dataset to check; the file registers other parts (bench list plugins)"
         )
     cases: list[tuple[str, Callable[[], str | None], str | None]] = []
     for cls in dict.fromkeys(classes):
@@ -105,7 +98,7 @@ def command(
                 f"{cls.name}: skipped, since it shows published numbers only ({cls.published_only})"
             )
         elif cls.needs_parameters:
-            click.echo(f"{cls.name}: skipped, since it means nothing without parameters")
+            click.echo(f"{cls.name}: skipped, since it needs parameters")
         else:
             for check in STATIC if static else CHECKS:
                 label = f"{cls.name}: {check.__name__.replace('_', ' ')}"
@@ -127,13 +120,13 @@ def command(
         ]
     for dataset in [] if static else datasets:
         if dataset.needs_parameters:
-            click.echo(f"{dataset.name}: skipped, since it means nothing without parameters")
+            click.echo(f"{dataset.name}: skipped, since it needs parameters")
             continue
         located = dataset()
         try:
             located.locate(data_roots(data))
         except DataError as error:
-            click.echo(f"{dataset.name}: skipped, since its data is not there: {error}")
+            click.echo(f"{dataset.name}: skipped, since its data was not found: {error}")
             continue
         cases += [
             (
