@@ -31,8 +31,8 @@ def make_videos(
     """
     import numpy as np
 
-    from bench.applying.apply import RATE
-    from bench.applying.replay import replay
+    from bench.applying.application import RATE
+    from bench.applying.rescored_clip import rescore
     from bench.evaluation.results import label_sets_of
     from bench.figures.style import slug
     from bench.figures.video import Track, write_video
@@ -52,7 +52,7 @@ def make_videos(
         path = folder / f"{slug(cell.label, cell.dataset)}-{file_stem(clip)}.mp4"
         with (
             progress(f"{cell.label}, {cell.dataset} {clip}") as step,
-            replay(source.run, cell, clip, data, step) as again,
+            rescore(source.run, cell, clip, data, step) as again,
         ):
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)

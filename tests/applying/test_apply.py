@@ -24,11 +24,12 @@ from click.testing import CliRunner
 from encoded import cut_without_encoding, encode, moving
 from scipy import ndimage
 
-from bench.applying import apply as applying
-from bench.applying import live
-from bench.applying.apply import Outcome, apply_to
-from bench.applying.apply_plan import find_cell, prepare_application, refuse
+from bench.applying import live_scoring
+from bench.applying import live_source as live
+from bench.applying.application import find_cell, prepare_application, refuse
+from bench.applying.apply import apply_to
 from bench.applying.footage import Footage, find_footage
+from bench.applying.listener import Outcome
 from bench.cli.commands.apply import command
 from bench.errors import DataError, RequestError, RunError
 from bench.figures.video import PANEL
@@ -355,13 +356,13 @@ def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     )
     table = tables["yard"]
     assert (
-        len(table) == 3 * applying.BATCH
+        len(table) == 3 * live_scoring.BATCH
         and table["score"].notna().all()
         and told.outcome.ended == "stopped"
     )
     assert (
         told.events[-1]["closed"] == "stopped"
-        and told.events[-1]["last_frame"] == 3 * applying.BATCH - 1
+        and told.events[-1]["last_frame"] == 3 * live_scoring.BATCH - 1
     )
 
 
@@ -733,9 +734,9 @@ def test_being_behind_is_said_now_and_then(monkeypatch):
     """By how much, how fast, and what happens to frames; then that it is over; and not at every
     frame."""
     now = [100.0]
-    monkeypatch.setattr(applying.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live_scoring.time, "monotonic", lambda: now[0])
     said, outcome = [], Outcome("a", "a")
-    lag = applying._Lag("camera", 50, said.append, outcome)
+    lag = live_scoring.Lag("camera", 50, said.append, outcome)
     for frames, behind in ((10, 0.2), (20, 1.5), (30, 1.8), (40, 0.1), (50, 1.4)):
         now[0] += 2
         lag.look(behind, frames)

@@ -6,9 +6,9 @@ import time
 import pytest
 from captures import Capture, of_gray, opener
 
-from bench.applying import live
+from bench.applying import live_source as live
 from bench.applying.footage import find_footage
-from bench.applying.live import Gap, Live
+from bench.applying.live_source import Gap, LiveSource
 from bench.errors import DataError
 
 
@@ -33,7 +33,9 @@ def everything(source, most=8):
 def made(monkeypatch, captures, room=50, give_up=0.2):
     monkeypatch.setattr(live, "open_capture", opener(captures))
     said = []
-    return Live(find_footage("rtsp://me:secret@camera/1")[0], room, give_up, said.append), said
+    return LiveSource(
+        find_footage("rtsp://me:secret@camera/1")[0], room, give_up, said.append
+    ), said
 
 
 def test_a_lost_connection_is_tried_again_and_said(monkeypatch):

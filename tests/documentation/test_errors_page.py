@@ -29,11 +29,11 @@ from bench import (
     Window,
     score,
 )
-from bench.applying import live
-from bench.applying.apply_plan import choose_threshold, refuse
-from bench.applying.distinction import remake
+from bench.applying import live_source as live
+from bench.applying.application import choose_threshold, refuse
 from bench.applying.footage import Footage, find_footage
-from bench.applying.replay import replay
+from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
+from bench.applying.rescored_clip import rescore
 from bench.contracts.dataset import checked_labels
 from bench.engine.context import make_context
 from bench.engine.machine import choose_device
@@ -346,7 +346,7 @@ def video_without_weights(root, patch):
     cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
     run = Run(root)
     run.write_manifest({"cells": [vars(cell)]})
-    with replay(run, cell, "01", [], lambda *at: None):
+    with rescore(run, cell, "01", [], lambda *at: None):
         pass
 
 
@@ -368,7 +368,7 @@ def no_distinction(root, patch):
         run.write_manifest({"cells": [vars(cell)]})
         (run.path / cell.folder).mkdir(parents=True)
         current().methods["constant"]().save(run.path / cell.folder / "weights")
-        remake(run, cell, [root], lambda *at: None)
+        pseudo_anomaly_example(run, cell, [root], lambda *at: None)
     finally:
         load()
 

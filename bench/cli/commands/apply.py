@@ -19,9 +19,9 @@ from bench.cli.complete import cell_folder
 from bench.cli.options import Duration, json_option, load_registry, plugin_option, protocol_option
 
 if TYPE_CHECKING:
-    from bench.applying.apply import Outcome, Row
-    from bench.applying.apply_plan import Application
+    from bench.applying.application import Application
     from bench.applying.footage import Footage
+    from bench.applying.listener import Outcome, ScoredFrame
     from bench.runs.applied import Applied
     from bench.scoring.watching import Event
 
@@ -111,7 +111,7 @@ def command(
     be read to its end, or a live source was lost; 2: the request is invalid or cannot be met; 130:
     stopped before the end of the files.
     """
-    from bench.applying.apply_plan import prepare_application
+    from bench.applying.application import prepare_application
     from bench.applying.footage import find_footage, passed_over
     from bench.errors import DataError, RequestError, RunError
     from bench.figures.video import PANEL
@@ -197,7 +197,7 @@ class _Screen:
         self._began = self._said = 0.0
         self._total: int | None = None
         self._step: Callable[[int, int | None, str], None] = lambda done, total, what: None
-        self._draw: Callable[[Sequence[Row]], None] = lambda rows: None
+        self._draw: Callable[[Sequence[ScoredFrame]], None] = lambda rows: None
 
     # -- lines -------------------------------------------------------------------------------------
 
@@ -250,7 +250,7 @@ class _Screen:
         write = self._open.enter_context(film(self.output.video_path(footage.name), rate, stamped))
         with_errors: list[bool] = []
 
-        def draw(rows: Sequence[Row]) -> None:
+        def draw(rows: Sequence[ScoredFrame]) -> None:
             with_errors.append(any(row.error is not None for row in rows))
             for row in rows:
                 assert row.picture is not None
@@ -264,7 +264,7 @@ class _Screen:
 
         self._draw = draw
 
-    def rows(self, rows: Sequence[Row]) -> None:
+    def rows(self, rows: Sequence[ScoredFrame]) -> None:
         """Draw them."""
         self._draw(rows)
 

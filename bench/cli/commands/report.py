@@ -193,11 +193,11 @@ def command(
 
 
 def _remake(run: Run, cell: CellRecord, data: tuple[Path, ...]) -> Distinction:
-    from bench.applying.distinction import remake
+    from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
     from bench.cli.video import progress
 
     with progress(f"{cell.label} on {cell.dataset}") as step:
-        return remake(run, cell, data, step)
+        return pseudo_anomaly_example(run, cell, data, step)
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...], near: str | None) -> str:
