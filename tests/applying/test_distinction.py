@@ -138,6 +138,6 @@ def test_data_without_what_needs_it_is_refused(made):
     )
     assert done.returncode == 2
     assert (
-        "--data says where the dataset lies of a video (--video CLIP) or of the figures pseudo-anomaly and restoration"
+        "--data is used for videos (--video CLIP) and for the figures pseudo-anomaly and restoration only"
         in done.stderr
     )

@@ -107,7 +107,7 @@ def test_what_is_no_live_source_is_refused(monkeypatch):
         made(monkeypatch, [])
     capture = Capture(of_gray([1]), count=250.0)
     with pytest.raises(
-        DataError, match="rtsp://camera/1 is a file of 250 frames, no live source; fetch it"
+        DataError, match="rtsp://camera/1 is a file of 250 frames, not a live source; download it"
     ):
         made(monkeypatch, [capture])
     assert capture.released.is_set()

@@ -223,5 +223,5 @@ def test_mistakes_of_a_video_come_at_once(run):
     assert weights.startswith(
         "toy: the weights of frame-difference were not kept; this trains again and keeps them: bench run --methods"
     )
-    with pytest.raises(RequestError, match="say of which clip with --video CLIP"):
+    with pytest.raises(RequestError, match="name a clip with --video CLIP"):
         report(run.path, "--fps", 5)

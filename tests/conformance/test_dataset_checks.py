@@ -142,4 +142,4 @@ def test_command_checks_a_dataset_where_it_lies(tmp_path, monkeypatch):
         and "toy: labels fit ... ok" in done.output
         and "toy: frames can be read ... ok" in done.output
     )
-    assert "ped2: skipped, since its data is not there: ped2: not found" in done.output
+    assert "ped2: skipped, since its data was not found: ped2: not found" in done.output

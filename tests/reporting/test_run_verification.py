@@ -513,7 +513,7 @@ def test_what_the_command_says(run):
 def test_paths_that_are_no_runs_are_refused(run, tmp_path):
     """By their names; selections of datasets are none."""
     for words in (f"{tmp_path}/nothing", f"{run.path},ped2"):
-        with pytest.raises(RequestError, match="is no run: it has no run.json"):
+        with pytest.raises(RequestError, match="is not a run: it has no run.json"):
             runs_of(words)
     assert (
         runs_of(f"{run.path}") == [run.path]

@@ -145,7 +145,7 @@ def test_a_failed_cell_has_no_scores(made):
 
 def test_no_run_is_refused(tmp_path):
     """A folder without run.json; a plugin file that is not there."""
-    with pytest.raises(RunError, match=r"is no run: it has no run\.json"):
+    with pytest.raises(RunError, match=r"is not a run: it has no run\.json"):
         bench.load(tmp_path)
 
 

@@ -143,7 +143,7 @@ def command(
         f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}"
     )
     screen.tell(f"writing {folder}")
-    for note in [*application.notes, *(f"ignored: {one.path}: {one.reason}" for one in unread)]:
+    for note in [*application.notes, *(f"passed over: {one.path}: {one.reason}" for one in unread)]:
         screen.note(note)
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:
