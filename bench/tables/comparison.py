@@ -42,7 +42,10 @@ TRIVIAL = "trivial"
 DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
 """What stands in the place of a number, by status; a dash for all others."""
-TIED = "not distinguishable from the best of its column: p at least 0.05 in a paired test over clips, each pair by itself"
+TIED = (
+    "not significantly different from the best of its column"
+    " (paired test over clips, p >= 0.05, uncorrected)"
+)
 METRICS = {
     "auc": "Frame-level AUC",
     "ap": "Frame-level average precision",
@@ -484,7 +487,7 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
         ]
     ):
         notes.append(
-            f"{column}: over these clips the best, {best.label}, is not distinguishable from the trivial {', '.join(alike)}"
+            f"{column}: the best, {best.label}, is not significantly different from the trivial {', '.join(alike)}"
         )
     return notes
 
