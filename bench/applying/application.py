@@ -1,4 +1,6 @@
-"""A finished cell that is applied to footage: which one, its threshold, and what it cannot score."""
+"""A finished cell that is applied to footage: which one, its threshold, and what it cannot
+score.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,8 @@ class Application:
     threshold: float
     threshold_from: str
     promised: float | None
-    """The share of normal frames that may be above the threshold; None if the user set the threshold
-    itself."""
+    """The share of normal frames that may be above the threshold; None if the user set the
+    threshold itself."""
     fps: float | None
     """Frames per second, if the user set them."""
     training_rate: float | None
@@ -113,8 +115,8 @@ def prepare_application(
     Parameters
     ----------
     protocol : a selector; None: the protocol of the run.
-    threshold, rate : the threshold, or the share of training frames that may be above it; if both are
-        None, the share of the table operator.
+    threshold, rate : the threshold, or the share of training frames that may be above it; if both
+        are None, the share of the table operator.
 
     Raises
     ------
@@ -163,7 +165,8 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     )
     if home is None:
         raise RequestError(
-            f"{path} is not a cell: neither it nor a folder above it is a run (a cell is results/RUN/cells/METHOD/DATASET/SEED)"
+            f"{path} is not a cell: neither it nor a folder above it is a run (a cell is "
+            "results/RUN/cells/METHOD/DATASET/SEED)"
         )
     given = path.expanduser()  # messages name the run as it was typed, where that can be
     run = Run.open(
@@ -172,7 +175,8 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     cells = [cell for cell in run.cells() if (home / cell.folder).is_relative_to(place)]
     if not cells:
         raise RequestError(
-            f"{path} is not a cell of {run.path}; there are {_some([cell.folder for cell in run.cells()])}"
+            f"{path} is not a cell of {run.path}; there are "
+            f"{_some([cell.folder for cell in run.cells()])}"
         )
     done = [cell for cell in cells if cell.status == "done"]
     if not done:
@@ -188,11 +192,12 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     if not kept:
         (line,) = keep_commands(run, done[:1], "weights,train-scores")
         raise RequestError(
-            f"{path}: none of its {len(done)} finished cells kept its weights. Train one again and keep what is needed, "
-            f"e.g. {done[0].label} on {done[0].dataset}: {line}"
+            f"{path}: none of its {len(done)} finished cells kept its weights. Train one again "
+            f"and keep what is needed, e.g. {done[0].label} on {done[0].dataset}: {line}"
         )
     raise RequestError(
-        f"{path} contains {len(kept)} cells with kept weights; name one: {_some([str(run.cell_path(cell)) for cell in kept])}"
+        f"{path} contains {len(kept)} cells with kept weights; name one: "
+        f"{_some([str(run.cell_path(cell)) for cell in kept])}"
     )
 
 
@@ -205,24 +210,27 @@ def refuse(method: Method, cell: CellRecord, footage: Sequence[Footage]) -> None
 
     Raises
     ------
-    RequestError : the method reads no frames, scales the scores of each clip by themselves, or needs
-        the whole clip and the source is live.
+    RequestError : the method reads no frames, scales the scores of each clip by themselves, or
+        needs the whole clip and the source is live.
     """
     who = cell.label
     if method.frames is None or not method.needs & {"frames", "train"}:
         raise RequestError(
-            f"{who} reads no frames: its scores come from clip lengths or files, which new footage does not have"
+            f"{who} reads no frames: its scores come from clip lengths or files, which new "
+            "footage does not have"
         )
     if method.normalises_clips:
         raise RequestError(
-            f"{who} scales the scores of each clip to the minimum and maximum of that clip: no score is known before the clip ends, and no "
-            "threshold is valid for two clips; apply another method"
+            f"{who} scales the scores of each clip to the minimum and maximum of that clip: no "
+            "score is known before the clip ends, and no threshold is valid for two clips; apply "
+            "another method"
         )
     live = next((one for one in footage if one.address is not None), None)
     if live is not None and not takes_frames_as_they_come(method):
         raise RequestError(
-            f"{who} needs whole clips, and {live.shown} is a live source; record a file and apply the cell to it, or apply a network that "
-            "scores frame by frame or window by window (e.g. c3dsu, memae)"
+            f"{who} needs whole clips, and {live.shown} is a live source; record a file and apply "
+            "the cell to it, or apply a network that scores frame by frame or window by window "
+            "(e.g. c3dsu, memae)"
         )
 
 
@@ -240,8 +248,8 @@ def takes_frames_as_they_come(method: Method) -> bool:
 def choose_threshold(
     run: Run, cell: CellRecord, protocol: Protocol, rate: float, data: Sequence[Path] = ()
 ) -> tuple[float, str, list[str]]:
-    """Return the threshold that at most a share `rate` of the training frames exceeds, a description
-    of it, and notes.
+    """Return the threshold that at most a share `rate` of the training frames exceeds, a
+    description of it, and notes.
 
     The rule is that of `bench report --table operator`: training scores are smoothed by the
     protocol clip by clip, and not normalised.
@@ -255,17 +263,20 @@ def choose_threshold(
         if run.lacking(cell, ["train-scores"]):
             (line,) = keep_commands(run, [cell], "train-scores,weights", data)
             raise RequestError(
-                f"{cell.label} on {cell.dataset}, seed {cell.seed}: no training scores were kept to choose a threshold from; "
-                f"set one with --threshold, or train again and keep them: {line}"
+                f"{cell.label} on {cell.dataset}, seed {cell.seed}: no training scores were kept "
+                "to choose a threshold from; set one with --threshold, or train again and keep "
+                f"them: {line}"
             )
         raise RequestError(
-            f"{cell.label} on {cell.dataset} has no training scores (there were no training frames): set a --threshold"
+            f"{cell.label} on {cell.dataset} has no training scores (there were no training "
+            "frames): set a --threshold"
         )
     threshold = threshold_of(known, protocol, 1 - rate)
     count = sum(map(len, known))
     notes = []
     if rate * count < 1:
         notes.append(
-            f"{count} training scores cannot resolve a rate below {1 / count:.2g}: the threshold is the largest of them"
+            f"{count} training scores cannot resolve a rate below {1 / count:.2g}: the threshold "
+            "is the largest of them"
         )
     return threshold, f"at most {rate:g} of {count} training scores are above it", notes

@@ -60,7 +60,8 @@ class FileScorer(Scorer):
                 else f"{self.footage.shown} has"
             )
             self.listener.note(
-                f"{kind} no frame rate; {outcome.frame_rate:g} frames per second {outcome.frame_rate_from} (--fps)"
+                f"{kind} no frame rate; {outcome.frame_rate:g} frames per second "
+                f"{outcome.frame_rate_from} (--fps)"
             )
         self.compare_rates(outcome.frame_rate)
         self.listener.begin(
@@ -72,7 +73,8 @@ class FileScorer(Scorer):
             outcome.ended = self._whole(outcome.frame_rate)
         if outcome.ended == END and not outcome.scored:
             self.listener.note(
-                f"{self.footage.shown}: no frame has a score: {outcome.frames} frames are fewer than the method needs"
+                f"{self.footage.shown}: no frame has a score: {outcome.frames} frames are fewer "
+                "than the method needs"
             )
 
     def _rate(self, found: float | None) -> tuple[float, str]:

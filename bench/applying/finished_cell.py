@@ -57,7 +57,8 @@ def finished_method(
     if not weights.is_file():
         (line,) = keep_commands(run, [cell], keep, data)
         raise RunError(
-            f"{cell.label} on {cell.dataset}, seed {cell.seed}: its weights were not kept; this trains it again and keeps them: {line}"
+            f"{cell.label} on {cell.dataset}, seed {cell.seed}: its weights were not kept; this "
+            f"trains it again and keeps them: {line}"
         )
     notes = []
     if device:
@@ -86,7 +87,8 @@ def finished_method(
 
 
 def dataset_of(run: Run, cell: CellRecord, data: Sequence[Path]) -> Dataset:
-    """Return the dataset of a cell, found in the folders `data`, else BENCH_DATA or the default ones.
+    """Return the dataset of a cell, found in the folders `data`, else BENCH_DATA or the default
+    ones.
 
     Raises
     ------

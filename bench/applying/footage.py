@@ -66,8 +66,8 @@ def find_footage(source: str) -> list[Footage]:
         mode = path_given.stat().st_mode
     except OSError as error:
         raise DataError(
-            f"no source {source!r}: {error.strerror or error}; give a video file, a folder of videos or of pictures, the number of a camera "
-            "(0), or an address (rtsp://...)"
+            f"no source {source!r}: {error.strerror or error}; give a video file, a folder of "
+            "videos or of pictures, the number of a camera (0), or an address (rtsp://...)"
         ) from error
     if stat.S_ISCHR(mode):
         return [Footage(path_given.name, str(path_given), address=str(path_given))]
@@ -85,8 +85,8 @@ def find_footage(source: str) -> list[Footage]:
     if not content.clips:
         found = [f"{one.path.name}: {one.reason}" for one in content.passed_over[:MOST]]
         raise DataError(
-            f"{path_given} contains no videos, no pictures and no folders of pictures that can be read; "
-            + (f"it contains {'; '.join(found)}" if found else "it is empty")
+            f"{path_given} contains no videos, no pictures and no folders of pictures that can be "
+            "read; " + (f"it contains {'; '.join(found)}" if found else "it is empty")
         )
     names = [unicodedata.normalize("NFC", media.name) for media in content.clips]
     times = Counter(names)
@@ -97,7 +97,8 @@ def find_footage(source: str) -> list[Footage]:
 
 
 def passed_over(source: str) -> list[PassedOver]:
-    """Return the entries of a source folder that are ignored, with reasons; empty for other sources.
+    """Return the entries of a source folder that are ignored, with reasons; empty for other
+    sources.
 
     Raises
     ------

@@ -60,8 +60,8 @@ class Listener(Protocol):
     """Is told what happens while footage is scored; the command line is one."""
 
     def checking(self, footage: Footage, done: int, total: int) -> None:
-        """A video is decoded once before it is scored, to check that it is complete; `done` of about
-        `total` frames are checked.
+        """A video is decoded once before it is scored, to check that it is complete; `done` of
+        about `total` frames are checked.
         """
 
     def begin(self, footage: Footage, rate: float, total: int | None, stamped: bool) -> None:

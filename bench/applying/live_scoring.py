@@ -50,7 +50,8 @@ class LiveScorer(Scorer):
             outcome.ended = why
             if why == END:
                 raise DataError(
-                    f"{self.footage.shown}: given up: {source.lost}; what was scored until then is in {self.output.folder}"
+                    f"{self.footage.shown}: given up: {source.lost}; what was scored until then "
+                    f"is in {self.output.folder}"
                 )
         finally:
             source.close()
@@ -112,8 +113,9 @@ class Lag:
         if behind > LATE and now - self._late_said > SAY_AGAIN:
             speed = (frames - self._frames) / max(now - self._at, 1e-3)
             self.say(
-                f"{self.shown}: {behind:.1f} s behind real time, at {speed:.1f} frames per second; up to {self.room} frames "
-                "wait, then new frames are dropped until none waits"
+                f"{self.shown}: {behind:.1f} s behind real time, at {speed:.1f} frames per "
+                f"second; up to {self.room} frames wait, then new frames are dropped until none "
+                "waits"
             )
             self._is_late, self._late_said = True, now
             self._frames, self._at = frames, now
@@ -129,5 +131,6 @@ class Lag:
         if now - self._dropped_said > SAY_AGAIN:
             self._dropped_said = now
             self.say(
-                f"{self.shown}: {self._dropped} frames dropped so far to catch up with real time; scoring starts anew after each gap"
+                f"{self.shown}: {self._dropped} frames dropped so far to catch up with real time; "
+                "scoring starts anew after each gap"
             )

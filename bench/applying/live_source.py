@@ -74,8 +74,8 @@ class LiveSource:
 
     Up to `room` frames wait. When that many wait, new frames are dropped until none waits any more:
     what is scored is always a stretch of at least `room` consecutive frames, and the lag is never
-    more than `room` frames. A lost source is opened again after the times of `WAITS`, until no frame
-    has arrived for `give_up` seconds.
+    more than `room` frames. A lost source is opened again after the times of `WAITS`, until no
+    frame has arrived for `give_up` seconds.
 
     Raises
     ------
@@ -90,14 +90,15 @@ class LiveSource:
         self._capture = self._opened(footage.address)
         if self._capture is None:
             raise DataError(
-                f"{footage.shown} cannot be opened as a live source; check the address (or the number of the camera), "
-                "and whether another program uses it"
+                f"{footage.shown} cannot be opened as a live source; check the address (or the "
+                "number of the camera), and whether another program uses it"
             )
         count, rate = _properties(self._capture)
         if count > 0:
             self._capture.release()
             raise DataError(
-                f"{footage.shown} is a file of {count} frames, not a live source; download it and give its path"
+                f"{footage.shown} is a file of {count} frames, not a live source; download it and "
+                "give its path"
             )
         self.rate = rate
         self.lost: str = ""
@@ -117,8 +118,8 @@ class LiveSource:
         self._thread.start()
 
     def take(self, most: int, timeout: float) -> list[Arrival] | Gap | None:
-        """Return up to `most` consecutive frames that wait; [] if none arrived in time; a gap before
-        the frames that follow it; None at the end.
+        """Return up to `most` consecutive frames that wait; [] if none arrived in time; a gap
+        before the frames that follow it; None at the end.
         """
         with self._turn:
             if not self._queue:
@@ -206,7 +207,8 @@ class LiveSource:
                 self._capture = capture
                 self.reconnected += 1
                 self.say(
-                    f"{self.footage.shown}: connected again after {time.monotonic() - since:.1f} s, {tries} tries"
+                    f"{self.footage.shown}: connected again after {time.monotonic() - since:.1f} "
+                    f"s, {tries} tries"
                 )
                 self._put(frame)
                 return True

@@ -45,8 +45,9 @@ def pseudo_anomaly_example(
     fitted = finished_method(run, cell, data)
     method = fitted.method
     none = RequestError(
-        f"{cell.label} on {cell.dataset}: no training window in the second half of a clip has a pseudo-anomaly to show; the figures are for networks "
-        "that were trained with distinction, and the detector has to find objects (datasets/*.json of the run)"
+        f"{cell.label} on {cell.dataset}: no training window in the second half of a clip has a "
+        "pseudo-anomaly to show; the figures are for networks that were trained with "
+        "distinction, and the detector has to find objects (datasets/*.json of the run)"
     )
     if not isinstance(method, NetworkMethod) or method.frames is None:
         raise none
@@ -58,7 +59,8 @@ def pseudo_anomaly_example(
     ]
     if not clips:
         raise DataError(
-            f"{cell.dataset}: no frames of training clips below {dataset.root}; name the place of the dataset with --data DIR"
+            f"{cell.dataset}: no frames of training clips below {dataset.root}; name the place of "
+            "the dataset with --data DIR"
         )
     detector = make_detector(cell.detector) if cell.detector else None
     middle = len(clips) // 2

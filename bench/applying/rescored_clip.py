@@ -50,8 +50,8 @@ class RescoredFrame:
 
 @dataclass
 class RescoredClip:
-    """A clip that was scored again. `frames` decodes it once more, frame by frame, while the context
-    manager is open.
+    """A clip that was scored again. `frames` decodes it once more, frame by frame, while the
+    context manager is open.
     """
 
     scores: Scores
@@ -93,7 +93,8 @@ def rescore(
     clip = next((clip for clip in dataset.clips("test") if clip.id == clip_id), None)
     if clip is None or clip.source is None:
         raise DataError(
-            f"{cell.dataset}: no frames of test clip {clip_id} below {dataset.root}; name the place of the dataset with --data DIR"
+            f"{cell.dataset}: no frames of test clip {clip_id} below {dataset.root}; name the "
+            "place of the dataset with --data DIR"
         )
     length = clip_length(clip)
     if method.needs & {"frames", "train"} and method.frames is not None:
@@ -106,7 +107,8 @@ def rescore(
     }
     if lengths.get(clip_id) != length:
         raise DataError(
-            f"{cell.dataset}: clip {clip_id} has {length} frames here, {lengths.get(clip_id)} in the run: it is a different copy"
+            f"{cell.dataset}: clip {clip_id} has {length} frames here, {lengths.get(clip_id)} in "
+            "the run: it is a different copy"
         )
     with tempfile.TemporaryDirectory(prefix="bench-rescore-") as folder:
         pictures = _Pictures(Path(folder), length)
@@ -148,7 +150,8 @@ def _differences(before: Scores, now: Scores) -> list[str]:
     """Return how scores differ from those of the run by more than rounding."""
     if not np.array_equal(before.frames, now.frames):
         return [
-            f"{len(now.frames)} frames have scores here, {len(before.frames)} in the run: weights or code differ"
+            f"{len(now.frames)} frames have scores here, {len(before.frames)} in the run: weights "
+            "or code differ"
         ]
     if not len(before.values):
         return []
@@ -158,7 +161,8 @@ def _differences(before: Scores, now: Scores) -> list[str]:
         []
         if worst <= allowed
         else [
-            f"scores differ from those of the run by up to {worst:.3g}: weights, code or machine differ"
+            f"scores differ from those of the run by up to {worst:.3g}: weights, code or machine "
+            "differ"
         ]
     )
 

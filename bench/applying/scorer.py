@@ -59,8 +59,9 @@ class Scorer:
         trained = self.application.training_rate
         if rate and trained and not 1 / 1.5 < rate / trained < 1.5:
             self.listener.note(
-                f"{self.footage.shown} has {rate:.3g} frames per second, the training data ({self.application.cell.dataset}) had "
-                f"{trained:g}: objects move by different steps between frames, which a method that uses motion may find anomalous"
+                f"{self.footage.shown} has {rate:.3g} frames per second, the training data "
+                f"({self.application.cell.dataset}) had {trained:g}: objects move by different "
+                "steps between frames, which a method that uses motion may find anomalous"
             )
 
     def pending(self, number: int, seconds: float, at: float, frame: np.ndarray) -> PendingFrame:
@@ -165,9 +166,11 @@ class Scorer:
         ):
             return
         outcome.warning = (
-            f"{self.footage.shown}: {outcome.above} of {outcome.scored} scored frames ({outcome.above / outcome.scored:.0%}) are above the "
-            f"threshold, which allows at most {100 * promised:.3g} % of normal frames: unless much of this footage is anomalous, the "
-            "threshold does not fit it. Train on normal footage of this scene, or choose --threshold from the scores of such footage"
+            f"{self.footage.shown}: {outcome.above} of {outcome.scored} scored frames "
+            f"({outcome.above / outcome.scored:.0%}) are above the threshold, which allows at "
+            f"most {100 * promised:.3g} % of normal frames: unless much of this footage is "
+            "anomalous, the threshold does not fit it. Train on normal footage of this scene, or "
+            "choose --threshold from the scores of such footage"
         )
         self.listener.note(outcome.warning)
 

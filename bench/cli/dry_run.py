@@ -36,7 +36,10 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     for cell in plan.cells:
         record = cell.record
         runs = cell in to_run
-        what = f"{'reused' if cell.reuse else 'run' if runs else record.status}: {cell.why.removeprefix('run again: ')}"
+        what = (
+            f"{'reused' if cell.reuse else 'run' if runs else record.status}: "
+            f"{cell.why.removeprefix('run again: ')}"
+        )
         memory = took = ""
         if runs:
             expected = known.get(like(record))
@@ -67,7 +70,8 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     if peaks:
         workers = f" with {plan.workers} workers" if plan.workers > 1 else ""
         totals.append(
-            f"networks with up to {sum(sorted(peaks)[-plan.workers :]) / 2**30:.1f} GB at a time{workers}"
+            f"networks with up to {sum(sorted(peaks)[-plan.workers :]) / 2**30:.1f} GB at a "
+            f"time{workers}"
         )
     if seconds:
         totals.append(

@@ -46,7 +46,8 @@ def open_runs(paths: tuple[Path, ...], out: Path | None) -> Run:
         return Run.open(newest_run(paths[0] if paths else None))
     if out is None:
         raise RequestError(
-            f"{len(paths)} runs make one report: choose its folder with --out, e.g. --out results/merged"
+            f"{len(paths)} runs make one report: choose its folder with --out, e.g. --out "
+            "results/merged"
         )
     return MergedRun(out, [Run.open(path) for path in paths])
 

@@ -57,14 +57,18 @@ def make_videos(
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)
                 click.echo(
-                    f"note: the frame rate of {cell.dataset} is unknown: {RATE:g} frames per second assumed (--fps)",
+                    f"note: the frame rate of {cell.dataset} is unknown: {RATE:g} frames per "
+                    "second assumed (--fps)",
                     err=True,
                 )
             for note in again.notes:
                 click.echo(
                     f"WARNING: {cell.label} on {cell.dataset}, clip {clip}: {note}", err=True
                 )
-            title = f"{cell.label} on {cell.dataset}, clip {clip}   (seed {cell.seed}, profile {cell.profile})"
+            title = (
+                f"{cell.label} on {cell.dataset}, clip {clip}   (seed {cell.seed}, profile "
+                f"{cell.profile})"
+            )
             track = Track(title, scores, labels, source.protocol.name, again.notes)
             write_video(
                 path,
@@ -116,7 +120,8 @@ def _wanted(
             near = nearest(text, known)
             hint = f" - did you mean {near!r}?" if near else ""
             mistakes.append(
-                f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. {'/'.join(next(iter(places), ('ped2', '01')))})"
+                f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. "
+                f"{'/'.join(next(iter(places), ('ped2', '01')))})"
             )
         for dataset, clip in here:
             of_clip = [
@@ -140,7 +145,8 @@ def _wanted(
                 )
                 names = ", ".join(dict.fromkeys(cell.label for cell in lacking))
                 mistakes.append(
-                    f"{dataset}: the weights of {names} were not kept; this trains again and keeps them: {'; '.join(lines)}"
+                    f"{dataset}: the weights of {names} were not kept; this trains again and "
+                    f"keeps them: {'; '.join(lines)}"
                 )
             found += [
                 (clip, cell) for cell in {cell.label: cell for cell in reversed(kept)}.values()

@@ -142,7 +142,10 @@ def _asked(code: str) -> tuple[dict[str, Any], str]:
 def _torch() -> list[Diagnosis]:
     found, error = _asked(_TORCH)
     if error:
-        todo = "pip install --force-reinstall torch torchvision (for a GPU, see the command on pytorch.org)"
+        todo = (
+            "pip install --force-reinstall torch torchvision (for a GPU, see the command on "
+            "pytorch.org)"
+        )
         return [Diagnosis("torch", "broken", error, todo)]
     cuda = f"CUDA {found['cuda']}" if found["cuda"] else "no CUDA in this build"
     text = f"{found['torch']}, torchvision {found['torchvision']}, {cuda}"
@@ -185,7 +188,10 @@ def _memory() -> Diagnosis:
     memory = psutil.virtual_memory()
     text = f"{_gb(memory.available)} free of {_gb(memory.total)}"
     if memory.available < MEMORY_A_WORKER:
-        todo = f"a network in profile small takes up to {_gb(MEMORY_A_WORKER)}: see bench run --dry-run"
+        todo = (
+            f"a network in profile small takes up to {_gb(MEMORY_A_WORKER)}: see bench run "
+            "--dry-run"
+        )
         return Diagnosis("memory", "note", text, todo)
     return Diagnosis("memory", "ok", text)
 

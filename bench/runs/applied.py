@@ -70,8 +70,8 @@ def _unwritable(path: Path, error: OSError) -> RunError:
 
 
 class Applied:
-    """The folder: `apply.json` (the cell, the sources and how they ended), `events.csv`, and for each
-    source scores/NAME.csv and, if requested, videos/NAME.mp4.
+    """The folder: `apply.json` (the cell, the sources and how they ended), `events.csv`, and for
+    each source scores/NAME.csv and, if requested, videos/NAME.mp4.
 
     Raises
     ------

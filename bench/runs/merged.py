@@ -36,7 +36,8 @@ class MergedRun(Run):
                 if times > 1
             ]
             raise RunError(
-                f"several runs are called {', '.join(names)}; copy one of them to a folder with another name"
+                f"several runs are called {', '.join(names)}; copy one of them to a folder with "
+                "another name"
             )
         self._datasets = self._one_copy_of_each()
         self._cells = self._each_once()
@@ -90,8 +91,10 @@ class MergedRun(Run):
                     found[name] = (other, replace(first, regions=record.regions))
                 if first.fingerprint != record.fingerprint:
                     raise RunError(
-                        f"{other} and {run_name} contain different copies of {name} (fingerprints {first.fingerprint[:12]} and "
-                        f"{record.fingerprint[:12]}): their numbers cannot be compared. `bench verify {name}` on both machines shows what differs"
+                        f"{other} and {run_name} contain different copies of {name} (fingerprints "
+                        f"{first.fingerprint[:12]} and {record.fingerprint[:12]}): their numbers "
+                        f"cannot be compared. `bench verify {name}` on both machines shows what "
+                        "differs"
                     )
         return {name: record for name, (_, record) in found.items()}
 
@@ -121,7 +124,8 @@ class MergedRun(Run):
                     run_name for run_name, _ in distinct
                 )
             kept += distinct
-        # A row that differs anywhere gets the name of its run everywhere, so that no row mixes runs.
+        # A row that differs anywhere gets the name of its run everywhere, so that no row mixes
+        # runs.
         return [
             replace(cell, label=f"{cell.label} ({run_name})") if cell.label in rows else cell
             for run_name, cell in kept
@@ -129,8 +133,8 @@ class MergedRun(Run):
 
 
 def _same(cell: CellRecord, other: CellRecord) -> bool:
-    """Return whether two cells have the same scores; a cell that never ran equals any of its profile
-    and status.
+    """Return whether two cells have the same scores; a cell that never ran equals any of its
+    profile and status.
     """
     if not cell.key or not other.key:
         return (cell.profile, cell.status) == (other.profile, other.status)

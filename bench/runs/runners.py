@@ -29,13 +29,15 @@ def hold(run: Run, shard: str = "") -> Claim:
         holder = claim.take()
     except OSError as error:
         raise RunError(
-            f"cannot write to {run.path}: {error.strerror or error}; choose another folder with --out"
+            f"cannot write to {run.path}: {error.strerror or error}; choose another folder with "
+            "--out"
         ) from error
     if holder is not None:
         what = f"shard {shard} of this run" if shard else "this run"
         if not holder.pid:
             raise RunError(
-                f"{run.path}: {holder} may be working on {what}, since {', '.join(map(str, claim.files()))} cannot be read; if no other `bench run` "
+                f"{run.path}: {holder} may be working on {what}, since "
+                f"{', '.join(map(str, claim.files()))} cannot be read; if no other `bench run` "
                 "is, remove that file and repeat the command"
             )
         more = (
@@ -44,7 +46,8 @@ def hold(run: Run, shard: str = "") -> Claim:
             else ", or share it between several processes with --shard 1/2 and --shard 2/2"
         )
         raise RunError(
-            f"{run.path}: another `bench run` is working on {what} ({holder}); wait for it, start another run with --new{more}"
+            f"{run.path}: another `bench run` is working on {what} ({holder}); wait for it, start "
+            f"another run with --new{more}"
         )
     return claim
 

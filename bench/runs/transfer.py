@@ -43,7 +43,8 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
 
     Raises
     ------
-    RunError : the files are of another cell, incomplete or damaged, or the folder cannot be written.
+    RunError : the files are of another cell, incomplete or damaged, or the folder cannot be
+        written.
     """
     folder = run.cell_path(record)
     coming = folder / COMING
@@ -57,14 +58,16 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
             or not (path.is_relative_to(home) or path.parent == mine)
         ):
             raise RunError(
-                f"{record.folder}: the files from another machine include {name!r}, which is outside the cell"
+                f"{record.folder}: the files from another machine include {name!r}, which is "
+                "outside the cell"
             )
         write_bytes(coming / name, content)
     arrived = Run(coming)
     found = read_cell(coming / home / "cell.json", f"{record.folder}/cell.json as received")
     if (found.folder, found.key) != (record.folder, record.key):
         raise RunError(
-            f"{record.folder}: the files from another machine are of {found.folder} with a different key"
+            f"{record.folder}: the files from another machine are of {found.folder} with a "
+            "different key"
         )
     if found.status == "done":
         arrived.scores(found)

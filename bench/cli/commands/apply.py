@@ -137,10 +137,12 @@ def command(
     screen = _Screen(application, output, as_json)
     record = application.cell
     screen.tell(
-        f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, profile {record.profile}"
+        f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, "
+        f"profile {record.profile}"
     )
     screen.tell(
-        f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}"
+        f"threshold {application.threshold:.6g}: {application.threshold_from}; "
+        f"{application.smoothed}"
     )
     screen.tell(f"writing {folder}")
     for note in [*application.notes, *(f"passed over: {one.path}: {one.reason}" for one in unread)]:
@@ -148,7 +150,8 @@ def command(
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:
         screen.tell(
-            f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same with an annotated video)"
+            f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same "
+            "with an annotated video)"
         )
     screen.tell(f"written {folder}")
     for failure in failures:
@@ -275,13 +278,14 @@ class _Screen:
             sys.stdout.flush()
         elif not event.closed:
             self.tell(
-                f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame {event.first})"
+                f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame "
+                f"{event.first})"
             )
         else:
             why = "" if event.closed == "below threshold" else f" ({event.closed})"
             self.tell(
-                f"{self._name}: event {event.number} ends at {_clock(event.end)} (frame {event.last}), "
-                f"peak {event.peak:.4g} at {_clock(event.peak_time)}{why}"
+                f"{self._name}: event {event.number} ends at {_clock(event.end)} (frame "
+                f"{event.last}), peak {event.peak:.4g} at {_clock(event.peak_time)}{why}"
             )
 
     def progress(self, done: int, what: str, behind: float | None) -> None:
@@ -319,8 +323,10 @@ class _Screen:
                 else f", at most {outcome.largest_lag:.1f} s behind"
             )
             self.tell(
-                f"{outcome.name}: {outcome.frames} frames, {outcome.scored} scored{lost}{speed}{lag}; {outcome.above} above the threshold, "
-                f"{outcome.events} {'event' if outcome.events == 1 else 'events'} -> {self.output.scores_path(outcome.name)}"
+                f"{outcome.name}: {outcome.frames} frames, {outcome.scored} "
+                f"scored{lost}{speed}{lag}; {outcome.above} above the threshold, {outcome.events} "
+                f"{'event' if outcome.events == 1 else 'events'} -> "
+                f"{self.output.scores_path(outcome.name)}"
             )
 
 

@@ -15,7 +15,10 @@ from bench.cli.options import data_option, plugin_option
 
 @click.command(
     "check",
-    epilog="Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py --static",
+    epilog=(
+        "Examples: bench check mine.py   |   bench check c3dsu pca   |   bench check mine.py "
+        "--static"
+    ),
 )
 @click.argument(
     "names",
@@ -89,7 +92,8 @@ def command(
         ]
     if not classes and not creators and not datasets:
         raise RequestError(
-            f"{', '.join(names)}: no method, creator or dataset to check; the file registers other parts (bench list plugins)"
+            f"{', '.join(names)}: no method, creator or dataset to check; the file registers "
+            "other parts (bench list plugins)"
         )
     cases: list[tuple[str, Callable[[], str | None], str | None]] = []
     for cls in dict.fromkeys(classes):
@@ -147,7 +151,8 @@ def command(
             failures += 1
             place = traceback.extract_tb(error.__traceback__)[-1]
             click.echo(
-                f"{label} ... FAILED: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+                f"{label} ... FAILED: {type(error).__name__}: {error} "
+                f"({Path(place.filename).name}, line {place.lineno})"
             )
         else:
             if not_asked:

@@ -36,8 +36,8 @@ def command(
     as_json: bool,
     plugin: tuple[Path, ...],
 ) -> None:
-    """Compare two METHODs of RUN (default: the newest below results/) with a paired test over clips.
-    Name them as the rows of the table are named.
+    """Compare two METHODs of RUN (default: the newest below results/) with a paired test over
+    clips. Name them as the rows of the table are named.
 
     Prints for each dataset the AUC of both on the frames that both scored, the difference with its
     95 % interval, and whether it is significant.

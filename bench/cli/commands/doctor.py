@@ -17,8 +17,8 @@ from bench.cli.options import data_option, json_option, plugin_option
 @json_option("Print the findings as JSON.")
 @plugin_option
 def command(data: tuple[Path, ...], as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Check Python, torch, devices, memory, disks, datasets, weights, LaTeX and plugins, and say how
-    to fix what is missing or broken.
+    """Check Python, torch, devices, memory, disks, datasets, weights, LaTeX and plugins, and say
+    how to fix what is missing or broken.
 
     Exit code 1 if something that `bench run` requires is broken (Python, a required package, torch,
     OpenCV, a folder that cannot be written, a data folder that does not exist, bench's own

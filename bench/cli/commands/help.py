@@ -221,7 +221,8 @@ def command(ctx: click.Context, topic: str | None) -> None:
 
     if topic is None:
         click.echo(
-            f"Topics of `bench help TOPIC`:\n\n{_listed((name, item.about) for name, item in TOPICS.items())}"
+            "Topics of `bench help "
+            f"TOPIC`:\n\n{_listed((name, item.about) for name, item in TOPICS.items())}"
         )
         return
     if topic in COMMANDS:

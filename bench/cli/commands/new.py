@@ -9,7 +9,10 @@ import click
 
 @click.command(
     "new",
-    epilog="Examples: bench new method my-method   |   bench new dataset my-dataset   |   bench new method my-method --file",
+    epilog=(
+        "Examples: bench new method my-method   |   bench new dataset my-dataset   |   bench new "
+        "method my-method --file"
+    ),
 )
 @click.argument("kind", type=click.Choice(["method", "dataset"]))
 @click.argument("name")
@@ -42,5 +45,6 @@ def command(kind: str, name: str, as_file: bool) -> None:
     else:
         example = " && python tests/example.py data" * (kind == "dataset")
         click.echo(
-            f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} && bench run {row}"
+            f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} "
+            f"&& bench run {row}"
         )

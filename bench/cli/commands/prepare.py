@@ -41,8 +41,8 @@ from bench.cli.options import (
 )
 @plugin_option
 def command(**options: Any) -> None:
-    """Decode the frames of DATASETS into the frame store, and compute object tracks for methods that
-    need them. What is already there is kept.
+    """Decode the frames of DATASETS into the frame store, and compute object tracks for methods
+    that need them. What is already there is kept.
     """
     sys.exit(prepare(**options))
 

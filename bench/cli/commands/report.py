@@ -137,7 +137,8 @@ def command(
     if data and not videos and not set(figures) - set(drawing.OF_THE_RUN):
         remade = " and ".join(name for name in drawing.KINDS if name not in drawing.OF_THE_RUN)
         mistakes.append(
-            f"--data is used for videos (--video CLIP) and for the figures {remade} only: name one of them"
+            f"--data is used for videos (--video CLIP) and for the figures {remade} only: name "
+            "one of them"
         )
     if metric not in registry.metrics:
         mistakes.append(
@@ -184,11 +185,14 @@ def command(
         click.echo(f"left out: {sentence}")
     if page or everything:
         click.echo(
-            f"next: open {shlex.quote(str(next(path for path in written if path.suffix == '.html')))} in a browser"
+            "next: open "
+            f"{shlex.quote(str(next(path for path in written if path.suffix == '.html')))} in a "
+            "browser"
         )
     if tables or everything:
         click.echo(
-            f"next: (cd {shlex.quote(str(folder / 'tables' / question))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)"
+            f"next: (cd {shlex.quote(str(folder / 'tables' / question))} && pdflatex all && "
+            "bibtex all && pdflatex all && pdflatex all)"
         )
 
 

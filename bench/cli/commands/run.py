@@ -324,7 +324,8 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     if note := stale_note(written):
         console.print(f"note: {note}", markup=False)
     console.print(
-        f"next: bench report {shlex.quote(str(plan.run.path))}   (every table and figure, and a page for the browser)",
+        f"next: bench report {shlex.quote(str(plan.run.path))}   (every table and figure, and a "
+        "page for the browser)",
         markup=False,
     )
     console.print(f"run {plan.run.path}", markup=False)

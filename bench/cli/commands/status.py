@@ -52,7 +52,8 @@ def command(run: Path | None, as_json: bool) -> None:
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = (
                 "interrupted",
-                "its worker is gone; repeat the `bench run` command to resume from the last checkpoint",
+                "its worker is gone; repeat the `bench run` command to resume from the last "
+                "checkpoint",
             )
             continue
         left = progress.seconds_left(time.time())
@@ -66,7 +67,10 @@ def command(run: Path | None, as_json: bool) -> None:
         if cell.status == "queued" and job.exists():
             with contextlib.suppress(RunError):
                 left_job = read_json(job, "job")
-                cell.reason = f"submitted: {left_job.get('executor')}, {str(left_job.get('handle')).partition('/')[0]}"
+                cell.reason = (
+                    f"submitted: {left_job.get('executor')}, "
+                    f"{str(left_job.get('handle')).partition('/')[0]}"
+                )
     if as_json:
         json.dump(
             {

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @click.command(
     "verify",
-    epilog="Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench verify results/RUN; bench verify 'folder[path=my-videos]' --full",
+    epilog=(
+        "Examples: bench verify ped2; bench verify avenue shanghaitech --data /data; bench "
+        "verify results/RUN; bench verify 'folder[path=my-videos]' --full"
+    ),
 )
 @click.argument(
     "datasets",
@@ -106,7 +109,8 @@ def _show(console: Console, outcome: Verification, full: bool) -> None:
     number = sum(not finding.ok for finding in outcome.findings)
     if number:
         line(
-            f"{outcome.dataset}: {number} of {len(outcome.findings)} checks found something missing or wrong",
+            f"{outcome.dataset}: {number} of {len(outcome.findings)} checks found something "
+            "missing or wrong",
             "red",
         )
     else:
