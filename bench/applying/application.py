@@ -135,21 +135,9 @@ def prepare_application(
         promised = 1 - QUANTILE if rate is None else rate
         threshold, source, notes = choose_threshold(run, record, chosen, promised)
     fitted = finished_method(run, record, (), device, threads, "weights,train-scores")
-    notes = [*fitted.notes, *notes]
     trained = run.dataset(record.dataset_folder).frame_rate
-    return Application(
-        record,
-        fitted,
-        chosen,
-        threshold,
-        source,
-        promised,
-        fps,
-        trained,
-        give_up,
-        picture_height,
-        tuple(notes),
-    ), run
+    more = (fps, trained, give_up, picture_height, (*fitted.notes, *notes))
+    return Application(record, fitted, chosen, threshold, source, promised, *more), run
 
 
 def find_cell(path: Path) -> tuple[Run, CellRecord]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +28,21 @@ ENOUGH = 250
 seconds at 25 frames per second."""
 
 
+@dataclass
 class Scorer:
     """Scores one source; `run` gets the frames."""
 
-    def __init__(
-        self,
-        application: Application,
-        footage: Footage,
-        lines: Lines,
-        output: Applied,
-        listener: Listener,
-        stops: Callable[[], int],
-        outcome: Outcome,
-    ) -> None:
-        self.application, self.footage, self.lines, self.output = (
-            application,
-            footage,
-            lines,
-            output,
-        )
-        self.listener, self.stops, self.outcome = listener, stops, outcome
-        self.watch = Watch(application.threshold)
-        self.method = application.fitted.method
+    application: Application
+    footage: Footage
+    lines: Lines
+    output: Applied
+    listener: Listener
+    stops: Callable[[], int]
+    outcome: Outcome
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.application.threshold)
+        self.method = self.application.fitted.method
 
     def run(self) -> None:
         """Score until there is nothing more."""

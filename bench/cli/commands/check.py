@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -59,44 +60,36 @@ def command(
     registry = load([*plugin, *files])
     resolved = {file.resolve() for file in files}
     broken = [
-        record
+        f"{record.file}: {record.broken}"
         for record in registry.plugins
         if record.broken and record.file and record.file.resolve() in resolved
     ]
     if broken:
-        raise RequestError(*(f"{record.file}: {record.broken}" for record in broken))
+        raise RequestError(*broken)
     mine = [
         record
         for record in registry.plugins
         if {record.file and record.file.resolve(), record.module_file} & resolved
     ]
-    classes = [
-        registry.methods[name] for record in mine for name in record.provides.get("methods", ())
-    ]
-    creators = [
-        registry.creators[name] for record in mine for name in record.provides.get("creators", ())
-    ]
     plain = [name for name in names if not name.endswith(".py")]
-    creators += [registry.creators[name] for name in plain if name in registry.creators]
-    datasets = [
-        registry.datasets[name] for record in mine for name in record.provides.get("datasets", ())
-    ]
-    datasets += [registry.datasets[name] for name in plain if name in registry.datasets]
-    named = [
-        name for name in plain if name not in registry.creators and name not in registry.datasets
-    ]
-    if named:
-        classes += [
-            registry.methods[chosen.name]
-            for chosen in select("methods", ",".join(named), registry, "smoke")
-        ]
+
+    def chosen(kind: str, named: Sequence[str]) -> list[Any]:
+        table = registry.table(kind)
+        offered = [name for record in mine for name in record.provides.get(kind, ())]
+        return [table[name] for name in dict.fromkeys([*offered, *named]) if name in table]
+
+    others = {*registry.creators, *registry.datasets}
+    methods = ",".join(name for name in plain if name not in others)
+    selected = select("methods", methods, registry, "smoke") if methods else ()
+    classes = chosen("methods", [one.name for one in selected])
+    creators, datasets = chosen("creators", plain), chosen("datasets", plain)
     if not classes and not creators and not datasets:
         raise RequestError(
             f"{', '.join(names)}: no method, creator or dataset to check; the file registers "
             "other parts (bench list plugins)"
         )
     cases: list[tuple[str, Callable[[], str | None], str | None]] = []
-    for cls in dict.fromkeys(classes):
+    for cls in classes:
         if cls.published_only:
             click.echo(
                 f"{cls.name}: skipped, since it shows published numbers only ({cls.published_only})"
@@ -106,22 +99,11 @@ def command(
         else:
             for check in STATIC if static else CHECKS:
                 label = f"{cls.name}: {check.__name__.replace('_', ' ')}"
-                cases.append(
-                    (
-                        label,
-                        functools.partial(run_check, cls, check),
-                        cls.expected_failures.get(check.__name__),
-                    )
-                )
-    if not static:
-        cases += [
-            (
-                f"{cls.name}: draws what it promises",
-                functools.partial(draws_what_it_promises, cls),
-                None,
-            )
-            for cls in creators
-        ]
+                expected = cls.expected_failures.get(check.__name__)
+                cases.append((label, functools.partial(run_check, cls, check), expected))
+    for cls in [] if static else creators:
+        run = functools.partial(draws_what_it_promises, cls)
+        cases.append((f"{cls.name}: draws what it promises", run, None))
     for dataset in [] if static else datasets:
         if dataset.needs_parameters:
             click.echo(f"{dataset.name}: skipped, since it needs parameters")
@@ -132,14 +114,9 @@ def command(
         except DataError as error:
             click.echo(f"{dataset.name}: skipped, since its data was not found: {error}")
             continue
-        cases += [
-            (
-                f"{dataset.name}: {check.__name__.replace('_', ' ')}",
-                functools.partial(check, located),
-                None,
-            )
-            for check in DATASET_CHECKS
-        ]
+        for check in DATASET_CHECKS:
+            label = f"{dataset.name}: {check.__name__.replace('_', ' ')}"
+            cases.append((label, functools.partial(check, located), None))
     failures = 0
     for label, run, expected in cases:
         try:

@@ -54,7 +54,7 @@ def command(
     chosen = _choose(registry, kind, names)
     if as_json:
         known = [
-            _plugin_facts(part) if kind == "plugins" else _facts(registry, kind, name, part)
+            _plain(part) if kind == "plugins" else _facts(registry, kind, name, part)
             for name, part in chosen
         ]
         click.echo(json.dumps(known, indent=2))
@@ -111,10 +111,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list | set | frozenset):
         return [_plain(element) for element in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _plugin_facts(record: PluginRecord) -> dict[str, Any]:
-    return _plain(record)
 
 
 def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any]:
@@ -199,14 +195,8 @@ def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]
         if kind == "methods":
             rows.append((shown, info.family, str(info.year or ""), info.title or _about(part)))
         elif kind == "datasets":
-            rows.append(
-                (
-                    shown,
-                    ", ".join(part.label_sets),
-                    str(info.year or ""),
-                    info.title or _about(part),
-                )
-            )
+            label_sets = ", ".join(part.label_sets)
+            rows.append((shown, label_sets, str(info.year or ""), info.title or _about(part)))
         elif kind == "protocols":
             rows.append((shown, _protocol_text(part)))
         else:

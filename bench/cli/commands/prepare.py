@@ -91,17 +91,11 @@ def prepare(
             [clip for clip in planned.dataset.clips(part) if clip.source is not None]
             for part in ("test", "train")
         )
-        needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(
-            planned.dataset, train, planned.train_formats
-        )
-        formats = (
-            ", ".join(
-                sorted(str(frames) for frames in planned.test_formats | planned.train_formats)
-            )
-            or "no frames"
-        )
+        needed = disk_needed(planned.dataset, test, planned.test_formats)
+        needed += disk_needed(planned.dataset, train, planned.train_formats)
+        formats = ", ".join(sorted(map(str, planned.test_formats | planned.train_formats)))
         console.print(
-            f"{label}: {formats}; {needed / 2**20:.0f} MB to write"
+            f"{label}: {formats or 'no frames'}; {needed / 2**20:.0f} MB to write"
             + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""),
             markup=False,
         )

@@ -61,21 +61,15 @@ def command(
         if as_json:
             from bench.evaluation.results import results_frame
 
-            frame = results_frame(
-                opened,
-                [selected.parameters for selected in chosen],
-                list(registry.metrics.values()),
-            )
+            protocols = [selected.parameters for selected in chosen]
+            frame = results_frame(opened, protocols, list(registry.metrics.values()))
             json.dump(json.loads(frame.to_json(orient="records")), sys.stdout, indent=1)
             click.echo()
             return
-        written = write_tables(
-            opened, registry, [selected.text for selected in chosen], metric, out
-        )
-        for number, selected in enumerate(chosen):
-            if number:
-                click.echo()
-            click.echo(comparison_text(opened, registry, selected.text, metric=metric))
+        texts = [selected.text for selected in chosen]
+        written = write_tables(opened, registry, texts, metric, out)
+        tables = [comparison_text(opened, registry, text, metric=metric) for text in texts]
+        click.echo("\n\n".join(tables))
     except RunError as error:
         raise RequestError(str(error)) from error
     click.echo()

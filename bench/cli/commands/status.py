@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import sys
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -72,16 +72,8 @@ def command(run: Path | None, as_json: bool) -> None:
                     f"{str(left_job.get('handle')).partition('/')[0]}"
                 )
     if as_json:
-        json.dump(
-            {
-                "run": str(opened.path),
-                "command": manifest["command"],
-                "cells": [asdict(cell) for cell in cells],
-            },
-            sys.stdout,
-            indent=1,
-        )
-        click.echo()
+        facts = {"run": str(opened.path), "command": manifest["command"]}
+        click.echo(json.dumps({**facts, "cells": [asdict(cell) for cell in cells]}, indent=1))
         return
     click.echo(f"run {opened.path}: {manifest['command']}")
     rows = [
@@ -104,14 +96,11 @@ def command(run: Path | None, as_json: bool) -> None:
             maxcolwidths=[None] * 5 + [70],
         )
     )
-    counts = {
-        status: sum(cell.status == status for cell in cells)
-        for status in dict.fromkeys(cell.status for cell in cells)
-    }
+    counts = Counter(cell.status for cell in cells)
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):
         click.echo(
-            f"filled by {holder}"
+            f"running on {holder}"
             + ("" if holder.here else f", last sign of life {duration(silent)} ago")
         )
     if (

@@ -69,18 +69,17 @@ def verify(
     outcomes = []
     talk, console = make_console(sys.stderr), make_console(sys.stdout)
     for selected in chosen:
-        with talk.status(f"checking {selected.label}") as status:
-
-            def step(
-                done: int,
-                total: int,
-                what: str,
-                status: object = status,
-                label: str = selected.label,
-            ) -> None:
-                status.update(f"{label}: {what}, {done} of {total}")  # type: ignore[attr-defined]
-
-            outcome = verify_dataset(selected.make(), selected.label, roots, full, step)
+        label = selected.label
+        with talk.status(f"checking {label}") as status:
+            outcome = verify_dataset(
+                selected.make(),
+                label,
+                roots,
+                full,
+                lambda done, total, what, label=label, status=status: status.update(
+                    f"{label}: {what}, {done} of {total}"
+                ),  # type: ignore[misc]
+            )
         outcomes.append(outcome)
         if not as_json:
             _show(console, outcome, full)
