@@ -100,7 +100,7 @@ def command(run: Path | None, as_json: bool) -> None:
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):
         click.echo(
-            f"running on {holder}"
+            f"runner: {holder}"
             + ("" if holder.here else f", last sign of life {duration(silent)} ago")
         )
     if (
