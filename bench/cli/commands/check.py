@@ -102,8 +102,8 @@ def command(
                 expected = cls.expected_failures.get(check.__name__)
                 cases.append((label, functools.partial(run_check, cls, check), expected))
     for cls in [] if static else creators:
-        run = functools.partial(draws_what_it_promises, cls)
-        cases.append((f"{cls.name}: draws what it promises", run, None))
+        draw = functools.partial(draws_what_it_promises, cls)
+        cases.append((f"{cls.name}: draws what it promises", draw, None))
     for dataset in [] if static else datasets:
         if dataset.needs_parameters:
             click.echo(f"{dataset.name}: skipped, since it needs parameters")
@@ -114,9 +114,9 @@ def command(
         except DataError as error:
             click.echo(f"{dataset.name}: skipped, since its data was not found: {error}")
             continue
-        for check in DATASET_CHECKS:
-            label = f"{dataset.name}: {check.__name__.replace('_', ' ')}"
-            cases.append((label, functools.partial(check, located), None))
+        for whole in DATASET_CHECKS:
+            label = f"{dataset.name}: {whole.__name__.replace('_', ' ')}"
+            cases.append((label, functools.partial(whole, located), None))
     failures = 0
     for label, run, expected in cases:
         try:
