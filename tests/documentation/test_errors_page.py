@@ -390,7 +390,7 @@ def scaled_by_clip(root, patch):
 
 def closed_camera(root, patch):
     patch.setattr(live, "open_capture", lambda address: cv2.VideoCapture())
-    live.Live(
+    live.LiveSource(
         Footage("camera", "rtsp://camera/stream", address="rtsp://camera/stream"), 50, 1.0, print
     )
 
