@@ -1,6 +1,4 @@
-"""What is scored beside datasets: video files, folders of pictures, and live sources that OpenCV
-opens.
-"""
+"""Footage outside of datasets: video files, folders of pictures, and live sources."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from bench.frames.folders import beside_pictures, look_into, pictures_in
 from bench.frames.image_files import numbered_images
 
 MOST = 5
-"""Entries of a folder that the refusal of it names."""
+"""Number of ignored entries of a folder that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,9 @@ class Footage:
 
     Parameters
     ----------
-    name : a part of file names.
-    shown : how it is called where people read; without the password of an address.
-    address : a device's number, or what OpenCV opens.
+    name : used in file names.
+    shown : used in messages; an address without its password.
+    address : the number of a camera, or an address that OpenCV opens.
     """
 
     name: str
@@ -40,15 +38,15 @@ class Footage:
 
 
 def find_footage(source: str) -> list[Footage]:
-    """Return what a text means: a device's number or an address (one live source), a video file, or
-    a folder.
+    """Return the footage that a text names: the number of a camera or an address (a live source), a
+    video file, or a folder.
 
-    A folder that holds numbered pictures is one video; one that holds video files, or folders of
-    pictures, is several, by name.
+    A folder of numbered pictures is one video; a folder of video files or of folders of pictures is
+    several, sorted by name.
 
     Raises
     ------
-    DataError : nothing there, a folder with neither, or pictures without an order.
+    DataError : the source does not exist, the folder has neither, or pictures are not numbered.
     """
     if re.fullmatch(r"[0-9]+", source):
         return [Footage(f"device-{source}", f"device {source}", address=int(source))]
@@ -68,8 +66,8 @@ def find_footage(source: str) -> list[Footage]:
         mode = path_given.stat().st_mode
     except OSError as error:
         raise DataError(
-            f"no source {source!r}: {error.strerror or error}; give a video file, a folder of videos or of pictures, the number of a device "
-            "(0), or an address (rtsp://...)"
+            f"no source {source!r}: {error.strerror or error}; give a video file, a folder of "
+            "videos or of pictures, the number of a camera (0), or an address (rtsp://...)"
         ) from error
     if stat.S_ISCHR(mode):
         return [Footage(path_given.name, str(path_given), address=str(path_given))]
@@ -87,8 +85,8 @@ def find_footage(source: str) -> list[Footage]:
     if not content.clips:
         found = [f"{one.path.name}: {one.reason}" for one in content.passed_over[:MOST]]
         raise DataError(
-            f"{path_given} holds no videos, no pictures, and no folders of pictures that are read; "
-            + (f"there is {'; '.join(found)}" if found else "it is empty")
+            f"{path_given} contains no videos, no pictures and no folders of pictures that can be "
+            "read; " + (f"it contains {'; '.join(found)}" if found else "it is empty")
         )
     names = [unicodedata.normalize("NFC", media.name) for media in content.clips]
     times = Counter(names)
@@ -99,8 +97,8 @@ def find_footage(source: str) -> list[Footage]:
 
 
 def passed_over(source: str) -> list[PassedOver]:
-    """Return what lies in a folder that is a source and is not read, with the reasons; empty for
-    any other source.
+    """Return the entries of a source folder that are ignored, with reasons; empty for other
+    sources.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the shell offers behind a tab. Imports no torch, and looks at no data."""
+"""Shell completion. Imports no torch and reads no data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _registry(ctx: click.Context) -> Registry:
-    """Return what there is to choose from, the files of a --plugin that was typed before
-    included.
-    """
+    """Return the registry, including the files of every --plugin that was typed before."""
     from bench.plugins.registry import load
 
     return load(ctx.params.get("plugin") or ())
 
 
 def _items(names: Mapping[str, str], incomplete: str, before: str = "") -> list[CompletionItem]:
-    """Return the names that go on what was typed, each with its help; `before` is what stands
-    before them in one word.
+    """Return the names that start with what was typed, each with its help; `before` is put in front
+    of each.
     """
     return [
         CompletionItem(before + name, help=about)
@@ -36,7 +34,7 @@ def _items(names: Mapping[str, str], incomplete: str, before: str = "") -> list[
 
 
 def _names(registry: Registry, kind: str) -> dict[str, str]:
-    """Return the names of one kind with a few words about each."""
+    """Return the names of one kind, each with a short description."""
     found = {}
     for name, part in registry.table(kind).items():
         info = getattr(part, "info", None)
@@ -46,7 +44,7 @@ def _names(registry: Registry, kind: str) -> dict[str, str]:
 
 
 def selection(kind: str) -> Complete:
-    """Complete the last item of a comma list: names and groups, or what a '-' takes away."""
+    """Complete the last item of a comma list: a name or group, with or without a leading '-'."""
 
     def complete(
         ctx: click.Context, param: click.Parameter, incomplete: str
@@ -71,9 +69,7 @@ def selection(kind: str) -> Complete:
 
 
 def names(*kinds: str) -> Complete:
-    """Complete the name of one thing of these kinds; without kinds, of the KIND that was typed
-    before.
-    """
+    """Complete a name of these kinds; without kinds, of the KIND that was typed before."""
 
     def complete(
         ctx: click.Context, param: click.Parameter, incomplete: str
@@ -89,7 +85,7 @@ def names(*kinds: str) -> Complete:
 
 
 def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete a run below results/, newest first, with its command; else any folder."""
+    """Complete a run below results/, newest first, with its command; otherwise any folder."""
     from bench.errors import RunError
     from bench.runs.folder import find_runs
 
@@ -106,7 +102,7 @@ def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 def cell_folder(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete a finished cell with kept weights below results/, newest run first; else any
+    """Complete a finished cell with kept weights below results/, newest run first; otherwise any
     folder.
     """
     from bench.runs.folder import find_runs

@@ -1,4 +1,4 @@
-"""The group of commands. Each command is a module of its own, imported when it is asked for."""
+"""The command group. Each command is a module, imported when the command is used."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from bench.errors import BenchError, RequestError
 COMMANDS = {
     "run": "Train, score and tabulate methods on datasets.",
     "list": "List methods, datasets, detectors, protocols, plugins.",
-    "verify": "Check datasets against what they should be.",
+    "verify": "Check datasets against their specification, or the numbers of a run.",
     "prepare": "Decode frames and find objects, once, before a run.",
-    "status": "Show how far a run is.",
-    "stop": "End a run that goes on somewhere.",
+    "status": "Show the progress of a run.",
+    "stop": "Stop a run, wherever it is running.",
     "score": "Score a run again under other protocols.",
     "report": "Make tables, figures and a page of a run.",
-    "compare": "Tell whether two methods of a run differ.",
+    "compare": "Test whether two methods of a run differ.",
     "apply": "Score footage, or a live source, with a finished cell.",
-    "check": "Check that a method does what every method owes.",
-    "new": "Write a plugin project for a method or dataset of your own.",
-    "doctor": "Tell what this machine can do.",
+    "check": "Run the conformance checks on methods, creators and datasets.",
+    "new": "Create a plugin project for your own method or dataset.",
+    "doctor": "Check the installation on this machine.",
     "help": "Explain selections, protocols, files and more.",
 }
 
 
 class Commands(click.Group):
-    """Finds a command's module by its name, so that `bench --help` loads none."""
+    """Imports a command by its name, so that `bench --help` imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command, or None where there is none of that name."""
+        """Return the command, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f".{cmd_name}", __package__).command  # type: ignore[no-any-return]
+        return importlib.import_module(f"bench.cli.commands.{cmd_name}").command  # type: ignore[no-any-return]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Refuse an unknown command with the nearest name."""
+        """Refuse an unknown command and suggest the closest name."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from bench.wording import did_you_mean
 
@@ -55,7 +55,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run; an error meant for the user is one line on stderr a mistake, and an exit code."""
+        """Run; print an error that is meant for the user as one line per problem on stderr."""
         try:
             return super().main(*args, **kwargs)
         except BenchError as error:
@@ -89,7 +89,8 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="'bench COMMAND --help' tells the options of a command. Quote selections that contain [ or |.",
+    epilog="'bench COMMAND --help' shows the options of a command."
+    " Quote selections that contain [ or |.",
 )
 @click.option(
     "--version",
@@ -97,16 +98,16 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Versions of bench, Python, torch and plugins.",
+    help="Show the versions of bench, Python, torch and plugins.",
 )
 @click.option(
-    "--traceback", is_flag=True, expose_value=False, help="Show the whole traceback of an error."
+    "--traceback", is_flag=True, expose_value=False, help="Show the full traceback of errors."
 )
 def bench() -> None:
-    """Compare methods that find anomalous frames in surveillance video.
+    """Benchmark methods that find anomalous frames in surveillance video.
 
     \b
       bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download
-      bench run --methods c3dsu,baseline --datasets all      the real datasets, below ./data or
+      bench run --methods c3dsu,baseline --datasets all      the real datasets, in ./data or
       BENCH_DATA
     """  # noqa: D301  # click's mark for lines that stay as they are is a real backspace

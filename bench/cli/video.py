@@ -1,6 +1,4 @@
-"""The annotated videos of `bench report --video`: what is scored again in running is drawn by
-reporting.
-"""
+"""The annotated videos of `bench report --video`: score a clip again, and draw it."""
 
 from __future__ import annotations
 
@@ -35,8 +33,8 @@ def make_videos(
     """
     import numpy as np
 
-    from bench.applying.apply import RATE
-    from bench.applying.replay import replay
+    from bench.applying.application import RATE
+    from bench.applying.rescored_clip import rescore
     from bench.evaluation.measurements import label_sets_of
     from bench.figures.style import slug
     from bench.figures.video import Track, write_video
@@ -56,19 +54,23 @@ def make_videos(
         path = folder / f"{slug(cell.label, cell.dataset)}-{file_stem(clip)}.mp4"
         with (
             progress(f"{cell.label}, {cell.dataset} {clip}") as step,
-            replay(source.run, cell, clip, data, step) as again,
+            rescore(source.run, cell, clip, data, step) as again,
         ):
             if rate is None and again.frame_rate is None and cell.dataset not in silent:
                 silent.add(cell.dataset)
                 click.echo(
-                    f"note: {cell.dataset} does not say its frame rate: {RATE:g} frames a second (--fps)",
+                    f"note: the frame rate of {cell.dataset} is unknown: {RATE:g} frames per "
+                    "second assumed (--fps)",
                     err=True,
                 )
             for note in again.notes:
                 click.echo(
                     f"WARNING: {cell.label} on {cell.dataset}, clip {clip}: {note}", err=True
                 )
-            title = f"{cell.label} on {cell.dataset}, clip {clip}   (seed {cell.seed}, profile {cell.profile})"
+            title = (
+                f"{cell.label} on {cell.dataset}, clip {clip}   (seed {cell.seed}, profile "
+                f"{cell.profile})"
+            )
             track = Track(title, scores, labels, source.protocol.name, again.notes)
             write_video(
                 path,
@@ -113,7 +115,8 @@ def _wanted(
         if not here:
             hint = did_you_mean(text, [clip for _, clip in places])
             mistakes.append(
-                f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. {'/'.join(next(iter(places), ('ped2', '01')))})"
+                f"no test clip {text!r}{hint} (CLIP or DATASET/CLIP, e.g. "
+                f"{'/'.join(next(iter(places), ('ped2', '01')))})"
             )
         for dataset, clip in here:
             of_clip = [
@@ -137,7 +140,8 @@ def _wanted(
                 )
                 names = ", ".join(dict.fromkeys(cell.label for cell in lacking))
                 mistakes.append(
-                    f"{dataset}: the weights of {names} were not kept; this trains again and keeps them: {'; '.join(lines)}"
+                    f"{dataset}: the weights of {names} were not kept; this trains again and "
+                    f"keeps them: {'; '.join(lines)}"
                 )
             found += [
                 (clip, cell) for cell in {cell.label: cell for cell in reversed(kept)}.values()
@@ -149,9 +153,7 @@ def _wanted(
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
-    """Show on stderr how far the one video is; nothing where that is no terminal. What is printed
-    to stdout meanwhile stays there.
-    """
+    """Show progress on stderr if that is a terminal; leave stdout alone."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import (

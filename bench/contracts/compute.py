@@ -20,7 +20,9 @@ class Compute:
     mark its row. `device` and `threads` may change the last digits; they stand in the caption.
     """
 
-    device: str = _option("", "cpu, cuda or cuda:N.", shown="the first GPU, else cpu")
+    device: str = _option(
+        "", "Device: cpu, cuda or cuda:N.", shown="the first GPU if there is one, else cpu"
+    )
     """Empty: the plan chooses."""
     threads: int = _option(
         0,
@@ -30,17 +32,19 @@ class Compute:
     """0: the plan chooses."""
     accumulate: int = _option(
         1,
-        "Parts that each training batch of a network is cut into: less memory, but statistics "
-        "that are taken over a batch, and so scores, differ.",
+        "Split each training batch of a network into this many parts and accumulate gradients. "
+        "Needs less memory; scores change where a loss or layer looks at the whole batch.",
     )
     precision: str = _option(
         "fp32",
-        "Precision of networks, in training and scoring. bf16 is faster where the device supports "
-        "it; scores differ, and the row says so.",
+        "Arithmetic of networks in training and scoring. bf16 is faster on devices that support "
+        "it; scores change, and the row of the table says so.",
         choices=("fp32", "bf16"),
     )
     compile: bool = _option(
-        False, "Compile networks with torch: minutes at first, then faster; the row says so."
+        False,
+        "Compile networks with torch.compile: minutes at the start, faster afterwards; the row of "
+        "the table says so.",
     )
     batch: int = 4
     """Windows, or streamed frames, that a network scores at once. No score may depend on it.

@@ -1,4 +1,4 @@
-"""What this machine can do, and what to do about what it cannot: the findings of `bench doctor`."""
+"""The findings of `bench doctor`: what works on this machine, and how to fix what does not."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from bench.runs.folder import RESULTS
 State = Literal["ok", "note", "missing", "broken"]
 PYTHON = (3, 11)
 LITTLE_DISK = 2**30
-"""Bytes. Chosen here: the frame store of Ped2 takes 0.3 GB in one format, each cell some MB."""
+"""Bytes. Chosen here: the frame store of Ped2 takes 0.3 GB per format, each cell a few MB."""
 PATIENCE = 120
 """Seconds that importing a package may take. Chosen here: torch takes 5 on a slow disk."""
-LIBGL = "apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu): a bare server lacks these two libraries of OpenCV's"
+LIBGL = "apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu): OpenCV needs these two libraries"
 _TORCH = """
 import json, torch, torchvision
 count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -47,8 +47,8 @@ _OPENCV = "import json, cv2; print(json.dumps({'opencv': cv2.__version__}))"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One finding. `broken` is what `bench run` cannot do without; `missing` what some methods or
-    commands lack; `note` what to know.
+    """One finding. State `broken`: `bench run` cannot work; `missing`: some methods or commands
+    cannot work; `note`: good to know.
     """
 
     subject: str
@@ -58,12 +58,12 @@ class Diagnosis:
 
 
 def examine(registry: Registry, data: tuple[Path, ...] = ()) -> list[Diagnosis]:
-    """Look at Python, packages, devices, memory, disks, datasets, weights, LaTeX and plugins.
-    Nothing is written, rendered or downloaded.
+    """Check Python, packages, devices, memory, disks, datasets, weights, LaTeX and plugins. Writes,
+    renders and downloads nothing.
 
     Parameters
     ----------
-    data : folders in which datasets are looked for, as for `bench run`.
+    data : folders that contain datasets, as for `bench run`.
     """
     return [
         *_python(),
@@ -87,20 +87,15 @@ def _python() -> list[Diagnosis]:
         f"{platform.python_version()} ({sys.executable}), {platform.system()} {platform.machine()}"
     )
     if sys.version_info < PYTHON:
-        return [
-            Diagnosis(
-                "python", "broken", text, f"install Python {'.'.join(map(str, PYTHON))} or later"
-            )
-        ]
+        todo = f"install Python {'.'.join(map(str, PYTHON))} or later"
+        return [Diagnosis("python", "broken", text, todo)]
     commit = git_state()
-    version = importlib.metadata.version(DISTRIBUTION) + (
-        f", commit {commit[:12]}" if commit else ""
-    )
+    version = importlib.metadata.version(DISTRIBUTION) + f", commit {commit[:12]}" * bool(commit)
     return [Diagnosis("python", "ok", text), Diagnosis("bench", "ok", version)]
 
 
 def _requirements(extra: str = "") -> list[str]:
-    """Return the names of the packages that bench, or an extra of it, requires."""
+    """Return the packages that bench, or one of its extras, requires."""
     found = []
     for line in importlib.metadata.requires(DISTRIBUTION) or ():
         marker = re.search(r"extra\s*==\s*[\"']([^\"']+)", line)
@@ -122,20 +117,14 @@ def _absent(packages: Sequence[str]) -> list[str]:
 def _packages() -> list[Diagnosis]:
     needed = _requirements()
     if absent := _absent(needed):
-        return [
-            Diagnosis(
-                "packages",
-                "broken",
-                f"not installed: {', '.join(absent)}",
-                f"pip install {' '.join(absent)}",
-            )
-        ]
+        text = f"not installed: {', '.join(absent)}"
+        return [Diagnosis("packages", "broken", text, f"pip install {' '.join(absent)}")]
     return [Diagnosis("packages", "ok", f"all {len(needed)} that bench requires are installed")]
 
 
 def _asked(code: str) -> tuple[dict[str, Any], str]:
-    """Run code in a process of its own, where a package that is broken costs nothing. Returns what
-    it printed, or the error's last line.
+    """Run code in another process, so that a broken package does no harm. Returns the JSON that it
+    printed, and the last line of its error.
     """
     try:
         done = subprocess.run(
@@ -153,18 +142,14 @@ def _asked(code: str) -> tuple[dict[str, Any], str]:
 def _torch() -> list[Diagnosis]:
     found, error = _asked(_TORCH)
     if error:
-        return [
-            Diagnosis(
-                "torch",
-                "broken",
-                error,
-                "pip install --force-reinstall torch torchvision (pytorch.org names the line for a GPU)",
-            )
-        ]
+        todo = (
+            "pip install --force-reinstall torch torchvision (for a GPU, see the command on "
+            "pytorch.org)"
+        )
+        return [Diagnosis("torch", "broken", error, todo)]
     cuda = f"CUDA {found['cuda']}" if found["cuda"] else "no CUDA in this build"
-    torch = Diagnosis(
-        "torch", "ok", f"{found['torch']}, torchvision {found['torchvision']}, {cuda}"
-    )
+    text = f"{found['torch']}, torchvision {found['torchvision']}, {cuda}"
+    torch = Diagnosis("torch", "ok", text)
     gpus = [
         f"cuda:{number}: {name}, {_gb(memory)}"
         for number, (name, memory) in enumerate(found["gpus"])
@@ -174,37 +159,23 @@ def _torch() -> list[Diagnosis]:
     advice = "for a GPU, install its driver" + (
         "" if found["cuda"] else " and a torch with CUDA (pytorch.org)"
     )
-    return [
-        torch,
-        Diagnosis(
-            "device",
-            "note",
-            "cpu: the profile is 'small'; 'paper' takes days for a network",
-            advice,
-        ),
-    ]
+    text = "cpu: the default profile is 'small'; 'paper' takes days for a network"
+    return [torch, Diagnosis("device", "note", text, advice)]
 
 
 def _opencv() -> Diagnosis:
     found, error = _asked(_OPENCV)
     if error:
         library = re.search(r"lib(GL|gthread|glib)[\w.-]*", error)
-        return Diagnosis(
-            "opencv",
-            "broken",
-            error,
-            LIBGL if library else "pip install --force-reinstall opencv-python",
-        )
+        todo = LIBGL if library else "pip install --force-reinstall opencv-python"
+        return Diagnosis("opencv", "broken", error, todo)
     return Diagnosis("opencv", "ok", found["opencv"])
 
 
 def _cores() -> Diagnosis:
     usable, there = cores(), os.cpu_count() or 1
-    text = (
-        f"{usable}"
-        + (f" of {there} may be used" if usable < there else "")
-        + f"; a cell has {usable} threads with --workers 1"
-    )
+    share = f" of {there} are available" if usable < there else ""
+    text = f"{usable}{share}; a cell has {usable} threads with --workers 1"
     return Diagnosis("cores", "ok", text)
 
 
@@ -214,26 +185,25 @@ def _memory() -> Diagnosis:
     memory = psutil.virtual_memory()
     text = f"{_gb(memory.available)} free of {_gb(memory.total)}"
     if memory.available < MEMORY_A_WORKER:
-        return Diagnosis(
-            "memory",
-            "note",
-            text,
-            f"a network in profile small takes up to {_gb(MEMORY_A_WORKER)}: see bench run --dry-run",
+        todo = (
+            f"a network in profile small takes up to {_gb(MEMORY_A_WORKER)}: see bench run "
+            "--dry-run"
         )
+        return Diagnosis("memory", "note", text, todo)
     return Diagnosis("memory", "ok", text)
 
 
 def _folder(subject: str, folder: Path, advice: str) -> Diagnosis:
-    """Judge a folder that bench writes to, or the nearest one above it that is there."""
+    """Check a folder that bench writes to, or its nearest parent that exists."""
     there = next(
         place for place in (folder.absolute(), *folder.absolute().parents) if place.exists()
     )
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Diagnosis(subject, "broken", f"{folder}: {there} cannot be written", advice)
     free = shutil.disk_usage(there).free
-    text = f"{folder}{'' if folder.is_dir() else ' (not there yet)'}, {_gb(free)} free"
+    text = f"{folder}{'' if folder.is_dir() else ' (does not exist yet)'}, {_gb(free)} free"
     if free < LITTLE_DISK:
-        return Diagnosis(subject, "note", text, f"little room: free some, or {advice}")
+        return Diagnosis(subject, "note", text, f"free some disk space, or {advice}")
     return Diagnosis(subject, "ok", text)
 
 
@@ -241,46 +211,30 @@ def _datasets(registry: Registry, data: tuple[Path, ...]) -> list[Diagnosis]:
     try:
         roots = data_roots(data)
     except RequestError as error:
-        return [
-            Diagnosis(
-                "data",
-                "broken",
-                str(error),
-                "make the folder, or name another with --data or BENCH_DATA",
-            )
-        ]
+        todo = "create the folder, or name another with --data or BENCH_DATA"
+        return [Diagnosis("data", "broken", str(error), todo)]
     demo = registry.groups("datasets").get("demo", [])
     found = [
         _dataset(cls, roots)
         for name, cls in registry.datasets.items()
         if not cls.needs_parameters and name not in demo
     ]
-    return [
-        *found,
-        *(
-            [Diagnosis("dataset demo", "ok", f"{', '.join(demo)}: rendered on first use")]
-            if demo
-            else []
-        ),
-    ]
+    if demo:
+        found.append(Diagnosis("dataset demo", "ok", f"{', '.join(demo)}: rendered on first use"))
+    return found
 
 
 def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
-    subject, name = f"dataset {cls.name}", cls.name
+    subject, todo = f"dataset {cls.name}", f"bench verify {cls.name}"
     try:
         dataset = cls()
         dataset.locate(roots)
     except DataError as error:
-        return Diagnosis(
-            subject, "missing", _line(error).replace(cls.info.obtain, "").rstrip(), cls.info.obtain
-        )
-    except Exception as error:  # a plugin's mistake is a finding
-        return Diagnosis(
-            subject,
-            "missing",
-            f"{type(error).__name__}: {_line(error)}",
-            "this is a mistake in the plugin",
-        )
+        text = _line(error).replace(cls.info.obtain, "").rstrip()
+        return Diagnosis(subject, "missing", text, cls.info.obtain)
+    except Exception as error:  # a bug in a plugin is a finding
+        text = f"{type(error).__name__}: {_line(error)}"
+        return Diagnosis(subject, "missing", text, "this is a bug in the plugin")
     try:
         share = dataset.share()
         lacking = [
@@ -288,26 +242,18 @@ def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
         ]
         label_sets = dataset.available_label_sets()
     except BenchError as error:
-        return Diagnosis(subject, "note", _line(error), f"bench verify {name}")
+        return Diagnosis(subject, "note", _line(error), todo)
     text = f"{dataset.root}; labels: {', '.join(label_sets) or 'none'}"
     if lacking:
-        return Diagnosis(
-            subject,
-            "note",
-            f"{text}; {lacking[0].removeprefix(f'{name}: ')}",
-            f"bench verify {name}",
-        )
+        text += f"; {lacking[0].removeprefix(f'{cls.name}: ')}"
+        return Diagnosis(subject, "note", text, todo)
     if share < 1:
-        return Diagnosis(
-            subject, "note", f"{text}; {share:.0%} of its frames", f"bench verify {name}"
-        )
-    return Diagnosis(
-        subject, "ok", f"{text}; found whole, not looked at frame by frame (bench verify {name})"
-    )
+        return Diagnosis(subject, "note", f"{text}; {share:.0%} of its frames", todo)
+    return Diagnosis(subject, "ok", f"{text}; complete, frames not checked ({todo})")
 
 
 def _weights(registry: Registry) -> list[Diagnosis]:
-    """Ask detectors and methods whether anything beside data is missing, as a plan does."""
+    """Ask detectors and methods whether they lack anything but data, as a plan does."""
     found: dict[str, list[str]] = {}
     for kind in ("detectors", "methods"):
         for name, cls in registry.table(kind).items():
@@ -320,7 +266,7 @@ def _weights(registry: Registry) -> list[Diagnosis]:
                     _line(error).removeprefix(f"{ONE[kind]} ").removeprefix(f"{name}: "), []
                 ).append(name)
     if not found:
-        return [Diagnosis("weights", "ok", "no detector and no method lacks any")]
+        return [Diagnosis("weights", "ok", "nothing is missing for any detector or method")]
     return [
         Diagnosis("weights", "missing", f"{', '.join(names)}: {text}", todo)
         for (text, todo), names in _cut(found)
@@ -328,7 +274,7 @@ def _weights(registry: Registry) -> list[Diagnosis]:
 
 
 def _cut(found: dict[str, list[str]]) -> list[tuple[tuple[str, str], list[str]]]:
-    """Cut the line of each error behind its first sentence: what is missing, and what to do."""
+    """Split each error after its first sentence: what is missing, and what to do."""
     parts = [
         (re.split(r"[.;] (?![^(]*\))", text, maxsplit=1), names) for text, names in found.items()
     ]
@@ -336,7 +282,7 @@ def _cut(found: dict[str, list[str]]) -> list[tuple[tuple[str, str], list[str]]]
 
 
 def _demanding(cls: Any) -> bool:
-    """Whether a class means nothing without parameters."""
+    """Whether a class cannot be used without parameters."""
     return bool(getattr(cls, "needs_parameters", False)) or any(
         entry.required for entry in parameters_of("detectors", cls)
     )
@@ -345,13 +291,12 @@ def _demanding(cls: Any) -> bool:
 def _latex() -> Diagnosis:
     absent = [program for program in ("pdflatex", "bibtex") if shutil.which(program) is None]
     if absent:
-        todo = "apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended lmodern (Debian, Ubuntu), or compile the tables elsewhere"
-        return Diagnosis(
-            "latex",
-            "missing",
-            f"no {' and no '.join(absent)}: tables are written, but not compiled here",
-            todo,
+        todo = (
+            "apt-get install --no-install-recommends texlive-latex-base texlive-latex-recommended"
+            " lmodern (Debian, Ubuntu), or compile the tables elsewhere"
         )
+        text = f"no {' and no '.join(absent)}: tables are written, but not compiled here"
+        return Diagnosis("latex", "missing", text, todo)
     return Diagnosis("latex", "ok", "pdflatex and bibtex")
 
 
@@ -361,14 +306,11 @@ def _extras() -> list[Diagnosis]:
     for extra in extras:
         absent = _absent(_requirements(extra))
         if absent:
-            found.append(
-                Diagnosis(
-                    f"extra {extra}",
-                    "missing",
-                    f"not installed: {', '.join(absent)}",
-                    f"pip install '{DISTRIBUTION}[{extra}]'",
-                )
+            text, todo = (
+                f"not installed: {', '.join(absent)}",
+                f"pip install '{DISTRIBUTION}[{extra}]'",
             )
+            found.append(Diagnosis(f"extra {extra}", "missing", text, todo))
         else:
             found.append(Diagnosis(f"extra {extra}", "ok", "installed"))
     return found
@@ -382,16 +324,11 @@ def _plugins(registry: Registry) -> list[Diagnosis]:
             todo = (
                 "pip install --force-reinstall -e . (or the wheel)"
                 if own
-                else "mend or uninstall it; all else goes on without it"
+                else "fix or uninstall it; everything else works without it"
             )
-            found.append(
-                Diagnosis(
-                    f"plugin {record.name}",
-                    "broken" if own else "note",
-                    f"{record.broken} [{record.origin}]",
-                    todo,
-                )
-            )
+            state: State = "broken" if own else "note"
+            text = f"{record.broken} [{record.origin}]"
+            found.append(Diagnosis(f"plugin {record.name}", state, text, todo))
         else:
             offers = ", ".join(f"{len(names)} {kind}" for kind, names in record.provides.items())
             found.append(Diagnosis(f"plugin {record.name}", "ok", f"{offers} [{record.origin}]"))

@@ -1,4 +1,4 @@
-"""The folder of scores of what is in no dataset: a finished cell applied to footage."""
+"""The results folder of `bench apply`: scores and events of footage."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ EVENT_COLUMNS = (
 
 
 class Lines:
-    """A CSV file that grows line by line, each written whole: a process that is killed leaves no
-    half line.
+    """A CSV file that grows by whole lines: a process that is killed leaves no partial line.
 
     Raises
     ------
-    RunError : it cannot be written. What was half written is taken away again.
+    RunError : it cannot be written. A partial line is removed.
     """
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
@@ -45,7 +44,7 @@ class Lines:
         self.add([header])
 
     def add(self, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows in one piece; None is an empty value."""
+        """Append rows with a single write; None becomes an empty value."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         data = text.getvalue().encode("utf-8")
@@ -59,7 +58,7 @@ class Lines:
         self.size += len(data)
 
     def close(self) -> None:
-        """Close the file; on the disk, as far as this system can tell."""
+        """Flush the file to disk and close it."""
         os.fsync(self._file)
         os.close(self._file)
 
@@ -71,12 +70,12 @@ def _unwritable(path: Path, error: OSError) -> RunError:
 
 
 class Applied:
-    """The folder: `apply.json` (what was applied to what, and how it went), `events.csv`, and of
-    each video scores/NAME.csv and, where asked for, videos/NAME.mp4.
+    """The folder: `apply.json` (the cell, the sources and how they ended), `events.csv`, and for
+    each source scores/NAME.csv and, if requested, videos/NAME.mp4.
 
     Raises
     ------
-    RequestError : the folder holds something already.
+    RequestError : the folder is not empty.
     RunError : it cannot be written.
     """
 
@@ -85,9 +84,7 @@ class Applied:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise RequestError(
-                    f"--out {folder}: there is something in it already; name a new folder"
-                )
+                raise RequestError(f"--out {folder} is not empty; name a new folder")
             (folder / "scores").mkdir()
         except OSError as error:
             raise _unwritable(folder, error) from error
@@ -95,23 +92,23 @@ class Applied:
         self.events = Lines(folder / "events.csv", EVENT_COLUMNS)
 
     def write_about(self, sources: list[dict[str, Any]], **more: Any) -> None:
-        """Write apply.json, with what is known of each source."""
+        """Write apply.json with the current outcome of each source."""
         write_json(self.folder / "apply.json", {**self.about, **more, "sources": sources})
 
     def frames(self, name: str) -> Lines:
-        """Begin scores/NAME.csv."""
+        """Create scores/NAME.csv."""
         return Lines(self.scores_path(name), FRAME_COLUMNS)
 
     def scores_path(self, name: str) -> Path:
-        """Return the file with a line a frame."""
+        """Return the path of the scores, one row per frame."""
         return self.folder / "scores" / f"{name}.csv"
 
     def video_path(self, name: str) -> Path:
-        """Return the annotated video."""
+        """Return the path of the annotated video."""
         return self.folder / "videos" / f"{name}.mp4"
 
     def add_event(self, values: Sequence[object]) -> None:
-        """Write an event that has ended: the values of `EVENT_COLUMNS`."""
+        """Append an event that has ended: the values of `EVENT_COLUMNS`."""
         self.events.add([values])
 
     def close(self) -> None:

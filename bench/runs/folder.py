@@ -253,7 +253,7 @@ class Run:
         run = cls(path)
         if not (run.path / "run.json").is_file():
             raise RunError(
-                f"{path} is no run: it has no run.json (runs lie below results/, one folder each)"
+                f"{path} is not a run: it has no run.json (runs are the folders below results/)"
             )
         version = run.manifest.get("format")
         if version != FORMAT:

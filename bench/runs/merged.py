@@ -1,4 +1,4 @@
-"""Several runs read as one: cells side by side, each still in its own folder."""
+"""Several runs read as one; each cell stays in its own folder."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.status import Status
 
 Place = tuple[str, str, int, str]
-"""Label, dataset, seed, scene: what a cell is, wherever it was made."""
+"""Label, dataset, seed and scene of a cell, in whichever run."""
 
 
 class MergedRun(Run):
-    """The cells of several runs. Written to is `path` alone; the runs themselves stay as they are.
+    """The cells of several runs. Only `path` is written to; the runs themselves do not change.
 
-    A cell that stands in several runs under one key counts once, from the first run that finished
-    it. Rows of one name that are not the same (another profile, other parameters) are told apart by
-    the name of their run.
+    A cell that is in several runs with the same key counts once, from the first run that finished
+    it. Rows with the same name that differ (in profile or parameters) get the name of their run.
 
     Raises
     ------
-    RunError : the runs hold different copies of a dataset, or two runs have one name.
+    RunError : the runs contain different copies of a dataset, or two runs have the same name.
     """
 
     def __init__(self, path: Path, runs: Sequence[Run]) -> None:
@@ -38,14 +37,15 @@ class MergedRun(Run):
                 if times > 1
             ]
             raise RunError(
-                f"several of the runs are called {', '.join(names)}; copy one to a folder of another name"
+                f"several runs are called {', '.join(names)}; copy one of them to a folder with "
+                "another name"
             )
         self._datasets = self._one_copy_of_each()
         self._cells = self._each_once()
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the runs have in common, and `merged`: run.json of each, by name."""
+        """The entries that all runs agree on, and `merged`: run.json of each run, by name."""
         manifests = {name: run.manifest for name, run in self.runs.items()}
         first = next(iter(manifests.values()))
         agreed = {
@@ -92,8 +92,10 @@ class MergedRun(Run):
                     found[name] = (other, replace(first, regions=record.regions))
                 if first.fingerprint != record.fingerprint:
                     raise RunError(
-                        f"{other} and {run_name} hold different copies of {name} (fingerprints {first.fingerprint[:12]} and "
-                        f"{record.fingerprint[:12]}): their numbers do not compare. `bench verify {name}` on both machines tells what differs"
+                        f"{other} and {run_name} contain different copies of {name} (fingerprints "
+                        f"{first.fingerprint[:12]} and {record.fingerprint[:12]}): their numbers "
+                        f"cannot be compared. `bench verify {name}` on both machines shows what "
+                        "differs"
                     )
         return {name: record for name, (_, record) in found.items()}
 
@@ -123,8 +125,8 @@ class MergedRun(Run):
                     run_name for run_name, _ in distinct
                 )
             kept += distinct
-        # A row that differs anywhere carries its run's name everywhere: half a row of each would be
-        # nobody's.
+        # A row that differs anywhere gets the name of its run everywhere, so that no row mixes
+        # runs.
         return [
             replace(cell, label=f"{cell.label} ({run_name})") if cell.label in rows else cell
             for run_name, cell in kept
@@ -132,8 +134,8 @@ class MergedRun(Run):
 
 
 def _same(cell: CellRecord, other: CellRecord) -> bool:
-    """Return whether two cells of one place would have the same scores; one that never ran agrees
-    with any of its profile.
+    """Return whether two cells have the same scores; a cell that never ran equals any of its
+    profile and status.
     """
     if not cell.key or not other.key:
         return (cell.profile, cell.status) == (other.profile, other.status)

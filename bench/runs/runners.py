@@ -1,6 +1,4 @@
-"""Who fills a run folder: the runners of this and other hosts, and jobs that were left to go on by
-themselves.
-"""
+"""Who works on a run: runners on this and other hosts, and detached jobs."""
 
 from __future__ import annotations
 
@@ -18,12 +16,12 @@ from bench.runs.status import Status
 def hold(run: Run, shard: str = "") -> Claim:
     """Return the claim of a runner on a run folder.
 
-    On one host a second runner of a run, or of the same shard of it, is a mistake. Runners on other
-    hosts, and of other shards, fill the run together: each cell has a claim of its own.
+    Only one runner per host may work on a run or on a shard of it. Runners on other hosts and of
+    other shards share the run: each cell has its own claim.
 
     Raises
     ------
-    RunError : this host has a runner at work there, or the folder cannot be written.
+    RunError : another runner on this host works on the run, or the folder cannot be written.
     """
     who = f"{shard.replace('/', '-of-') or 'all'}-{this_host().replace('/', '-')}"
     claim = Claim(run.path / f".runner-{who}")
@@ -32,36 +30,39 @@ def hold(run: Run, shard: str = "") -> Claim:
         holder = claim.take()
     except OSError as error:
         raise RunError(
-            f"cannot write to {run.path}: {error.strerror or error}; choose another folder with --out"
+            f"cannot write to {run.path}: {error.strerror or error}; choose another folder with "
+            "--out"
         ) from error
     if holder is not None:
         what = f"shard {shard} of this run" if shard else "this run"
         if not holder.pid:
             raise RunError(
-                f"{run.path}: {holder} may be filling {what}, for {', '.join(map(str, claim.files()))} cannot be read; if no other `bench run` is "
-                "at work there, remove it and repeat the command"
+                f"{run.path}: {holder} may be working on {what}, since "
+                f"{', '.join(map(str, claim.files()))} cannot be read; if no other `bench run` "
+                "is, remove that file and repeat the command"
             )
         more = (
-            "" if shard else ", or fill it from several processes with --shard 1/2 and --shard 2/2"
+            ""
+            if shard
+            else ", or share it between several processes with --shard 1/2 and --shard 2/2"
         )
         raise RunError(
-            f"{run.path}: another `bench run` is filling {what} ({holder}); wait for it, start another run with --new{more}"
+            f"{run.path}: another `bench run` is working on {what} ({holder}); wait for it, start "
+            f"another run with --new{more}"
         )
     return claim
 
 
 def runners(run: Run) -> list[tuple[Holder, float]]:
-    """Return who fills a run, not known to be dead, and the seconds since each was last heard
-    of.
+    """Return the runners of a run that are not known to be dead, each with the seconds since its
+    last sign of life.
     """
     claims = [Claim(file.with_suffix("")) for file in sorted(run.path.glob(".runner-*"))]
     return [(holder, claim.silent()) for claim in claims if (holder := claim.holder()) is not None]
 
 
 def stop_jobs(run: Run, registry: Registry) -> int:
-    """Cancel the jobs that were submitted for a run and have no runner. Returns how many there
-    were.
-    """
+    """Cancel the detached jobs of a run and return their number."""
     found: dict[str, dict[Path, str]] = {}
     for cell in run.cells():
         path = run.cell_path(cell) / JOB

@@ -1,6 +1,4 @@
-"""A finished cell that was made on another machine: packed there, checked and put in its place
-here.
-"""
+"""Moves a finished cell between machines: packed on one, checked and put in place on the other."""
 
 from __future__ import annotations
 
@@ -14,13 +12,13 @@ from bench.runs.folder import CLAIM, JOB, CellRecord, Run, read_cell
 from bench.runs.status import Status
 
 LEFT = ("scratch", "progress.json", JOB)
-"""What stays where the cell was made."""
+"""Files that are not transferred."""
 COMING = ".coming"
-"""Beside cell.json: the folder in which what came is checked."""
+"""The folder, next to cell.json, in which received files are checked."""
 
 
 def pack(run: Run, record: CellRecord) -> dict[str, bytes]:
-    """Return the files of a cell and of its dataset, by path below the run folder."""
+    """Return the files of a cell and of its dataset, by their paths in the run folder."""
     folder = run.cell_path(record)
     files = [
         path
@@ -41,12 +39,13 @@ def _stays(path: Path) -> bool:
 
 
 def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> CellRecord:
-    """Check what came of a cell, and rename it into place: cell.json last, so that a cell is done
-    when all of it is there.
+    """Check the received files of a cell, and rename them into place; cell.json last, so that a
+    finished cell is complete.
 
     Raises
     ------
-    RunError : what came is another cell, incomplete or damaged, or the folder cannot be written.
+    RunError : the files are of another cell, incomplete or damaged, or the folder cannot be
+        written.
     """
     folder = run.cell_path(record)
     coming = folder / COMING
@@ -60,14 +59,16 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
             or not (path.is_relative_to(home) or path.parent == mine)
         ):
             raise RunError(
-                f"{record.folder}: what came from another machine names {name!r}, outside of its cell"
+                f"{record.folder}: the files from another machine include {name!r}, which is "
+                "outside the cell"
             )
         write_bytes(coming / name, content)
     arrived = Run(coming)
-    found = read_cell(coming / home / "cell.json", f"{record.folder}/cell.json as it came")
+    found = read_cell(coming / home / "cell.json", f"{record.folder}/cell.json as received")
     if (found.folder, found.key) != (record.folder, record.key):
         raise RunError(
-            f"{record.folder}: what came from another machine is {found.folder} under another key"
+            f"{record.folder}: the files from another machine are of {found.folder} with a "
+            "different key"
         )
     if found.status == Status.DONE:
         arrived.scores(found)

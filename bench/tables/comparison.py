@@ -34,8 +34,8 @@ from bench.tables.table import (
 from bench.wording import listed
 
 TIED = (
-    "not distinguishable from the best of its column: p at least 0.05 in a paired test over "
-    "clips, each pair by itself"
+    "not significantly different from the best of its column"
+    " (paired test over clips, p >= 0.05, uncorrected)"
 )
 
 

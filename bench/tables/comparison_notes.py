@@ -113,8 +113,8 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
         ]
     ):
         notes.append(
-            f"{column}: over these clips the best, {best.row}, is not distinguishable from the "
-            f"trivial {', '.join(alike)}"
+            f"{column}: the best, {best.row}, is not significantly different from the trivial "
+            f"{', '.join(alike)}"
         )
     return notes
 

@@ -24,12 +24,13 @@ from click.testing import CliRunner
 from encoded import cut_without_encoding, encode, moving
 from scipy import ndimage
 
-from bench.applying import apply as applying
-from bench.applying import live
-from bench.applying.apply import Outcome, apply_to
-from bench.applying.apply_plan import find_cell, prepare_application, refuse
+from bench.applying import live_scoring
+from bench.applying import live_source as live
+from bench.applying.application import find_cell, prepare_application, refuse
+from bench.applying.apply import apply_to
 from bench.applying.footage import Footage, find_footage
-from bench.cli.apply import command
+from bench.applying.listener import Outcome
+from bench.cli.commands.apply import command
 from bench.errors import DataError, RequestError, RunError
 from bench.figures.video import PANEL
 from bench.plugins.registry import load
@@ -167,7 +168,8 @@ def test_threshold_and_events_are_those_of_the_operators_table(made, run, tmp_pa
     )
     _, _, application = applied_to(run, STREAM, made / "data" / "toy" / "test", tmp_path / "usual")
     assert (
-        application.threshold == ordered[-1] and "cannot tell a rate below" in application.notes[0]
+        application.threshold == ordered[-1]
+        and "cannot resolve a rate below" in application.notes[0]
     )
     _, _, application = applied_to(
         run, STREAM, made / "data" / "toy" / "test", tmp_path / "half", rate=0.5
@@ -238,7 +240,7 @@ def test_a_video_has_its_own_rate_and_the_scores_of_its_pictures(made, run, tmp_
         40,
         25,
         "end",
-        "as the file says",
+        "as stated in the file",
     )
 
 
@@ -329,7 +331,7 @@ def test_a_threshold_that_does_not_hold_is_said(made, run, tmp_path):
     (said,) = [text for text in told.noted if "threshold" in text]
     assert said == told.outcome.warning
     assert said.startswith(
-        f"{path}: {above} of {scored} scored frames ({above / scored:.0%}) are above the threshold, which promises at most 0.1 % of normal "
+        f"{path}: {above} of {scored} scored frames ({above / scored:.0%}) are above the threshold, which allows at most 0.1 % of normal "
     )
     _, (told,), application = applied_to(
         run, STREAM, path, tmp_path / "b", threshold=application.threshold
@@ -355,13 +357,13 @@ def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     )
     table = tables["yard"]
     assert (
-        len(table) == 3 * applying.BATCH
+        len(table) == 3 * live_scoring.BATCH
         and table["score"].notna().all()
         and told.outcome.ended == "stopped"
     )
     assert (
         told.events[-1]["closed"] == "stopped"
-        and told.events[-1]["last_frame"] == 3 * applying.BATCH - 1
+        and told.events[-1]["last_frame"] == 3 * live_scoring.BATCH - 1
     )
 
 
@@ -385,9 +387,9 @@ def test_a_damaged_picture_costs_what_comes_after_it(made, run, tmp_path):
     ("method", "text"),
     [
         ("frame-index", "frame-index reads no frames"),
-        ("mnad", "mnad scales the scores of each clip by the clip's own extremes"),
-        ("pca", "pca looks at a clip as a whole, and device 0 has no end"),
-        ("ae-convlstm", "ae-convlstm looks at a clip as a whole"),
+        ("mnad", "mnad scales the scores of each clip to the minimum and maximum of that clip"),
+        ("pca", "pca needs whole clips, and device 0 is a live source"),
+        ("ae-convlstm", "ae-convlstm needs whole clips"),
     ],
 )
 def test_methods_that_cannot_score_a_camera(method, text):
@@ -408,16 +410,18 @@ def test_cells_are_found_by_their_folders(made, run, tmp_path, monkeypatch):
         Path("run") / folder / "scores.npz",
     ):
         if path.suffix:
-            with pytest.raises(RequestError, match="is no cell of run; there are cells/"):
+            with pytest.raises(RequestError, match="is not a cell of run; there are cells/"):
                 find_cell(path)
         else:
             found, cell = find_cell(path)
             assert cell.method == WINDOW and found.path.resolve() == (made / "run").resolve()
     with pytest.raises(
-        RequestError, match="run holds 3 cells with kept weights; name one: run/cells/"
+        RequestError, match="run contains 3 cells with kept weights; name one: run/cells/"
     ):
         find_cell(Path("run"))
-    with pytest.raises(RequestError, match="is no cell: neither it nor a folder above it is a run"):
+    with pytest.raises(
+        RequestError, match="is not a cell: neither it nor a folder above it is a run"
+    ):
         find_cell(tmp_path)
     unfinished = Run(tmp_path / "other")
     record = CellRecord(
@@ -443,7 +447,7 @@ def test_without_training_scores_the_command_is_named_and_works(made, run, tmp_p
     bare.write_cell(replace(cell, kept=["weights"]))
     with pytest.raises(
         RequestError,
-        match="no training scores were kept, so there is nothing to set a threshold by",
+        match="no training scores were kept to choose a threshold from",
     ) as error:
         invoke(bare.cell_path(cell), made / "data" / "toy" / "test")
     words = shlex.split(re.search("bench run .*", str(error.value))[0])
@@ -466,7 +470,7 @@ def test_without_any_weights_one_line_keeps_all_that_is_needed(made, tmp_path):
         (bare.cell_path(cell) / "weights").unlink(missing_ok=True)
     with pytest.raises(
         RequestError,
-        match=r"none of its \d finished cells kept its weights. Name one of them, or train one again",
+        match=r"none of its \d finished cells kept its weights. Train one again",
     ) as error:
         find_cell(bare.path)
     words = shlex.split(re.search("bench run .*", str(error.value))[0])
@@ -482,7 +486,7 @@ def test_requests_that_cannot_be_met(made, run, tmp_path):
         invoke(place, source, "--threshold", 1, "--false-alarm-rate", 0.1)
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "file").write_text("")
-    with pytest.raises(RequestError, match=r"--out .*old: there is something in it already"):
+    with pytest.raises(RequestError, match=r"--out .*old is not empty; name a new folder"):
         invoke(place, source, "--threshold", 1, "--out", tmp_path / "old")
     with pytest.raises(RequestError, match="no source"):
         invoke(place, tmp_path / "nothing.mp4", "--threshold", 1, "--out", tmp_path / "new")
@@ -535,7 +539,7 @@ def test_the_command_tells_events_and_draws(made, run, tmp_path):
     assert about["cell"] == cell_of(run, STREAM).folder and len(about["weights_sha256"]) == 64
     assert (about["threshold"], about["threshold_from"], about["sources"][0]["scored"]) == (
         -1.0,
-        "as --threshold says",
+        "as set with --threshold",
         40,
     )
     assert f"-> {tmp_path / 'out' / 'scores' / 'yard.csv'}" in found.stderr
@@ -733,16 +737,16 @@ def test_being_behind_is_said_now_and_then(monkeypatch):
     """By how much, how fast, and what happens to frames; then that it is over; and not at every
     frame."""
     now = [100.0]
-    monkeypatch.setattr(applying.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live_scoring.time, "monotonic", lambda: now[0])
     said, outcome = [], Outcome("a", "a")
-    lag = applying._Lag("camera", 50, said.append, outcome)
+    lag = live_scoring.Lag("camera", 50, said.append, outcome)
     for frames, behind in ((10, 0.2), (20, 1.5), (30, 1.8), (40, 0.1), (50, 1.4)):
         now[0] += 2
         lag.look(behind, frames)
         lag.drop(7)
     assert said == [
-        "camera: 7 frames dropped so far to catch up with real time; after each gap scoring starts afresh",
-        "camera: 1.5 s behind real time, at 5.0 frames a second; up to 50 frames wait, those that come then are dropped until none waits",
+        "camera: 7 frames dropped so far to catch up with real time; scoring starts anew after each gap",
+        "camera: 1.5 s behind real time, at 5.0 frames per second; up to 50 frames wait, then new frames are dropped until none waits",
         "camera: caught up with real time after 4 s",
     ]
     now[0] += 60

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.applying.distinction import remake
-from bench.applying.fitted import fitted_method
+from bench.applying.finished_cell import finished_method
+from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
 from bench.errors import RequestError, RunError
 from bench.plugins.registry import load
 from bench.runs.folder import Run
@@ -63,8 +63,8 @@ def cell_of(run, method):
 def test_pictures_are_what_the_network_makes(made):
     run = Run.open(made / "run")
     cell = cell_of(run, "unet")
-    found = remake(run, cell, [made / "data"], lambda *at: None)
-    method = fitted_method(run, cell).method
+    found = pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)
+    method = finished_method(run, cell).method
     sigma = 1 / (1 + np.exp(-method.network.anomaly_weight.logit.item()))
     assert found.learned and found.sigma == pytest.approx(sigma, rel=1e-6) and found.sigma != 0.5
     normal = found.normal.astype(np.float64) / 255
@@ -118,7 +118,7 @@ def test_a_method_without_one_is_refused(made):
         RequestError,
         match=r"unet-plain.* on toy: no training window .* has a pseudo-anomaly to show",
     ):
-        remake(run, cell_of(run, "unet-plain"), [made / "data"], lambda *at: None)
+        pseudo_anomaly_example(run, cell_of(run, "unet-plain"), [made / "data"], lambda *at: None)
     cell = cell_of(run, "unet")
     weights = run.cell_path(cell) / "weights"
     kept = weights.read_bytes()
@@ -127,7 +127,7 @@ def test_a_method_without_one_is_refused(made):
         with pytest.raises(
             RunError, match="its weights were not kept; this trains it again and keeps them"
         ):
-            remake(run, cell, [made / "data"], lambda *at: None)
+            pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)
     finally:
         weights.write_bytes(kept)
 
@@ -138,6 +138,6 @@ def test_data_without_what_needs_it_is_refused(made):
     )
     assert done.returncode == 2
     assert (
-        "--data says where the dataset lies of a video (--video CLIP) or of the figures pseudo-anomaly and restoration"
+        "--data is used for videos (--video CLIP) and for the figures pseudo-anomaly and restoration only"
         in done.stderr
     )

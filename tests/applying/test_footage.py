@@ -67,7 +67,7 @@ def test_what_cannot_be_a_source_is_said(tmp_path):
         DataError, match=r"no source 'nowhere.mp4': No such file.*; give a video file"
     ):
         find_footage("nowhere.mp4")
-    with pytest.raises(DataError, match="holds no videos"):
+    with pytest.raises(DataError, match="contains no videos"):
         find_footage(str(tmp_path))
     with pytest.raises(
         DataError, match="the frame with number 3 is missing: 3 files, frame1.png to frame4.png"

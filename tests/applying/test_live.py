@@ -6,9 +6,9 @@ import time
 import pytest
 from captures import Capture, of_gray, opener
 
-from bench.applying import live
+from bench.applying import live_source as live
 from bench.applying.footage import find_footage
-from bench.applying.live import Gap, Live
+from bench.applying.live_source import Gap, LiveSource
 from bench.errors import DataError
 
 
@@ -33,7 +33,9 @@ def everything(source, most=8):
 def made(monkeypatch, captures, room=50, give_up=0.2):
     monkeypatch.setattr(live, "open_capture", opener(captures))
     said = []
-    return Live(find_footage("rtsp://me:secret@camera/1")[0], room, give_up, said.append), said
+    return LiveSource(
+        find_footage("rtsp://me:secret@camera/1")[0], room, give_up, said.append
+    ), said
 
 
 def test_a_lost_connection_is_tried_again_and_said(monkeypatch):
@@ -105,7 +107,7 @@ def test_what_is_no_live_source_is_refused(monkeypatch):
         made(monkeypatch, [])
     capture = Capture(of_gray([1]), count=250.0)
     with pytest.raises(
-        DataError, match="rtsp://camera/1 is a file of 250 frames, no live source; fetch it"
+        DataError, match="rtsp://camera/1 is a file of 250 frames, not a live source; download it"
     ):
         made(monkeypatch, [capture])
     assert capture.released.is_set()

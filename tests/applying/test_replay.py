@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench import Scores
-from bench.applying.replay import replay
-from bench.cli.report import command
+from bench.applying.rescored_clip import rescore
+from bench.cli.commands.report import command
 from bench.errors import DataError, RequestError, RunError
 from bench.plugins.registry import load
 from bench.runs.folder import Run
@@ -77,7 +77,7 @@ def test_scores_are_those_of_the_run(made, run):
     """To 1e-5, without a note; frames as the dataset has them; the error map is that of frame and
     reconstruction."""
     cell = cell_of(run, "unet-plain")
-    with replay(run, cell, "02", [made / "data"], lambda *at: None) as again:
+    with rescore(run, cell, "02", [made / "data"], lambda *at: None) as again:
         kept = run.scores(cell)["02"]
         np.testing.assert_allclose(again.scores.values, kept.values, rtol=1e-5)
         frames = list(again.frames)
@@ -110,11 +110,11 @@ def test_other_scores_are_said(made, run):
         (cell, "02", 0),
         (cell_of(run, "brightness"), "02", 0),
     ):
-        with replay(run, chosen, clip, [made / "data"], lambda *at: None) as again:
+        with rescore(run, chosen, clip, [made / "data"], lambda *at: None) as again:
             assert len(again.notes) == many and all(
                 "scores differ from those of the run by up to" in note for note in again.notes
             )
-    with replay(
+    with rescore(
         run, replace(cell, key={**cell.key, "version": 0}), "02", [made / "data"], lambda *at: None
     ) as again:
         assert again.notes == ["unet-plain is version 1 here, 0 in the run"]
@@ -126,7 +126,7 @@ def test_without_weights_the_command_is_named_and_works(made, run):
     refused = pytest.raises(
         RunError, match="its weights were not kept; this trains it again and keeps them: "
     )
-    with refused as error, replay(run, cell, "01", [made / "data"], lambda *at: None):
+    with refused as error, rescore(run, cell, "01", [made / "data"], lambda *at: None):
         pass
     words = shlex.split(re.search("bench run .*", str(error.value))[0])
     assert (
@@ -147,7 +147,7 @@ def test_what_cannot_be_replayed_is_said(made, run, tmp_path):
     (tmp_path / "empty").mkdir()
     with (
         pytest.raises(DataError, match="no frames of test clip 09"),
-        replay(run, cell, "09", [made / "data"], lambda *at: None),
+        rescore(run, cell, "09", [made / "data"], lambda *at: None),
     ):
         pass
     record = run.dataset("toy")
@@ -157,12 +157,12 @@ def test_what_cannot_be_replayed_is_said(made, run, tmp_path):
     run.write_dataset(replace(record, clips=(("01", 21, ""), *record.clips[1:]), labels=labels))
     with (
         pytest.raises(DataError, match="20 frames here, 21 in the run"),
-        replay(run, cell, "01", [made / "data"], lambda *at: None),
+        rescore(run, cell, "01", [made / "data"], lambda *at: None),
     ):
         pass
     (run.cell_path(cell_of(run, "brightness")) / "weights").write_bytes(b"nothing")
     refused = pytest.raises(RunError, match="weights cannot be read")
-    with refused, replay(run, cell_of(run, "brightness"), "01", [made / "data"], lambda *at: None):
+    with refused, rescore(run, cell_of(run, "brightness"), "01", [made / "data"], lambda *at: None):
         pass
 
 
@@ -223,5 +223,5 @@ def test_mistakes_of_a_video_come_at_once(run):
     assert weights.startswith(
         "toy: the weights of frame-difference were not kept; this trains again and keeps them: bench run --methods"
     )
-    with pytest.raises(RequestError, match="say of which clip with --video CLIP"):
+    with pytest.raises(RequestError, match="name a clip with --video CLIP"):
         report(run.path, "--fps", 5)

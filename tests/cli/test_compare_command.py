@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.compare import command
+from bench.cli.commands.compare import command
 from bench.errors import RequestError
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
@@ -66,7 +66,7 @@ def test_a_row_without_a_number_says_why():
 
 def test_no_run_is_refused(tmp_path):
     """A folder without run.json."""
-    with pytest.raises(RequestError, match="is no run: it has no run.json"):
+    with pytest.raises(RequestError, match="is not a run: it has no run.json"):
         compare(tmp_path, "c3dsu", "memae")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.help import TOPICS
+from bench.cli.commands.help import TOPICS
 from bench.cli.main import COMMANDS, bench
 from bench.plugins.registry import load
 from bench.runs.folder import FILES

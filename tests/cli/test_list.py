@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench import RequestError
-from bench.cli.list import KINDS, command
+from bench.cli.commands.list import KINDS, command
 from bench.plugins import registry as registry_module
 
 PLUGIN = """

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from known_answers import COLUMNS, FIRST, KNOWN
 
-from bench.cli.report import command
+from bench.cli.commands.report import command
 from bench.errors import RequestError
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
@@ -107,14 +107,14 @@ def test_several_runs_need_a_place(run):
     """A merged report belongs to none of its runs."""
     with pytest.raises(
         RequestError,
-        match="2 runs make one report: say with --out where it is written, e.g. --out results/merged",
+        match="2 runs make one report: choose its folder with --out, e.g. --out results/merged",
     ):
         report(run, run)
 
 
 def test_no_run_is_refused(tmp_path):
     """A folder without run.json."""
-    with pytest.raises(RequestError, match="is no run: it has no run.json"):
+    with pytest.raises(RequestError, match="is not a run: it has no run.json"):
         report(tmp_path)
 
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import Clip, Dataset, ImageFiles
-from bench.cli.check import command
+from bench.cli.commands.check import command
 from bench.plugins.registry import load
 from bench.testing import DATASET_CHECKS, CheckFailed
 from bench.testing.dataset_checks import clips_are_in_order, frames_can_be_read, labels_fit
@@ -137,4 +137,4 @@ def test_command_checks_a_dataset_where_it_lies(tmp_path, monkeypatch):
         and "toy: labels fit ... ok" in done.output
         and "toy: frames can be read ... ok" in done.output
     )
-    assert "ped2: skipped, since its data is not there: ped2: not found" in done.output
+    assert "ped2: skipped, since its data was not found: ped2: not found" in done.output

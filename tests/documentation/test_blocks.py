@@ -305,7 +305,7 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
         }
         assert set(values["names"]) <= known, set(values["names"]) - known
     if name == "help" and values["topic"]:
-        from bench.cli.help import TOPICS
+        from bench.cli.commands.help import TOPICS
         from bench.cli.main import COMMANDS
 
         assert values["topic"] in {*TOPICS, *COMMANDS}

@@ -29,11 +29,11 @@ from bench import (
     Window,
     score,
 )
-from bench.applying import live
-from bench.applying.apply_plan import choose_threshold, refuse
-from bench.applying.distinction import remake
+from bench.applying import live_source as live
+from bench.applying.application import choose_threshold, refuse
 from bench.applying.footage import Footage, find_footage
-from bench.applying.replay import replay
+from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
+from bench.applying.rescored_clip import rescore
 from bench.contracts.compute import Compute
 from bench.contracts.dataset import checked_labels
 from bench.contracts.executor import Event, Executor, Exit
@@ -58,7 +58,7 @@ from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.runners import hold
 
 ROOT = Path(__file__).parents[2]
-TOYS = ROOT / "tests" / "running" / "toys.py"
+TOYS = ROOT / "tests" / "toys.py"
 PAGE = dict(
     re.findall(
         r"^## (.+?)\n.*?```text\n(.*?)\n```",
@@ -369,7 +369,7 @@ def video_without_weights(root, patch):
     cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
     run = Run(root)
     run.write_manifest({"cells": [vars(cell)]})
-    with replay(run, cell, "01", [], lambda *at: None):
+    with rescore(run, cell, "01", [], lambda *at: None):
         pass
 
 
@@ -391,7 +391,7 @@ def no_distinction(root, patch):
         run.write_manifest({"cells": [vars(cell)]})
         (run.path / cell.folder).mkdir(parents=True)
         current().methods["constant"]().save(run.path / cell.folder / "weights")
-        remake(run, cell, [root], lambda *at: None)
+        pseudo_anomaly_example(run, cell, [root], lambda *at: None)
     finally:
         load()
 
@@ -413,7 +413,7 @@ def scaled_by_clip(root, patch):
 
 def closed_camera(root, patch):
     patch.setattr(live, "open_capture", lambda address: cv2.VideoCapture())
-    live.Live(
+    live.LiveSource(
         Footage("camera", "rtsp://camera/stream", address="rtsp://camera/stream"), 50, 1.0, print
     )
 
@@ -568,22 +568,22 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,
     "A video without kept weights": video_without_weights,
-    "A figure of a distinction that there is not": no_distinction,
+    "A figure of distinction without a pseudo-anomaly": no_distinction,
     "A threshold without training scores": no_training_scores,
-    "A method whose scores hold for one clip alone": scaled_by_clip,
+    "A method whose scores are scaled per clip": scaled_by_clip,
     "A camera that cannot be opened": closed_camera,
     "Pictures with a gap": pictures_with_a_gap,
-    "Pictures whose names tell two orders": pictures_in_two_orders,
+    "Pictures with an ambiguous order": pictures_in_two_orders,
     "A file of several pictures": two_pages,
     "A picture that is damaged inside": zeros_inside,
-    "A folder without anything to read": nothing_to_read,
-    "A clip's name that cannot be one": name_with_brackets,
-    "Labels of your own footage in another form": labels_in_another_form,
+    "A folder without videos or pictures": nothing_to_read,
+    "An invalid clip name": name_with_brackets,
+    "Labels of your own footage in an unknown format": labels_in_another_form,
     "Tracks with a line that is no region": bad_tracks,
     "Regions that lack a clip": missing_regions,
     "Arrays that do not fit": arrays_of_two_lengths,
     "A scores file with fewer scores than frames": short_scores,
-    "A file that is not there": missing_scores,
+    "A missing file": missing_scores,
     "Scores that are masked": arrays(np.ma.array(np.zeros(180), mask=np.arange(180) < 2)),
     "Labels that are words": arrays([0, 1], ["normal", "abnormal"]),
     "A tensor with a gradient": tensor_with_gradient,

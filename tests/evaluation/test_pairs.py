@@ -62,13 +62,16 @@ def test_rows_that_the_test_cannot_tell_from_the_best_are_marked(tmp_path):
         False,
     ]
     text, markdown, latex = to_text(table), to_markdown(table), to_latex(table)
-    assert "~ not distinguishable from the best of its column: p at least 0.05" in " ".join(
-        text.split()
+    assert (
+        "~ not significantly different from the best of its column (paired test over clips, p >= 0.05"
+        in " ".join(text.split())
     )
     assert re.search(r"alike +\d+\.\d+\+~", text) and not re.search(
         r"reversed +-?\d+\.\d+.*~", text
     )
-    assert re.search(r"\| alike \| .*\\~", markdown) and r"$\sim$ not distinguishable" in latex
+    assert (
+        re.search(r"\| alike \| .*\\~", markdown) and r"$\sim$ not significantly different" in latex
+    )
     assert re.search(r"alike & .*\\textsuperscript\{\$\\sim\$", latex)
 
 
@@ -128,8 +131,7 @@ def test_a_trivial_row_that_the_best_does_not_beat_is_said(tmp_path):
     twin = done("frame-index", 0.5, family="trivial", uses_seed=False)
     text = " ".join(comparison_text(make_run(tmp_path, [*NEAR[:3], twin]), REGISTRY, "raw").split())
     assert (
-        "made: over these clips the best, best, is not distinguishable from the trivial frame-index"
-        in text
+        "made: the best, best, is not significantly different from the trivial frame-index" in text
     )
 
 

@@ -113,7 +113,7 @@ def test_detached_run_is_seen_stopped_and_gone_on_with(tmp_path, slurm):
     assert "submitted: slurm" in bench(tmp_path, "status", "run")
     wait_for(lambda: {"done", "running"} <= set(on_disk(tmp_path)))
     stopped = bench(tmp_path, "stop", "run")
-    assert "jobs are cancelled" in stopped
+    assert "jobs cancelled" in stopped
     wait_for(lambda: "running" not in statuses(tmp_path, "run"))
     wait_for(
         lambda: (

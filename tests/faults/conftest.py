@@ -9,7 +9,7 @@ from place import DONE, SEED, Place, kept_up
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
     """A place with a finished, undisturbed run."""
-    import bench.cli.run
+    import bench.cli.commands.run
     import bench.files.claims
     import bench.running.session  # commands are forked from here
     import bench.tables.comparison

@@ -17,7 +17,7 @@ from scipy.ndimage import median_filter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench import Scores
-from bench.cli.report import command
+from bench.cli.commands.report import command
 from bench.figures import KINDS, OF_THE_RUN, write_figures
 from bench.figures.distinction import Distinction
 from bench.figures.qualitative import strips
@@ -603,7 +603,7 @@ def test_figures_need_no_torch_and_help_no_matplotlib(tmp_path):
         "    def find_spec(name, path=None, target=None):\n"
         "        assert name != 'torch'\n"
         "sys.meta_path.insert(0, NoTorch)\n"
-        "from click.testing import CliRunner; from bench.cli.report import command\n"
+        "from click.testing import CliRunner; from bench.cli.commands.report import command\n"
         "found = CliRunner().invoke(command, ['--help']); assert found.exit_code == 0 and 'matplotlib' not in sys.modules\n"
         f"found = CliRunner().invoke(command, [{str(tmp_path / 'run')!r}, *{[f'--figure={name}' for name in OF_THE_RUN]!r}])\n"
         "assert found.exit_code == 0 and 'left out' not in found.output, (found.output, found.exception)"

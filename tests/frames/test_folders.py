@@ -179,7 +179,8 @@ def test_footage_names_what_it_passes_over(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "b.xyz").write_bytes(b"\0")
     with pytest.raises(
-        Exception, match=r"holds no videos, .* there is b\.xyz: not a supported file type \(\.xyz\)"
+        Exception,
+        match=r"contains no videos, .* it contains b\.xyz: not a supported file type \(\.xyz\)",
     ):
         find_footage(str(tmp_path / "c"))
     assert passed_over("0") == passed_over(str(tmp_path / "b" / "c.mp4")) == []

@@ -745,7 +745,7 @@ def look_at(run: Run, calls: int) -> None:
     longer."""
     from click.testing import CliRunner
 
-    from bench.cli.status import command as status
+    from bench.cli.commands.status import command as status
     from bench.evaluation.run_scores import RunScores
     from bench.running.session import run_finder
 
@@ -765,7 +765,7 @@ def look_at(run: Run, calls: int) -> None:
     registry = registered()
     RunScores(run).measure([registry.protocols["raw"]], [registry.metrics["auc"]])
     if calls % 100 == 0:
-        from bench.cli.report import command as report
+        from bench.cli.commands.report import command as report
 
         done = CliRunner().invoke(report, [str(run.path)], standalone_mode=False)
         if done.exception is not None:

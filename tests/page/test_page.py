@@ -363,7 +363,7 @@ def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
 
 
 def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
-    """The mark of a row that is not distinguishable from the best, what it means, and the interval
+    """The mark of a row that is not significantly different from the best, what it means, and the interval
     of summary.csv."""
     table = full[1].comparison
     lines = [

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from bench import FrameFormat, NetworkMethod, OpenClip, RequestError, Window
-from bench.cli.run import show_plan
+from bench.cli.dry_run import show_plan
 from bench.contracts.compute import CHANGES_SCORES, Compute
 from bench.engine.context import make_context
 from bench.engine.seeding import seed_everything

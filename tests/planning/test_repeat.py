@@ -124,7 +124,7 @@ def test_options_that_the_run_has_decided_are_refused(place, made):
     done = bench(place, "--from", "made/run.json", "--seeds", "5", "--methods", "brightness")
     assert (
         done.returncode == 2
-        and "--from repeats a run as it was made; leave out --methods, --seeds" in done.stderr
+        and "--from repeats a run as it was; leave out --methods, --seeds" in done.stderr
     )
 
 

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.new import command
+from bench.cli.commands.new import command
 from bench.errors import RequestError
 from bench.plugins.new_project import write_project
 from bench.plugins.registry import load

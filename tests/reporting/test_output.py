@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from made_run import done, make_run
 
-from bench.cli.report import command as report_command
-from bench.cli.score import command as score_command
+from bench.cli.commands.report import command as report_command
+from bench.cli.commands.score import command as score_command
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import load

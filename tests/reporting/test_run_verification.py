@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from made_run import MASKS, done, keep_pictures, make_run, regions
 
 from bench import Scores
-from bench.cli.verify import command
-from bench.cli.verify_run import runs_of
+from bench.cli.commands.verify import command
+from bench.cli.run_folders import runs_of
 from bench.errors import RequestError
 from bench.files.whole_files import npz, write_bytes, write_json
 from bench.plugins.registry import load
@@ -513,7 +513,7 @@ def test_what_the_command_says(run):
 def test_paths_that_are_no_runs_are_refused(run, tmp_path):
     """By their names; selections of datasets are none."""
     for words in (f"{tmp_path}/nothing", f"{run.path},ped2"):
-        with pytest.raises(RequestError, match="is no run: it has no run.json"):
+        with pytest.raises(RequestError, match="is not a run: it has no run.json"):
             runs_of(words)
     assert (
         runs_of(f"{run.path}") == [run.path]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.doctor import command
+from bench.cli.commands.doctor import command
 from bench.files import cache
 
 TORCH = """
@@ -168,7 +168,7 @@ def test_text_says_the_same(machine, monkeypatch):
     machine()
     done = CliRunner().invoke(command, [])
     assert done.exit_code == 0 and done.output.rstrip().endswith(
-        "`bench run` has all that it cannot do without"
+        "`bench run` has everything it requires"
     )
     assert "\nnote     device: cpu" in done.output and "\n         -> for a GPU" in done.output
     assert max(map(len, done.output.splitlines())) <= 200

@@ -145,7 +145,7 @@ def test_a_failed_cell_has_no_scores(made):
 
 def test_no_run_is_refused(tmp_path):
     """A folder without run.json; a plugin file that is not there."""
-    with pytest.raises(RunError, match=r"is no run: it has no run\.json"):
+    with pytest.raises(RunError, match=r"is not a run: it has no run\.json"):
         bench.load(tmp_path)
 
 
@@ -180,8 +180,9 @@ def test_mistakes_come_at_once(tmp_path):
 
 def test_command_line_says_every_option():
     """A request with every option, read by the command line, is the same request."""
+
+    from bench.cli.commands.run import command
     from bench.cli.options import take_compute
-    from bench.cli.run import command
 
     request = Request(
         "pca,'x", "demo", (0, 2), "minmax", "small", "motion", Compute("cpu", 2, 4, "bf16", True), None, (Path("a b"), Path("c")), (Path("p.py"),),

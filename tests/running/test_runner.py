@@ -461,7 +461,7 @@ def test_second_runner_of_one_run_is_refused(place):
     runner.send_signal(signal.SIGTERM)
     assert runner.wait(timeout=30) == 130
     assert second.returncode == 2
-    assert "another `bench run` is filling this run" in second.stderr
+    assert "another `bench run` is working on this run" in second.stderr
 
 
 def cut_off(run: Run, clips: list[str]) -> None:

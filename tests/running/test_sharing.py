@@ -154,7 +154,7 @@ def test_damaged_claim_of_a_runner_is_named(tmp_path):
     output = " ".join(refused.communicate(timeout=60)[0].split())
     assert refused.returncode == 2
     assert (
-        f"may be filling this run, for {left.relative_to(tmp_path)} cannot be read; if no other `bench run` is at work there, remove it"
+        f"may be working on this run, since {left.relative_to(tmp_path)} cannot be read; if no other `bench run` is, remove that file"
         in output
     )
     left.unlink()

@@ -108,7 +108,7 @@ def test_other_copies_of_a_dataset_are_refused(tmp_path):
     ]
     with pytest.raises(
         RunError,
-        match=r"one and two hold different copies of made \(fingerprints f{12} and e{12}\): their numbers do not",
+        match=r"one and two contain different copies of made \(fingerprints f{12} and e{12}\): their numbers cannot",
     ):
         MergedRun(tmp_path / "out", runs)
 
@@ -117,7 +117,8 @@ def test_runs_of_one_name_are_refused(tmp_path):
     """Rows are named after their run."""
     runs = [make(tmp_path / place / "run", ("pca", 0, "done", {})) for place in "ab"]
     with pytest.raises(
-        RunError, match="several of the runs are called run; copy one to a folder of another name"
+        RunError,
+        match="several runs are called run; copy one of them to a folder with another name",
     ):
         MergedRun(tmp_path / "out", runs)
 

@@ -136,7 +136,7 @@ def test_run_of_a_newer_format_is_refused(run):
 
 def test_folder_without_a_run_is_refused(tmp_path):
     """A wrong path is told apart from a damaged run."""
-    with pytest.raises(RunError, match="is no run: it has no run.json"):
+    with pytest.raises(RunError, match="is not a run: it has no run.json"):
         Run.open(tmp_path)
 
 

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 from bench import DataError, OpenClip, RequestError, Window
-from bench.cli.report import command as report_command
-from bench.cli.run import command as run_command
+from bench.cli.commands.report import command as report_command
+from bench.cli.commands.run import command as run_command
 from bench.contracts.compute import Compute
 from bench.files.claims import Claim
 from bench.planning.plan import make_plan
@@ -28,7 +28,7 @@ from bench.plugins.registry import load
 from bench.runs.folder import CLAIM, Run, read_scores
 from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.levels import levels_of
-from bench.worker.keepers.regions import MOST, RegionKeeper
+from bench.worker.keepers.regions import MOST, RegionKeeper, threshold_40
 from bench.worker.preparation import checked_masks, true_regions
 
 RANDOM = np.random.default_rng(0)

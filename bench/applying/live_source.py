@@ -1,6 +1,4 @@
-"""A live source: read in a thread of its own, so that it is always known how far behind it one
-is.
-"""
+"""A live source, read in its own thread so that the lag behind it is always known."""
 
 from __future__ import annotations
 
@@ -19,18 +17,18 @@ from bench.applying.footage import Footage
 from bench.errors import DataError
 
 TIMEOUT = 10.0
-"""Seconds after which an address that does not answer, or sends no more frames, counts as lost.
-Chosen here."""
+"""Seconds after which an address that does not answer or sends no frames counts as lost. Chosen
+here."""
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds before each new try; the last one again and again. Chosen here: a camera that starts anew
-is back within a minute."""
+"""Seconds before each new attempt to connect; the last is repeated. Chosen here: a camera that
+restarts is back within a minute."""
 LOST, BEHIND = "connection lost", "frames dropped"
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame, (H, W, 3) uint8 RGB; its number in the source from 0, dropped ones counted; and when
-    it came.
+    """A frame, (H, W, 3) uint8 RGB, its number in the source from 0 (dropped frames included), and
+    when it arrived.
 
     `seconds` are counted from the first frame; `at` is `time.monotonic()`.
     """
@@ -43,18 +41,14 @@ class Arrival:
 
 @dataclass
 class Gap:
-    """Between two frames that do not follow each other: why (`LOST` or `BEHIND`), and how many were
-    dropped.
-    """
+    """A gap between two frames: why (`LOST` or `BEHIND`), and how many frames were dropped."""
 
     why: str
     dropped: int = 0
 
 
 def open_capture(address: int | str) -> Any:
-    """Return an open `cv2.VideoCapture`, or what behaves like one: the one place where a live
-    source is opened.
-    """
+    """Return a `cv2.VideoCapture`; the only place where a live source is opened."""
     import cv2
     from cv2.utils import logging
 
@@ -75,13 +69,13 @@ def open_capture(address: int | str) -> Any:
         logging.setLogLevel(before)
 
 
-class Live:
+class LiveSource:
     """Frames of a live source as they come.
 
-    Up to `room` frames wait. When they are that many, those that come are dropped until none waits
-    any more: so what is scored is always a stretch of consecutive frames, at least `room` long, and
-    nobody is ever further behind than what waits. A source that is lost is tried again, after the
-    times of `WAITS`, until no frame has come for `give_up` seconds.
+    Up to `room` frames wait. When that many wait, new frames are dropped until none waits any more:
+    what is scored is always a stretch of at least `room` consecutive frames, and the lag is never
+    more than `room` frames. A lost source is opened again after the times of `WAITS`, until no
+    frame has arrived for `give_up` seconds.
 
     Raises
     ------
@@ -96,18 +90,19 @@ class Live:
         self._capture = self._opened(footage.address)
         if self._capture is None:
             raise DataError(
-                f"{footage.shown} cannot be opened as a live source; look at the address (or the number of the device), "
-                "and whether another program shows it"
+                f"{footage.shown} cannot be opened as a live source; check the address (or the "
+                "number of the camera), and whether another program uses it"
             )
         count, rate = _properties(self._capture)
         if count > 0:
             self._capture.release()
             raise DataError(
-                f"{footage.shown} is a file of {count} frames, no live source; fetch it, and give its path"
+                f"{footage.shown} is a file of {count} frames, not a live source; download it and "
+                "give its path"
             )
         self.rate = rate
         self.lost: str = ""
-        """Why the source is over for good; empty until it is."""
+        """Why the source has ended for good; empty until then."""
         self.dropped = self.reconnected = 0
         self._number = 0
         self._began = 0.0
@@ -123,8 +118,8 @@ class Live:
         self._thread.start()
 
     def take(self, most: int, timeout: float) -> list[Arrival] | Gap | None:
-        """Return up to `most` consecutive frames that wait; [] where none came in time; a gap
-        before what follows it; None at the end.
+        """Return up to `most` consecutive frames that wait; [] if none arrived in time; a gap
+        before the frames that follow it; None at the end.
         """
         with self._turn:
             if not self._queue:
@@ -142,7 +137,7 @@ class Live:
             return None if not found and self.lost else found
 
     def close(self) -> None:
-        """Stop reading. A thread that is stuck in a read is left behind; it ends with the
+        """Stop reading. A thread that is blocked in a read is not waited for; it ends with the
         process.
         """
         self._stop.set()
@@ -158,7 +153,7 @@ class Live:
                     self._put(frame)
                 elif not self._again():
                     break
-        except Exception as error:  # told by whoever takes the frames
+        except Exception as error:  # raised by `take`
             self._failure = error
         finally:
             with contextlib.suppress(Exception):
@@ -185,7 +180,7 @@ class Live:
             self._turn.notify_all()
 
     def _again(self) -> bool:
-        """Try until there is a frame again; return whether there is."""
+        """Try until a frame arrives; return whether one did."""
         since = time.monotonic()
         self._capture.release()
         at = f" at {since - self._began:.1f} s" if self._began else ""
@@ -212,7 +207,8 @@ class Live:
                 self._capture = capture
                 self.reconnected += 1
                 self.say(
-                    f"{self.footage.shown}: connected again after {time.monotonic() - since:.1f} s, {tries} tries"
+                    f"{self.footage.shown}: connected again after {time.monotonic() - since:.1f} "
+                    f"s, {tries} tries"
                 )
                 self._put(frame)
                 return True
@@ -229,7 +225,7 @@ class Live:
 
 
 def _next_frame(capture: Any) -> np.ndarray | None:
-    """Return the next frame as RGB, or None where there is none."""
+    """Return the next frame as RGB, or None if there is none."""
     import cv2
 
     try:
@@ -242,8 +238,8 @@ def _next_frame(capture: Any) -> np.ndarray | None:
 
 
 def _properties(capture: Any) -> tuple[int, float | None]:
-    """Return how many frames there are, 0 for a live source, and the frames a second that the
-    source names.
+    """Return the number of frames (0 for a live source), and the frames per second that the source
+    states.
     """
     import cv2
 

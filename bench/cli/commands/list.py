@@ -1,4 +1,4 @@
-"""`bench list`: what there is to choose from, and the parameters of each."""
+"""`bench list`: what is available, and the parameters of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import complete
-from bench.cli.options import plugin_option
+from bench.cli.options import json_option, load_registry, plugin_option
 
 if TYPE_CHECKING:
     from bench.contracts.parameters import ParameterSchema
@@ -31,32 +31,30 @@ KINDS = (
 
 @click.command(
     "list",
-    short_help="List methods, datasets, detectors, protocols, plugins.",
     epilog="Examples: bench list methods; bench list methods c3dsu; bench list datasets --json",
 )
 @click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.names())
-@click.option("--parameters", is_flag=True, help="Show the parameters of each, as for a NAME.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON with all that is known.")
+@click.option(
+    "--parameters", is_flag=True, help="Show details and parameters of all, as with a NAME."
+)
+@json_option("Print all details as JSON.")
 @plugin_option
 def command(
     kind: str, names: tuple[str, ...], parameters: bool, as_json: bool, plugin: tuple[Path, ...]
 ) -> None:
-    """List what of KIND can be chosen: methods, datasets, detectors, protocols, metrics, creators,
+    """List what is available of KIND: methods, datasets, detectors, protocols, metrics, creators,
     executors, observers or plugins.
 
-    With a NAME, tell all about it: parameters with units and sources, profiles, published numbers.
+    With a NAME, show its details: parameters with units and sources, profiles, published numbers.
     """
     from bench.plugins.registry import load
 
-    registry = load(plugin)
-    if kind != "plugins" or as_json:
-        for complaint in registry.complaints():
-            click.echo(f"bench: {complaint}", err=True)
+    registry = load(plugin) if kind == "plugins" and not as_json else load_registry(plugin)
     chosen = _choose(registry, kind, names)
     if as_json:
         known = [
-            _plugin_facts(part) if kind == "plugins" else _facts(registry, kind, name, part)
+            _plain(part) if kind == "plugins" else _facts(registry, kind, name, part)
             for name, part in chosen
         ]
         click.echo(json.dumps(known, indent=2))
@@ -111,12 +109,8 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _plugin_facts(record: PluginRecord) -> dict[str, Any]:
-    return _plain(record)
-
-
 def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any]:
-    """Return all that is known about one part, ready for JSON."""
+    """Return all details of one part, ready for JSON."""
     from bench.plugins.selection import parameters_of
 
     facts: dict[str, Any] = {
@@ -197,14 +191,8 @@ def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]
         if kind == "methods":
             rows.append((shown, info.family, str(info.year or ""), info.title or _about(part)))
         elif kind == "datasets":
-            rows.append(
-                (
-                    shown,
-                    ", ".join(part.label_sets),
-                    str(info.year or ""),
-                    info.title or _about(part),
-                )
-            )
+            label_sets = ", ".join(part.label_sets)
+            rows.append((shown, label_sets, str(info.year or ""), info.title or _about(part)))
         elif kind == "protocols":
             rows.append((shown, _protocol_text(part)))
         else:

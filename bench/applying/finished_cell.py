@@ -1,4 +1,4 @@
-"""The method of a finished cell, with the weights that the cell kept."""
+"""The method and the dataset of a finished cell, made again from what the run kept."""
 
 from __future__ import annotations
 
@@ -7,54 +7,59 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.contracts.compute import Compute
+from bench.contracts.dataset import Dataset
 from bench.contracts.method import Method
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.machine import choose_device
 from bench.engine.seeding import seed_everything
 from bench.errors import RequestError, RunError
-from bench.planning.commands import keep_commands
+from bench.planning.commands import dataset_selector, home_of, keep_commands
+from bench.planning.request import data_roots
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
 from bench.runs.folder import CellRecord, Run
+from bench.worker.opening import located_dataset
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A method that can score, and where."""
+class FinishedMethod:
+    """A method with its trained weights, and the device that it scores on."""
 
     method: Method
     compute: Compute
     notes: list[str] = field(default_factory=list)
-    """How this differs from what the cell did: another version or device."""
+    """How scoring differs from that of the run: another version or device."""
 
 
-def fitted_method(
+def finished_method(
     run: Run,
     cell: CellRecord,
     data: Sequence[Path] = (),
     device: str = "",
     threads: int = 0,
     keep: str = "weights",
-) -> Fitted:
-    """Make a cell's method again and load what it learned. All random generators are seeded with
-    the cell's seed.
+) -> FinishedMethod:
+    """Return a cell's method with its trained weights. Seeds all random generators with the cell's
+    seed.
 
     Parameters
     ----------
-    data : folders with datasets, for the command that an error names.
-    device, threads : other ones than the cell's.
-    keep : what the command keeps that an error names.
+    data : folders with datasets, for the command that an error suggests.
+    device, threads : used instead of the cell's.
+    keep : what the command that an error suggests keeps.
 
     Raises
     ------
-    RunError : the cell kept no weights (with the command that keeps them), or they cannot be read.
-    RequestError : a device that is not here.
+    RunError : the cell kept no weights (suggests the command that keeps them), or they cannot be
+        read.
+    RequestError : this machine does not have the device.
     """
     weights = run.cell_path(cell) / "weights"
     if not weights.is_file():
         (line,) = keep_commands(run, [cell], keep, data)
         raise RunError(
-            f"{cell.label} on {cell.dataset}, seed {cell.seed}: its weights were not kept; this trains it again and keeps them: {line}"
+            f"{cell.label} on {cell.dataset}, seed {cell.seed}: its weights were not kept; this "
+            f"trains it again and keeps them: {line}"
         )
     notes = []
     if device:
@@ -78,6 +83,18 @@ def fitted_method(
         method.load(weights)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(
-            f"{weights} cannot be read ({error}); --force of `bench run` writes it anew"
+            f"{weights} cannot be read ({error}); `bench run --force` writes it again"
         ) from error
-    return Fitted(method, compute, notes)
+    return FinishedMethod(method, compute, notes)
+
+
+def dataset_of(run: Run, cell: CellRecord, data: Sequence[Path]) -> Dataset:
+    """Return the dataset of a cell, found in the folders `data`, else BENCH_DATA or the default
+    ones.
+
+    Raises
+    ------
+    DataError : it was not found.
+    """
+    selector = dataset_selector(home_of(run, cell), cell)
+    return located_dataset(selector, [str(root) for root in data_roots(tuple(data))])

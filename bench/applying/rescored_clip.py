@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.applying.fitted import fitted_method
+from bench.applying.finished_cell import dataset_of, finished_method
 from bench.contracts.clip import Clip
 from bench.contracts.dataset import Dataset
 from bench.contracts.method import OpenClip, Scores, as_scores
@@ -22,24 +22,22 @@ from bench.engine.context import make_context
 from bench.errors import DataError
 from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
-from bench.planning.commands import dataset_selector, home_of
-from bench.planning.request import data_roots
 from bench.runs.folder import CellRecord, Run
 from bench.worker.keepers.images import as_picture
-from bench.worker.opening import clip_length, located_dataset, open_clip
+from bench.worker.opening import clip_length, open_clip
 
 TOLERANCE = 1e-5
-"""Of scores made again, as a share of the largest: the same code and weights on one machine differ
-by less. Chosen here."""
+"""Allowed difference of scores, relative to the largest: the same code and weights on one machine
+differ by less. Chosen here."""
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """One frame of a clip, and what the network made of it; None where it made nothing.
+class RescoredFrame:
+    """One frame of a clip and the network's output for it; None if there is none.
 
     Parameters
     ----------
-    picture : (H, W, 3) uint8 RGB, as the dataset has it.
+    picture : (H, W, 3) uint8 RGB, in the resolution of the dataset.
     reconstruction : (h, w[, 3]) uint8.
     error : (h, w) float32.
     """
@@ -50,49 +48,52 @@ class Replayed:
 
 
 @dataclass
-class Replay:
-    """A clip scored again. `frames` decodes it anew, frame by frame, while the replay is open."""
+class RescoredClip:
+    """A clip that was scored again. `frames` decodes it once more, frame by frame, while the
+    context manager is open.
+    """
 
     scores: Scores
-    frames: Iterator[Replayed]
+    frames: Iterator[RescoredFrame]
     parts: tuple[str, ...]
-    """Those of 'reconstruction' and 'map' that there are."""
+    """Which of 'reconstruction' and 'map' the network provides."""
     largest: float
-    """The scale of all error maps: the largest 99.9 % quantile of any."""
+    """The scale of all error maps: the largest 99.9 % quantile of any of them."""
     frame_rate: float | None
-    """Frames a second, where the dataset knows."""
+    """Frames per second, if the dataset states them."""
     notes: list[str] = field(default_factory=list)
-    """How this differs from what the cell did: another version, device, or other scores."""
+    """How this differs from the run: another version or device, or other scores."""
 
 
 @contextlib.contextmanager
-def replay(
+def rescore(
     run: Run,
     cell: CellRecord,
     clip_id: str,
     data: Sequence[Path],
     step: Callable[[int, int, str], None],
-) -> Iterator[Replay]:
-    """Score a clip again as the cell did. Pictures are held in a temporary folder, so that memory
+) -> Iterator[RescoredClip]:
+    """Score a clip again as the cell did. Pictures are stored in a temporary folder, so that memory
     does not grow with the clip.
 
     Parameters
     ----------
-    data : folders with datasets, as `--data`; empty: BENCH_DATA, else the default ones.
+    data : folders with datasets, as `--data`; empty: BENCH_DATA, else the default folders.
 
     Raises
     ------
-    RunError : the cell kept no weights (with the command that keeps them), or they cannot be read.
-    DataError : the dataset or the clip is not here, or is another copy.
+    RunError : the cell kept no weights (suggests the command that keeps them), or they cannot be
+        read.
+    DataError : the dataset or the clip was not found, or is a different copy.
     """
-    fitted = fitted_method(run, cell, data)
+    fitted = finished_method(run, cell, data)
     method, notes = fitted.method, list(fitted.notes)
-    selector = dataset_selector(home_of(run, cell), cell)
-    dataset = located_dataset(selector, [str(root) for root in data_roots(tuple(data))])
+    dataset = dataset_of(run, cell, data)
     clip = next((clip for clip in dataset.clips("test") if clip.id == clip_id), None)
     if clip is None or clip.source is None:
         raise DataError(
-            f"{cell.dataset}: no frames of test clip {clip_id} below {dataset.root}; name the place of the dataset with --data DIR"
+            f"{cell.dataset}: no frames of test clip {clip_id} below {dataset.root}; name the "
+            "place of the dataset with --data DIR"
         )
     length = clip_length(clip)
     if method.needs & {"frames", "train"} and method.frames is not None:
@@ -105,9 +106,10 @@ def replay(
     }
     if lengths.get(clip_id) != length:
         raise DataError(
-            f"{cell.dataset}: clip {clip_id} has {length} frames here, {lengths.get(clip_id)} in the run: it is another copy"
+            f"{cell.dataset}: clip {clip_id} has {length} frames here, {lengths.get(clip_id)} in "
+            "the run: it is a different copy"
         )
-    with tempfile.TemporaryDirectory(prefix="bench-replay-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-rescore-") as folder:
         pictures = _Pictures(Path(folder), length)
         context = make_context(
             cell.seed,
@@ -122,7 +124,7 @@ def replay(
             method.score(opened, context), length, f"{cell.label} on {cell.dataset}, clip {clip_id}"
         )
         notes += _differences(run.scores(cell)[clip_id], scores)
-        yield Replay(
+        yield RescoredClip(
             scores,
             _frames(clip, pictures),
             pictures.parts,
@@ -138,10 +140,11 @@ def _frame_rate(dataset: Dataset) -> float | None:
 
 
 def _differences(before: Scores, now: Scores) -> list[str]:
-    """Return how scores differ from those of the run, beyond rounding."""
+    """Return how scores differ from those of the run by more than rounding."""
     if not np.array_equal(before.frames, now.frames):
         return [
-            f"{len(now.frames)} frames have scores here, {len(before.frames)} in the run: weights or code are other ones"
+            f"{len(now.frames)} frames have scores here, {len(before.frames)} in the run: weights "
+            "or code differ"
         ]
     if not len(before.values):
         return []
@@ -151,13 +154,14 @@ def _differences(before: Scores, now: Scores) -> list[str]:
         []
         if worst <= allowed
         else [
-            f"scores differ from those of the run by up to {worst:.3g}: weights, code or machine are other ones"
+            f"scores differ from those of the run by up to {worst:.3g}: weights, code or machine "
+            "differ"
         ]
     )
 
 
 class _Pictures:
-    """Takes reconstructions and error maps as they come, into files that are mapped into memory."""
+    """Stores reconstructions and error maps in memory-mapped files."""
 
     def __init__(self, folder: Path, length: int) -> None:
         self.folder, self.length = folder, length
@@ -195,6 +199,8 @@ class _Pictures:
         )
 
 
-def _frames(clip: Clip, pictures: _Pictures) -> Iterator[Replayed]:
+def _frames(clip: Clip, pictures: _Pictures) -> Iterator[RescoredFrame]:
     for frame, picture in enumerate(read_frames(clip)):
-        yield Replayed(picture, pictures.get("reconstruction", frame), pictures.get("map", frame))
+        yield RescoredFrame(
+            picture, pictures.get("reconstruction", frame), pictures.get("map", frame)
+        )

@@ -1,4 +1,4 @@
-"""`bench score`: other protocols, without training and without the dataset."""
+"""`bench score`: tables under other protocols, without training and without the dataset."""
 
 from __future__ import annotations
 
@@ -8,42 +8,31 @@ from pathlib import Path
 
 import click
 
-from bench.cli.complete import names, run_folder, selection
-from bench.cli.options import plugin_option
-from bench.cli.status import newest_run
+from bench.cli.options import (
+    json_option,
+    load_registry,
+    metric_option,
+    plugin_option,
+    protocol_option,
+    run_argument,
+)
+from bench.cli.run_folders import newest_run
 
 
 @click.command(
     "score",
-    short_help="Score a run again under other protocols.",
     epilog="Example: bench score results/RUN --protocol 'median17,minmax,median17[edge=zero]'",
 )
-@click.argument("run", type=click.Path(path_type=Path), required=False, shell_complete=run_folder)
-@click.option(
-    "--protocol",
-    metavar="SELECTION",
-    shell_complete=selection("protocols"),
-    help="One or several (bench list protocols). [default: that of the run]",
-)
-@click.option(
-    "--metric",
-    default="auc",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=names("metrics"),
-    help="Metric of the tables: auc, ap, eer.",
-)
+@run_argument
+@protocol_option("One or more protocols (bench list protocols). [default: that of the run]")
+@metric_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Where to write tables/. [default: the run's own folder]",
+    metavar="DIR",
+    help="Folder to write tables/ to. [default: the run's own folder]",
 )
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="The lines of results.csv under these protocols, as JSON.",
-)
+@json_option("Print the rows of results.csv under these protocols as JSON; write nothing.")
 @plugin_option
 def command(
     run: Path | None,
@@ -54,21 +43,18 @@ def command(
     plugin: tuple[Path, ...],
 ) -> None:
     """Compute the tables of RUN (default: the newest below results/) under other protocols, from
-    its stored scores.
+    its stored scores. Neither training nor the dataset is needed.
 
-    Those under another protocol or metric than the run's own are written to a folder of their name
-    below tables/.
+    Tables for a protocol or metric other than the run's own go to a subfolder of tables/ named
+    after them.
     """
     from bench.errors import RequestError, RunError
-    from bench.plugins.registry import load
     from bench.plugins.selection import select
     from bench.reporting.output import stale_note, write_tables
     from bench.runs.folder import Run
     from bench.tables.comparison import comparison_text
 
-    registry = load(plugin)
-    for complaint in registry.complaints():
-        click.echo(f"bench: {complaint}", err=True)
+    registry = load_registry(plugin)
     try:
         opened = Run.open(newest_run(run))
         chosen = select("protocols", protocol or opened.manifest["protocol"], registry)
@@ -82,13 +68,10 @@ def command(
             json.dump(json.loads(frame.to_json(orient="records")), sys.stdout, indent=1)
             click.echo()
             return
-        written = write_tables(
-            opened, registry, [selected.text for selected in chosen], metric, out
-        )
-        for number, selected in enumerate(chosen):
-            if number:
-                click.echo()
-            click.echo(comparison_text(opened, registry, selected.text, metric=metric))
+        texts = [selected.text for selected in chosen]
+        written = write_tables(opened, registry, texts, metric, out)
+        tables = [comparison_text(opened, registry, text, metric=metric) for text in texts]
+        click.echo("\n\n".join(tables))
     except RunError as error:
         raise RequestError(str(error)) from error
     click.echo()

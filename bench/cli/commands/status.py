@@ -1,46 +1,28 @@
-"""`bench status`: how far a run is."""
+"""`bench status`: progress of a run."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import json
-import sys
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from bench.cli.complete import run_folder
+from bench.cli.options import json_option, run_argument
+from bench.cli.run_folders import newest_run
 from bench.runs.status import Status
 
 
-def newest_run(path: Path | None) -> Path:
-    """Return the given run folder, or the newest below results/, which is said on stderr.
-
-    Raises
-    ------
-    RequestError : there is none.
-    """
-    from bench.errors import RequestError
-    from bench.runs.folder import find_runs
-
-    if path is not None:
-        return path
-    runs = find_runs(Path("results"))
-    if not runs:
-        raise RequestError("there is no run below ./results; name a run's folder")
-    click.echo(f"run {runs[0].path}, the newest below results/", err=True)
-    return runs[0].path
-
-
-@click.command("status", short_help="Show how far a run is.")
-@click.argument("run", type=click.Path(path_type=Path), required=False, shell_complete=run_folder)
-@click.option("--json", "as_json", is_flag=True, help="Everything about every cell, as JSON.")
+@click.command("status")
+@run_argument
+@json_option("Print all details of every cell as JSON.")
 def command(run: Path | None, as_json: bool) -> None:
-    """Show the cells of RUN (default: the newest below results/) that are queued, running, finished
-    or failed.
+    """Show the cells of RUN (default: the newest below results/) with their status, and who is
+    working on them.
     """
     from tabulate import tabulate
 
@@ -71,7 +53,8 @@ def command(run: Path | None, as_json: bool) -> None:
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = (
                 Status.INTERRUPTED,
-                "its worker is gone; the same `bench run` line goes on from the last checkpoint",
+                "its worker is gone; repeat the `bench run` command to resume from the last "
+                "checkpoint",
             )
             continue
         left = progress.seconds_left(time.time())
@@ -85,18 +68,13 @@ def command(run: Path | None, as_json: bool) -> None:
         if cell.status == Status.QUEUED and job.exists():
             with contextlib.suppress(RunError):
                 left_job = read_json(job, "job")
-                cell.reason = f"submitted: {left_job.get('executor')}, {str(left_job.get('handle')).partition('/')[0]}"
+                cell.reason = (
+                    f"submitted: {left_job.get('executor')}, "
+                    f"{str(left_job.get('handle')).partition('/')[0]}"
+                )
     if as_json:
-        json.dump(
-            {
-                "run": str(opened.path),
-                "command": manifest["command"],
-                "cells": [asdict(cell) for cell in cells],
-            },
-            sys.stdout,
-            indent=1,
-        )
-        click.echo()
+        facts = {"run": str(opened.path), "command": manifest["command"]}
+        click.echo(json.dumps({**facts, "cells": [asdict(cell) for cell in cells]}, indent=1))
         return
     click.echo(f"run {opened.path}: {manifest['command']}")
     rows = [
@@ -119,14 +97,12 @@ def command(run: Path | None, as_json: bool) -> None:
             maxcolwidths=[None] * 5 + [70],
         )
     )
-    counts = {
-        status: sum(cell.status == status for cell in cells)
-        for status in dict.fromkeys(cell.status for cell in cells)
-    }
+    counts = Counter(cell.status for cell in cells)
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):
         click.echo(
-            f"filled by {holder}" + ("" if holder.here else f", heard of {duration(silent)} ago")
+            f"runner: {holder}"
+            + ("" if holder.here else f", last sign of life {duration(silent)} ago")
         )
     if (
         any(
@@ -135,4 +111,4 @@ def command(run: Path | None, as_json: bool) -> None:
         )
         and not doing
     ):
-        click.echo(f"to go on: {manifest['command']}")
+        click.echo(f"to resume: {manifest['command']}")

@@ -1,4 +1,4 @@
-"""`bench report`: everything that can be told from a run's folder."""
+"""`bench report`: tables, figures, page and videos of a run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.complete import names, run_folder, selection, tables_of_a_report
-from bench.cli.options import plugin_option
-from bench.cli.status import newest_run
+from bench.cli.complete import run_folder, tables_of_a_report
+from bench.cli.options import load_registry, metric_option, plugin_option, protocol_option
+from bench.cli.run_folders import open_runs
 
 if TYPE_CHECKING:
     from bench.figures.distinction import Distinction
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 @click.command(
     "report",
-    short_help="Make tables, figures and a page of a run.",
     epilog="""\b
 Examples:
   bench report results/RUN                              everything
   bench report results/RUN --table comparison --table protocols
-  bench report results/RUN --page                       the page alone
-  bench report results/RUN --video 01                   of a run made with --keep weights
-  bench report results/A results/B --out results/both   runs of several machines as one""",
+  bench report results/RUN --page                       the page only
+  bench report results/RUN --video 01                   needs a run made with --keep weights
+  bench report results/A results/B --out results/both   merge the runs of several machines""",
 )
 @click.argument(
     "runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...", shell_complete=run_folder
@@ -37,65 +36,58 @@ Examples:
     multiple=True,
     metavar="NAME",
     shell_complete=tables_of_a_report,
-    help="Only this table, printed and written, with what else is named; repeatable.",
+    help="Print and write this table only; repeatable.",
 )
 @click.option(
     "--figure",
     "figures",
     multiple=True,
     metavar="NAME",
-    help="Only this figure, with what else is named; repeatable.",
+    help="Draw this figure only; repeatable.",
 )
-@click.option("--page", is_flag=True, help="Only report.html, with what else is named.")
+@click.option("--page", is_flag=True, help="Write report.html only.")
 @click.option(
     "--video",
     "videos",
     multiple=True,
     metavar="CLIP",
-    help="An annotated video of a test clip (CLIP or DATASET/CLIP); repeatable.",
+    help="Make an annotated video of this test clip (CLIP or DATASET/CLIP); repeatable.",
 )
 @click.option(
     "--video-method",
     "video_methods",
     multiple=True,
     metavar="ROW",
-    help="Whose; repeatable. [default: all with kept weights]",
+    help="Method to show in the videos, by its row name; repeatable."
+    " [default: all methods with kept weights]",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Where the dataset of a video, or of a figure that needs it, lies. [default: BENCH_DATA, else ./data]",
+    metavar="DIR",
+    help="Folder that contains the dataset, for videos and for figures that need it; repeatable."
+    " [default: BENCH_DATA, else ./data, else the user's data folder]",
 )
 @click.option(
     "--fps",
     type=click.FloatRange(min=0, min_open=True),
-    help="Frames a second of the video. [default: the dataset's, else 25]",
+    help="Frames per second of the videos. [default: that of the dataset, else 25]",
 )
-@click.option(
-    "--protocol",
-    metavar="SELECTION",
-    shell_complete=selection("protocols"),
-    help="Of tables, figures and page. [default: that of the run]",
-)
-@click.option(
-    "--metric",
-    default="auc",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=names("metrics"),
-    help="auc, ap or eer.",
-)
+@protocol_option("Protocol of tables, figures and page. [default: that of the run]")
+@metric_option
 @click.option(
     "--tracks",
     multiple=True,
     metavar="[DATASET=]DIR",
-    help="Tracks of anomalous objects, DIR/CLIP.txt, for TBDC in the table localisation.",
+    help="Folder with tracks of anomalous objects (DIR/CLIP.txt), for TBDC in the table"
+    " localisation.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Where to write. [default: the run's own folder; needed for several runs]",
+    metavar="DIR",
+    help="Folder to write to; required with several runs. [default: the run's own folder]",
 )
 @plugin_option
 def command(
@@ -113,15 +105,14 @@ def command(
     out: Path | None,
     plugin: tuple[Path, ...],
 ) -> None:
-    """Make the report of RUN (default: the newest below results/) from its folder alone: no
-    dataset, no training.
+    """Make the report of RUN (default: the newest below results/) from its folder alone: neither
+    the dataset nor training is needed.
 
-    Tables as text, Markdown and LaTeX, numbers as LaTeX commands, figures, and report.html, which
-    opens from disk.
+    Writes tables as text, Markdown and LaTeX, numbers as LaTeX commands, figures, and report.html,
+    which opens from disk. With --table, --figure, --page or --video, only those are made.
     """
     from bench import figures as drawing
     from bench.errors import RequestError, RunError
-    from bench.plugins.registry import load
     from bench.plugins.selection import select_one
     from bench.reporting.output import Output
     from bench.tables.forms.text import to_text
@@ -129,28 +120,27 @@ def command(
     from bench.tables.table_files import question_name
     from bench.wording import unknown
 
-    registry = load(plugin)
-    for complaint in registry.complaints():
-        click.echo(f"bench: {complaint}", err=True)
+    registry = load_registry(plugin)
     mistakes = [unknown("table", name, KINDS) for name in tables if name not in KINDS]
     mistakes += [
         unknown("figure", name, drawing.KINDS) for name in figures if name not in drawing.KINDS
     ]
     if not videos and (video_methods or fps):
         mistakes.append(
-            "--video-method and --fps are those of a video: say of which clip with --video CLIP"
+            "--video-method and --fps apply to videos only: name a clip with --video CLIP"
         )
     if data and not videos and not set(figures) - set(drawing.OF_THE_RUN):
         remade = " and ".join(name for name in drawing.KINDS if name not in drawing.OF_THE_RUN)
         mistakes.append(
-            f"--data says where the dataset lies of a video (--video CLIP) or of the figures {remade}: name one of them"
+            f"--data is used for videos (--video CLIP) and for the figures {remade} only: name "
+            "one of them"
         )
     if metric not in registry.metrics:
         mistakes.append(unknown("metric", metric, registry.metrics))
     if mistakes:
         raise RequestError(*mistakes)
     try:
-        run = opened(runs, out)
+        run = open_runs(runs, out)
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric], tracks)
         folder = out or run.path
@@ -188,38 +178,20 @@ def command(
         click.echo(f"left out: {sentence}")
     if page or everything:
         click.echo(
-            f"next: open {shlex.quote(str(next(path for path in written if path.suffix == '.html')))} in a browser"
+            "next: open "
+            f"{shlex.quote(str(next(path for path in written if path.suffix == '.html')))} in a "
+            "browser"
         )
     if tables or everything:
         click.echo(
-            f"next: (cd {shlex.quote(str(folder / 'tables' / question))} && pdflatex all && bibtex all && pdflatex all && pdflatex all)"
+            f"next: (cd {shlex.quote(str(folder / 'tables' / question))} && pdflatex all && "
+            "bibtex all && pdflatex all && pdflatex all)"
         )
 
 
 def _remake(run: Run, cell: CellRecord, data: tuple[Path, ...]) -> Distinction:
-    from bench.applying.distinction import remake
+    from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
     from bench.cli.video import progress
 
     with progress(f"{cell.label} on {cell.dataset}") as step:
-        return remake(run, cell, data, step)
-
-
-def opened(paths: tuple[Path, ...], out: Path | None) -> Run:
-    """Return the run of one folder, or several read as one.
-
-    Raises
-    ------
-    RequestError : several runs without a place to write.
-    RunError : a folder is no run, or the runs do not fit together.
-    """
-    from bench.errors import RequestError
-    from bench.runs.folder import Run
-    from bench.runs.merged import MergedRun
-
-    if len(paths) < 2:
-        return Run.open(newest_run(paths[0] if paths else None))
-    if out is None:
-        raise RequestError(
-            f"{len(paths)} runs make one report: say with --out where it is written, e.g. --out results/merged"
-        )
-    return MergedRun(out, [Run.open(path) for path in paths])
+        return pseudo_anomaly_example(run, cell, data, step)

@@ -1,5 +1,5 @@
-"""Which finished cell is applied to footage, and how: where its threshold comes from, and what it
-cannot score.
+"""A finished cell that is applied to footage: which one, its threshold, and what it cannot
+score.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.applying.fitted import Fitted, fitted_method
+from bench.applying.finished_cell import FinishedMethod, finished_method
 from bench.applying.footage import Footage
 from bench.contracts.method import FrameFormat, Method
 from bench.contracts.network_method import NetworkMethod
@@ -29,29 +29,32 @@ from bench.wording import listed
 MOST, MORE = 6, " and {} more"
 """Cells that an error names, and how it ends where there are more."""
 
+RATE = 25.0
+"""Frames per second if nothing states them: that of ShanghaiTech and Avenue. Chosen here."""
+
 
 @dataclass(frozen=True)
 class Application:
-    """A cell, and how it is applied."""
+    """A finished cell and how it is applied."""
 
     cell: CellRecord
-    fitted: Fitted
+    fitted: FinishedMethod
     protocol: Protocol
     threshold: float
     threshold_from: str
     promised: float | None
-    """The share of normal frames that may be above the threshold; None where the user says the
+    """The share of normal frames that may be above the threshold; None if the user set the
     threshold itself."""
     fps: float | None
-    """Frames a second, where the user says."""
+    """Frames per second, if the user set them."""
     training_rate: float | None
-    """Of the dataset that the cell was trained on, where known."""
+    """Frames per second of the training data, if known."""
     give_up: float = 600.0
     """Seconds without a frame after which a live source is given up."""
     picture_height: int = 0
-    """Pixels of the pictures that rows carry, at most; 0: they carry none."""
+    """Largest height of the pictures in `ScoredFrame`, in pixels; 0: no pictures."""
     notes: tuple[str, ...] = ()
-    """How this differs from what the cell did, and what limits the threshold."""
+    """How scoring differs from that of the run, and what limits the threshold."""
 
     @property
     def frames(self) -> FrameFormat:
@@ -61,9 +64,7 @@ class Application:
 
     @property
     def smoothed(self) -> str:
-        """What happens to scores before the threshold, in words, and how long an event takes to be
-        told.
-        """
+        """How scores are smoothed before the threshold, in words, and the lag of the decision."""
         words = smoothing(self.protocol)
         said = f"scores smoothed first ({words})" if words else "scores as they are"
         method = self.fitted.method
@@ -71,11 +72,11 @@ class Application:
             return said
         window = method.window
         after = window.span - 1 - window.targets[0] * window.step + reach(self.protocol)
-        return said + f"; a frame is judged when {after} more are there"
+        return said + f"; the decision lags {after} frames behind the video"
 
     def about(self, run: Run, source: str) -> dict[str, Any]:
-        """Return what apply.json says of it: each number in the folder leads back to a cell, its
-        weights, and a version.
+        """Return the contents of apply.json: the cell, its weights and the version behind every
+        number in the folder.
         """
         cell = self.cell
         weights = hashlib.sha256((run.cell_path(cell) / "weights").read_bytes()).hexdigest()
@@ -113,18 +114,18 @@ def prepare_application(
     device: str = "",
     threads: int = 0,
 ) -> tuple[Application, Run]:
-    """Find a cell, refuse what it cannot score, choose the threshold, and load the method, in this
-    order: the quick refusals come first.
+    """Find a cell, refuse footage that it cannot score, choose the threshold, and load the method.
+    What is refused quickly comes first.
 
     Parameters
     ----------
-    protocol : a selector; None: that of the run.
-    threshold, rate : the threshold, or the share of training frames that may be above it; None and
-        None: that of the table operator.
+    protocol : a selector; None: the protocol of the run.
+    threshold, rate : the threshold, or the share of training frames that may be above it; if both
+        are None, the share of the table operator.
 
     Raises
     ------
-    RequestError, RunError : see `find_cell`, `refuse`, `choose_threshold`, `fitted_method`.
+    RequestError, RunError : see `find_cell`, `refuse`, `choose_threshold`, `finished_method`.
     """
     run, record = find_cell(cell)
     registry = current()
@@ -132,32 +133,20 @@ def prepare_application(
     chosen: Protocol = select_one(
         "protocols", protocol or run.manifest["protocol"], registry
     ).parameters
-    source = "as --threshold says"
+    source = "as set with --threshold"
     notes: list[str] = []
     promised = None
     if threshold is None:
         promised = 1 - QUANTILE if rate is None else rate
         threshold, source, notes = choose_threshold(run, record, chosen, promised)
-    fitted = fitted_method(run, record, (), device, threads, "weights,train-scores")
-    notes = [*fitted.notes, *notes]
+    fitted = finished_method(run, record, (), device, threads, "weights,train-scores")
     trained = run.dataset(record.dataset_folder).frame_rate
-    return Application(
-        record,
-        fitted,
-        chosen,
-        threshold,
-        source,
-        promised,
-        fps,
-        trained,
-        give_up,
-        picture_height,
-        tuple(notes),
-    ), run
+    more = (fps, trained, give_up, picture_height, (*fitted.notes, *notes))
+    return Application(record, fitted, chosen, threshold, source, promised, *more), run
 
 
 def find_cell(path: Path) -> tuple[Run, CellRecord]:
-    """Return the one finished cell with kept weights that lies at or below a path, and its run.
+    """Return the only finished cell with kept weights at or below a path, and its run.
 
     Raises
     ------
@@ -169,7 +158,8 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     )
     if home is None:
         raise RequestError(
-            f"{path} is no cell: neither it nor a folder above it is a run (a cell is results/RUN/cells/METHOD/DATASET/SEED)"
+            f"{path} is not a cell: neither it nor a folder above it is a run (a cell is "
+            "results/RUN/cells/METHOD/DATASET/SEED)"
         )
     given = path.expanduser()  # messages name the run as it was typed, where that can be
     run = Run.open(
@@ -178,7 +168,8 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     cells = [cell for cell in run.cells() if (home / cell.folder).is_relative_to(place)]
     if not cells:
         raise RequestError(
-            f"{path} is no cell of {run.path}; there are {listed((cell.folder for cell in run.cells()), MOST, MORE)}"
+            f"{path} is not a cell of {run.path}; there are "
+            f"{listed((cell.folder for cell in run.cells()), MOST, MORE)}"
         )
     done = [cell for cell in cells if cell.status == Status.DONE]
     if not done:
@@ -194,43 +185,47 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     if not kept:
         (line,) = keep_commands(run, done[:1], "weights,train-scores")
         raise RequestError(
-            f"{path}: none of its {len(done)} finished cells kept its weights. Name one of them, or train one again and keep what is needed, "
-            f"for {done[0].label} on {done[0].dataset}: {line}"
+            f"{path}: none of its {len(done)} finished cells kept its weights. Train one again "
+            f"and keep what is needed, e.g. {done[0].label} on {done[0].dataset}: {line}"
         )
     raise RequestError(
-        f"{path} holds {len(kept)} cells with kept weights; name one: {listed(map(run.cell_path, kept), MOST, MORE)}"
+        f"{path} contains {len(kept)} cells with kept weights; name one: "
+        f"{listed(map(run.cell_path, kept), MOST, MORE)}"
     )
 
 
 def refuse(method: Method, cell: CellRecord, footage: Sequence[Footage]) -> None:
-    """Raise where a method cannot score this footage.
+    """Refuse footage that a method cannot score.
 
     Raises
     ------
-    RequestError : it reads no frames, scales each clip by itself, or looks at the whole clip of a
-        source that has no end.
+    RequestError : the method reads no frames, scales the scores of each clip by themselves, or
+        needs the whole clip and the source is live.
     """
     who = cell.label
     if method.frames is None or not method.needs & {"frames", "train"}:
         raise RequestError(
-            f"{who} reads no frames: its scores come from lengths or files, and there are none of new footage"
+            f"{who} reads no frames: its scores come from clip lengths or files, which new "
+            "footage does not have"
         )
     if method.normalises_clips:
         raise RequestError(
-            f"{who} scales the scores of each clip by the clip's own extremes: no score is known before the clip ends, and no one threshold "
-            "holds for two clips; apply another method"
+            f"{who} scales the scores of each clip to the minimum and maximum of that clip: no "
+            "score is known before the clip ends, and no threshold is valid for two clips; apply "
+            "another method"
         )
     live = next((one for one in footage if one.address is not None), None)
     if live is not None and not takes_frames_as_they_come(method):
         raise RequestError(
-            f"{who} looks at a clip as a whole, and {live.shown} has no end; record some of it and apply the cell to the file, or apply a "
-            "network that scores frame by frame or window by window (e.g. c3dsu, memae)"
+            f"{who} needs whole clips, and {live.shown} is a live source; record a file and apply "
+            "the cell to it, or apply a network that scores frame by frame or window by window "
+            "(e.g. c3dsu, memae)"
         )
 
 
 def takes_frames_as_they_come(method: Method) -> bool:
-    """Whether a method is scored frame by frame or window by window: a network that leaves `score`
-    and `clip_scores` as they are.
+    """Whether a method scores frame by frame or window by window: a network that does not override
+    `score` or `clip_scores`.
     """
     return (
         isinstance(method, NetworkMethod)
@@ -242,32 +237,35 @@ def takes_frames_as_they_come(method: Method) -> bool:
 def choose_threshold(
     run: Run, cell: CellRecord, protocol: Protocol, rate: float, data: Sequence[Path] = ()
 ) -> tuple[float, str, list[str]]:
-    """Return the threshold that a share `rate` of the frames of training exceeds at most, in words
-    where it comes from, and notes.
+    """Return the threshold that at most a share `rate` of the training frames exceeds, a
+    description of it, and notes.
 
-    The rule is that of `bench report --table operator`: training scores smoothed as the protocol
-    smooths, clip by clip, and not normalised.
+    The rule is that of `bench report --table operator`: training scores are smoothed by the
+    protocol clip by clip, and not normalised.
 
     Raises
     ------
-    RequestError : no training scores, with the command that keeps them.
+    RequestError : there are no training scores; names the command that keeps them.
     """
     known = [scores.values for scores in run.train_scores(cell).values() if len(scores.values)]
     if not known:
         if run.lacking(cell, ["train-scores"]):
             (line,) = keep_commands(run, [cell], "train-scores,weights", data)
             raise RequestError(
-                f"{cell.label} on {cell.dataset}, seed {cell.seed}: no training scores were kept, so there is nothing to set a threshold by; "
-                f"give one with --threshold, or train again and keep them: {line}"
+                f"{cell.label} on {cell.dataset}, seed {cell.seed}: no training scores were kept "
+                "to choose a threshold from; set one with --threshold, or train again and keep "
+                f"them: {line}"
             )
         raise RequestError(
-            f"{cell.label} on {cell.dataset} has no training scores (there were no training frames): give a --threshold"
+            f"{cell.label} on {cell.dataset} has no training scores (there were no training "
+            "frames): set a --threshold"
         )
     threshold = threshold_of(known, protocol, 1 - rate)
     count = sum(map(len, known))
     notes = []
     if rate * count < 1:
         notes.append(
-            f"{count} training scores cannot tell a rate below {1 / count:.2g}: the threshold is the largest of them"
+            f"{count} training scores cannot resolve a rate below {1 / count:.2g}: the threshold "
+            "is the largest of them"
         )
     return threshold, f"at most {rate:g} of {count} training scores are above it", notes

@@ -1,4 +1,4 @@
-"""`bench doctor`: what this machine can do."""
+"""`bench doctor`: check this machine's installation."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import plugin_option
+from bench.cli.options import data_option, json_option, plugin_option
 
 
-@click.command("doctor", short_help="Tell what this machine can do, and what to do about the rest.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.command("doctor")
+@data_option
+@json_option("Print the findings as JSON.")
 @plugin_option
 def command(data: tuple[Path, ...], as_json: bool, plugin: tuple[Path, ...]) -> None:
-    """Look at Python, torch, devices, memory, disks, datasets, weights, LaTeX and plugins, and say
-    what to do about each.
+    """Check Python, torch, devices, memory, disks, datasets, weights, LaTeX and plugins, and say
+    how to fix what is missing or broken.
 
-    Exit code 1 where something is broken that `bench run` cannot do without (Python, a required
-    package, torch, OpenCV, a folder that cannot be written, a data folder that is not there,
-    bench's own plugins); else 0.
+    Exit code 1 if something that `bench run` requires is broken (Python, a required package, torch,
+    OpenCV, a folder that cannot be written, a data folder that does not exist, bench's own
+    plugins); else 0.
     """
     from bench.plugins.registry import load
     from bench.running.doctor import examine
@@ -48,9 +43,9 @@ def command(data: tuple[Path, ...], as_json: bool, plugin: tuple[Path, ...]) -> 
                 click.echo(_wrapped(f"{'':{width}}  -> {finding.todo}", " " * (width + 5)))
         names = ", ".join(finding.subject for finding in broken)
         click.echo(
-            f"\n`bench run` cannot do without: {names}"
+            f"\n`bench run` cannot work until this is fixed: {names}"
             if broken
-            else "\n`bench run` has all that it cannot do without"
+            else "\n`bench run` has everything it requires"
         )
     sys.exit(1 if broken else 0)
 

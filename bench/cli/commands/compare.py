@@ -1,4 +1,4 @@
-"""`bench compare`: whether two methods can be told apart."""
+"""`bench compare`: do two methods differ significantly?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import plugin_option
-from bench.cli.report import opened
+from bench.cli.options import json_option, load_registry, plugin_option, protocol_option
+from bench.cli.run_folders import open_runs
 
 
 @click.command(
     "compare",
-    short_help="Tell whether two methods of a run differ.",
     epilog="""\b
 Examples:
   bench compare results/RUN c3dsu memae
@@ -25,16 +24,10 @@ Examples:
     "datasets",
     multiple=True,
     metavar="NAME",
-    help="Only on this one; repeatable. [default: all of the run]",
+    help="Compare on this dataset only; repeatable. [default: all datasets of the run]",
 )
-@click.option(
-    "--protocol",
-    metavar="SELECTION",
-    help="What makes numbers of scores. [default: that of the run]",
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Everything about each pair, as JSON; fractions."
-)
+@protocol_option("Protocol of the numbers. [default: that of the run]")
+@json_option("Print all values of each pair as JSON; AUCs are fractions, not percent.")
 @plugin_option
 def command(
     names: tuple[str, ...],
@@ -43,15 +36,14 @@ def command(
     as_json: bool,
     plugin: tuple[Path, ...],
 ) -> None:
-    """Compare two METHODs, rows of the table of RUN (default: the newest below results/), by a
-    paired test over clips.
+    """Compare two METHODs of RUN (default: the newest below results/) with a paired test over
+    clips. Name them as the rows of the table are named.
 
-    On each dataset: the AUC of both on the frames that both scored, the difference with its 95 %
-    interval, and what it means.
+    Prints for each dataset the AUC of both on the frames that both scored, the difference with its
+    95 % interval, and whether it is significant.
     """
     from bench.errors import RequestError, RunError
     from bench.evaluation.pairs import pairs
-    from bench.plugins.registry import load
     from bench.plugins.selection import select_one
     from bench.scoring.intervals import METRIC
 
@@ -60,11 +52,9 @@ def command(
             f"one method, {names[0]!r}, cannot be compared; write bench compare RUN METHOD METHOD"
         )
     *runs, first, second = names
-    registry = load(plugin)
-    for complaint in registry.complaints():
-        click.echo(f"bench: {complaint}", err=True)
+    registry = load_registry(plugin)
     try:
-        run = opened(tuple(map(Path, runs)), Path())  # nothing is written
+        run = open_runs(tuple(map(Path, runs)), Path())  # nothing is written
         chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
         made, missing = pairs(run, (first, second), datasets, chosen, registry.metrics[METRIC])
     except RunError as error:

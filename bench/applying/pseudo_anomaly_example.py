@@ -1,5 +1,5 @@
-"""What a network that was trained with distinction makes of a training window and of its
-pseudo-anomalous form, from kept weights.
+"""How a network that was trained with distinction restores a training window and its
+pseudo-anomaly, from kept weights.
 """
 
 from __future__ import annotations
@@ -9,52 +9,48 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.applying.fitted import fitted_method
+from bench.applying.finished_cell import dataset_of, finished_method
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import DataError, RequestError
 from bench.figures.distinction import SIGMAS, Distinction
 from bench.frames.store import prepare_frames
 from bench.objects.tracking import prepare_tracks
-from bench.planning.commands import dataset_selector, home_of
-from bench.planning.request import data_roots
 from bench.runs.folder import CellRecord, Run
 from bench.worker.keepers.images import as_picture
-from bench.worker.opening import clip_length, located_dataset, make_detector, open_clip
+from bench.worker.opening import clip_length, make_detector, open_clip
 
 SPANS = {"-1..1": 2.0}
-"""Width of a value range, where it is not 1."""
+"""Width of a value range, if it is not 1."""
 
 
-def remake(
+def pseudo_anomaly_example(
     run: Run, cell: CellRecord, data: Sequence[Path], step: Callable[[int, int, str], None]
 ) -> Distinction:
-    """Draw the pseudo-anomaly of one training window again, and let the cell's network restore it.
+    """Make the pseudo-anomaly of one training window, and let the cell's network restore it.
 
-    The window is the first from the middle of the middle training clip on, clips in turn, of which
-    a pseudo-anomaly can be made.
+    The window is the first that a pseudo-anomaly can be made of, starting from the middle of the
+    middle training clip.
 
     Parameters
     ----------
-    data : folders with datasets, as `--data`; empty: BENCH_DATA, else the default ones.
+    data : folders with datasets, as `--data`; empty: BENCH_DATA, else the default folders.
 
     Raises
     ------
     RunError : the cell kept no weights, or they cannot be read.
-    DataError : the dataset has no training frames here.
-    RequestError : the method makes no pseudo-anomaly of any training window that was looked at.
+    DataError : there are no frames of training clips.
+    RequestError : the method makes no pseudo-anomaly of any training window that was tried.
     """
-    fitted = fitted_method(run, cell, data)
+    fitted = finished_method(run, cell, data)
     method = fitted.method
     none = RequestError(
-        f"{cell.label} on {cell.dataset}: no training window in the second half of a clip has a pseudo-anomaly to show; the figures are for networks "
-        "that were trained with distinction, and the detector has to find objects (datasets/*.json of the run)"
+        f"{cell.label} on {cell.dataset}: no training window in the second half of a clip has a "
+        "pseudo-anomaly to show; the figures are for networks that were trained with "
+        "distinction, and the detector has to find objects (datasets/*.json of the run)"
     )
     if not isinstance(method, NetworkMethod) or method.frames is None:
         raise none
-    dataset = located_dataset(
-        dataset_selector(home_of(run, cell), cell),
-        [str(root) for root in data_roots(tuple(data))],
-    )
+    dataset = dataset_of(run, cell, data)
     clips = [
         clip
         for clip in dataset.clips("train")
@@ -62,7 +58,8 @@ def remake(
     ]
     if not clips:
         raise DataError(
-            f"{cell.dataset}: no frames of training clips below {dataset.root}; name the place of the dataset with --data DIR"
+            f"{cell.dataset}: no frames of training clips below {dataset.root}; name the place of "
+            "the dataset with --data DIR"
         )
     detector = make_detector(cell.detector) if cell.detector else None
     middle = len(clips) // 2

@@ -8,14 +8,20 @@ from typing import Any
 
 import click
 
-from bench.cli.complete import profiles, selection
-from bench.cli.options import one_selection, plugin_option
-from bench.plugins.profiles import named
+from bench.cli.complete import selection
+from bench.cli.options import (
+    data_option,
+    detector_option,
+    load_registry,
+    methods_option,
+    one_selection,
+    plugin_option,
+    profile_option,
+)
 
 
 @click.command(
     "prepare",
-    short_help="Decode frames and find objects, once, before a run.",
     epilog="Example: bench prepare ped2 --methods c3dsu,baseline",
 )
 @click.argument(
@@ -26,39 +32,17 @@ from bench.plugins.profiles import named
     callback=one_selection,
     shell_complete=selection("datasets"),
 )
+@methods_option("Methods to prepare frames and tracks for.", default="all", show_default=True)
+@profile_option
+@detector_option
+@data_option
 @click.option(
-    "--methods",
-    "-m",
-    default="all",
-    shell_complete=selection("methods"),
-    show_default=True,
-    metavar="SELECTION",
-    help="Whose frame formats and tracks are made.",
-)
-@click.option(
-    "--profile",
-    shell_complete=profiles,
-    help=f"{named()}: sizes depend on it. [default: as in bench run]",
-)
-@click.option(
-    "--detector",
-    metavar="SELECTION",
-    shell_complete=selection("detectors"),
-    help="Of objects. [default: as in bench run]",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Where datasets lie; repeatable. [default: BENCH_DATA, else ./data]",
-)
-@click.option(
-    "--dry-run", is_flag=True, help="Say what would be written and how many bytes; write nothing."
+    "--dry-run", is_flag=True, help="Show what would be written and its size; write nothing."
 )
 @plugin_option
 def command(**options: Any) -> None:
-    """Make the frame store, and the tracks where methods need them, of DATASETS. What is there
-    already is kept.
+    """Decode the frames of DATASETS into the frame store, and compute object tracks for methods
+    that need them. What is already there is kept.
     """
     sys.exit(prepare(**options))
 
@@ -80,15 +64,12 @@ def prepare(
     from bench.frames.store import disk_needed
     from bench.planning.plan import make_plan
     from bench.planning.request import Request
-    from bench.plugins.registry import load
     from bench.running.display import make_console
     from bench.runs.folder import Run
     from bench.worker.opening import make_detector
     from bench.worker.preparation import prepare_dataset
 
-    registry = load(plugin)
-    for complaint in registry.complaints():
-        click.echo(f"bench: {complaint}", err=True)
+    registry = load_registry(plugin)
     request = Request(
         methods,
         datasets,
@@ -111,17 +92,11 @@ def prepare(
             [clip for clip in planned.dataset.clips(split) if clip.source is not None]
             for split in ("test", "train")
         )
-        needed = disk_needed(planned.dataset, test, planned.test_formats) + disk_needed(
-            planned.dataset, train, planned.train_formats
-        )
-        formats = (
-            ", ".join(
-                sorted(str(frames) for frames in planned.test_formats | planned.train_formats)
-            )
-            or "no frames"
-        )
+        needed = disk_needed(planned.dataset, test, planned.test_formats)
+        needed += disk_needed(planned.dataset, train, planned.train_formats)
+        formats = ", ".join(sorted(map(str, planned.test_formats | planned.train_formats)))
         console.print(
-            f"{label}: {formats}; {needed / 2**20:.0f} MB to write"
+            f"{label}: {formats or 'no frames'}; {needed / 2**20:.0f} MB to write"
             + (f"; tracks by {planned.detector}" if planned.wants_tracks else ""),
             markup=False,
         )

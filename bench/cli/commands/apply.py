@@ -1,4 +1,4 @@
-"""`bench apply`: from the table to the camera."""
+"""`bench apply`: score new footage with a finished cell."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.complete import cell_folder, selection
-from bench.cli.options import plugin_option
-from bench.cli.run import Duration
+from bench.cli.complete import cell_folder
+from bench.cli.options import Duration, json_option, load_registry, plugin_option, protocol_option
 
 if TYPE_CHECKING:
-    from bench.applying.apply import Outcome, Row
-    from bench.applying.apply_plan import Application
+    from bench.applying.application import Application
     from bench.applying.footage import Footage
+    from bench.applying.listener import Outcome, ScoredFrame
     from bench.runs.applied import Applied
     from bench.scoring.watching import Event
 
 LINE_EVERY = 30.0
-"""Seconds between two plain lines about one source, where there is no terminal."""
+"""Seconds between two lines of progress about one source, if stderr is not a terminal."""
 
 
 @click.command(
     "apply",
-    short_help="Score footage, or a live source, with a finished cell.",
     epilog="""\b
 Examples:
   bench run --methods c3dsu --datasets demo-ped2 --keep weights,train-scores --out results/yard
@@ -45,41 +43,43 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="A new folder for what comes out. [default: results/applied/DATE-TIME]",
+    metavar="DIR",
+    help="New folder for the results. [default: results/applied/DATE-TIME]",
 )
 @click.option(
     "--false-alarm-rate",
     "rate",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Share of the training frames that may be above the threshold. [default: 0.001, as in the table operator]",
+    help="Set the threshold so that at most this share of the training frames is above it."
+    " [default: 0.001, as in the table operator]",
 )
 @click.option(
-    "--threshold", type=float, help="The threshold itself, e.g. where no training scores were kept."
+    "--threshold",
+    type=float,
+    help="Set the threshold directly, e.g. if no training scores were kept.",
 )
-@click.option(
-    "--protocol",
-    metavar="SELECTION",
-    shell_complete=selection("protocols"),
-    help="Whose smoothing goes before the threshold; raw for none. [default: that of the run]",
+@protocol_option(
+    "Smooth scores as this protocol does before the threshold is applied; raw: do not smooth."
+    " [default: that of the run]"
 )
 @click.option(
     "--fps",
     type=click.FloatRange(min=0, min_open=True),
-    help="Frames a second of files. [default: what the file says]",
+    help="Frames per second of files. [default: as stated in the file]",
 )
-@click.option("--video", is_flag=True, help="Draw an annotated video of each source.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Events as JSON lines on stdout, as they begin and end."
-)
+@click.option("--video", is_flag=True, help="Write an annotated video of each source.")
+@json_option("Print events to stdout as JSON lines, as they begin and end.")
 @click.option(
     "--give-up",
     type=Duration(),
     default="10m",
     show_default=True,
-    help="Time without a frame after which a live source is given up.",
+    help="Stop a live source after this time without a frame.",
 )
 @click.option(
-    "--device", metavar="NAME", help="cpu, cuda or cuda:0. [default: that of the cell, else cpu]"
+    "--device",
+    metavar="NAME",
+    help="Device: cpu, cuda or cuda:N. [default: that of the cell, else cpu]",
 )
 @click.option(
     "--threads", type=click.IntRange(min=1), help="CPU threads. [default: those of the cell]"
@@ -103,26 +103,24 @@ def command(
     """Score SOURCE with a finished CELL (results/RUN/cells/METHOD/DATASET/SEED) that kept its
     weights.
 
-    SOURCE is a video file, a folder of videos or of pictures, the number of a device, or an address
-    that OpenCV opens. A line a frame is written (time, score, above threshold), and the events.
-    Ctrl-C ends it in good order.
+    SOURCE is a video file, a folder of videos or of pictures, the number of a camera, or an address
+    that OpenCV can open. Writes one row per frame (time, score, whether it is above the threshold)
+    and a list of events. Ctrl-C stops; what was scored until then is complete on disk.
 
-    Exit code 0: all was scored, or a live source was stopped; 1: a source cannot be read to its
-    end, or was given up; 2: the request cannot be met; 130: files, stopped before their end.
+    Exit code 0: everything was scored, or a live source was stopped by you; 1: a source could not
+    be read to its end, or a live source was lost; 2: the request is invalid or cannot be met; 130:
+    stopped before the end of the files.
     """
-    from bench.applying.apply_plan import prepare_application
+    from bench.applying.application import prepare_application
     from bench.applying.footage import find_footage, passed_over
     from bench.errors import DataError, RequestError, RunError
     from bench.figures.video import PANEL
-    from bench.plugins.registry import load
     from bench.runs.applied import Applied
 
-    registry = load(plugin)
-    for complaint in registry.complaints():
-        click.echo(f"bench: {complaint}", err=True)
+    load_registry(plugin)
     if rate is not None and threshold is not None:
         raise RequestError(
-            "--false-alarm-rate and --threshold both set the threshold: give one of them"
+            "--false-alarm-rate and --threshold both set the threshold: use only one of them"
         )
     try:
         footage, unread = find_footage(source), passed_over(source)
@@ -139,10 +137,12 @@ def command(
     screen = _Screen(application, output, as_json)
     record = application.cell
     screen.tell(
-        f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, profile {record.profile}"
+        f"cell {run.cell_path(record)}: {record.label} on {record.dataset}, seed {record.seed}, "
+        f"profile {record.profile}"
     )
     screen.tell(
-        f"threshold {application.threshold:.6g}: {application.threshold_from}; {application.smoothed}"
+        f"threshold {application.threshold:.6g}: {application.threshold_from}; "
+        f"{application.smoothed}"
     )
     screen.tell(f"writing {folder}")
     for note in [*application.notes, *(f"passed over: {one.path}: {one.reason}" for one in unread)]:
@@ -150,7 +150,8 @@ def command(
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:
         screen.tell(
-            f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same, drawn)"
+            f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same "
+            "with an annotated video)"
         )
     screen.tell(f"written {folder}")
     for failure in failures:
@@ -161,7 +162,7 @@ def command(
 def _apply_all(
     application: Application, footage: Sequence[Footage], output: Applied, screen: _Screen
 ) -> tuple[list[str], bool]:
-    """Score one source after the other; return what went wrong, and whether the user stopped it."""
+    """Score one source after the other; return errors, and whether the user stopped."""
     from bench.applying.apply import apply_to
     from bench.errors import BenchError
     from bench.running.stopping import asked_to_stop
@@ -188,7 +189,7 @@ def _apply_all(
 
 
 class _Screen:
-    """What the person at the terminal sees; an annotated video is drawn on the way."""
+    """Prints to the terminal; draws annotated videos on the way."""
 
     def __init__(self, application: Application, output: Applied, as_json: bool) -> None:
         self.application, self.output, self.as_json = application, output, as_json
@@ -199,19 +200,17 @@ class _Screen:
         self._began = self._said = 0.0
         self._total: int | None = None
         self._step: Callable[[int, int | None, str], None] = lambda done, total, what: None
-        self._draw: Callable[[Sequence[Row]], None] = lambda rows: None
+        self._draw: Callable[[Sequence[ScoredFrame]], None] = lambda rows: None
 
     # -- lines -------------------------------------------------------------------------------------
 
     def tell(self, text: str) -> None:
-        """Print what was asked for: to stdout, which belongs to the events alone where these are
-        JSON.
-        """
+        """Print a result: to stdout, or to stderr if stdout holds JSON events."""
         # On a terminal that shows progress as well, one stream keeps both apart.
         click.echo(text, err=self.as_json or (sys.stdout.isatty() and sys.stderr.isatty()))
 
     def say(self, text: str) -> None:
-        """Print something beside."""
+        """Print to stderr."""
         click.echo(text, err=True)
 
     def note(self, text: str) -> None:
@@ -223,7 +222,7 @@ class _Screen:
     # -- as an observer ----------------------------------------------------------------------------
 
     def checking(self, footage: Footage, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show progress."""
         if self._name != footage.name:
             self._show(footage, total)
         self.progress(done, "checking", None)
@@ -254,7 +253,7 @@ class _Screen:
         write = self._open.enter_context(film(self.output.video_path(footage.name), rate, stamped))
         with_errors: list[bool] = []
 
-        def draw(rows: Sequence[Row]) -> None:
+        def draw(rows: Sequence[ScoredFrame]) -> None:
             with_errors.append(any(row.error is not None for row in rows))
             for row in rows:
                 assert row.picture is not None
@@ -268,29 +267,30 @@ class _Screen:
 
         self._draw = draw
 
-    def rows(self, rows: Sequence[Row]) -> None:
+    def rows(self, rows: Sequence[ScoredFrame]) -> None:
         """Draw them."""
         self._draw(rows)
 
     def event(self, event: Event) -> None:
-        """Tell where an event begins and ends."""
+        """Print where an event begins and ends."""
         if self.as_json:
             click.echo(json.dumps({"source": self._name, **event.as_json()}))
             sys.stdout.flush()
         elif not event.closed:
             self.tell(
-                f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame {event.first})"
+                f"{self._name}: event {event.number} begins at {_clock(event.start)} (frame "
+                f"{event.first})"
             )
         else:
             why = "" if event.closed == "below threshold" else f" ({event.closed})"
             self.tell(
-                f"{self._name}: event {event.number} ends at {_clock(event.end)} (frame {event.last}), "
-                f"peak {event.peak:.4g} at {_clock(event.peak_time)}{why}"
+                f"{self._name}: event {event.number} ends at {_clock(event.end)} (frame "
+                f"{event.last}), peak {event.peak:.4g} at {_clock(event.peak_time)}{why}"
             )
 
     def progress(self, done: int, what: str, behind: float | None) -> None:
-        """Show frames done, frames a second, time left or lag; a plain line now and then where
-        there is no terminal.
+        """Show frames done, frames per second, and time left or lag; an occasional plain line if
+        stderr is not a terminal.
         """
         now = time.monotonic()
         what += f", {done / max(now - self._began, 1e-3):.1f} frames/s" if done else ""
@@ -305,7 +305,7 @@ class _Screen:
             )
 
     def end(self, outcome: Outcome) -> None:
-        """Close the video, and sum up."""
+        """Close the video and print a summary."""
         self.outcomes.append(outcome)
         try:
             self._open.close()
@@ -323,8 +323,10 @@ class _Screen:
                 else f", at most {outcome.largest_lag:.1f} s behind"
             )
             self.tell(
-                f"{outcome.name}: {outcome.frames} frames, {outcome.scored} scored{lost}{speed}{lag}; {outcome.above} above the threshold, "
-                f"{outcome.events} {'event' if outcome.events == 1 else 'events'} -> {self.output.scores_path(outcome.name)}"
+                f"{outcome.name}: {outcome.frames} frames, {outcome.scored} "
+                f"scored{lost}{speed}{lag}; {outcome.above} above the threshold, {outcome.events} "
+                f"{'event' if outcome.events == 1 else 'events'} -> "
+                f"{self.output.scores_path(outcome.name)}"
             )
 
 

@@ -1,6 +1,4 @@
-"""`bench help`: what the words of the command line mean. What the code knows is said from the
-code.
-"""
+"""`bench help`: topics that are not about one command, generated from the code where possible."""
 
 from __future__ import annotations
 
@@ -17,14 +15,14 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Topic:
-    """Something to be explained."""
+    """A help topic."""
 
     about: str
     text: Callable[[], str]
 
 
 def _listed(rows: Iterable[tuple[str, str]]) -> str:
-    """Return names and what they mean, as a man page sets them."""
+    """Return names and their descriptions in the layout of a man page."""
     return "\n".join(
         f"  {name}\n"
         + textwrap.fill(
@@ -45,17 +43,17 @@ def _selections() -> str:
     return f"""\
 --methods, --datasets, --protocol, --detector and --force take selections:
 
-  NAME,NAME                     several, in this order
+  NAME,NAME                     several names, in this order
   GROUP                         all members of a group (bench list methods)
-  -NAME                         takes one away again: all,-tsc
-  NAME[key=value,key=value]     sets parameters (bench list methods NAME)
-  NAME[key=a|b]                 one row for a, and one for b
-  NAME[key="a, b"]              a value with commas or brackets in it
+  -NAME                         remove a name again: all,-tsc
+  NAME[key=value,key=value]     set parameters (bench list methods NAME)
+  NAME[key=a|b]                 one row for a and one for b
+  NAME[key="a, b"]              a value that contains commas or brackets
 
 {textwrap.fill(groups, WIDTH, subsequent_indent="      ", replace_whitespace=False, break_on_hyphens=False)}
 
-[ and | belong to the shell: put a selection that has them into single quotes.
-The row of a table has the selector as its name. All mistakes of a request are told at once.
+The shell interprets [ and |: put selections that contain them in single quotes. Rows of tables are
+named by these selectors. All mistakes in a request are reported at once.
 
 Examples:
   bench run --methods all,-trivial --datasets ped2,avenue
@@ -74,8 +72,8 @@ def _protocols() -> str:
         for entry in parameters_of("protocols", Protocol("any"))
     ]
     return f"""\
-A protocol is everything between scores and number. The same scores give other numbers under other
-protocols, so a table states its own in words, and a run keeps the number under all of them.
+A protocol is everything that turns scores into a number. The same scores give different numbers
+under different protocols, so each table states its protocol, and a run stores the numbers for all.
 
 {_listed((name, sentence(protocol)) for name, protocol in load().protocols.items())}
 
@@ -85,7 +83,7 @@ Each choice is a parameter, as in 'median17[edge=zero]':
 
 Examples:
   bench score results/RUN --protocol minmax,raw    other protocols, without training
-  bench report results/RUN --table protocols       all side by side, and how the ranking changes"""
+  bench report results/RUN --table protocols       all protocols, and how they change the ranking"""
 
 
 def _metrics() -> str:
@@ -96,7 +94,7 @@ def _metrics() -> str:
         for name, metric in load().metrics.items()
     ]
     return f"""\
-The number itself, of the frames that a protocol pooled. One class alone has no number.
+Metrics are computed over the frames that a protocol pools; frames of both classes are needed.
 
 {_listed(rows)}"""
 
@@ -109,13 +107,13 @@ def _files() -> str:
         return textwrap.fill(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
 
     return f"""\
-A run is a folder that holds all that is known of it; each file is written whole or not at all.
+A run is a folder with all of its results; each file is written completely or not at all.
 
 {_listed(FILES.items())}
 
-METHOD is the registered name, with 8 hex digits where parameters differ from the profile. Where
-each scene has a model of its own, SCENE stands below SEED. Numbers in files are fractions, in
-tables percent; what does not exist is empty.
+METHOD is the registered name, followed by 8 hex digits if parameters differ from the profile. If
+each scene has its own model, SCENE is a folder in SEED. Numbers are fractions in files and percent
+in tables; a number that does not exist is empty.
 
 Columns of results.csv:
 {columns(RESULT_COLUMNS)}
@@ -123,7 +121,7 @@ Columns of results.csv:
 Columns of summary.csv:
 {columns(SUMMARY_COLUMNS)}
 
-From Python: bench.load("results/RUN") gives both as pandas frames, and the scores."""
+In Python, bench.load("results/RUN") returns both as pandas data frames, and the scores."""
 
 
 def _profiles() -> str:
@@ -131,12 +129,12 @@ def _profiles() -> str:
 
     rows = [(name, profile.meaning) for name, profile in PROFILES.items()]
     return f"""\
-A profile is a named choice of all parameters of a method; what a selection sets goes before it.
-Every table names its profile.
+A profile sets all parameters of a method; parameters in a selection take precedence. Every table
+names its profile.
 
 {_listed(rows)}
 
-bench list methods NAME tells what each changes."""
+bench list methods NAME shows what each profile changes."""
 
 
 def _environment() -> str:
@@ -145,31 +143,31 @@ def _environment() -> str:
     rows = [
         (
             "BENCH_DATA",
-            "folders in which datasets are looked for, where --data is not given; several are separated as in PATH",
+            "folders that contain datasets, used without --data; separated as in PATH",
         ),
         (
             "BENCH_CACHE",
-            f"where decoded frames, tracks and the demo datasets are kept; now {cache_folder()}",
+            f"folder for decoded frames, tracks and the demo datasets; now {cache_folder()}",
         ),
         (
             "TORCH_HOME",
-            "where weights of detectors and backbones are looked for; nothing is downloaded",
+            "folder with weights of detectors and backbones; nothing is downloaded",
         ),
         ("NO_COLOR", "no colours"),
     ]
-    return f"Variables that bench reads:\n\n{_listed(rows)}\n\nbench doctor shows what is found through them."
+    return f"Environment variables that bench reads:\n\n{_listed(rows)}\n\nbench doctor shows what was found."
 
 
 def _exit_codes() -> str:
     rows = [
         (
             "0",
-            "every cell is done; a dataset of a group that is not there is a dash and changes nothing",
+            "every cell is done; datasets of a group whose data was not found do not count",
         ),
-        ("1", "a cell failed, and the tables are written; or a file of a run cannot be read"),
-        ("2", "the request cannot be understood or met; nothing was started"),
-        ("3", "nothing could run"),
-        ("130", "interrupted; the same command goes on"),
+        ("1", "a cell failed (the tables are still written), or a file of a run cannot be read"),
+        ("2", "the request is invalid or cannot be met; nothing was started"),
+        ("3", "no cell could run"),
+        ("130", "interrupted; repeat the command to resume"),
     ]
     return f"Exit codes of bench run:\n\n{_listed(rows)}"
 
@@ -177,27 +175,27 @@ def _exit_codes() -> str:
 def _completion() -> str:
     return """\
 The shell completes commands, options, and the names of methods, datasets, protocols, detectors,
-tables and runs. Switch it on once:
+tables and runs. Enable it once:
 
   bash    echo 'eval "$(_BENCH_COMPLETE=bash_source bench)"' >> ~/.bashrc
   zsh     echo 'eval "$(_BENCH_COMPLETE=zsh_source bench)"' >> ~/.zshrc
   fish    _BENCH_COMPLETE=fish_source bench > ~/.config/fish/completions/bench.fish
 
-then open a new shell. Of a comma list the last item is completed; behind --plugin FILE, what the
-file offers as well."""
+then open a new shell. In a comma list the last item is completed; after --plugin FILE, so are the
+names that the file registers."""
 
 
 TOPICS = {
     "selections": Topic(
         "how methods, datasets, protocols and detectors are named, with parameters", _selections
     ),
-    "protocols": Topic("what happens between scores and number", _protocols),
-    "metrics": Topic("what the numbers are", _metrics),
-    "profiles": Topic("named choices of all parameters of a method", _profiles),
-    "files": Topic("what is in a run's folder", _files),
-    "environment": Topic("variables that bench reads", _environment),
-    "exit-codes": Topic("what the exit code of bench run means", _exit_codes),
-    "completion": Topic("how the shell completes names", _completion),
+    "protocols": Topic("how scores become a number", _protocols),
+    "metrics": Topic("the metrics of the tables", _metrics),
+    "profiles": Topic("predefined sets of parameters", _profiles),
+    "files": Topic("the files of a run", _files),
+    "environment": Topic("environment variables that bench reads", _environment),
+    "exit-codes": Topic("exit codes of bench run", _exit_codes),
+    "completion": Topic("tab completion in the shell", _completion),
 }
 
 
@@ -212,7 +210,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     ]
 
 
-@click.command("help", short_help="Explain selections, protocols, files and more.")
+@click.command("help")
 @click.argument("topic", required=False, metavar="[TOPIC|COMMAND]", shell_complete=_complete)
 @click.pass_context
 def command(ctx: click.Context, topic: str | None) -> None:
@@ -223,7 +221,8 @@ def command(ctx: click.Context, topic: str | None) -> None:
 
     if topic is None:
         click.echo(
-            f"Topics of `bench help TOPIC`:\n\n{_listed((name, item.about) for name, item in TOPICS.items())}"
+            "Topics of `bench help "
+            f"TOPIC`:\n\n{_listed((name, item.about) for name, item in TOPICS.items())}"
         )
         return
     if topic in COMMANDS:

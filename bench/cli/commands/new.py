@@ -1,4 +1,4 @@
-"""`bench new`: a plugin project to begin with."""
+"""`bench new`: create a plugin project."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import click
 
 @click.command(
     "new",
-    short_help="Write a plugin project for a method or dataset of your own.",
-    epilog="Examples: bench new method my-method   |   bench new dataset my-dataset   |   bench new method my-method --file",
+    epilog=(
+        "Examples: bench new method my-method   |   bench new dataset my-dataset   |   bench new "
+        "method my-method --file"
+    ),
 )
 @click.argument("kind", type=click.Choice(["method", "dataset"]))
 @click.argument("name")
@@ -18,13 +20,13 @@ import click
     "--file",
     "as_file",
     is_flag=True,
-    help="One file for --plugin, instead of an installable project.",
+    help="Create one file for --plugin instead of an installable project.",
 )
 def command(kind: str, name: str, as_file: bool) -> None:
-    """Write the folder NAME: a small plugin that works, its tests, pyproject.toml and README; ready
-    to be changed.
+    """Create the folder NAME with a small working plugin, its tests, pyproject.toml and README, for
+    you to change.
 
-    NAME is that of the method or dataset: lower-case letters, digits and hyphens.
+    NAME is the name of the method or dataset: lower-case letters, digits and hyphens.
     """
     from bench.plugins.new_project import write_project
     from bench.plugins.registry import load
@@ -43,5 +45,6 @@ def command(kind: str, name: str, as_file: bool) -> None:
     else:
         example = " && python tests/example.py data" * (kind == "dataset")
         click.echo(
-            f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} && bench run {row}"
+            f"next: cd {name} && pip install -e . pytest && pytest{example} && bench check {name} "
+            f"&& bench run {row}"
         )

@@ -1,0 +1,81 @@
+"""What `bench run --dry-run` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.planning.plan import Plan
+
+
+def show_plan(plan: Plan, registry: Any, console: Any) -> None:
+    """Print what a run would do, and the memory and time it would need."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bench.planning.earlier_durations import earlier_seconds, like
+    from bench.running.duration import duration
+
+    to_run = dict.fromkeys(plan.to_run)  # in their order, and quick to look in
+    networks = [cell for cell in to_run if cell.network]
+    if networks:
+        from bench.planning.memory_limits import estimate_cells  # imports torch
+
+        estimate_cells(networks, registry)
+    known = earlier_seconds(plan.run)
+    table = Table(box=None, pad_edge=False)
+    for name in ("method", "dataset", "seed", "memory", "time", "what would happen"):
+        number = name in ("seed", "memory", "time")
+        table.add_column(
+            name,
+            no_wrap=number or name == "dataset",
+            overflow="fold",
+            justify="right" if number else "left",
+        )
+    seconds, peaks = [], []
+    for cell in plan.cells:
+        record = cell.record
+        runs = cell in to_run
+        what = (
+            f"{'reused' if cell.reuse else 'run' if runs else record.status}: "
+            f"{cell.why.removeprefix('run again: ')}"
+        )
+        memory = took = ""
+        if runs:
+            expected = known.get(like(record))
+            took = "unknown" if expected is None else duration(expected)
+            seconds += [] if expected is None else [expected]
+            memory = (
+                "-"
+                if cell.memory is None
+                else "unknown"
+                if cell.memory.unknown
+                else f"{cell.memory.peak / 2**30:.1f} GB"
+            )
+            peaks += (
+                [cell.memory.peak] if cell.memory is not None and not cell.memory.unknown else []
+            )
+        dataset = record.dataset + (f" {record.scene}" if record.scene else "")
+        table.add_row(
+            escape(record.label), escape(dataset), str(record.seed), memory, took, escape(what)
+        )
+    console.print(table)
+    for text in dict.fromkeys(
+        f"{cell.record.label}: {cell.memory.unknown}"
+        for cell in networks
+        if cell.memory and cell.memory.unknown
+    ):
+        console.print(f"memory unknown: {text}", markup=False)
+    totals = [f"{len(to_run)} of {len(plan.cells)} cells would run"]
+    if peaks:
+        workers = f" with {plan.workers} workers" if plan.workers > 1 else ""
+        totals.append(
+            f"networks with up to {sum(sorted(peaks)[-plan.workers :]) / 2**30:.1f} GB at a "
+            f"time{workers}"
+        )
+    if seconds:
+        totals.append(
+            f"{duration(sum(seconds))} of work"
+            + (f" for {len(seconds)} of them" if len(seconds) < len(to_run) else "")
+        )
+    console.print("; ".join([*totals, "nothing was written"]), markup=False)
