@@ -57,7 +57,7 @@ from bench.runs.folder import CellRecord, DatasetRecord, Run
 from bench.runs.runners import hold
 
 ROOT = Path(__file__).parents[2]
-TOYS = ROOT / "tests" / "running" / "toys.py"
+TOYS = ROOT / "tests" / "toys.py"
 PAGE = dict(
     re.findall(
         r"^## (.+?)\n.*?```text\n(.*?)\n```",
