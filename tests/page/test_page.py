@@ -366,11 +366,11 @@ def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
     """The mark of a row that is not significantly different from the best, what it means, and the interval
     of summary.csv."""
     table = full[1].comparison
-    lines = [
+    rows = [
         replace(row, cells=(replace(row.cells[0], tied=row.name == "pca"), *row.cells[1:]))
         for row in table.rows
     ]
-    source = replace(full[1], comparison=replace(table, lines=lines, tied="tied by a test"))
+    source = replace(full[1], comparison=replace(table, rows=rows, tied="tied by a test"))
     frame = page_module.summary_frame
 
     def with_intervals(rows):
