@@ -193,7 +193,7 @@ def test_threshold_and_events_are_those_of_the_operators_table(made, run, tmp_pa
         np.testing.assert_array_equal(table["above"] == 1, above)
         assert (
             list(table["time"]) == [number / 25 for number in range(len(table))]
-            and "25 a second assumed" in observer.noted[0]
+            and "25 frames per second assumed" in observer.noted[0]
         )
         mine = events[events["source"] == clip]
         assert list(zip(mine["first_frame"], mine["last_frame"])) == runs(above)
@@ -271,7 +271,7 @@ def test_times_of_variable_frame_rate_are_the_files_own(run, tmp_path, method, e
     assert (
         mine["yard"]["time"].iloc[-1] == 9.9
         and not told.stamped
-        and told.outcome.frame_rate_from == "as --fps says"
+        and told.outcome.frame_rate_from == "as set with --fps"
     )
     place = run.cell_path(cell_of(run, method))
     invoke(place, path, "--threshold", -1, "--video", "--out", tmp_path / "drawn")
