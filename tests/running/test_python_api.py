@@ -105,9 +105,7 @@ def test_html_is_whole_and_escaped(made):
     for row in table.rows:
         assert f">{row.name}</td>" in html
         assert all((cell.shown or cell.mark) in html for cell in row.cells)
-    evil = replace(
-        table, columns=["<script>x</script>"], notes=["a & <b>"], caption="<img src=x>"
-    )
+    evil = replace(table, columns=["<script>x</script>"], notes=["a & <b>"], caption="<img src=x>")
     shown = to_html(evil)
     assert "<script" not in shown and "<img" not in shown and "a &amp; &lt;b&gt;" in shown
 
