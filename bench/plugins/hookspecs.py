@@ -252,8 +252,7 @@ def bench_executors() -> list[type[Executor]]:
 
 @hookspec
 def bench_observers() -> list[type[Observer]]:
-    r"""Offer observers: who is told of each cell that it started, the figures of its epochs, and
-    how it ended (`--observe`).
+    r"""Offer observers, which are told how each cell starts, trains and ends (`--observe`).
 
     Called once in the runner and once in each worker's server, when the registry is loaded.
         Packages are not looked for yet: that is `Observer.check`, called when a request names the
