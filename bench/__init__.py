@@ -11,14 +11,14 @@ from typing import Any
 
 NAMES: dict[str, dict[str, str]] = {
     "contracts": {
-        "contracts.clip": "Clip ImageFiles PassedOver Split VideoFile",
+        "contracts.clip": "Clip ImageFiles PassedOver Split VideoFile Window",
         "contracts.creator": "Creator",
         "contracts.dataset": "Dataset DatasetInfo Finding",
         "contracts.detector": "Detector",
         "contracts.executor": "Event Executor",
         "contracts.method": "Context FrameFormat Method MethodInfo OpenClip PublishedAUC Scores",
         "contracts.metric": "Metric",
-        "contracts.network_method": "NetworkMethod Window",
+        "contracts.network_method": "NetworkMethod",
         "contracts.observer": "Observer",
         "contracts.parameters": "parameter",
         "contracts.protocol": "Protocol",

@@ -5,6 +5,7 @@ from bench.contracts.clip import ImageFiles as ImageFiles
 from bench.contracts.clip import PassedOver as PassedOver
 from bench.contracts.clip import Split as Split
 from bench.contracts.clip import VideoFile as VideoFile
+from bench.contracts.clip import Window as Window
 from bench.contracts.creator import Creator as Creator
 from bench.contracts.dataset import Dataset as Dataset
 from bench.contracts.dataset import DatasetInfo as DatasetInfo
@@ -22,7 +23,6 @@ from bench.contracts.method import Scores as Scores
 from bench.contracts.method import ascend_within as ascend_within
 from bench.contracts.metric import Metric as Metric
 from bench.contracts.network_method import NetworkMethod as NetworkMethod
-from bench.contracts.network_method import Window as Window
 from bench.contracts.observer import Observer as Observer
 from bench.contracts.parameters import parameter as parameter
 from bench.contracts.protocol import Protocol as Protocol

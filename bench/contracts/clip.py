@@ -1,4 +1,4 @@
-"""What a clip is: the files of one video, in the order of its frames."""
+"""What a clip is: the files of one video, in the order of its frames; and windows of frames."""
 
 from __future__ import annotations
 
@@ -55,3 +55,35 @@ class PassedOver:
     reason: str
     may_hold_frames: bool = True
     """False for text, and for what is no clip by its name: named, and no fault."""
+
+
+ValueRange = Literal["0..1", "-1..1", "mean-subtracted"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames a network sees at once.
+
+    Parameters
+    ----------
+    length : frames. `step` : frames between two of them.
+    targets : indices inside the window of the frames whose scores come out.
+    value_range : '0..1' = v/255; '-1..1' = v/127.5 - 1; 'mean-subtracted' = (v - mean training
+        frame)/255.
+    """
+
+    length: int
+    step: int = 1
+    targets: tuple[int, ...] = (0,)
+    value_range: ValueRange = "0..1"
+
+    @property
+    def span(self) -> int:
+        """Frames from the first to the last, both included."""
+        return (self.length - 1) * self.step + 1
+
+    def starts(self, clip_length: int, every: int = 1) -> range:
+        """Return the first frames of all windows of a clip; empty if the clip is shorter than the
+        window.
+        """
+        return range(0, clip_length - self.span + 1, every)

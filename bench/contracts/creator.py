@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bench.contracts.clip import Window
 from bench.contracts.method import Context, OpenClip
-from bench.contracts.network_method import Window
 from bench.contracts.parameters import NoParameters
 
 

@@ -5,12 +5,12 @@ the inference engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.contracts.clip import Window
 from bench.contracts.compute import Compute
 from bench.contracts.method import Context, Method, OpenClip, Scores
 from bench.contracts.released_weights import fill_released
@@ -19,39 +19,9 @@ from bench.errors import DataError, MethodError
 if TYPE_CHECKING:
     import torch
 
-ValueRange = Literal["0..1", "-1..1", "mean-subtracted"]
 IMAGE_TERMS = ("map", "reconstruction")
 """Terms of `error` that are pictures, not scores: (B, targets, H, W), and (B, targets, C, H, W) in
 the method's value range."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The frames a network sees at once.
-
-    Parameters
-    ----------
-    length : frames. `step` : frames between two of them.
-    targets : indices inside the window of the frames whose scores come out.
-    value_range : '0..1' = v/255; '-1..1' = v/127.5 - 1; 'mean-subtracted' = (v - mean training
-        frame)/255.
-    """
-
-    length: int
-    step: int = 1
-    targets: tuple[int, ...] = (0,)
-    value_range: ValueRange = "0..1"
-
-    @property
-    def span(self) -> int:
-        """Frames from the first to the last, both included."""
-        return (self.length - 1) * self.step + 1
-
-    def starts(self, clip_length: int, every: int = 1) -> range:
-        """Return the first frames of all windows of a clip; empty if the clip is shorter than the
-        window.
-        """
-        return range(0, clip_length - self.span + 1, every)
 
 
 class NetworkMethod(Method):

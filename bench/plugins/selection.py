@@ -29,8 +29,8 @@ from bench.wording import did_you_mean, nearest
 if TYPE_CHECKING:
     import numpy as np
 
+    from bench.contracts.clip import Window
     from bench.contracts.creator import Creator
-    from bench.contracts.network_method import Window
 
 Kind = Literal[
     "methods", "datasets", "detectors", "creators", "protocols", "executors", "observers"

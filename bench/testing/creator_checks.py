@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.contracts.clip import Window
 from bench.contracts.creator import Creator
 from bench.contracts.method import FrameFormat
-from bench.contracts.network_method import Window
 from bench.testing.made import SIZE, CheckFailed, make_clip, make_context
 
 
