@@ -17,7 +17,8 @@ from bench.frames.store import prepare_frames
 from bench.objects.tracking import prepare_tracks
 from bench.planning.request import data_roots
 from bench.runs.commands import dataset_selector, home_of
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.worker.attempt import located_dataset, make_detector, open_clip
 from bench.worker.keepers import as_picture
 from bench.worker.preparation import clip_length

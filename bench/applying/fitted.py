@@ -14,7 +14,8 @@ from bench.errors import RequestError, RunError
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
 from bench.runs.commands import keep_commands
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def fitted_method(
     RunError : the cell kept no weights (with the command that keeps them), or they cannot be read.
     RequestError : a device that is not here.
     """
-    weights = run.cell_path(cell) / "weights"
+    weights = run.files_of(cell).weights
     if not weights.is_file():
         (line,) = keep_commands(run, [cell], keep, data)
         raise RunError(

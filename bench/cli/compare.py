@@ -65,7 +65,7 @@ def command(
         click.echo(f"bench: {complaint}", err=True)
     try:
         run = opened(tuple(map(Path, runs)), Path())  # nothing is written
-        chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
+        chosen = select_one("protocols", protocol or run.manifest.protocol, registry).parameters
         made, missing = pairs(run, (first, second), datasets, chosen, registry.metrics[METRIC])
     except RunError as error:
         raise RequestError(str(error)) from error

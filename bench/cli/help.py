@@ -103,7 +103,7 @@ The number itself, of the frames that a protocol pooled. One class alone has no 
 
 def _files() -> str:
     from bench.evaluation.results import RESULT_COLUMNS, SUMMARY_COLUMNS
-    from bench.runs.folder import FILES
+    from bench.runs.layout import FILE_DESCRIPTIONS
 
     def columns(names: Iterable[str]) -> str:
         return textwrap.fill(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
@@ -111,7 +111,7 @@ def _files() -> str:
     return f"""\
 A run is a folder that holds all that is known of it; each file is written whole or not at all.
 
-{_listed(FILES.items())}
+{_listed(FILE_DESCRIPTIONS.items())}
 
 METHOD is the registered name, with 8 hex digits where parameters differ from the profile. Where
 each scene has a model of its own, SCENE stands below SEED. Numbers in files are fractions, in

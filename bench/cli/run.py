@@ -331,7 +331,7 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
     plans = [make_plan(request, registry, run_finder(request.out, False)) for request in requests]
     if found := differences(first, plans):
         raise RequestError(
-            f"--from: {first.path / 'run.json'} cannot be repeated here exactly:",
+            f"--from: {first.manifest_file} cannot be repeated here exactly:",
             *(f"  {text}" for text in found),
         )
     for text in remarks(first):
@@ -362,7 +362,7 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from bench.reporting.output import stale_note
+    from bench.reporting.report_writer import stale_note
     from bench.running.session import execute, plan_run
     from bench.tables.tables import comparison_text
 

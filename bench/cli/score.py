@@ -62,7 +62,7 @@ def command(
     from bench.errors import RequestError, RunError
     from bench.plugins.registry import load
     from bench.plugins.selection import select
-    from bench.reporting.output import stale_note, write_tables
+    from bench.reporting.report_writer import stale_note, write_tables
     from bench.runs.folder import Run
     from bench.tables.tables import comparison_text
 
@@ -71,7 +71,7 @@ def command(
         click.echo(f"bench: {complaint}", err=True)
     try:
         opened = Run.open(newest_run(run))
-        chosen = select("protocols", protocol or opened.manifest["protocol"], registry)
+        chosen = select("protocols", protocol or opened.manifest.protocol, registry)
         if as_json:
             from bench.evaluation.results import results_frame
 

@@ -24,10 +24,11 @@ def newest_run(path: Path | None) -> Path:
     """
     from bench.errors import RequestError
     from bench.runs.folder import find_runs
+    from bench.runs.layout import RESULTS
 
     if path is not None:
         return path
-    runs = find_runs(Path("results"))
+    runs = find_runs(RESULTS)
     if not runs:
         raise RequestError("there is no run below ./results; name a run's folder")
     click.echo(f"run {runs[0].path}, the newest below results/", err=True)
@@ -47,7 +48,7 @@ def command(run: Path | None, as_json: bool) -> None:
     from bench.files.claims import DEAD, Claim
     from bench.files.whole_files import read_json
     from bench.running.duration import duration
-    from bench.runs.folder import CLAIM, JOB, Run
+    from bench.runs.folder import Run
     from bench.runs.runners import runners
     from bench.worker.progress import read_progress
 
@@ -64,8 +65,8 @@ def command(run: Path | None, as_json: bool) -> None:
     for cell in cells:
         if cell.status != "running":
             continue
-        progress = read_progress(opened.path / cell.folder / "progress.json")
-        claim = Claim(opened.path / cell.folder / CLAIM)
+        progress = read_progress(opened.files_of(cell).progress)
+        claim = Claim(opened.files_of(cell).claim)
         holder = claim.holder()
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = (
@@ -80,7 +81,7 @@ def command(run: Path | None, as_json: bool) -> None:
         if not holder.here:
             doing[cell.folder] += f" ({holder})"
     for cell in cells:
-        job = opened.path / cell.folder / JOB
+        job = opened.files_of(cell).job
         if cell.status == "queued" and job.exists():
             with contextlib.suppress(RunError):
                 left_job = read_json(job, "job")
@@ -89,7 +90,7 @@ def command(run: Path | None, as_json: bool) -> None:
         json.dump(
             {
                 "run": str(opened.path),
-                "command": manifest["command"],
+                "command": manifest.command,
                 "cells": [asdict(cell) for cell in cells],
             },
             sys.stdout,
@@ -97,7 +98,7 @@ def command(run: Path | None, as_json: bool) -> None:
         )
         click.echo()
         return
-    click.echo(f"run {opened.path}: {manifest['command']}")
+    click.echo(f"run {opened.path}: {manifest.command}")
     rows = [
         [
             cell.label,
@@ -131,4 +132,4 @@ def command(run: Path | None, as_json: bool) -> None:
         any(cell.status in ("queued", "running", "interrupted", "failed") for cell in cells)
         and not doing
     ):
-        click.echo(f"to go on: {manifest['command']}")
+        click.echo(f"to go on: {manifest.command}")

@@ -22,11 +22,12 @@ def runs_of(text: str) -> list[Path]:
     RequestError : a path that is no run.
     """
     from bench.errors import RequestError
+    from bench.runs.folder import Run
 
     if "[" in text:
         return []
     parts = [part for part in text.split(",") if part]
-    runs = [Path(part) for part in parts if (Path(part) / "run.json").is_file()]
+    runs = [Path(part) for part in parts if Run(Path(part)).exists]
     wrong = [part for part in parts if (runs or "/" in part) and Path(part) not in runs]
     if wrong:
         raise RequestError(

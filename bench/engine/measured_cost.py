@@ -17,7 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from bench.contracts.network_method import NetworkMethod
-    from bench.runs.folder import CellRecord
+    from bench.runs.records import CellRecord
 
 Chunk = TypeVar("Chunk")
 

@@ -22,7 +22,6 @@ from bench.engine.explained_variance import ExplainedVariance
 from bench.engine.precision import autocast, compile_network, explained, laid_out
 from bench.errors import DidNotLearn, MethodError
 from bench.files.whole_files import write_bytes, write_text
-from bench.runs.folder import STEPS
 
 Batch = dict[str, torch.Tensor]
 
@@ -67,7 +66,7 @@ def train(
 
     With a `checkpoint` path training goes on from there where the file exists, and ends
     bit-identical to an undisturbed one on the same machine with the same number of threads. The
-    file is written after each epoch. `history` is a CSV of one row an epoch; beside it lies STEPS,
+    file is written after each epoch. `history` is a CSV of one row an epoch; beside it lies steps.csv,
     one of single steps. `accumulate` is into how many parts each batch is cut (`gradients`);
     `precision` and `compiled` say how the network computes (`bench.engine.precision`).
 
@@ -182,7 +181,7 @@ def train(
             context.logger.info("%d of %d batches gave no step", refused, made + refused)
         if history is not None:
             write_text(history, _history_csv(progress.history))
-            write_text(history.with_name(STEPS), _history_csv(progress.kept_steps))
+            write_text(history.with_name("steps.csv"), _history_csv(progress.kept_steps))
         if checkpoint is not None:
             _write_checkpoint(checkpoint, network, optimiser, schedule, progress)
         sums, samples, made, refused, zero_gradients, looks = {}, 0, 0, 0, 0, 0

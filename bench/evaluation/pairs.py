@@ -13,7 +13,8 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.evaluation.results import Evidence, Summary, counted, rounded, shown_summaries
 from bench.plugins.syntax import nearest
-from bench.runs.folder import DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import DatasetRecord
 from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
 from bench.scoring.protocols import sentence
 

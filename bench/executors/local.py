@@ -10,6 +10,7 @@ import psutil
 
 from bench.contracts.executor import Event, Executor, Place
 from bench.executors.launcher import Launcher, make_launcher
+from bench.runs.folder import Run
 
 
 class LocalExecutor(Executor):
@@ -20,7 +21,7 @@ class LocalExecutor(Executor):
     def open(self, place: Place) -> int:
         """Start what starts workers."""
         self.launcher: Launcher = make_launcher(
-            place.plugins, place.torch_wanted, place.run / "server.log"
+            place.plugins, place.torch_wanted, Run(place.run).server_log
         )
         self.pids: dict[int, int] = {}
         return place.slots

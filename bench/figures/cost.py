@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.figures.rows import Row, datasets_of, facts, rows_of
 from bench.figures.style import DOUBLE, Drawn, new_figure, point_look, slug
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.tables.comparison import METRICS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from bench.figures.qualitative import proportions
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug
 from bench.runs.commands import keep_commands
-from bench.runs.folder import KEPT, CellRecord
+from bench.runs.records import CellRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,7 +132,7 @@ def _cells(source: Source) -> list[CellRecord]:
         for cell in source.evidence.cells
         if cell.status == "done"
         and _distinguishes(cell)
-        and (source.run.cell_path(cell) / KEPT["weights"]).is_file()
+        and source.run.files_of(cell).weights.is_file()
     ]
     return list({(cell.dataset, cell.label): cell for cell in reversed(kept)}.values())[::-1]
 

@@ -30,7 +30,8 @@ from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select, select_one
 from bench.plugins.syntax import nearest, parse
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate
@@ -44,11 +45,11 @@ THREADS_AWAY = 4
 commonly have that many for each GPU."""
 
 
-REFRESHED = (
+COPIED_ON_REUSE = (
     "label", "selector", "family", "citation", "bibtex", "year", "detector", "ablation", "deviations", "published", "normalises_clips",
 )  # fmt: skip
-"""What a cell that is used again takes from the request and the method as they are now: words about
-it, nothing that its key decides."""
+"""The fields of a reused cell that are updated from the current request and method: descriptions,
+nothing that its key depends on."""
 
 
 @dataclass
@@ -258,7 +259,7 @@ def make_plan(request: Request, registry: Registry, find_run: Any) -> Plan:
         notes,
     )
     earlier: dict[str, CellRecord] = {}
-    if (run.path / "run.json").exists():
+    if run.exists:
         try:
             earlier = {cell.folder: cell for cell in run.cells()}
         except RunError as error:
@@ -665,7 +666,7 @@ def _compare(
         lacking = run.lacking(before, keep)
         if lacking:
             why += f"; it kept no {', no '.join(lacking)}: --force makes them"
-        for name in REFRESHED:
+        for name in COPIED_ON_REUSE:
             setattr(before, name, getattr(record, name))
         return PlannedCell(before, planned, network, True, why, lacking=lacking)
     return PlannedCell(record, planned, network, False, why, fresh=True)
@@ -703,7 +704,7 @@ def _scores_problem(run: Run, cell: CellRecord) -> str:
     """Return 'gone' or 'damaged' where the scores of a finished cell cannot be read; empty where
     they can.
     """
-    if not (run.path / cell.folder / "scores.npz").is_file():
+    if not run.files_of(cell).scores.is_file():
         return "gone"
     try:
         run.scores(cell)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import RequestError
-from bench.runs.folder import KEPT
+from bench.runs.layout import KEPT
 
 
 @dataclass(frozen=True)

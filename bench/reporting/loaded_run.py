@@ -18,7 +18,8 @@ from bench.plugins.registry import Registry, current
 from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
 from bench.plugins.syntax import nearest
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
 from bench.tables.notebook import Table
@@ -132,7 +133,7 @@ class LoadedRun:
 
     @cached_property
     def _own_protocol(self) -> Protocol:
-        return self._chosen(self._run.manifest["protocol"])
+        return self._chosen(self._run.manifest.protocol)
 
     @cached_property
     def _protocols(self) -> list[Protocol]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.planning.plan import Plan
 from bench.running.duration import duration
 from bench.running.runner import Job, Listener
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines about one cell."""

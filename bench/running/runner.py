@@ -21,7 +21,8 @@ from bench.files.whole_files import read_json, write_bytes, write_json
 from bench.planning.plan import Plan, PlannedCell, PlannedDataset
 from bench.running.duration import duration
 from bench.running.stopping import asked_to_stop
-from bench.runs.folder import CLAIM, IDENTITY, JOB, STOP, CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.worker.progress import Progress, read_progress
 
 POLL = 0.1
@@ -83,7 +84,7 @@ class Listener:
 
 def _identity(run: Run) -> str:
     """Return the text by which other machines know this run folder; made once."""
-    path = run.path / IDENTITY
+    path = run.identity_file
     if not path.exists():
         write_bytes(path, uuid.uuid4().hex.encode())
     return path.read_text()
@@ -135,7 +136,7 @@ class Runner:
         to_run = self.plan.to_run
         if not to_prepare:
             return False
-        word = self.run.path / STOP
+        word = self.run.stop_file
         word.unlink(missing_ok=True)
         with asked_to_stop(word) as stops:
             self.stops = stops
@@ -258,7 +259,7 @@ class Runner:
     # -- jobs that an earlier runner left ----------------------------------------------------------
 
     def _handle_file(self, cell: PlannedCell) -> Path:
-        return self.run.path / cell.record.folder / JOB
+        return self.run.files_of(cell.record).job
 
     def _keep_handle(self, cell: PlannedCell, handle: str) -> None:
         write_json(
@@ -288,7 +289,7 @@ class Runner:
 
     def _claim(self, cell: PlannedCell) -> Claim:
         return self.claims.setdefault(
-            cell.record.folder, Claim(self.run.path / cell.record.folder / CLAIM)
+            cell.record.folder, Claim(self.run.files_of(cell.record).claim)
         )
 
     def _holder(self, cell: PlannedCell) -> Holder | None:
@@ -333,7 +334,7 @@ class Runner:
     def _always_taken(self, cell: PlannedCell) -> str:
         return (
             f"{self.taken[cell.record.folder]} attempts in a row found the cell taken by another process, or lost it to one, and no such "
-            f"process is seen from here. Where no other command fills this run, remove {cell.record.folder}/{CLAIM}.*; where one does, "
+            f"process is seen from here. Where no other command fills this run, remove {cell.record.folder}/{self.run.files_of(cell.record).claim.name}.*; where one does, "
             "look at the clocks and the mount of the shared disk; then the same command goes on"
         )
 
@@ -365,9 +366,12 @@ class Runner:
 
     def _start(self, planned: PlannedDataset, cell: PlannedCell | None) -> None:
         self._number += 1
-        folder = self.run.path / (cell.record.folder if cell else "datasets")
-        folder.mkdir(parents=True, exist_ok=True)
-        progress = folder / ("progress.json" if cell else f"{planned.name}.progress.json")
+        if cell is None:
+            progress, output = self.run.preparation_files(planned.name)
+        else:
+            files = self.run.files_of(cell.record)
+            progress, output = files.progress, files.log
+        output.parent.mkdir(parents=True, exist_ok=True)
         progress.unlink(missing_ok=True)
         title = _title(cell) if cell else f"preparing {planned.selected.label}"
         job = Job(self._number, title, planned, cell, progress)
@@ -378,7 +382,7 @@ class Runner:
             "dataset": planned.selected.text,
             "detector": planned.detector if planned.wants_tracks else "",
             "threads": self.plan.threads,
-            "output": str(folder / ("log.txt" if cell else f"{planned.name}.log")),
+            "output": str(output),
             "progress": str(progress),
         }
         prepare = {
@@ -514,7 +518,7 @@ class Runner:
         return ""
 
     def _preparation_problem(self, job: Job, code: int, reason: str) -> str:
-        path = self.run.path / "datasets" / f"{job.dataset.name}.log"
+        _, path = self.run.preparation_files(job.dataset.name)
         if code == Exit.WRITTEN:
             path.unlink(missing_ok=True)
             return ""

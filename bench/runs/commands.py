@@ -7,24 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord
 
 
 def home_of(run: Run, cell: CellRecord) -> Run:
     """Return the run that made a cell: `run` itself, or one of those that were merged."""
-    return next(
-        Run(folder) for folder in run.cell_path(cell).parents if (folder / "run.json").is_file()
-    )
+    home = Run.above(run.cell_path(cell))
+    assert home is not None, "a cell without its run"
+    return home
 
 
-def dataset_selector(manifest: dict[str, Any], cell: CellRecord) -> str:
+def dataset_selector(manifest: Manifest, cell: CellRecord) -> str:
     """Return the selector of a cell's dataset."""
     return next(
-        (
-            str(entry["selector"])
-            for entry in manifest.get("datasets", [])
-            if entry["label"] == cell.dataset
-        ),
+        (str(entry["selector"]) for entry in manifest.datasets if entry["label"] == cell.dataset),
         cell.dataset,
     )
 
@@ -52,7 +50,7 @@ def keep_commands(
     lines = []
     for (path, _, profile, device, accumulate, precision, compiled), members in groups.items():
         manifest = Run(path).manifest
-        request = manifest.get("request", {})
+        request = manifest.request
         methods = ",".join(dict.fromkeys(cell.selector for cell in members))
         seeds = ",".join(map(str, dict.fromkeys(cell.seed for cell in members)))
         detector = next((cell.detector for cell in members if cell.detector), "")
@@ -75,7 +73,7 @@ def keep_commands(
         ]
         words += [
             "--protocol",
-            manifest.get("protocol", "median17"),
+            manifest.protocol,
             *(["--accumulate", str(accumulate)] if accumulate > 1 else []),
         ]
         words += [

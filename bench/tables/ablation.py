@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.tables.comparison import DASH, Comparison, Entry, Line
 
 MEASURED = "measured here"

@@ -24,7 +24,8 @@ from bench.evaluation.results import (
     shown_summaries,
     summarise,
 )
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.scoring.evaluate import evaluate, turned_round
 from bench.scoring.protocols import sentence
 

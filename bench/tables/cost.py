@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from bench.evaluation.results import Evidence
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.tables.comparison import DASH, Comparison, Entry, Line
 
 Measure = Callable[[CellRecord, int], float | None]

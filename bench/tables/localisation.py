@@ -15,7 +15,8 @@ from bench.contracts.metric import Metric
 from bench.errors import RunError
 from bench.evaluation.results import Evidence
 from bench.evaluation.tracks import TrackRegions
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.regions import ClipDetections, ClipRegions, Detections, Regions
 from bench.scoring.localisation import (
     ALPHA,

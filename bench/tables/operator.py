@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.results import Evidence, label_sets_of
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from bench.scoring.protocols import sentence
 from bench.tables.comparison import DASH, MARKS, Comparison, Entry, Footnotes, Line

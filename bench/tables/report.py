@@ -18,7 +18,8 @@ from bench.evaluation.results import Evidence, evaluate_run, results_frame, summ
 from bench.evaluation.tracks import TrackRegions, find_tracks
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.tables.ablation import ablate
 from bench.tables.comparison import Comparison, Footnotes, compare
 from bench.tables.cost import speed
@@ -213,7 +214,7 @@ def question_name(source: Source) -> str:
     'median17-edge-zero-0c0b5f1e'.
     """
     try:
-        own = select_one("protocols", source.run.manifest["protocol"], source.registry).parameters
+        own = select_one("protocols", source.run.manifest.protocol, source.registry).parameters
     except RequestError:  # that of a plugin which is not loaded
         own = None
     protocol = "" if source.protocol == own else _in_paths(source.protocol.name)

@@ -38,16 +38,10 @@ from bench.frames.fingerprint import dataset_fingerprint
 from bench.planning.cell_files import file_keys
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.folder import (
-    CLAIM,
-    KEPT,
-    STEPS,
-    CellRecord,
-    DatasetRecord,
-    Run,
-    read_scores,
-    write_scores,
-)
+from bench.runs.folder import Run
+from bench.runs.layout import CellFiles
+from bench.runs.records import CellRecord, DatasetRecord
+from bench.runs.scores import read_scores, write_scores
 from bench.worker.keepers import (
     DetectionKeeper,
     ImageKeeper,
@@ -199,11 +193,11 @@ def _prepare(task: Task) -> int:
 def _attempt(task: Task) -> int:
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
-    folder = run.path / record.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    files = run.files_of(record)
+    files.folder.mkdir(parents=True, exist_ok=True)
     # Held until this process ends, so that an attempt whose runner died is never met by the next
     # one.
-    claim = Claim(folder / CLAIM, lost=lambda: os._exit(Exit.TAKEN))
+    claim = Claim(files.claim, lost=lambda: os._exit(Exit.TAKEN))
     if claim.take() is not None:
         return Exit.TAKEN
     now = run.cell(replace(record))
@@ -214,16 +208,16 @@ def _attempt(task: Task) -> int:
     if begun_elsewhere:
         record.attempts, record.seconds = now.attempts, now.seconds
     elif task["fresh"]:
-        _clear(folder)
-    reporter = Reporter(folder / "progress.json")
-    logger, warnings = _logger(folder / "log.txt")
+        _clear(files)
+    reporter = Reporter(files.progress)
+    logger, warnings = _logger(files.log)
     record.attempts += 1
     record.status, record.reason, record.started, record.ended = "running", "", _now(), ""
     run.write_cell(record)
     # stdin and stdout of the process belong to the launcher; what a method prints goes to its log.
     began = time.monotonic()
     try:
-        _run_cell(task, run, record, folder, reporter, logger, warnings)
+        _run_cell(task, run, record, files, reporter, logger, warnings)
         record.status = "done"
     except Interrupted:
         record.status, record.reason = (
@@ -242,7 +236,7 @@ def _attempt(task: Task) -> int:
     record.seconds["total"] = round(record.seconds.get("total", 0.0) + time.monotonic() - began, 3)
     record.ended = _now()
     if record.status == "done":
-        shutil.rmtree(folder / "scratch", ignore_errors=True)
+        shutil.rmtree(files.scratch, ignore_errors=True)
         record.checksums = run.checksums_of(record)
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
@@ -250,10 +244,9 @@ def _attempt(task: Task) -> int:
     return Exit.STOPPED if record.status == "interrupted" else Exit.WRITTEN
 
 
-def _clear(folder: Path) -> None:
+def _clear(cell: CellFiles) -> None:
     """Remove what an earlier attempt under another key left behind."""
-    for name in ("scores.npz", "training.csv", STEPS, "log.txt", "scratch", *KEPT.values()):
-        path = folder / name
+    for path in cell.results():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -264,7 +257,7 @@ def _run_cell(
     task: Task,
     run: Run,
     record: CellRecord,
-    folder: Path,
+    cell: CellFiles,
     reporter: Reporter,
     logger: logging.Logger,
     warnings: list[str],
@@ -288,7 +281,7 @@ def _run_cell(
         raise MethodError(
             f"{record.method} is version {method.version} here and {record.key['version']} in the run; install one bench everywhere"
         )
-    scratch = folder / "scratch"
+    scratch = cell.scratch
     (scratch / "scores").mkdir(parents=True, exist_ok=True)
     lengths = {
         clip: length
@@ -314,7 +307,7 @@ def _run_cell(
         other_test_clips={*dataset.expected.get("test", {}), *(clip for clip, _, _ in kept.clips)}
         - lengths.keys(),
         checkpoint=scratch / "checkpoint.pt",
-        history=folder / "training.csv",
+        history=cell.training,
         accumulate=int(record.key.get("accumulate", 1)),
         precision=record.key.get("precision", "fp32"),
         compiled=bool(record.key.get("compile", False)),
@@ -340,7 +333,7 @@ def _run_cell(
     record.facts = context.facts
     record.seconds["fit"] = round(record.seconds.get("fit", 0.0) + time.monotonic() - began, 3)
     if "weights" in task["keep"]:
-        _save(method, scratch / "weights.new", folder / "weights")
+        _save(method, scratch / "weights.new", cell.weights)
 
     reporter.begin("score", "scoring")
     images = (
@@ -386,7 +379,7 @@ def _run_cell(
     if regions is not None and (found_regions := regions.collect(list(lengths))) is not None:
         run.write_regions(record, found_regions)
     if isinstance(method, NetworkMethod):
-        record.cost |= network_cost(method, stopwatch, record, folder / "training.csv", logger)
+        record.cost |= network_cost(method, stopwatch, record, cell.training, logger)
     if "train-scores" in task["keep"] and "frames" in method.needs:
         began = time.monotonic()
         train_scores = _train_scores(
@@ -398,7 +391,7 @@ def _run_cell(
         if train_scores:
             run.write_train_scores(record, train_scores)
     if images is not None:
-        images.collect(folder / KEPT["images"], list(lengths))
+        images.collect(cell.images, list(lengths))
     run.write_scores(record, scores)
     record.kept = sorted(task["keep"])
 

@@ -19,6 +19,7 @@ from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import DataError, MethodError, RunError
 from bench.objects.regions import components
+from bench.runs.layout import picture_name
 from bench.runs.regions import (
     ClipDetections,
     ClipRegions,
@@ -110,7 +111,7 @@ class ImageKeeper:
         self._new.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
             coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            path = self._new / f"{frame:05d}-{name}.jpg"
+            path = self._new / picture_name(frame, name)
             if not cv2.imwrite(str(path), coloured):
                 raise RunError(f"cannot write {path}; free space or permission is needed there")
 

@@ -15,7 +15,7 @@ from bench.errors import DataError
 from bench.frames.decode import count_frames
 from bench.frames.fingerprint import dataset_fingerprint
 from bench.frames.store import prepare_frames
-from bench.runs.folder import DatasetRecord
+from bench.runs.records import DatasetRecord
 from bench.runs.regions import TrueRegions
 from bench.worker.keepers import checked_masks, true_regions
 

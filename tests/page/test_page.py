@@ -237,8 +237,8 @@ def test_links_lead_to_the_tables_that_are_there(tmp_path):
     """Relative to the page; no link where there is no file."""
     run = make_run(tmp_path, [done("pca")])
     assert not any(address.startswith("tables/") for address in page_of(run, tmp_path).addresses)
-    run.tables.mkdir()
-    (run.tables / "comparison.tex").write_text("x")
+    run.report.tables().mkdir()
+    (run.report.tables() / "comparison.tex").write_text("x")
     assert "tables/comparison.tex" in page_of(run, tmp_path).addresses
 
 
@@ -405,7 +405,7 @@ def test_page_names_the_commits_of_its_cells(tmp_path):
     text = page_of(one, tmp_path).text
     assert "git a1" in text and "git a1:" not in text and "c3" not in text
     older = make_run(tmp_path / "older", [done("pca")])
-    older.write_manifest({**older.manifest, "git": "d4"})
+    older.write_manifest(replace(older.manifest, git="d4"))
     assert "git d4" in page_of(older, tmp_path).text
 
 

@@ -22,7 +22,8 @@ from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.running import runner as runner_module
 from bench.running.runner import SILENCE, Job, Listener, Runner
-from bench.runs.folder import Run, write_scores
+from bench.runs.folder import Run
+from bench.runs.scores import write_scores
 from bench.worker import attempt as worker
 from bench.worker.progress import Reporter, read_progress
 
@@ -183,7 +184,7 @@ def test_run_makes_scores_tables_and_says_where(place):
     lines = done.stdout.strip().splitlines()
     assert lines[0] == f"run results/{run.path.name}"
     assert lines[-1] == f"run results/{run.path.name}"
-    assert {path.name for path in run.tables.iterdir()} >= {
+    assert {path.name for path in run.report.tables().iterdir()} >= {
         "results.csv",
         "summary.csv",
         "comparison.txt",
@@ -210,7 +211,7 @@ def test_finished_cell_keeps_the_commit_that_made_it(place):
     run.write_cell(replace(run.cells()[0], git="0123456789abcdef"))
     assert bench(place, "brightness,brightness[pause=0.001]", "--out", "run").returncode == 0
     first, second = Run.open(place / "run").cells()
-    commands = Run.open(place / "run").manifest["commands"]
+    commands = Run.open(place / "run").manifest.commands
     assert first.git == "0123456789abcdef" and first.attempts == 1
     assert second.git == commands[-1]["git"] and len(commands) == 2
 
@@ -481,14 +482,14 @@ def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
     arguments = ("brightness", "--seeds", "0,1", "--out", "run")
     assert bench(place, *arguments).returncode == 0
     run = Run.open(place / "run")
-    expected, table = scores_of(run), (run.tables / "results.csv").read_bytes()
+    expected, table = scores_of(run), (run.report.tables() / "results.csv").read_bytes()
     cut_off(run, ["01"])
     path = run.path / "run.json"
     path.write_text(path.read_text().replace("cells/brightness/toy/1", "cells/brighuness/toy/1"))
     assert bench(place, *arguments).returncode == 0
     for name, values in scores_of(run).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
-    assert (run.tables / "results.csv").read_bytes() == table
+    assert (run.report.tables() / "results.csv").read_bytes() == table
     path = run.cell_path(run.cells()[0]) / "scores.npz"
     content = bytearray(path.read_bytes())
     content[60] ^= 1
@@ -500,7 +501,7 @@ def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
     assert "run.json cannot be read" in said
     assert "2 cells are taken from their own files" in said
     assert [cell.attempts for cell in run.cells()] == [3, 2]
-    assert (run.tables / "results.csv").read_bytes() == table
+    assert (run.report.tables() / "results.csv").read_bytes() == table
 
 
 def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
@@ -508,7 +509,7 @@ def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
     arguments = ("brightness", "--seeds", "0,1", "--out", "run")
     assert bench(place, *arguments).returncode == 0
     run = Run.open(place / "run")
-    table = (run.tables / "results.csv").read_bytes()
+    table = (run.report.tables() / "results.csv").read_bytes()
     (run.cell_path(run.cells()[1]) / "cell.json").write_text("{")
     manifest = run.path / "run.json"
     manifest.write_text(
@@ -520,7 +521,7 @@ def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
     assert [cell.status for cell in run.cells()] == ["done", "done"] and run.cells()[
         0
     ].attempts == 1
-    assert (run.tables / "results.csv").read_bytes() == table
+    assert (run.report.tables() / "results.csv").read_bytes() == table
 
 
 def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):

@@ -205,11 +205,11 @@ def test_claim_of_a_host_that_died_does_not_keep_another_copy_out(tmp_path):
 def test_runner_without_a_dataset_leaves_its_fingerprint(tmp_path):
     """The next one still sees which copy the run was begun with."""
     finish(start(tmp_path, "--out", "run"))
-    before = Run.open(tmp_path / "run").manifest["datasets"]
+    before = Run.open(tmp_path / "run").manifest.datasets
     (tmp_path / "data" / "gone").touch()
     finish(start(tmp_path, "--out", "run", datasets="toys"))
     assert (
-        Run.open(tmp_path / "run").manifest["datasets"][0]["fingerprint"]
+        Run.open(tmp_path / "run").manifest.datasets[0]["fingerprint"]
         == before[0]["fingerprint"]
         != ""
     )
