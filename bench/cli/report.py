@@ -120,8 +120,8 @@ def command(
     Tables as text, Markdown and LaTeX, numbers as LaTeX commands, figures, and report.html, which
     opens from disk.
     """
-    from bench import figures as drawing
     from bench.errors import RequestError, RunError
+    from bench.figures import kinds as drawing
     from bench.plugins.registry import load
     from bench.plugins.selection import select_one
     from bench.plugins.syntax import nearest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.figures.qualitative import proportions
+from bench.figures.reconstructions import proportions
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug
 from bench.runs.commands import keep_commands
 from bench.runs.records import CellRecord

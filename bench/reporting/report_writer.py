@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench import figures as drawing
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
+from bench.figures import kinds as drawing
 from bench.figures.distinction import Remake
 from bench.files.checksums import digest_of
 from bench.files.whole_files import write_text

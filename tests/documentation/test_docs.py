@@ -11,7 +11,7 @@ import pytest
 
 from bench.cli.main import COMMANDS
 from bench.evaluation.results import RESULT_COLUMNS
-from bench.figures import KINDS as figure_kinds
+from bench.figures.kinds import KINDS as figure_kinds
 from bench.frames.endings import IMAGE_ENDINGS, VIDEO_ENDINGS
 from bench.plugins import hookspecs
 from bench.tables import report

@@ -19,11 +19,11 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench import Scores
 from bench.cli.report import command
-from bench.figures import KINDS, OF_THE_RUN, write_figures
 from bench.figures.distinction import Distinction
-from bench.figures.qualitative import strips
-from bench.figures.roc import curve_of
-from bench.figures.rows import choose, looks_of, rows_of
+from bench.figures.kinds import KINDS, OF_THE_RUN, write_figures
+from bench.figures.reconstructions import strips
+from bench.figures.roc_curves import curve_of
+from bench.figures.shown_rows import choose, looks_of, rows_of
 from bench.figures.style import TRUTH, line_look, point_look, slug, spans, styled
 from bench.figures.timelines import CLIPS
 from bench.plugins.registry import load

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.figures.rows import looks_of
+from bench.figures.shown_rows import looks_of
 from bench.figures.style import SINGLE, Drawn, legend_below, line_look, new_figure, slug
 from bench.runs.records import CellRecord
 
