@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.contracts.dataset import Finding
 from bench.errors import RunError
-from bench.files.checksums import digest_of
+from bench.files.checksums import digest_of, seal_is_broken
 
 WIDTH = 120
 """Characters of a differing value that are shown."""
+
+
+def wrong(subject: str, text: str) -> Finding:
+    """Return a finding of what differs."""
+    return Finding(subject, False, text)
+
+
+def own_checksum(subject: str, value: Mapping[str, Any]) -> Finding:
+    """Compare the content of a JSON file with the checksum that it has of itself."""
+    if seal_is_broken(value):
+        return wrong(subject, "is not what was written: its checksum differs")
+    return Finding(subject, True, "is as it was written")
 
 
 def same_digest(folder: Path, name: str, expected: str, where: str, subject: str = "") -> Finding:
@@ -17,20 +31,15 @@ def same_digest(folder: Path, name: str, expected: str, where: str, subject: str
     subject = subject or name
     path = folder / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        return Finding(where, False, f"names {name!r}, outside of its folder")
+        return wrong(where, f"names {name!r}, outside of its folder")
     if not path.exists():
-        return Finding(subject, False, f"is not there, and {where} has its checksum")
+        return wrong(subject, f"is not there, and {where} has its checksum")
     try:
-        same = digest_of(path) == expected
+        if digest_of(path) == expected:
+            return Finding(subject, True, "is as it was written")
     except RunError as error:
-        return Finding(subject, False, str(error))
-    return Finding(
-        subject,
-        same,
-        "is as it was written"
-        if same
-        else f"is not what was written: its checksum is not that in {where}",
-    )
+        return wrong(subject, str(error))
+    return wrong(subject, f"is not what was written: its checksum is not that in {where}")
 
 
 def shortened(value: object) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.contracts.dataset import Dataset, Finding
 from bench.errors import RequestError, RunError
-from bench.files.checksums import seal_is_broken
 from bench.files.whole_files import read_json
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select, select_one
-from bench.reporting.findings import same_digest, shortened
+from bench.reporting.findings import own_checksum, same_digest, shortened, wrong
 from bench.runs.folder import Run
 from bench.runs.layout import CELLS, CellFiles
+from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord, DatasetRecord, read_cell
 
 PLANNED = (
@@ -31,47 +31,34 @@ def manifest_findings(
     """Compare run.json with its own checksum, its methods with its cells, and the seeds that were
     asked for with those that are there.
     """
-    value = read_json(run.manifest_file, "run")
-    broken = seal_is_broken(value)
-    yield Finding(
-        "run.json",
-        not broken,
-        "is not what was written: its checksum differs" if broken else "is as it was written",
-    )
+    yield own_checksum("run.json", read_json(run.manifest_file, "run"))
+    manifest = run.manifest
     places = [cell.folder for cell in cells]
     for folder in dict.fromkeys(folder for folder in places if places.count(folder) > 1):
-        yield Finding("run.json", False, f"names {folder} twice")
+        yield wrong("run.json", f"names {folder} twice")
     labels = {cell.label for cell in cells}
-    for entry in value.get("methods", []):
+    for entry in manifest.methods:
         if entry.get("label") not in labels:
-            yield Finding(
-                "run.json", False, f"has the method {entry.get('label')!r}, and no cell of it"
-            )
+            yield wrong("run.json", f"has the method {entry.get('label')!r}, and no cell of it")
     for cell in cells:
-        named = [entry for entry in value.get("methods", []) if entry.get("label") == cell.label]
-        if (
-            value.get("methods")
-            and {
-                "label": cell.label,
-                "selector": cell.selector,
-                "name": cell.method,
-                "family": cell.family,
-            }
-            not in named
-        ):
-            yield Finding(
-                "run.json", False, f"the method of {cell.folder} is none of its list of methods"
-            )
-    yield from _seeds(value, cells, registry)
+        mine = {
+            "label": cell.label,
+            "selector": cell.selector,
+            "name": cell.method,
+            "family": cell.family,
+        }
+        if manifest.methods and mine not in manifest.methods:
+            yield wrong("run.json", f"the method of {cell.folder} is none of its list of methods")
+    yield from _seeds(manifest, cells, registry)
 
 
 def _seeds(
-    value: Mapping[str, Any], cells: Sequence[CellRecord], registry: Registry
+    manifest: Manifest, cells: Sequence[CellRecord], registry: Registry
 ) -> Iterator[Finding]:
     """Compare the seeds of the last request with the cells: a seed that was taken out flatters a
     mean.
     """
-    request = value.get("request", {})
+    request = manifest.request
     asked: set[str] = set()
     for profile in request.get("profiles", []):
         try:
@@ -86,11 +73,10 @@ def _seeds(
         rows.setdefault((cell.label, cell.dataset), []).append(cell)
     for (label, dataset), members in rows.items():
         if label in asked and members[0].uses_seed and members[0].status != "published only":
-            gone = sorted(set(value.get("seeds", [])) - {cell.seed for cell in members})
+            gone = sorted(set(manifest.seeds) - {cell.seed for cell in members})
             if gone:
-                yield Finding(
+                yield wrong(
                     "run.json",
-                    False,
                     f"{label} on {dataset}: seed {', '.join(map(str, gone))} was asked for, and has no cell",
                 )
 
@@ -112,16 +98,16 @@ def dataset_findings(
     if not run.dataset_files(name)[0].exists():
         done = any(cell.dataset_folder == name and cell.status == "done" for cell in run.cells())
         if done:
-            yield Finding(f"{subject}.json", False, "is not there, and cells of it are done")
+            yield wrong(f"{subject}.json", "is not there, and cells of it are done")
         return
     try:
         record = datasets[name] = run.dataset(name)
     except RunError as error:
-        yield Finding(subject, False, str(error))
+        yield wrong(subject, str(error))
         return
     ids = [clip for clip, _, _ in record.clips]
     if len(set(ids)) < len(ids):
-        yield Finding(f"{subject}.json", False, "names a clip twice")
+        yield wrong(f"{subject}.json", "names a clip twice")
     entries = [
         entry for entry in run.manifest.datasets if entry.get("folder", entry.get("label")) == name
     ]
@@ -176,24 +162,22 @@ def cell_findings(
     files = run.files_of(planned)
     subject = f"{planned.folder}/{files.record.name}"
     if not files.record.exists():
-        yield Finding(subject, False, "is not there, and run.json names the cell")
+        yield wrong(subject, "is not there, and run.json names the cell")
         return
     try:
         cell = read_cell(files.record, subject)
     except RunError as error:
-        yield Finding(subject, False, str(error))
+        yield wrong(subject, str(error))
         return
     if cell.folder != planned.folder:
-        yield Finding(subject, False, f"belongs to {cell.folder}")
+        yield wrong(subject, f"belongs to {cell.folder}")
         return
     for name in PLANNED:
         now, then = getattr(cell, name), getattr(planned, name)
         if now != then and not (
             name in ("profile", "detector", "family", "data_share") and cell.status == "no data"
         ):
-            yield Finding(
-                subject, False, f"{name} is {shortened(now)}, and {shortened(then)} in run.json"
-            )
+            yield wrong(subject, f"{name} is {shortened(now)}, and {shortened(then)} in run.json")
     yield from _own_key(subject, cell, dataset)
     yield from _name(subject, cell, registry)
     for name, expected in cell.checksums.items():
@@ -201,13 +185,11 @@ def cell_findings(
     if cell.checksums:
         for name in files.checked():
             if name not in cell.checksums:
-                yield Finding(
-                    f"{cell.folder}/{name}", False, f"is there, and {subject} does not know it"
-                )
+                yield wrong(f"{cell.folder}/{name}", f"is there, and {subject} does not know it")
     if cell.status == "done":
         yield from _scores(run, cell, dataset)
     elif cell.status == "failed" and files.scores.exists():
-        yield Finding(subject, False, "the cell has failed, and has scores")
+        yield wrong(subject, "the cell has failed, and has scores")
 
 
 def _own_key(subject: str, cell: CellRecord, dataset: DatasetRecord | None) -> Iterator[Finding]:
@@ -220,8 +202,8 @@ def _own_key(subject: str, cell: CellRecord, dataset: DatasetRecord | None) -> I
         pairs.append(("fingerprint of the dataset", dataset.fingerprint, cell.key["dataset"]))
     for name, value, of_key in pairs:
         if value != of_key:
-            yield Finding(
-                subject, False, f"{name} is {shortened(value)}, and {shortened(of_key)} in its key"
+            yield wrong(
+                subject, f"{name} is {shortened(value)}, and {shortened(of_key)} in its key"
             )
 
 
@@ -242,17 +224,13 @@ def _name(subject: str, cell: CellRecord, registry: Registry) -> Iterator[Findin
         ]
     )
     if cell.folder != expected:
-        yield Finding(
-            subject, False, f"a cell of {cell.selector}, seed {cell.seed}, lies in {expected}"
-        )
+        yield wrong(subject, f"a cell of {cell.selector}, seed {cell.seed}, lies in {expected}")
     try:
         label = select_one("methods", cell.selector, registry, cell.profile or None).label
     except RequestError:  # of a plugin that is not loaded, or of another version
         return
     if label != cell.label:
-        yield Finding(
-            subject, False, f"its row is {cell.label!r}, and that of {cell.selector} is {label!r}"
-        )
+        yield wrong(subject, f"its row is {cell.label!r}, and that of {cell.selector} is {label!r}")
 
 
 def _scores(run: Run, cell: CellRecord, dataset: DatasetRecord | None) -> Iterator[Finding]:
@@ -262,7 +240,7 @@ def _scores(run: Run, cell: CellRecord, dataset: DatasetRecord | None) -> Iterat
         scores = run.scores(cell)
     except RunError as error:
         if file not in cell.checksums:  # else it is named already
-            yield Finding(subject, False, str(error))
+            yield wrong(subject, str(error))
         return
     yield Finding(subject, True, "can be read")
     if dataset is None:
@@ -273,26 +251,23 @@ def _scores(run: Run, cell: CellRecord, dataset: DatasetRecord | None) -> Iterat
         if not cell.scene or scene == cell.scene
     }
     for clip in lengths.keys() - scores.keys():
-        yield Finding(subject, False, f"clip {clip} is not in it")
+        yield wrong(subject, f"clip {clip} is not in it")
     for clip in scores.keys() - lengths.keys():
-        yield Finding(
+        yield wrong(
             subject,
-            False,
             f"clip {clip} is none of {cell.dataset}"
             + (f", scene {cell.scene}" if cell.scene else ""),
         )
     for clip, found in scores.items():
         if clip in lengths and len(found.frames) and found.frames[-1] >= lengths[clip]:
-            yield Finding(
+            yield wrong(
                 subject,
-                False,
                 f"clip {clip} has a score of frame {found.frames[-1]}, and {lengths[clip]} frames",
             )
     empty = {clip for clip, found in scores.items() if not len(found.values)}
     if empty != set(cell.clips_left_out):
-        yield Finding(
+        yield wrong(
             subject,
-            False,
             f"clips without a score are {sorted(empty)}, and {sorted(cell.clips_left_out)} in cell.json",
         )
 
@@ -303,6 +278,4 @@ def unplanned_findings(run: Run, cells: Sequence[CellRecord]) -> Iterator[Findin
     for path in run.record_files():
         folder = path.parent.relative_to(run.path).as_posix()
         if folder not in known and CellFiles(path).arriving.name not in path.parts:
-            yield Finding(
-                f"{folder}/cell.json", False, "is there, and run.json does not name the cell"
-            )
+            yield wrong(f"{folder}/cell.json", "is there, and run.json does not name the cell")

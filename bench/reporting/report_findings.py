@@ -14,11 +14,10 @@ from bench.contracts.dataset import Finding
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError, RunError
 from bench.evaluation.results import Evidence
-from bench.files.checksums import seal_is_broken
 from bench.files.whole_files import read_json
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.reporting.findings import WIDTH, same_digest, shortened
+from bench.reporting.findings import WIDTH, own_checksum, same_digest, shortened, wrong
 from bench.reporting.report_index import ReportIndex
 from bench.reporting.report_writer import table_kind
 from bench.runs.folder import Run
@@ -44,17 +43,9 @@ def report_findings(run: Run, evidence: Evidence, registry: Registry) -> Iterato
     index = ReportIndex(run.report)
     if run.report.index.is_file():
         try:
-            broken = seal_is_broken(read_json(run.report.index, "report"))
+            yield own_checksum(run.report.index.name, read_json(run.report.index, "report"))
         except RunError as error:
-            yield Finding(run.report.index.name, False, str(error))
-        else:
-            yield Finding(
-                run.report.index.name,
-                not broken,
-                "is not what was written: its checksum differs"
-                if broken
-                else "is as it was written",
-            )
+            yield wrong(run.report.index.name, str(error))
     for name, entry in index.files.items():
         yield same_digest(run.path, name, entry["sha256"], run.report.index.name)
     if not run.report.tables().is_dir():
@@ -64,9 +55,8 @@ def report_findings(run: Run, evidence: Evidence, registry: Registry) -> Iterato
         try:
             source = _source(run, registry, index, question, evidence)
         except RequestError as error:
-            yield Finding(
+            yield wrong(
                 run.report.name(run.report.tables(question)),
-                False,
                 f"cannot be computed again: {' '.join(error.mistakes)}",
             )
             continue
@@ -78,10 +68,8 @@ def report_findings(run: Run, evidence: Evidence, registry: Registry) -> Iterato
         }
         for kind in sorted(kinds):
             if f"{place}/{kind}.txt" not in made:
-                yield Finding(
-                    f"{place}/{kind}.txt",
-                    False,
-                    "is there, and nothing of the run gives such a table",
+                yield wrong(
+                    f"{place}/{kind}.txt", "is there, and nothing of the run gives such a table"
                 )
         stems = {Path(file).stem: text for file, text in made.items() if file.endswith(".tex")}
         shared = {f"{place}/{file}": text for file, text in shared_files(source, stems).items()}
@@ -141,7 +129,7 @@ def _source(
 
 def _same_text(path: Path, name: str, expected: str) -> Iterator[Finding]:
     if not path.is_file():
-        yield Finding(name, False, "is not there")
+        yield wrong(name, "is not there")
         return
     found = path.read_text(encoding="utf-8", errors="replace")
     if found == expected:
@@ -160,10 +148,8 @@ def _same_text(path: Path, name: str, expected: str) -> Iterator[Finding]:
                 - WIDTH // 2,
             )
             texts = [shortened(text[start : start + WIDTH].strip()) for text in (line, of_expected)]
-            yield Finding(
-                name,
-                False,
-                f"line {number} reads {texts[0]}, and scores and labels give {texts[1]}",
+            yield wrong(
+                name, f"line {number} reads {texts[0]}, and scores and labels give {texts[1]}"
             )
             return
 
@@ -180,7 +166,7 @@ def _numbers(
                 csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace")))
             )
         else:
-            yield Finding(run.report.name(path), False, "is not there")
+            yield wrong(run.report.name(path), "is not there")
     asked = _asked_protocols(
         (line.get("protocol") or "" for lines in found.values() for line in lines), registry, index
     )
@@ -232,34 +218,34 @@ def _same_lines(
     def what(line: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(line.get(column) or "" for column in columns)
 
-    wrong = []
+    differences = []
     wanted = {what(line): line for line in expected}
     here = {what(line): line for line in found}
     if len(here) < len(found):
-        wrong.append("a line stands there twice")
+        differences.append("a line stands there twice")
     for key, line in here.items():
         of_expected = wanted.get(key)
         if of_expected is None:
-            wrong.append(
+            differences.append(
                 f"{_words(key)}: such a line is given by no cell under a protocol and metric that are known here (--plugin)"
             )
             continue
         for column, value in of_expected.items():
             if line.get(column) != value:
-                wrong.append(
+                differences.append(
                     f"{_words(key)}: {column} is {shortened(line.get(column))}, and scores and labels give {shortened(value)}"
                 )
-    wrong += [
+    differences += [
         f"{_words(key)}: the line is not there"
         for key in wanted.keys() - here.keys()
         if _is_asked(key, columns, here)
     ]
-    if not wrong and [what(line) for line in found] != [key for key in wanted if key in here]:
-        wrong.append("its lines stand in another order")
-    yield from (Finding(name, False, text) for text in sorted(wrong)[:MOST])
-    if len(wrong) > MOST:
-        yield Finding(name, False, f"... and {len(wrong) - MOST} more lines or values")
-    if not wrong:
+    if not differences and [what(line) for line in found] != [key for key in wanted if key in here]:
+        differences.append("its lines stand in another order")
+    yield from (wrong(name, text) for text in sorted(differences)[:MOST])
+    if len(differences) > MOST:
+        yield wrong(name, f"... and {len(differences) - MOST} more lines or values")
+    if not differences:
         yield Finding(name, True, f"{len(found)} lines follow from scores and labels")
 
 

@@ -9,7 +9,7 @@ checksums; then the rest is compared, and that is said.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bench.contracts.dataset import Finding
 from bench.errors import RunError
 from bench.evaluation.results import Evidence
 from bench.plugins.registry import Registry
+from bench.reporting.findings import wrong
 from bench.reporting.record_findings import (
     cell_findings,
     checksum_findings,
@@ -50,10 +51,7 @@ class RunVerification:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
-        findings = [
-            {"subject": finding.subject, "ok": finding.ok, "text": finding.text}
-            for finding in self.findings
-        ]
+        findings = [asdict(finding) for finding in self.findings]
         return {"run": self.path, "ok": self.ok, "notes": list(self.notes), "findings": findings}
 
 
@@ -67,7 +65,7 @@ def verify_run(path: Path, registry: Registry) -> RunVerification:
         cells = run.planned()
         evidence = Evidence(run)
     except RunError as error:
-        return RunVerification(str(path), (Finding("run.json", False, str(error)),), ())
+        return RunVerification(str(path), (wrong("run.json", str(error)),), ())
     findings = [*manifest_findings(run, cells, registry), *checksum_findings(run)]
     datasets: dict[str, DatasetRecord] = {}
     for name in dict.fromkeys(
