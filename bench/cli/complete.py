@@ -110,12 +110,13 @@ def cell_folder(
     folder.
     """
     from bench.runs.folder import find_runs
-    from bench.runs.layout import RESULTS
+    from bench.runs.layout import RESULTS, CellFiles
 
     folders = [
         path.parent
         for run in find_runs(RESULTS)
-        for path in sorted(run.path.glob("cells/**/weights"))
+        for path in run.record_files()
+        if CellFiles(path.parent).weights.exists()
     ]
     return _items({str(folder): "" for folder in folders}, incomplete) or [
         CompletionItem(incomplete, type="dir")

@@ -31,6 +31,7 @@ from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select, select_one
 from bench.plugins.syntax import nearest, parse
 from bench.runs.folder import Run
+from bench.runs.layout import CELLS
 from bench.runs.records import CellRecord
 
 if TYPE_CHECKING:
@@ -495,7 +496,7 @@ def _plan_cells(
     for seed in seeds:
         for scene in scenes:
             folder = Path(
-                "cells", _folder_name(chosen), planned.name, str(seed), *([scene] if scene else [])
+                CELLS, _folder_name(chosen), planned.name, str(seed), *([scene] if scene else [])
             )
             record = CellRecord(
                 folder=folder.as_posix(),
