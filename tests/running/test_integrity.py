@@ -70,10 +70,10 @@ def test_changed_scores_are_no_number_and_the_cell_is_computed_again(whole):
 
 def test_another_protocol_of_a_second_command_leaves_the_tables_of_the_first(whole):
     """Its own are in a folder of its name; the run keeps the protocol that it was begun with."""
-    before = (whole.tables / "comparison.txt").read_text()
+    before = (whole.report.tables() / "comparison.txt").read_text()
     done = bench(whole.path.parent, "--out", "run", "--protocol", "raw", methods="steady")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Protocol raw" in done.stdout and "tables/raw/comparison.txt" in done.stdout
-    assert (whole.tables / "comparison.txt").read_text() == before
-    assert "Protocol raw" in (whole.tables / "raw" / "comparison.txt").read_text()
+    assert (whole.report.tables() / "comparison.txt").read_text() == before
+    assert "Protocol raw" in (whole.report.tables() / "raw" / "comparison.txt").read_text()
     assert Run.open(whole.path).manifest.protocol == "median17"

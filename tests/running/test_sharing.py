@@ -59,7 +59,9 @@ def same_numbers(place: Path, first: str, second: str) -> None:
         assert cell.folder == again.folder
         for clip, scores in one.scores(cell).items():
             np.testing.assert_array_equal(scores.values, other.scores(again)[clip].values)
-    assert (one.tables / "results.csv").read_bytes() == (other.tables / "results.csv").read_bytes()
+    assert (one.report.tables() / "results.csv").read_bytes() == (
+        other.report.tables() / "results.csv"
+    ).read_bytes()
 
 
 def test_shards_fill_one_run(tmp_path):
