@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from bench import Scores
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 
 from .measure import Report
 
@@ -82,14 +84,13 @@ def make_run(path: Path, cells: int) -> Run:
                 run.cell_path(record) / "scores.npz",
             )
         records.append(record)
-    manifest = {
-        "command": "bench run ...",
-        "protocol": "median17",
-        "request": {},
-        "versions": {},
-        "seeds": list(range(SEEDS)),
-    }
-    run.write_manifest({**manifest, "cells": [asdict(record) for record in records]})
+    run.write_manifest(
+        Manifest(
+            command="bench run ...",
+            seeds=list(range(SEEDS)),
+            cells=[asdict(record) for record in records],
+        )
+    )
     return run
 
 

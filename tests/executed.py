@@ -65,7 +65,7 @@ def check(place: Path, name: str, whole: str = "whole") -> Run:
     """Every cell is done, and the tables are those of the run `whole`, byte for byte."""
     found = Run.open(place / name)
     assert {cell.status for cell in found.cells()} == {"done"}
-    assert (found.tables / "results.csv").read_bytes() == (
+    assert (found.report.tables() / "results.csv").read_bytes() == (
         place / whole / "tables" / "results.csv"
     ).read_bytes()
     for cell in found.cells():

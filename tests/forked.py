@@ -11,14 +11,14 @@ import traceback
 import warnings
 from pathlib import Path
 
-import bench.cli.commands.run
-import bench.tables.kinds
 import pandas  # noqa: F401
 import scipy.ndimage
 import scipy.stats  # noqa: F401
 
-import bench.reporting.output
+import bench.cli.commands.run
+import bench.reporting.report_writer
 import bench.running.session
+import bench.tables.kinds
 from bench.cli.main import bench as commands
 
 TOYS = Path(__file__).with_name("toys.py")

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 
 from bench import Scores
-from bench.reporting.output import Output
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.reporting.report_writer import ReportWriter
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.regions import ClipRegions, Regions, TrueRegions
 
 LENGTHS = {"01": 40, "02": 50, "03": 30}
@@ -66,9 +68,7 @@ def make_run(path, cells, scenes=("", "", ""), label_sets=("frame",), one_class=
                     if not scene or scene == of_scene
                 },
             )
-    run.write_manifest(
-        {"cells": [vars(record) for record in records], "protocol": "median17", "request": {}}
-    )
+    run.write_manifest(Manifest(cells=[vars(record) for record in records]))
     return run
 
 
@@ -144,7 +144,7 @@ def keep_pictures(folder, clip, frames, kinds):
 
 def write_kinds(source, names, folder):
     """Write kinds of tables below a folder; return the paths, and what the run has none of."""
-    output = Output(source, folder)
+    output = ReportWriter(source, folder)
     output.tables(names)
     return output.finish(), output.left_out
 

@@ -20,7 +20,8 @@ from bench.errors import RequestError
 from bench.planning.commands import keep_commands
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.alarms import QUANTILE, threshold_of
 from bench.scoring.protocols import reach, smoothing
@@ -79,7 +80,7 @@ class Application:
         number in the folder.
         """
         cell = self.cell
-        weights = hashlib.sha256((run.cell_path(cell) / "weights").read_bytes()).hexdigest()
+        weights = hashlib.sha256(run.files_of(cell).weights.read_bytes()).hexdigest()
         return {
             "source": source,
             "run": str(run.path),
@@ -131,7 +132,7 @@ def prepare_application(
     registry = current()
     refuse(select_one("methods", record.selector, registry, record.profile).make(), record, footage)
     chosen: Protocol = select_one(
-        "protocols", protocol or run.manifest["protocol"], registry
+        "protocols", protocol or run.manifest.protocol, registry
     ).parameters
     source = "as set with --threshold"
     notes: list[str] = []
@@ -153,19 +154,20 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
     RequestError : no run, no such cell, or several, with their folders.
     """
     place = path.expanduser().resolve()
-    home = next(
-        (folder for folder in (place, *place.parents) if (folder / "run.json").is_file()), None
-    )
-    if home is None:
+    found = Run.above(place)
+    if found is None:
         raise RequestError(
             f"{path} is not a cell: neither it nor a folder above it is a run (a cell is "
             "results/RUN/cells/METHOD/DATASET/SEED)"
         )
     given = path.expanduser()  # messages name the run as it was typed, where that can be
     run = Run.open(
-        next((folder for folder in (given, *given.parents) if folder.resolve() == home), home)
+        next(
+            (folder for folder in (given, *given.parents) if folder.resolve() == found.path),
+            found.path,
+        )
     )
-    cells = [cell for cell in run.cells() if (home / cell.folder).is_relative_to(place)]
+    cells = [cell for cell in run.cells() if found.cell_path(cell).is_relative_to(place)]
     if not cells:
         raise RequestError(
             f"{path} is not a cell of {run.path}; there are "
@@ -179,7 +181,7 @@ def find_cell(path: Path) -> tuple[Run, CellRecord]:
         )
     if len(done) == 1:
         return run, done[0]
-    kept = [cell for cell in done if (run.cell_path(cell) / "weights").is_file()]
+    kept = [cell for cell in done if run.files_of(cell).weights.is_file()]
     if len(kept) == 1:
         return run, kept[0]
     if not kept:

@@ -17,7 +17,8 @@ from bench.planning.commands import dataset_selector, home_of, keep_commands
 from bench.planning.request import data_roots
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.worker.opening import located_dataset
 
 
@@ -54,7 +55,7 @@ def finished_method(
         read.
     RequestError : this machine does not have the device.
     """
-    weights = run.cell_path(cell) / "weights"
+    weights = run.files_of(cell).weights
     if not weights.is_file():
         (line,) = keep_commands(run, [cell], keep, data)
         raise RunError(

@@ -15,7 +15,8 @@ from bench.errors import DataError, RequestError
 from bench.figures.distinction import SIGMAS, Distinction
 from bench.frames.store import prepare_frames
 from bench.objects.tracking import prepare_tracks
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.worker.keepers.images import as_picture
 from bench.worker.opening import clip_length, make_detector, open_clip
 

@@ -22,7 +22,8 @@ from bench.engine.context import make_context
 from bench.errors import DataError
 from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.worker.keepers.images import as_picture
 from bench.worker.opening import clip_length, open_clip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -88,12 +87,13 @@ def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     """Complete a run below results/, newest first, with its command; otherwise any folder."""
     from bench.errors import RunError
     from bench.runs.folder import find_runs
+    from bench.runs.layout import RESULTS
 
     commands: dict[str, str] = {}
-    for run in find_runs(Path("results")):
+    for run in find_runs(RESULTS):
         if str(run.path).startswith(incomplete):
             try:
-                commands[str(run.path)] = str(run.manifest.get("command", ""))
+                commands[str(run.path)] = run.manifest.command
             except RunError:
                 commands[str(run.path)] = "run.json cannot be read"
     return _items(commands, incomplete) or [CompletionItem(incomplete, type="dir")]
@@ -106,11 +106,13 @@ def cell_folder(
     folder.
     """
     from bench.runs.folder import find_runs
+    from bench.runs.layout import RESULTS, CellFiles
 
     folders = [
         path.parent
-        for run in find_runs(Path("results"))
-        for path in sorted(run.path.glob("cells/**/weights"))
+        for run in find_runs(RESULTS)
+        for path in run.record_files()
+        if CellFiles(path.parent).weights.exists()
     ]
     return _items({str(folder): "" for folder in folders}, incomplete) or [
         CompletionItem(incomplete, type="dir")

@@ -20,10 +20,11 @@ def newest_run(path: Path | None) -> Path:
     """
     from bench.errors import RequestError
     from bench.runs.folder import find_runs
+    from bench.runs.layout import RESULTS
 
     if path is not None:
         return path
-    runs = find_runs(Path("results"))
+    runs = find_runs(RESULTS)
     if not runs:
         raise RequestError("there is no run below ./results; name the folder of a run")
     click.echo(f"run {runs[0].path}, the newest below results/", err=True)
@@ -60,11 +61,12 @@ def runs_of(text: str) -> list[Path]:
     RequestError : a path that is not a run.
     """
     from bench.errors import RequestError
+    from bench.runs.folder import Run
 
     if "[" in text:
         return []
     parts = [part for part in text.split(",") if part]
-    runs = [Path(part) for part in parts if (Path(part) / "run.json").is_file()]
+    runs = [Path(part) for part in parts if Run(Path(part)).exists]
     wrong = [part for part in parts if (runs or "/" in part) and Path(part) not in runs]
     if wrong:
         raise RequestError(

@@ -13,7 +13,7 @@ import click
 from bench.runs.status import Status
 
 if TYPE_CHECKING:
-    from bench.runs.folder import CellRecord
+    from bench.runs.records import CellRecord
     from bench.tables.kinds import Source
 
 
@@ -129,7 +129,7 @@ def _wanted(
                 for cell in of_clip
                 if cell.label in methods or (not methods and cell.family != TRIVIAL)
             ]
-            kept = [cell for cell in chosen if (source.run.cell_path(cell) / "weights").is_file()]
+            kept = [cell for cell in chosen if source.run.files_of(cell).weights.is_file()]
             lacking = [cell for cell in chosen if cell.label not in {other.label for other in kept}]
             if lacking and (methods or not kept):
                 lines = keep_commands(

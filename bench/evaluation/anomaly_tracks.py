@@ -18,7 +18,7 @@ import numpy as np
 from bench.errors import RequestError
 from bench.evaluation.run_scores import RunScores
 from bench.files.arrays import load_rows
-from bench.runs.folder import DatasetRecord
+from bench.runs.records import DatasetRecord
 from bench.wording import listed
 
 

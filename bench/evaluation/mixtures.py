@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.wording import listed
 
 SHOWN = 5

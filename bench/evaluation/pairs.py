@@ -14,7 +14,8 @@ from bench.errors import RequestError
 from bench.evaluation.data_frames import rounded
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
-from bench.runs.folder import DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import DatasetRecord
 from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
 from bench.scoring.protocols import sentence
 from bench.wording import counted, did_you_mean

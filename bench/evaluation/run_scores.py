@@ -17,7 +17,9 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.measurements import Measurement, joined, label_sets_of
 from bench.files.checksums import digest_of, digest_of_value
-from bench.runs.folder import CHECKED, KEPT, CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.layout import KEPT
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
 
@@ -67,7 +69,7 @@ class RunScores:
                 if cell.dataset_folder not in self._datasets:
                     self._datasets[cell.dataset_folder] = run.dataset(cell.dataset_folder)
                 _check_frames(
-                    run.cell_path(cell) / "scores.npz",
+                    run.files_of(cell).scores,
                     self._scores[cell.folder],
                     self._datasets[cell.dataset_folder],
                 )
@@ -101,10 +103,10 @@ class RunScores:
         are stale.
         """
         files = {
-            f"{cell.folder}/{name}": digest_of(self._run.cell_path(cell) / name)
+            f"{cell.folder}/{name}": digest_of(path)
             for cell in self._as_kept
-            for name in CHECKED
-            if name != KEPT["weights"] and (self._run.cell_path(cell) / name).exists()
+            for name, path in self._run.files_of(cell).checked().items()
+            if name != KEPT["weights"]
         }
         records = {cell.dataset_folder: self.dataset(cell) for cell in self._as_kept}
         datasets = {

@@ -14,7 +14,7 @@ from bench.contracts.protocol import Protocol
 from bench.evaluation.measurements import Measurement, explained, label_sets_of
 from bench.evaluation.mixtures import mixtures
 from bench.evaluation.run_scores import RunScores
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.intervals import METRIC, Interval, interval
 from bench.wording import counted, listed

@@ -21,7 +21,8 @@ from bench.engine.machine import cores
 from bench.errors import BenchError, RequestError, RunError
 from bench.executors.remote_job import run_job
 from bench.files.whole_files import write_json
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.transfer import put_in_place
 
 CONNECT = 8

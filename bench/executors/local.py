@@ -17,6 +17,7 @@ import psutil
 from bench.contracts.executor import Event, Executor, Place
 from bench.engine.openmp import short_spin
 from bench.errors import BenchError
+from bench.runs.folder import Run
 
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "4000000000",
@@ -35,7 +36,7 @@ class LocalExecutor(Executor):
 
     def open(self, place: Place) -> int:
         """Start the server that workers are forked from."""
-        self.log = place.run / "server.log"
+        self.log = Run(place.run).server_log
         arguments = {"plugins": [str(file) for file in place.plugins], "torch": place.torch_wanted}
         with self.log.open("ab") as errors:
             self.server = subprocess.Popen(

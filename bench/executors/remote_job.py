@@ -13,7 +13,8 @@ from bench.contracts.executor import ENDED, Event, Exit, Place
 from bench.executors.local import LocalExecutor
 from bench.files.cache import cache_folder
 from bench.files.whole_files import write_bytes
-from bench.runs.folder import IDENTITY, CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.transfer import pack
 
 POLL = 0.2
@@ -41,13 +42,14 @@ def run_job(
     that is not seen from here.
     """
     if shared is None:
-        shared = _text(Path(task["run"]) / IDENTITY) == task["identity"]
+        shared = _text(Run(Path(task["run"])).identity_file) == task["identity"]
     place = Path(task["run"]) if shared else cache_folder() / "cells" / task["identity"]
     record = CellRecord(**task["cell"])
-    folder = place / record.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    (place / "datasets").mkdir(exist_ok=True)
-    here = {**task, "run": str(place), "progress": str(folder / "progress.json")}
+    run = Run(place)
+    cell = run.files_of(record)
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    run.datasets.mkdir(exist_ok=True)
+    here = {**task, "run": str(place), "progress": str(cell.progress)}
     plugins = []
     for name, text in task["plugins"].items():
         path = Path(name)
@@ -76,7 +78,7 @@ def run_job(
                 say(json.loads(now))
 
     try:
-        log = place / "datasets" / f"{record.dataset_folder}.{record.folder.replace('/', '-')}.log"
+        log = run.datasets / f"{record.dataset_folder}.{record.folder.replace('/', '-')}.log"
         ready = follow(
             {
                 **here,
@@ -105,12 +107,11 @@ def run_job(
                 "reason": f"preparing {record.dataset}: {said or f'exit code {ready.code}'}",
                 "memory": peak,
             }
-        done = follow({**here, "id": 2, "output": str(folder / "log.txt")})
+        done = follow({**here, "id": 2, "output": str(cell.log)})
     finally:
         executor.close()
     outcome: dict[str, Any] = {"code": done.code, "memory": peak}
     if not shared and done.code != Exit.TAKEN:
-        run = Run(place)
         outcome["files"] = pack(run, run.cell(record))
     return outcome
 

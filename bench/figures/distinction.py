@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.figures.qualitative import proportions
+from bench.figures.reconstructions import proportions
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug
 from bench.planning.commands import keep_commands
-from bench.runs.folder import KEPT, CellRecord
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _cells(source: Source) -> list[CellRecord]:
         for cell in source.run_scores.cells
         if cell.status == Status.DONE
         and _distinguishes(cell)
-        and (source.run.cell_path(cell) / KEPT["weights"]).is_file()
+        and source.run.files_of(cell).weights.is_file()
     ]
     return list({(cell.dataset, cell.label): cell for cell in reversed(kept)}.values())[::-1]
 

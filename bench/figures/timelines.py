@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.figures.rows import Row, choose, datasets_of, facts, processed, rows_of
+from bench.figures.shown_rows import Row, choose, datasets_of, facts, processed, rows_of
 from bench.figures.style import (
     DOUBLE,
     TRUTH,

@@ -28,7 +28,8 @@ from bench.planning.request import Request
 from bench.planning.reuse import EarlierCells
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select_one
-from bench.runs.folder import CellRecord
+from bench.runs.layout import CELLS
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def _planned(
 
 def _record(spec: CellSpec, row: _Row) -> CellRecord:
     method, chosen, planned = row.method, row.chosen, row.planned
-    folder = Path("cells", folder_name(chosen), planned.name, str(spec.seed), spec.scene)
+    folder = Path(CELLS, folder_name(chosen), planned.name, str(spec.seed), spec.scene)
     return CellRecord(
         folder=folder.as_posix(),
         method=spec.method,

@@ -9,19 +9,20 @@ from typing import Any
 
 from bench.contracts.compute import Compute
 from bench.planning.request import Request
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 
 
 def home_of(run: Run, cell: CellRecord) -> Run:
     """Return the run that made a cell: `run` itself, or one of those that were merged."""
-    return next(
-        Run(folder) for folder in run.cell_path(cell).parents if (folder / "run.json").is_file()
-    )
+    home = Run.above(run.cell_path(cell))
+    assert home is not None, "a cell without its run"
+    return home
 
 
 def dataset_selector(run: Run, cell: CellRecord) -> str:
     """Return the selector of a cell's dataset."""
-    datasets = run.manifest.get("datasets", [])
+    datasets = run.manifest.datasets
     found = (str(entry["selector"]) for entry in datasets if entry["label"] == cell.dataset)
     return next(found, cell.dataset)
 
@@ -52,7 +53,7 @@ def requests_of(run: Run, cells: Sequence[CellRecord], given: Request) -> list[R
             methods=",".join(methods),
             datasets=of_dataset[dataset],
             seeds=numbers,
-            protocol=run.manifest["protocol"],
+            protocol=run.manifest.protocol,
             profile=profile,
             detector=detectors.get(dataset),
             compute=compute,
@@ -75,7 +76,7 @@ def keep_commands(
         by_home.setdefault(home_of(run, cell).path, []).append(cell)
     lines = []
     for path, members in by_home.items():
-        request = Run(path).manifest.get("request", {})
+        request = Run(path).manifest.request
         given = Request(
             "",
             "",

@@ -6,7 +6,9 @@ import contextlib
 from typing import Any
 
 from bench.errors import RunError
-from bench.runs.folder import RESULTS, CellRecord, Run, find_runs
+from bench.runs.folder import Run, find_runs
+from bench.runs.layout import RESULTS
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 
@@ -29,7 +31,7 @@ def earlier_seconds(current: Run) -> dict[tuple[Any, ...], float]:
     known: dict[tuple[Any, ...], float] = {}
     for run in (current, *find_runs(RESULTS)):
         with contextlib.suppress(RunError):
-            for record in run.cells() if (run.path / "run.json").is_file() else ():
+            for record in run.cells() if run.exists else ():
                 if record.status == Status.DONE and "total" in record.seconds:
                     known.setdefault(like(record), record.seconds["total"])
     return known

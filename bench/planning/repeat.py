@@ -16,7 +16,9 @@ from bench.files.whole_files import read_json
 from bench.planning.commands import requests_of
 from bench.planning.plan import Plan
 from bench.planning.request import Request
-from bench.runs.folder import FORMAT, RESULTS, CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.layout import FORMAT, RESULTS
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 
@@ -28,15 +30,15 @@ def read_published(file: Path) -> Run:
     RequestError : not a run.json of this version of bench.
     """
     if file.is_dir():
-        file = file / "run.json"
+        file = Run(file).manifest_file
+    run = Run(file.parent)
     try:
-        manifest = read_json(file, "--from")
-        if manifest.get("format") != FORMAT:
+        found = read_json(file, "--from").get("format")
+        if found != FORMAT:
             raise RequestError(
-                f"--from: {file} has format {manifest.get('format')!r}, this version of bench reads {FORMAT}"
+                f"--from: {file} has format {found!r}, this version of bench reads {FORMAT}"
             )
-        run = Run(file.parent)
-        if file.name != "run.json" or not run.planned():
+        if file.name != run.manifest_file.name or not run.planned():
             raise RequestError(
                 f"--from: {file} names no cells; give the run.json of a run, or its folder"
             )
@@ -56,7 +58,7 @@ def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
     plugins. Empty: the run can be repeated.
     """
     here, found = versions(), []
-    for package, version in run.manifest.get("versions", {}).items():
+    for package, version in run.manifest.versions.items():
         if here.get(package, "not installed") != version:
             found.append(
                 f"{package}: the run was made with {version}, here is {here.get(package, 'not installed')}"
@@ -100,9 +102,7 @@ def remarks(run: Run) -> list[str]:
     """Return what may differ without being refused: the commits of the source."""
     begun = [cell for cell in run.planned() if cell.status.is_runnable]
     made = list(
-        dict.fromkeys(
-            commit for cell in begun if (commit := cell.git or run.manifest.get("git") or "")
-        )
+        dict.fromkeys(commit for cell in begun if (commit := cell.git or run.manifest.git or ""))
     )
     if made in ([], [git_state()]):
         return []

@@ -12,7 +12,7 @@ from typing import Any
 from bench.contracts.compute import OPTIONS, Compute
 from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.errors import RequestError
-from bench.runs.folder import KEPT
+from bench.runs.layout import KEPT
 
 
 @dataclass(frozen=True)

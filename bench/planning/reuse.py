@@ -8,10 +8,11 @@ from typing import Any
 
 from bench.errors import RunError
 from bench.files.checksums import digest_of_value
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
-REFRESHED = (
+COPIED_ON_REUSE = (
     "label",
     "selector",
     "family",
@@ -24,8 +25,8 @@ REFRESHED = (
     "published",
     "normalises_clips",
 )
-"""What a cell that is used again takes from the request and the method as they are now: words about
-it, nothing that its key decides."""
+"""The fields of a reused cell that are updated from the current request and method: descriptions,
+nothing that its key depends on."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class EarlierCells:
     def __init__(self, run: Run, notes: list[str]) -> None:
         self.run = run
         self.by_folder: dict[str, CellRecord] = {}
-        if (run.path / "run.json").exists():
+        if run.exists:
             try:
                 self.by_folder = {cell.folder: cell for cell in run.cells()}
             except RunError as error:
@@ -121,7 +122,7 @@ class EarlierCells:
         lacking = self.run.lacking(before, keep)
         if lacking:
             why += f"; it kept no {', no '.join(lacking)}: --force makes them"
-        for name in REFRESHED:
+        for name in COPIED_ON_REUSE:
             setattr(before, name, getattr(record, name))
         return Decision(before, True, why, lacking=lacking)
 
@@ -129,7 +130,7 @@ class EarlierCells:
         """Return 'gone' or 'damaged' where the scores of a finished cell cannot be read; empty
         where they can.
         """
-        if not (self.run.path / cell.folder / "scores.npz").is_file():
+        if not self.run.files_of(cell).scores.is_file():
             return "gone"
         try:
             self.run.scores(cell)

@@ -19,7 +19,8 @@ from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import Registry, current
 from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
@@ -132,7 +133,7 @@ class LoadedRun:
 
     @cached_property
     def _own_protocol(self) -> Protocol:
-        return self._chosen(self._run.manifest["protocol"])
+        return self._chosen(self._run.manifest.protocol)
 
     @cached_property
     def _protocols(self) -> list[Protocol]:

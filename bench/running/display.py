@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.planning.plan import Plan
 from bench.running.duration import duration
 from bench.running.jobs import Job, Listener
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 LINE_EVERY = 30.0

@@ -24,7 +24,7 @@ from bench.planning.request import data_roots
 from bench.plugins.checks import ONE
 from bench.plugins.registry import DISTRIBUTION, Registry
 from bench.plugins.selection import parameters_of
-from bench.runs.folder import RESULTS
+from bench.runs.layout import RESULTS
 
 State = Literal["ok", "note", "missing", "broken"]
 PYTHON = (3, 11)

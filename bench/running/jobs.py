@@ -11,7 +11,7 @@ from typing import Any
 from bench.planning.cells import PlannedCell
 from bench.planning.located import PlannedDataset
 from bench.planning.plan import Plan
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.worker.progress import Progress
 
 
@@ -85,13 +85,18 @@ def task_of(plan: Plan, job: Job, identity: str, handle: str) -> dict[str, Any]:
     identity : by which other machines know the run folder; for remote executors.
     handle : of the job that an earlier runner left for the cell; empty where there is none.
     """
-    planned, cell, folder = job.dataset, job.cell, job.progress_file.parent
+    planned, cell = job.dataset, job.cell
+    log = (
+        plan.run.preparation_files(planned.name)[1]
+        if cell is None
+        else plan.run.files_of(cell.record).log
+    )
     task: dict[str, Any] = {
         "id": job.number,
         "run": str(plan.run.path.resolve()),
         "roots": [str(root) for root in plan.roots],
         "threads": plan.compute.threads,
-        "output": str(folder / ("log.txt" if cell else f"{planned.name}.log")),
+        "output": str(log),
         "progress": str(job.progress_file),
     }
     prepare = {

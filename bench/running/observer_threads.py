@@ -20,7 +20,8 @@ from bench.errors import BenchError
 from bench.evaluation.measurements import label_sets_of
 from bench.planning.plan import Plan
 from bench.running.jobs import Job, Listener
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, evaluate
 
@@ -75,7 +76,7 @@ class ObserverListener(Listener):
     ) -> None:
         self.run: Run = plan.run
         self.protocol, self.metrics, self.listener = plan.protocol.parameters, metrics, listener
-        log = plan.run.path / "observers.log"
+        log = plan.run.observers_log
         self.logger = logging.getLogger(f"bench.observers.{id(self)}")
         self.logger.propagate = False
         self.logger.addHandler(logging.FileHandler(log, delay=True))
@@ -154,7 +155,7 @@ class ObserverListener(Listener):
                 self.listener.say(thread.news.get())
 
     def _training(self, record: CellRecord) -> Path:
-        return self.run.cell_path(record) / "training.csv"
+        return self.run.files_of(record).training
 
     def _tell_epochs(self, record: CellRecord) -> None:
         lines = _history(self._training(record))

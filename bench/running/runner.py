@@ -18,7 +18,7 @@ from bench.running.jobs import Job, Listener, StopReason, task_of, title_of
 from bench.running.shared_cells import SharedCells
 from bench.running.stopping import asked_to_stop
 from bench.running.watch import Watch
-from bench.runs.folder import CLAIM, IDENTITY, JOB, STOP, Run
+from bench.runs.folder import Run
 from bench.runs.status import Status
 
 POLL = 0.1
@@ -27,7 +27,7 @@ POLL = 0.1
 
 def _identity(run: Run) -> str:
     """Return the text by which other machines know this run folder; made once."""
-    path = run.path / IDENTITY
+    path = run.identity_file
     if not path.exists():
         write_bytes(path, uuid.uuid4().hex.encode())
     return path.read_text()
@@ -42,7 +42,7 @@ class Runner:
         self.executor: Executor = plan.executor
         self.listener = listener
         self.cells = SharedCells(plan.run, plan.request.keep, listener.say)
-        self.watch = Watch(plan.executor, plan.request)
+        self.watch = Watch(plan.executor, plan.request, plan.run)
         self.queue = CellQueue(())
         self.jobs: dict[int, Job] = {}
         self.failed = False
@@ -72,7 +72,7 @@ class Runner:
         to_run = self.plan.to_run
         if not to_prepare:
             return False
-        word = self.run.path / STOP
+        word = self.run.stop_file
         word.unlink(missing_ok=True)
         with asked_to_stop(word) as stops:
             self.stops = stops
@@ -156,11 +156,13 @@ class Runner:
         elif self.queue.taken(cell) < TAKEN_AT_MOST:
             self.queue.put_back(cell)
         elif not self._settled(cell):
+            claim = self.run.files_of(cell.record).claim
             self._fail(
                 cell,
                 f"{self.queue.taken(cell)} attempts in a row found the cell taken by another "
                 "process, or lost it to one, and no such process is seen from here. Where no other "
-                f"command fills this run, remove {cell.record.folder}/{CLAIM}.*; where one does, "
+                f"command fills this run, remove {claim.relative_to(self.run.path)}.*; where one "
+                "does, "
                 "look at the clocks and the mount of the shared disk; then the same command goes "
                 "on",
             )
@@ -201,7 +203,7 @@ class Runner:
     # -- jobs that an earlier runner left ----------------------------------------------------------
 
     def _handle_file(self, cell: PlannedCell) -> Path:
-        return self.run.path / cell.record.folder / JOB
+        return self.run.files_of(cell.record).job
 
     def _keep_handle(self, cell: PlannedCell, handle: str) -> None:
         write_json(
@@ -241,9 +243,11 @@ class Runner:
 
     def _start(self, planned: PlannedDataset, cell: PlannedCell | None, handle: str = "") -> None:
         self._number += 1
-        folder = self.run.path / (cell.record.folder if cell else "datasets")
-        folder.mkdir(parents=True, exist_ok=True)
-        progress = folder / ("progress.json" if cell else f"{planned.name}.progress.json")
+        if cell is None:
+            progress, _ = self.run.preparation_files(planned.name)
+        else:
+            progress = self.run.files_of(cell.record).progress
+        progress.parent.mkdir(parents=True, exist_ok=True)
         progress.unlink(missing_ok=True)
         title = title_of(cell) if cell else f"preparing {planned.selected.label}"
         job = Job(self._number, title, planned, cell, progress)

@@ -19,14 +19,16 @@ from bench.files.claims import DEAD, Claim
 from bench.planning.plan import Plan, make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import Registry
-from bench.reporting.output import write_tables
+from bench.reporting.report_writer import write_tables
 from bench.running.busy import OtherWork, busy_note
 from bench.running.display import Display
 from bench.running.duration import duration
 from bench.running.jobs import Listener
 from bench.running.observer_threads import ObserverListener
 from bench.running.runner import Runner
-from bench.runs.folder import FORMAT, RESULTS, Run, find_runs
+from bench.runs.folder import Run, find_runs
+from bench.runs.layout import FORMAT, RESULTS, is_cell_folder
+from bench.runs.manifest import Manifest
 from bench.runs.runners import hold, runners
 from bench.runs.status import Status
 
@@ -45,7 +47,7 @@ def run_finder(
 
     def find(signature: Mapping[str, Any]) -> tuple[Run, bool]:
         if out is not None:
-            exists = (out / "run.json").is_file()
+            exists = Run(out).exists
             if exists and new:
                 raise RequestError(
                     f"--new and --out {str(out)!r}: that run is there already; leave one of them "
@@ -82,15 +84,16 @@ def _is_damaged(run: Run) -> bool:
     anew.
     """
     try:
-        return not run.manifest
+        run.manifest  # noqa: B018  # reads it
     except RunError:
         return True
+    return False
 
 
 def _goes_on(run: Run, signature: Mapping[str, Any]) -> bool:
     try:
         manifest = run.manifest
-        if manifest.get("format") != FORMAT or manifest.get("request") != signature:
+        if manifest.format != FORMAT or manifest.request != signature:
             return False
         return any(
             cell.status not in (Status.DONE, Status.NO_DATA, Status.PUBLISHED_ONLY)
@@ -193,7 +196,7 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
 @contextlib.contextmanager
 def _turn(run: Run) -> Iterator[None]:
     """Hold the right to write run.json: runners that do so together take turns."""
-    with Claim(run.path / ".run") as turn:
+    with Claim(run.turn) as turn:
         while turn.take() is not None:
             time.sleep(0.1)
         yield
@@ -214,11 +217,10 @@ def _refuse_another_copy(plan: Plan) -> None:
         for holder, silent in runners(plan.run)
         if not (holder.here and holder.pid == os.getpid()) and (holder.here or silent <= DEAD)
     ]
-    if not others or not (plan.run.path / "run.json").is_file() or _is_damaged(plan.run):
+    if not others or not plan.run.exists or _is_damaged(plan.run):
         return
     begun = {
-        entry.get("label"): entry.get("fingerprint")
-        for entry in plan.run.manifest.get("datasets", [])
+        entry.get("label", ""): entry.get("fingerprint", "") for entry in plan.run.manifest.datasets
     }
     for planned in plan.datasets:
         label = planned.selected.label
@@ -242,49 +244,46 @@ def write_run(plan: Plan, registry: Registry) -> None:
     ------
     RunError : the folder cannot be written.
     """
-    manifest = (
-        plan.run.manifest
-        if (plan.run.path / "run.json").is_file() and not _is_damaged(plan.run)
-        else {}
-    )
-    begun = {entry["label"]: entry.get("fingerprint", "") for entry in manifest.get("datasets", [])}
+    is_begun = plan.run.exists and not _is_damaged(plan.run)
+    before = plan.run.manifest if is_begun else Manifest(protocol=plan.protocol.text)
+    begun = {entry["label"]: entry.get("fingerprint", "") for entry in before.datasets}
     mine = {cell.record.folder for cell in plan.cells}
     try:
-        before = plan.run.planned() if manifest else plan.run.cells_left()
+        cells = plan.run.planned() if is_begun else plan.run.cells_left()
     except RunError:  # one that was planned is damaged
-        before = plan.run.cells_left()
+        cells = plan.run.cells_left()
     # Each cell that was ever laid out has its file; a folder without one is a name that was
     # damaged.
     others = [
         asdict(cell)
-        for cell in before
-        if cell.folder not in mine and (plan.run.cell_path(cell) / "cell.json").is_file()
+        for cell in cells
+        if cell.folder not in mine and plan.run.files_of(cell).record.is_file()
     ]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan.run.write_manifest(
-        {
-            "command": plan.request.command,
-            "commands": [
-                *manifest.get("commands", []),
+        Manifest(
+            command=plan.request.command,
+            commands=[
+                *before.commands,
                 {"at": now, "line": plan.request.command, "git": git_state()},
             ],
-            "started": manifest.get("started", now),
-            "request": plan.signature(),
-            "profile": ", ".join(plan.profiles),
-            "seeds": list(plan.request.seeds),
+            started=before.started or now,
+            request=plan.signature(),
+            profile=", ".join(plan.profiles),
+            seeds=list(plan.request.seeds),
             # The tables without a protocol in their path are those of the first request.
-            "protocol": manifest.get("protocol", plan.protocol.text),
-            "detector": ", ".join(
+            protocol=before.protocol,
+            detector=", ".join(
                 dict.fromkeys(planned.detector for planned in plan.datasets if planned.wants_tracks)
             ),
-            "device": plan.compute.device,
-            "workers": plan.workers,
-            "threads": plan.compute.threads,
-            "resizing": RESIZING,
-            "versions": versions(),
-            "git": git_state(),
-            "machine": describe(),
-            "plugins": [
+            device=plan.compute.device,
+            workers=plan.workers,
+            threads=plan.compute.threads,
+            resizing=RESIZING,
+            versions={**versions()},
+            git=git_state(),
+            machine=describe(),
+            plugins=[
                 {
                     "name": plugin.name,
                     "origin": plugin.origin,
@@ -293,8 +292,8 @@ def write_run(plan: Plan, registry: Registry) -> None:
                 }
                 for plugin in registry.plugins
             ],
-            "datasets": _merged(
-                manifest.get("datasets", []),
+            datasets=_merged(
+                before.datasets,
                 [
                     {
                         "label": planned.selected.label,
@@ -311,8 +310,8 @@ def write_run(plan: Plan, registry: Registry) -> None:
                     for planned in plan.datasets
                 ],
             ),
-            "methods": _merged(
-                manifest.get("methods", []),
+            methods=_merged(
+                before.methods,
                 [
                     {
                         "label": cell.record.label,
@@ -323,10 +322,10 @@ def write_run(plan: Plan, registry: Registry) -> None:
                     for cell in plan.cells
                 ],
             ),
-            "notes": plan.notes,
-            "cells": [*others, *(asdict(cell.record) for cell in plan.cells)],
-            "checksums": _of_what_stays(plan, manifest.get("checksums", {})),
-        }
+            notes=plan.notes,
+            cells=[*others, *(asdict(cell.record) for cell in plan.cells)],
+            checksums=_of_what_stays(plan, before.checksums),
+        )
     )
 
 
@@ -335,11 +334,12 @@ def _of_what_stays(plan: Plan, checksums: Mapping[str, str]) -> dict[str, str]:
     and cells of earlier requests.
     """
     mine = {cell.record.folder for cell in plan.cells}
-    kept = {f"{cell.record.folder}/scores.npz" for cell in plan.cells if cell.reuse}
+    files = [plan.run.files_of(cell.record) for cell in plan.cells if cell.reuse]
+    kept = {file.scores.relative_to(plan.run.path).as_posix() for file in files}
     return {
         name: value
         for name, value in checksums.items()
-        if name in kept or (name.startswith("cells/") and name.rpartition("/")[0] not in mine)
+        if name in kept or (is_cell_folder(name) and name.rpartition("/")[0] not in mine)
     }
 
 

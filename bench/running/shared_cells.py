@@ -10,7 +10,8 @@ from bench.errors import RunError
 from bench.files.claims import DEAD, Claim, Holder
 from bench.planning.cells import PlannedCell
 from bench.running.jobs import title_of
-from bench.runs.folder import CLAIM, CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 
@@ -30,7 +31,7 @@ class SharedCells:
 
     def _claim(self, cell: PlannedCell) -> Claim:
         return self.claims.setdefault(
-            cell.record.folder, Claim(self.run.path / cell.record.folder / CLAIM)
+            cell.record.folder, Claim(self.run.files_of(cell.record).claim)
         )
 
     def holder(self, cell: PlannedCell) -> Holder | None:

@@ -15,6 +15,7 @@ from bench.errors import BenchError
 from bench.planning.request import Request
 from bench.running.duration import duration
 from bench.running.jobs import Job, StopReason
+from bench.runs.folder import Run
 from bench.runs.status import Status
 from bench.worker.progress import read_progress
 
@@ -26,10 +27,10 @@ of the workers is frozen."""
 
 
 class Watch:
-    """Watches the workers that an executor runs, under the limits of a request."""
+    """Watches the workers that an executor runs for a run, under the limits of a request."""
 
-    def __init__(self, executor: Executor, request: Request) -> None:
-        self.executor, self.request = executor, request
+    def __init__(self, executor: Executor, request: Request, run: Run) -> None:
+        self.executor, self.request, self.run = executor, request, run
 
     def look(self, job: Job) -> None:
         """Take down progress and memory of a worker, and stop it where a limit is reached.
@@ -90,7 +91,7 @@ class Watch:
         code, reason : of the event that told the end.
         by_user : whether the user stopped the worker.
         """
-        log = job.progress_file.with_name(f"{job.dataset.name}.log")
+        _, log = self.run.preparation_files(job.dataset.name)
         if code == Exit.WRITTEN:
             log.unlink(missing_ok=True)
             return ""
@@ -103,18 +104,19 @@ class Watch:
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
         if code == Exit.BAD_DATA and lines:
             return lines[-1]
-        return f"{title}: {reason or _death(job, code)}. Log: datasets/{log.name}"
+        return f"{title}: {reason or _death(job, code)}. Log: {log.relative_to(self.run.path)}"
 
     def cell_outcome(self, job: Job, code: int, reason: str, by_user: bool) -> tuple[Status, str]:
         """Return status and reason of a cell whose worker wrote none; parameters as above."""
         assert job.cell is not None
+        log = self.run.files_of(job.cell.record).log
         go_on = "the same command goes on from the last checkpoint"
         if by_user:
             return Status.INTERRUPTED, f"stopped by the user; {go_on}"
         text = self._limit_reached(job) or f"{reason or _death(job, code)}{job.doing}"
         if code == Exit.STOPPED and not job.stopping:
             text = f"{reason or ENDED}{job.doing}; {go_on}"
-        return Status.FAILED, f"{text}. Log: {job.cell.record.folder}/log.txt"
+        return Status.FAILED, f"{text}. Log: {log.relative_to(self.run.path)}"
 
     def _limit_reached(self, job: Job) -> str:
         """Return which limit ended a worker, for the user; empty where none did."""

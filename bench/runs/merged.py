@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bench.errors import RunError
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 
 Place = tuple[str, str, int, str]
@@ -44,16 +45,20 @@ class MergedRun(Run):
         self._cells = self._each_once()
 
     @property
-    def manifest(self) -> dict[str, Any]:
-        """The entries that all runs agree on, and `merged`: run.json of each run, by name."""
-        manifests = {name: run.manifest for name, run in self.runs.items()}
-        first = next(iter(manifests.values()))
+    def manifests(self) -> dict[str, Manifest]:
+        """The content of run.json of each run, by name."""
+        return {name: run.manifest for name, run in self.runs.items()}
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the runs have in common, and the protocol of the first."""
+        first, *others = (vars(manifest) for manifest in self.manifests.values())
         agreed = {
             key: value
             for key, value in first.items()
-            if all(other.get(key) == value for other in manifests.values())
+            if all(other[key] == value for other in others)
         }
-        return {"protocol": first["protocol"], **agreed, "merged": manifests}
+        return Manifest(**{**agreed, "protocol": first["protocol"]})
 
     def planned(self) -> list[CellRecord]:
         """Return the cells as they are."""

@@ -9,7 +9,7 @@ from bench.files.claims import Claim, Holder, this_host
 from bench.files.whole_files import read_json
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.runs.folder import JOB, Run
+from bench.runs.folder import Run
 from bench.runs.status import Status
 
 
@@ -65,7 +65,7 @@ def stop_jobs(run: Run, registry: Registry) -> int:
     """Cancel the detached jobs of a run and return their number."""
     found: dict[str, dict[Path, str]] = {}
     for cell in run.cells():
-        path = run.cell_path(cell) / JOB
+        path = run.files_of(cell).job
         if cell.status not in (Status.DONE, Status.FAILED) and path.exists():
             job = read_json(path, "job")
             found.setdefault(str(job.get("executor")), {})[path] = str(job.get("handle"))

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from bench.errors import RunError
 from bench.files.whole_files import write_bytes
-from bench.runs.folder import CLAIM, JOB, CellRecord, Run, read_cell
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, read_cell
 from bench.runs.status import Status
-
-LEFT = ("scratch", "progress.json", JOB)
-"""Files that are not transferred."""
-COMING = ".coming"
-"""The folder, next to cell.json, in which received files are checked."""
 
 
 def pack(run: Run, record: CellRecord) -> dict[str, bytes]:
     """Return the files of a cell and of its dataset, by their paths in the run folder."""
-    folder = run.cell_path(record)
+    cell = run.files_of(record)
+    stays = (cell.scratch, cell.progress, cell.job, cell.arriving)
     files = [
         path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not _stays(path.relative_to(folder))
+        for path in sorted(cell.folder.rglob("*"))
+        if not path.name.startswith(cell.claim.name)
+        and not any(path.is_relative_to(other) for other in stays)
     ]
-    datasets = run.path / "datasets"
-    files += [
-        datasets / f"{record.dataset_folder}{end}" for end in (".npz", ".regions.npz", ".json")
-    ]
+    about, labels, regions = run.dataset_files(record.dataset_folder)
     return {
-        path.relative_to(run.path).as_posix(): path.read_bytes() for path in files if path.is_file()
+        path.relative_to(run.path).as_posix(): path.read_bytes()
+        for path in (*files, labels, regions, about)
+        if path.is_file()
     }
-
-
-def _stays(path: Path) -> bool:
-    return path.parts[0] in LEFT or path.name.startswith(CLAIM) or path.parts[0] == COMING
 
 
 def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> CellRecord:
@@ -48,9 +41,9 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
         written.
     """
     folder = run.cell_path(record)
-    coming = folder / COMING
+    coming = run.files_of(record).arriving
     shutil.rmtree(coming, ignore_errors=True)
-    home, mine = PurePosixPath(record.folder), PurePosixPath("datasets")
+    home, mine = PurePosixPath(record.folder), PurePosixPath(run.datasets.name)
     for name, content in files.items():
         path = PurePosixPath(name)
         if (
@@ -64,7 +57,8 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
             )
         write_bytes(coming / name, content)
     arrived = Run(coming)
-    found = read_cell(coming / home / "cell.json", f"{record.folder}/cell.json as received")
+    cell = arrived.files_of(record)
+    found = read_cell(cell.record, f"{record.folder}/cell.json as received")
     if (found.folder, found.key) != (record.folder, record.key):
         raise RunError(
             f"{record.folder}: the files from another machine are of {found.folder} with a "
@@ -73,14 +67,12 @@ def put_in_place(run: Run, record: CellRecord, files: Mapping[str, bytes]) -> Ce
     if found.status == Status.DONE:
         arrived.scores(found)
         arrived.dataset(found.dataset_folder)
-    for file in sorted((coming / "datasets").glob("*"), key=lambda file: file.suffix == ".json"):
-        (run.path / "datasets").mkdir(exist_ok=True)
-        file.replace(run.path / "datasets" / file.name)
-    for file in sorted(
-        (coming / home).rglob("*"), key=lambda file: file == coming / home / "cell.json"
-    ):
+    for file in sorted(arrived.datasets.glob("*"), key=lambda file: file.suffix == ".json"):
+        run.datasets.mkdir(exist_ok=True)
+        file.replace(run.datasets / file.name)
+    for file in sorted(cell.folder.rglob("*"), key=lambda file: file == cell.record):
         if file.is_file():
-            target = folder / file.relative_to(coming / home)
+            target = folder / file.relative_to(cell.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
     shutil.rmtree(coming, ignore_errors=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.tables.table import NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
 
 MEASURED = "measured here"

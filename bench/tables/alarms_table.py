@@ -11,7 +11,8 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.measurements import label_sets_of
 from bench.evaluation.run_scores import RunScores
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
 from bench.scoring.protocols import sentence

@@ -13,7 +13,8 @@ from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, share_text, shown_summaries
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.scoring.protocols import sentence

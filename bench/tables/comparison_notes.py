@@ -13,7 +13,7 @@ from bench.contracts.protocol import Protocol
 from bench.evaluation.pairs import against_best, best_of, too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, share_text, summarise
-from bench.runs.folder import DatasetRecord
+from bench.runs.records import DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
 from bench.tables.table import TRIVIAL, percent

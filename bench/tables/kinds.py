@@ -11,7 +11,8 @@ from bench.evaluation.anomaly_tracks import TrackRegions, find_tracks
 from bench.evaluation.mixtures import mixtures
 from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import Registry
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.ablation_table import ablation_table
 from bench.tables.alarms_table import alarm_tables

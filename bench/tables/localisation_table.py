@@ -14,7 +14,8 @@ import numpy as np
 from bench.errors import RunError
 from bench.evaluation.anomaly_tracks import TrackRegions
 from bench.evaluation.run_scores import RunScores
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.regions import ClipDetections, ClipRegions, Detections, Regions
 from bench.runs.status import Status
 from bench.scoring.localisation import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.evaluation.published_numbers import RERUN, PublishedNumber, number_of, published_numbers
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.table import (
     NOTHING,

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from bench.evaluation.run_scores import RunScores
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.table import NOTHING, Row, Table, TableCell
 from bench.wording import counted, listed

@@ -26,7 +26,7 @@ def question_name(source: Source) -> str:
     'median17-edge-zero-0c0b5f1e'.
     """
     try:
-        own = select_one("protocols", source.run.manifest["protocol"], source.registry).parameters
+        own = select_one("protocols", source.run.manifest.protocol, source.registry).parameters
     except RequestError:  # that of a plugin which is not loaded
         own = None
     protocol = "" if source.protocol == own else _in_paths(source.protocol.name)

@@ -20,7 +20,9 @@ from bench.contracts.executor import Exit
 from bench.errors import BenchError
 from bench.files.claims import Claim
 from bench.planning.cell_spec import CellSpec
-from bench.runs.folder import CLAIM, KEPT, STEPS, CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.layout import CellFiles
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.worker.computing import compute
 from bench.worker.interrupts import Interrupted, ignore_stops
@@ -33,11 +35,11 @@ def attempt(task: Mapping[str, Any]) -> int:
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
     spec = CellSpec.from_json(task["spec"])
-    folder = run.path / record.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    files = run.files_of(record)
+    files.folder.mkdir(parents=True, exist_ok=True)
     # Held until this process ends, so that an attempt whose runner died is never met by the next
     # one.
-    claim = Claim(folder / CLAIM, lost=lambda: os._exit(Exit.TAKEN))
+    claim = Claim(files.claim, lost=lambda: os._exit(Exit.TAKEN))
     if claim.take() is not None:
         return Exit.TAKEN
     now = run.cell(replace(record))
@@ -48,9 +50,9 @@ def attempt(task: Mapping[str, Any]) -> int:
     if begun_elsewhere:
         record.attempts, record.seconds = now.attempts, now.seconds
     elif task["fresh"]:
-        _clear(folder)
-    reporter = Reporter(folder / "progress.json")
-    logger, warnings = _logger(folder / "log.txt")
+        _clear(files)
+    reporter = Reporter(files.progress)
+    logger, warnings = _logger(files.log)
     record.attempts += 1
     record.status, record.reason, record.started, record.ended = Status.RUNNING, "", _now(), ""
     run.write_cell(record)
@@ -82,7 +84,7 @@ def attempt(task: Mapping[str, Any]) -> int:
     record.seconds["total"] = round(record.seconds.get("total", 0.0) + time.monotonic() - began, 3)
     record.ended = _now()
     if record.status == Status.DONE:
-        shutil.rmtree(folder / "scratch", ignore_errors=True)
+        shutil.rmtree(files.scratch, ignore_errors=True)
         record.checksums = run.checksums_of(record)
     reporter.path.unlink(missing_ok=True)
     run.write_cell(record)
@@ -90,10 +92,9 @@ def attempt(task: Mapping[str, Any]) -> int:
     return Exit.STOPPED if record.status == Status.INTERRUPTED else Exit.WRITTEN
 
 
-def _clear(folder: Path) -> None:
+def _clear(cell: CellFiles) -> None:
     """Remove what an earlier attempt under another key left behind."""
-    for name in ("scores.npz", "training.csv", STEPS, "log.txt", "scratch", *KEPT.values()):
-        path = folder / name
+    for path in cell.results():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

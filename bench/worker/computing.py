@@ -6,7 +6,7 @@ from bench.contracts.method import Scores
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.measured_cost import network_cost
 from bench.errors import MethodError
-from bench.runs.folder import write_scores
+from bench.runs.scores import write_scores
 from bench.worker.fitting import fit
 from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.keeper import Keeper
@@ -21,7 +21,7 @@ KINDS: dict[str, type[Keeper]] = {
     "train-scores": TrainingScoreKeeper,
     "images": ImageKeeper,
 }
-"""The kinds of `bench.runs.folder.KEPT`, in the order in which they are collected: pictures are
+"""The kinds of `bench.runs.layout.KEPT`, in the order in which they are collected: pictures are
 moved away from where a cell that is cut off would look for them, so they come last."""
 
 
@@ -62,7 +62,7 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
         record.cost |= network_cost(
             method,
             cell.stopwatch,
-            cell.folder / "training.csv",
+            cell.files.training,
             cell.logger,
             cell.spec.compute,
         )

@@ -18,7 +18,9 @@ from bench.planning.cell_files import file_keys
 from bench.planning.cell_spec import CellSpec
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
-from bench.runs.folder import STEPS, CellRecord, Run, read_scores
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
+from bench.runs.scores import read_scores
 from bench.worker.opening import clip_length, located_dataset, make_detector, open_clip
 from bench.worker.progress import Reporter
 
@@ -51,8 +53,8 @@ class OpenCell:
     ) -> None:
         self.spec, self.run, self.record = spec, run, record
         self.reporter, self.logger = reporter, logger
-        self.folder = run.cell_path(record)
-        self.scratch = self.folder / "scratch"
+        self.files = run.files_of(record)
+        self.scratch = self.files.scratch
         self.dataset_record = run.dataset(record.dataset_folder)
         problems = self.dataset_record.problems
         for need in ("lengths", *record.needs):
@@ -95,8 +97,8 @@ class OpenCell:
             test_lengths=self.lengths,
             other_test_clips=known - self.lengths.keys(),
             checkpoint=self.scratch / CHECKPOINT,
-            history=self.folder / "training.csv",
-            steps=self.folder / STEPS,
+            history=self.files.training,
+            steps=self.files.steps,
             stopwatch=self.stopwatch,
         )
 

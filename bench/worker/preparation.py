@@ -18,7 +18,8 @@ from bench.errors import BenchError, DataError, RunError
 from bench.frames.fingerprint import dataset_fingerprint
 from bench.frames.store import prepare_frames
 from bench.objects.motion import components
-from bench.runs.folder import DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import DatasetRecord
 from bench.runs.regions import TrueRegions
 from bench.worker.opening import clip_length, located_dataset, make_detector
 from bench.worker.progress import Reporter

@@ -37,7 +37,9 @@ from bench.figures.video import PANEL
 from bench.plugins.registry import load
 from bench.runs import applied
 from bench.runs.applied import Applied, Lines
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord
 from bench.scoring.alarms import runs
 
 STREAM, WINDOW, WHOLE = "unet-plain", "memae", "pca"
@@ -411,7 +413,7 @@ def test_cells_are_found_by_their_folders(made, run, tmp_path, monkeypatch):
     record = CellRecord(
         "cells/a/b/0", "a", "a", "a", "b", "b", 0, status="failed", reason="out of memory"
     )
-    unfinished.write_manifest({"cells": [vars(record)]})
+    unfinished.write_manifest(Manifest(cells=[vars(record)]))
     with pytest.raises(RequestError, match=r"is not finished: failed \(out of memory\)"):
         find_cell(tmp_path / "other" / "cells" / "a")
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from bench.cli.commands.help import TOPICS
 from bench.cli.main import COMMANDS, bench
 from bench.plugins.registry import load
-from bench.runs.folder import FILES
+from bench.runs.layout import FILE_DESCRIPTIONS
 from bench.scoring.protocols import sentence
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
@@ -44,7 +44,7 @@ def test_protocols_and_groups_are_those_of_the_code():
 
 def test_files_are_those_of_a_run():
     """Every file of a committed run has its line, and every pattern is a place where runs write."""
-    known = [re.escape(pattern) for pattern in FILES]
+    known = [re.escape(pattern) for pattern in FILE_DESCRIPTIONS]
     for word in ("NAME", "METHOD", "DATASET", "SEED"):
         known = [pattern.replace(word, r"[^/]+") for pattern in known]
     known = [pattern.replace(r"\{txt,md,tex\}", "(txt|md|tex|bib)") for pattern in known]

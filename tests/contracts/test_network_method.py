@@ -123,7 +123,7 @@ def test_weights_that_do_not_fit_are_told_before_any_work(tmp_path):
 
 def test_network_that_cannot_be_looked_at_is_left_to_its_cell(tmp_path):
     """A plugin's `build` may ask for numbers, which there are none of before the run: that is no
-    misfit."""
+    type_error."""
 
     class Asking(Line):
         def build(self):

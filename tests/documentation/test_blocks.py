@@ -310,7 +310,7 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
 
         assert values["topic"] in {*TOPICS, *COMMANDS}
     if name == "report":
-        from bench.figures import KINDS as figures
+        from bench.figures.kinds import KINDS as figures
         from bench.tables.kinds import KINDS as tables
 
         assert set(values["tables"]) <= set(tables) and set(values["figures"]) <= set(figures)

@@ -11,7 +11,7 @@ import pytest
 
 from bench.cli.main import COMMANDS
 from bench.evaluation.data_frames import RESULT_COLUMNS
-from bench.figures import KINDS as figure_kinds
+from bench.figures.kinds import KINDS as figure_kinds
 from bench.frames.folders import VIDEO_ENDINGS
 from bench.frames.image_files import IMAGE_ENDINGS
 from bench.plugins import hookspecs

@@ -53,7 +53,9 @@ from bench.plugins.selection import make_creators, select
 from bench.running import cell_queue
 from bench.running.jobs import Listener
 from bench.running.runner import Runner
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.runners import hold
 
 ROOT = Path(__file__).parents[2]
@@ -311,7 +313,7 @@ def full_disk(root, patch):
 def corrupted_cell(root, patch):
     cell = CellRecord("cells/a/b/0", "a", "a", "a", "b", "b", 0)
     run = Run(root)
-    run.write_manifest({"cells": [vars(cell)]})
+    run.write_manifest(Manifest(cells=[vars(cell)]))
     write_text(root / cell.folder / "cell.json", "{")
     raise BenchError(run.cells()[0].reason)
 
@@ -367,7 +369,7 @@ def pickled_boxes(root, patch):
 def video_without_weights(root, patch):
     cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
     run = Run(root)
-    run.write_manifest({"cells": [vars(cell)]})
+    run.write_manifest(Manifest(cells=[vars(cell)]))
     with rescore(run, cell, "01", [], lambda *at: None):
         pass
 
@@ -387,7 +389,7 @@ def no_distinction(root, patch):
             profile="small",
         )
         run = Run(root / "run")
-        run.write_manifest({"cells": [vars(cell)]})
+        run.write_manifest(Manifest(cells=[vars(cell)]))
         (run.path / cell.folder).mkdir(parents=True)
         current().methods["constant"]().save(run.path / cell.folder / "weights")
         pseudo_anomaly_example(run, cell, [root], lambda *at: None)
@@ -398,7 +400,7 @@ def no_distinction(root, patch):
 def no_training_scores(root, patch):
     cell = CellRecord("cells/pca/ped2/0", "pca", "pca", "pca", "ped2", "ped2", 0, profile="small")
     run = Run(root)
-    run.write_manifest({"cells": [vars(cell)]})
+    run.write_manifest(Manifest(cells=[vars(cell)]))
     choose_threshold(run, cell, current().protocols["raw"], 0.001)
 
 

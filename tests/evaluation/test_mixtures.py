@@ -7,7 +7,7 @@ from made_run import done, make_run
 
 from bench.evaluation.mixtures import mixtures
 from bench.plugins.registry import load
-from bench.reporting.output import write_tables
+from bench.reporting.report_writer import write_tables
 from bench.tables.kinds import KINDS, open_source
 
 REGISTRY = load()
@@ -61,7 +61,7 @@ def test_what_the_seeds_of_a_row_differ_in_is_said(tmp_path, more, text):
     assert said in notes_of(table, "net")
     assert not any("alike" in note for note in notes_of(table, "other"))
     write_tables(run, REGISTRY)
-    flags = pd.read_csv(run.tables / "summary.csv").groupby("method")["flags"].first()
+    flags = pd.read_csv(run.report.tables() / "summary.csv").groupby("method")["flags"].first()
     assert said in flags["net"] and "alike" not in str(flags["other"])
 
 
@@ -135,4 +135,4 @@ def test_deviations_of_any_seed_are_said(tmp_path):
     notes = notes_of(source_of(run).comparison, "net")
     assert "a" in notes and "seed 1: b" in notes and "seed 0: a" not in notes
     write_tables(run, REGISTRY)
-    assert "50 % of the data" in pd.read_csv(run.tables / "summary.csv")["flags"][0]
+    assert "50 % of the data" in pd.read_csv(run.report.tables() / "summary.csv")["flags"][0]

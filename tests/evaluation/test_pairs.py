@@ -13,8 +13,8 @@ from bench.evaluation.pairs import pairs, too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import summarise
 from bench.plugins.registry import load
-from bench.reporting.output import write_tables
-from bench.runs.folder import DatasetRecord
+from bench.reporting.report_writer import write_tables
+from bench.runs.records import DatasetRecord
 from bench.scoring.intervals import difference
 from bench.tables.comparison import compare, comparison_text
 from bench.tables.forms.latex import to_latex
@@ -88,7 +88,7 @@ def test_too_few_clips_are_said_in_every_form(tmp_path):
     write_tables(run, REGISTRY, ["raw"])
     normal = sum(int((labels == 0).sum()) for labels in labels_of().values())
     for form in ("txt", "md", "tex"):
-        text = " ".join((run.tables / "raw" / f"comparison.{form}").read_text().split())
+        text = " ".join((run.report.tables() / "raw" / f"comparison.{form}").read_text().split())
         assert (
             f"made: 3 test clips, 0 of one class, and {normal} normal frames, in 3 clips: the data cannot carry close rankings"
             in text
@@ -164,7 +164,7 @@ def test_a_row_without_an_interval_says_why(tmp_path):
         and "every pair of frames is ordered alike" in dict(table.footnotes)["a"]
     )
     write_tables(run, REGISTRY)
-    summary = pd.read_csv(run.tables / "summary.csv").query(
+    summary = pd.read_csv(run.report.tables() / "summary.csv").query(
         "method == 'perfect' and protocol == 'raw' and metric == 'auc'"
     )
     assert summary.ci_low.isna().all() and summary.ci_method.item().startswith(

@@ -16,7 +16,9 @@ from random import Random
 
 import psutil
 
-from bench.runs.folder import CellRecord, Run, read_scores
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
+from bench.runs.scores import read_scores
 
 SEED = os.environ.get("BENCH_FAULTS_SEED", "0")
 SHARE = float(os.environ.get("BENCH_FAULTS_SHARE", "1"))

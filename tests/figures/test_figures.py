@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,15 +19,17 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench import Scores
 from bench.cli.commands.report import command
-from bench.figures import KINDS, OF_THE_RUN, write_figures
 from bench.figures.distinction import Distinction
-from bench.figures.qualitative import strips
-from bench.figures.roc import curve_of
-from bench.figures.rows import choose, looks_of, rows_of
+from bench.figures.kinds import KINDS, OF_THE_RUN, write_figures
+from bench.figures.reconstructions import strips
+from bench.figures.roc_curves import curve_of
+from bench.figures.shown_rows import choose, looks_of, rows_of
 from bench.figures.style import TRUTH, line_look, point_look, slug, spans, styled
 from bench.figures.timelines import CLIPS
 from bench.plugins.registry import load
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.tables.kinds import open_source
 
 REGISTRY = load()
@@ -166,7 +169,7 @@ def test_of_many_clips_some_are_shown_evenly_spread(tmp_path):
     cell = CellRecord("cells/pca/made/0", "pca", "pca", "pca", "made", "made", 0, status="done")
     run.write_cell(cell)
     run.write_scores(cell, {clip: Scores(np.arange(20.0), np.arange(20)) for clip in labels})
-    run.write_manifest({"cells": [vars(cell)], "protocol": "median17", "request": {}})
+    run.write_manifest(Manifest(cells=[vars(cell)]))
     (found,) = drawn(source_of(run), "timelines")
     titles = [axis.get_title(loc="left") for axis in found.figure.axes]
     places = [int(title[:3]) for title in titles]
@@ -275,11 +278,11 @@ def test_without_images_the_command_that_keeps_them_is_named(tmp_path):
         ],
     )
     run.write_manifest(
-        {
-            **run.manifest,
-            "request": {"keep": ["weights"]},
-            "datasets": [{"label": "made", "selector": "made[x=1]"}],
-        }
+        replace(
+            run.manifest,
+            request={"keep": ["weights"]},
+            datasets=[{"label": "made", "selector": "made[x=1]"}],
+        )
     )
     _, missing = write_figures(source_of(run), ("qualitative", "sigma"), tmp_path / "figures")
     command = re.search("`(.*)`", missing[0])[1]

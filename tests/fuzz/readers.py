@@ -43,7 +43,9 @@ from bench.objects.boxes import BoxesDetector
 from bench.plugins.registry import load
 from bench.plugins.selection import select
 from bench.plugins.syntax import parse
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 
 LENGTHS = {"01": 20, "02": 26}
 
@@ -695,7 +697,7 @@ def made_run(folder: Path) -> Run:
                     for clip, length in LENGTHS.items()
                 },
             )
-    run.write_manifest(MANIFEST)
+    run.write_manifest(Manifest(**MANIFEST))
     return run
 
 

@@ -1,4 +1,4 @@
-"""Scores from a file: what fits, and what each misfit is answered with."""
+"""Scores from a file: what fits, and what each type_error is answered with."""
 
 import logging
 import pickle

@@ -16,7 +16,8 @@ from bench.plugins.selection import select_one
 from bench.running import observer_threads
 from bench.running.jobs import Job, Listener
 from bench.running.observer_threads import ObserverListener
-from bench.runs.folder import CellRecord, Run
+from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 
 DIARY = """
 import json, time
@@ -86,7 +87,7 @@ def test_told_in_order_and_failures_cost_nothing(place):
     ]
     assert told[1][2] == "done" and told[3][2] == "failed" and told[3][3] and told[3][4] == {}
     assert sorted(told[1][4]) == ["ap", "auc", "eer"]
-    table = (run.tables / "results.csv").read_text()
+    table = (run.report.tables() / "results.csv").read_text()
     value = next(
         line.split(",")[7]
         for line in table.splitlines()

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from sklearn.metrics import auc, roc_auc_score
 
 from bench import Scores
+from bench.page import data, facts
 from bench.page import page as page_module
 from bench.page.page import write_page
 from bench.plugins.registry import load
@@ -237,8 +238,8 @@ def test_links_lead_to_the_tables_that_are_there(tmp_path):
     """Relative to the page; no link where there is no file."""
     run = make_run(tmp_path, [done("pca")])
     assert not any(address.startswith("tables/") for address in page_of(run, tmp_path).addresses)
-    run.tables.mkdir()
-    (run.tables / "comparison.tex").write_text("x")
+    run.report.tables().mkdir()
+    (run.report.tables() / "comparison.tex").write_text("x")
     assert "tables/comparison.tex" in page_of(run, tmp_path).addresses
 
 
@@ -295,7 +296,7 @@ def test_roc_curves_have_the_area_of_the_table(full):
 def test_long_roc_curves_are_thinned(tmp_path, monkeypatch):
     """To no more than the points that are allowed, both ends among them, and little area is
     lost."""
-    monkeypatch.setattr(page_module, "ROC_POINTS", 20)
+    monkeypatch.setattr(data, "ROC_POINTS", 20)
     page = page_of(make_run(tmp_path, [done("pca", 0.2)]), tmp_path)
     rates = (
         np.frombuffer(
@@ -371,12 +372,12 @@ def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
         for row in table.rows
     ]
     source = replace(full[1], comparison=replace(table, rows=rows, tied="tied by a test"))
-    frame = page_module.summary_frame
+    frame = facts.summary_frame
 
     def with_intervals(rows):
         return frame(rows).assign(ci_low=0.5, ci_high=0.75)
 
-    monkeypatch.setattr(page_module, "summary_frame", with_intervals)
+    monkeypatch.setattr(facts, "summary_frame", with_intervals)
     write_page(source, tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     (row,) = [row for row in page.tables["comparison-1"] if row[0].startswith("pca")]
@@ -403,7 +404,7 @@ def test_page_names_the_commits_of_its_cells(tmp_path):
     text = page_of(one, tmp_path).text
     assert "git a1" in text and "git a1:" not in text and "c3" not in text
     older = make_run(tmp_path / "older", [done("pca")])
-    older.write_manifest({**older.manifest, "git": "d4"})
+    older.write_manifest(replace(older.manifest, git="d4"))
     assert "git d4" in page_of(older, tmp_path).text
 
 

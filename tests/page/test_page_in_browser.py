@@ -347,7 +347,7 @@ def test_datasets_are_switched(browser, tmp_path):
     run.write_scores(
         other, {clip: scores for clip, scores in run.scores(second).items() if clip != "01"}
     )
-    run.write_manifest({**run.manifest, "cells": [vars(cell) for cell in (first, second, other)]})
+    run.write_manifest(replace(run.manifest, cells=[vars(cell) for cell in (first, second, other)]))
     source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
     write_page(source, tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())

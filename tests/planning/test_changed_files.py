@@ -20,6 +20,7 @@ from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
 from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
 
 MINE = """
     import sys
@@ -243,12 +244,12 @@ def test_what_changed_is_said(place):
     np.savez("mine.npz", **{"01": np.zeros(1)})
     (cell,) = planned("scores[path=mine.npz]")
     run = Run(place / "run")
-    run.write_manifest({"cells": []})
+    run.write_manifest(Manifest(cells=[]))
     cell.record.status = "done"
     (place / "run" / cell.record.folder).mkdir(parents=True)
     run.write_cell(cell.record)
     run.write_scores(cell.record, {})
-    run.write_manifest({"cells": [asdict(cell.record)]})
+    run.write_manifest(Manifest(cells=[asdict(cell.record)]))
     assert planned("scores[path=mine.npz]")[0].why == "done before, same key"
     np.savez("mine.npz", **{"01": np.ones(1)})
     assert planned("scores[path=mine.npz]")[0].why == "run again: another content of path"

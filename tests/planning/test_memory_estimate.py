@@ -23,6 +23,7 @@ from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
 from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
 
 MEGABYTE = 2**20
 
@@ -387,7 +388,7 @@ def test_cell_of_other_parts_is_run_again(plan_of, tmp_path, monkeypatch):
     run = Run(tmp_path / "run")
     for before, after in ((1, 2), (2, 1)):
         (cell,) = plan_of("ae-3d", accumulate=before).cells
-        run.write_manifest({"cells": [vars(replace(cell.record, status="done"))]})
+        run.write_manifest(Manifest(cells=[vars(replace(cell.record, status="done"))]))
         assert plan_of("ae-3d", accumulate=after).cells[0].why == "run again: another accumulate"
         (run.path / "run.json").unlink()
 
@@ -459,7 +460,7 @@ def test_worker_trains_in_as_many_parts_as_the_key_says(tmp_path):
     run = Run.open(tmp_path / "run")
     (cell,) = run.cells()
     assert (cell.facts["windows"], cell.key["accumulate"]) == (2, 3)
-    assert "--accumulate 3" in (run.tables / "comparison.md").read_text()
+    assert "--accumulate 3" in (run.report.tables() / "comparison.md").read_text()
 
 
 def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
@@ -498,7 +499,7 @@ def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
     ]
     records[2].device = "cuda:0"
     earlier = Run(tmp_path / "results" / "20000101-000000")
-    earlier.write_manifest({"cells": [vars(record) for record in records]})
+    earlier.write_manifest(Manifest(cells=[vars(record) for record in records]))
     after = shown()
     assert [" ".join(line).count("1:06 h") for line in after[1:5]] == [1, 1, 0, 1]
     assert "3:20 h of work for 3 of them" in " ".join(after[6])

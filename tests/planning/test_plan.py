@@ -15,6 +15,7 @@ from bench.planning.reuse import differences
 from bench.plugins.registry import load
 from bench.running.session import run_finder
 from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_an_equal_cell_that_is_done_is_not_computed_again(plan_of, tmp_path):
     record.status = "done"
     run.write_cell(record)
     run.write_scores(record, {"01": Scores(np.zeros(3), np.arange(3))})
-    run.write_manifest({"cells": [vars(record)]})
+    run.write_manifest(Manifest(cells=[vars(record)]))
     plan = plan_of("pca[size=32]", "demo-avenue")
     (cell,) = plan.cells
     assert (cell.reuse, cell.record.folder, cell.record.label) == (True, record.folder, "pca")
@@ -252,7 +253,7 @@ def test_words_about_a_cell_that_is_used_again_are_those_of_now(plan_of, tmp_pat
     run = Run(tmp_path / "run")
     run.write_cell(before)
     run.write_scores(before, {"01": Scores(np.zeros(3), np.arange(3))})
-    run.write_manifest({"cells": [vars(before)]})
+    run.write_manifest(Manifest(cells=[vars(before)]))
     (found,) = plan_of("memae", "demo-ped2", profile="smoke").cells
     assert found.reuse and (found.record.seconds, found.record.warnings) == (
         {"fit": 3.0},
@@ -272,7 +273,7 @@ def test_a_published_number_that_changed_stands_in_a_cell_that_is_used_again(
     before = replace(now.record, status="done")
     run.write_cell(before)
     run.write_scores(before, {"01": Scores(np.zeros(3), np.arange(3))})
-    run.write_manifest({"cells": [vars(before)]})
+    run.write_manifest(Manifest(cells=[vars(before)]))
     monkeypatch.setattr(
         cells_module,
         "published_of",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.plugins.registry import load
-from bench.reporting.output import write_tables
+from bench.reporting.report_writer import write_tables
 from bench.runs.folder import Run
 from bench.tables.forms.text import to_text
 from bench.tables.kinds import KINDS, open_source
@@ -70,7 +70,7 @@ def test_the_words_show_what_papers_print(evidence):
     assert shown is not None
     run, registry = Run.open(evidence), load()
     source = open_source(
-        run, registry, registry.protocols[run.manifest["protocol"]], registry.metrics["auc"]
+        run, registry, registry.protocols[run.manifest.protocol], registry.metrics["auc"]
     )
     (table,) = KINDS["published-columns"].make(source)
     assert to_text(table).startswith(shown[1])

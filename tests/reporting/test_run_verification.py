@@ -18,9 +18,11 @@ from bench.cli.run_folders import runs_of
 from bench.errors import RequestError
 from bench.files.whole_files import npz, write_bytes, write_json
 from bench.plugins.registry import load
-from bench.reporting.output import Output, write_tables
+from bench.reporting.report_writer import ReportWriter, write_tables
 from bench.reporting.run_verification import verify_run
-from bench.runs.folder import Run, write_scores
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
+from bench.runs.scores import write_scores
 from bench.tables.kinds import open_source
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -74,16 +76,16 @@ def honest(tmp_path_factory):
         cell.kept = ["regions", "train-scores"]
         run.write_cell(cell)
     run.write_manifest(
-        {
-            "cells": [asdict(cell) for cell in cells], "protocol": "median17", "seeds": [0, 1], "profile": "small", "command": "bench run",
-            "request": {"methods": "pca,memae,mnad", "profiles": ["small"]},
-            "datasets": [{"label": "made", "name": "made", "folder": "made", "selector": "made", "fingerprint": "f", "missing": ""}],
-            "methods": [{"label": name, "selector": name, "name": name, "family": family} for name, family in
+        Manifest(
+            cells=[asdict(cell) for cell in cells], protocol="median17", seeds=[0, 1], profile="small", command="bench run",
+            request={"methods": "pca,memae,mnad", "profiles": ["small"]},
+            datasets=[{"label": "made", "name": "made", "folder": "made", "selector": "made", "fingerprint": "f", "missing": ""}],
+            methods=[{"label": name, "selector": name, "name": name, "family": family} for name, family in
                         (("pca", "reference"), ("memae", "reconstruction"), ("mnad", "reconstruction"))],
-        }
+        )
     )  # fmt: skip
     source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
-    output = Output(source, run.path)
+    output = ReportWriter(source, run.path)
     output.tables(
         ["comparison", "ablation", "operator", "localisation", "published-rows", "intervals"]
     )
@@ -204,8 +206,8 @@ def drop_seed(run):
     """Take a bad seed out of run.json and the folder, and make the tables anew."""
     shutil.rmtree(run.path / "cells/memae/made/1")
     manifest = run.manifest
-    run.write_manifest({**manifest, "cells": [cell for cell in manifest["cells"] if (cell["method"], cell["seed"]) != ("memae", 1)],
-                        "checksums": {}})  # fmt: skip
+    run.write_manifest(replace(manifest, cells=[cell for cell in manifest.cells if (cell["method"], cell["seed"]) != ("memae", 1)],
+                        checksums={}))  # fmt: skip
     write_tables(run, REGISTRY)
 
 
@@ -213,11 +215,11 @@ def drop_row(run):
     shutil.rmtree(run.path / "cells/mnad")
     manifest = run.manifest
     run.write_manifest(
-        {
-            **manifest,
-            "cells": [cell for cell in manifest["cells"] if cell["method"] != "mnad"],
-            "checksums": {},
-        }
+        replace(
+            manifest,
+            cells=[cell for cell in manifest.cells if cell["method"] != "mnad"],
+            checksums={},
+        )
     )
     write_tables(run, REGISTRY)
 
@@ -227,7 +229,7 @@ def add_cell(run):
 
 
 def edit_line(run, name="results.csv", column=None):
-    path = run.tables / name
+    path = run.report.tables() / name
     lines = path.read_text().splitlines()
     edit(path, lines[5], re.sub(r"0\.(\d)(\d+)", lambda found: f"0.9{found[2]}", lines[5], count=1))
 
@@ -336,38 +338,38 @@ TAMPERING = {
     "a value of results.csv is changed": (edit_line, "tables/results.csv: pca, made, "),
     "a mean of summary.csv is changed": (lambda run: edit_line(run, "summary.csv"), "tables/summary.csv: memae, made, "),
     "a line of results.csv is taken out": (
-        lambda run: edit(run.tables / "results.csv", (run.tables / "results.csv").read_text().splitlines()[5] + "\n", ""),
+        lambda run: edit(run.report.tables() / "results.csv", (run.report.tables() / "results.csv").read_text().splitlines()[5] + "\n", ""),
         ": the line is not there",
     ),
     "a line of results.csv is added": (
-        lambda run: edit(run.tables / "results.csv", "mnad,made", "best,made"),
+        lambda run: edit(run.report.tables() / "results.csv", "mnad,made", "best,made"),
         "tables/results.csv: best, made, 0, frame, median17, auc: such a line is given by no cell",
     ),
-    "a number of the text is changed": (lambda run: edit_number(run.tables / "comparison.txt"), "tables/comparison.txt: line"),
-    "a number of the Markdown is changed": (lambda run: edit_number(run.tables / "comparison.md"), "tables/comparison.md: line"),
+    "a number of the text is changed": (lambda run: edit_number(run.report.tables() / "comparison.txt"), "tables/comparison.txt: line"),
+    "a number of the Markdown is changed": (lambda run: edit_number(run.report.tables() / "comparison.md"), "tables/comparison.md: line"),
     "another row is bold in LaTeX": (
-        lambda run: edit(run.tables / "comparison.tex", r"\textbf{", r"\underline{"),
+        lambda run: edit(run.report.tables() / "comparison.tex", r"\textbf{", r"\underline{"),
         "tables/comparison.tex: line",
     ),
     "a footnote is taken out": (
-        lambda run: edit(run.tables / "comparison.txt", "its size is another", "nothing"),
+        lambda run: edit(run.report.tables() / "comparison.txt", "its size is another", "nothing"),
         "tables/comparison.txt: line",
     ),
-    "a command of numbers.tex is changed": (lambda run: edit_number(run.tables / "numbers.tex"), "tables/numbers.tex: line"),
-    "a published number is changed": (lambda run: edit(run.tables / "intervals.txt", "to best", "to all"), "tables/intervals.txt: line"),
+    "a command of numbers.tex is changed": (lambda run: edit_number(run.report.tables() / "numbers.tex"), "tables/numbers.tex: line"),
+    "a published number is changed": (lambda run: edit(run.report.tables() / "intervals.txt", "to best", "to all"), "tables/intervals.txt: line"),
     "a number of the operator is changed": (
-        lambda run: edit(run.tables / "operator.txt", " of ", " OF "),
+        lambda run: edit(run.report.tables() / "operator.txt", " of ", " OF "),
         "tables/operator.txt: line",
     ),
-    "a number of an ablation is changed": (lambda run: edit_number(run.tables / "ablation.tex"), "tables/ablation.tex: line"),
-    "a number of localisation is changed": (lambda run: edit(run.tables / "localisation.md", "100.00", "99.00"), "tables/localisation.md: line"),
+    "a number of an ablation is changed": (lambda run: edit_number(run.report.tables() / "ablation.tex"), "tables/ablation.tex: line"),
+    "a number of localisation is changed": (lambda run: edit(run.report.tables() / "localisation.md", "100.00", "99.00"), "tables/localisation.md: line"),
     "a table under another protocol is changed": (
-        lambda run: edit_number(next(run.tables.glob("median17-edge-zero-*/comparison.txt"))),
+        lambda run: edit_number(next(run.report.tables().glob("median17-edge-zero-*/comparison.txt"))),
         "/comparison.txt: line",
     ),
-    "the document leaves a table out": (lambda run: edit(run.tables / "all.tex", r"\input{ablation}\clearpage", ""), "tables/all.tex: line"),
-    "a table is gone": (lambda run: (run.tables / "comparison.md").unlink(), "tables/comparison.md: is not there"),
-    "results.csv is gone": (lambda run: (run.tables / "results.csv").unlink(), "tables/results.csv: is not there"),
+    "the document leaves a table out": (lambda run: edit(run.report.tables() / "all.tex", r"\input{ablation}\clearpage", ""), "tables/all.tex: line"),
+    "a table is gone": (lambda run: (run.report.tables() / "comparison.md").unlink(), "tables/comparison.md: is not there"),
+    "results.csv is gone": (lambda run: (run.report.tables() / "results.csv").unlink(), "tables/results.csv: is not there"),
     # figures, page, report.json
     "a figure is exchanged": (
         lambda run: next((run.path / "figures").glob("roc-*.pdf")).write_bytes(b"%PDF other"),
@@ -430,7 +432,7 @@ OLD = {
         "tables/results.csv: c3dsu, ped2, 0, frame",
     ),
     "a mean": (
-        lambda run: edit_number(run.tables / "comparison.txt"),
+        lambda run: edit_number(run.report.tables() / "comparison.txt"),
         "tables/comparison.txt: line",
     ),
     "a seed": (
@@ -477,7 +479,7 @@ def test_plugins_are_asked_for(run, tmp_path):
     )
     write_tables(run, load([tmp_path / "mine.py"]), ["mine"])
     (run.path / "report.json").unlink()
-    for folder in run.tables.glob("*/"):
+    for folder in run.report.tables().glob("*/"):
         shutil.rmtree(folder)
     texts = [finding.text for finding in verify_run(run.path, load()).wrong]
     assert any(
@@ -494,7 +496,7 @@ def test_what_the_command_says(run):
     """Exit code 0 or 1, each finding on a line, everything as JSON."""
     found = CliRunner().invoke(command, [str(run.path)])
     assert found.exit_code == 0 and "nothing differs" in found.output
-    edit_number(run.tables / "comparison.txt")
+    edit_number(run.report.tables() / "comparison.txt")
     found = CliRunner().invoke(command, [str(run.path)])
     said = " ".join(found.output.split())
     assert (
@@ -524,7 +526,7 @@ def test_paths_that_are_no_runs_are_refused(run, tmp_path):
 def test_names_in_run_json_stay_inside(run):
     """A forged checksum of a file elsewhere is refused, not read."""
     manifest = run.manifest
-    run.write_manifest({**manifest, "checksums": {"../../etc/passwd": "0", "/etc/passwd": "0"}})
+    run.write_manifest(replace(manifest, checksums={"../../etc/passwd": "0", "/etc/passwd": "0"}))
     texts = wrong(run)
     assert (
         "run.json: names '../../etc/passwd', outside of its folder" in texts

@@ -85,8 +85,9 @@ def test_killed_demo_run_ends_with_the_undisturbed_numbers(tmp_path):
             np.testing.assert_array_equal(result.values, again[clip].values)
             np.testing.assert_array_equal(result.frames, again[clip].frames)
     pd.testing.assert_frame_equal(
-        pd.read_csv(expected.tables / "results.csv"), pd.read_csv(found.tables / "results.csv")
+        pd.read_csv(expected.report.tables() / "results.csv"),
+        pd.read_csv(found.report.tables() / "results.csv"),
     )
-    assert (expected.tables / "comparison.txt").read_bytes() == (
-        found.tables / "comparison.txt"
+    assert (expected.report.tables() / "comparison.txt").read_bytes() == (
+        found.report.tables() / "comparison.txt"
     ).read_bytes()

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench.running.display import Display, make_console
 from bench.running.jobs import Job
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.worker.progress import Progress
 
 

@@ -9,7 +9,9 @@ from executed import run as bench
 
 from bench import Scores
 from bench.files.checksums import digest_of, seal_is_broken
-from bench.runs.folder import Run, write_scores
+from bench.files.whole_files import read_json
+from bench.runs.folder import Run
+from bench.runs.scores import write_scores
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,9 @@ def test_scores_and_labels_have_checksums(whole):
         expected |= {
             f"{cell.folder}/{name}": digest_of(path / name) for name in ("cell.json", "scores.npz")
         }
-    assert whole.manifest["checksums"] == expected and not seal_is_broken(whole.manifest)
+    assert whole.manifest.checksums == expected and not seal_is_broken(
+        read_json(whole.manifest_file, "run")
+    )
 
 
 def test_changed_scores_are_no_number_and_the_cell_is_computed_again(whole):
@@ -66,10 +70,10 @@ def test_changed_scores_are_no_number_and_the_cell_is_computed_again(whole):
 
 def test_another_protocol_of_a_second_command_leaves_the_tables_of_the_first(whole):
     """Its own are in a folder of its name; the run keeps the protocol that it was begun with."""
-    before = (whole.tables / "comparison.txt").read_text()
+    before = (whole.report.tables() / "comparison.txt").read_text()
     done = bench(whole.path.parent, "--out", "run", "--protocol", "raw", methods="steady")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Protocol raw" in done.stdout and "tables/raw/comparison.txt" in done.stdout
-    assert (whole.tables / "comparison.txt").read_text() == before
-    assert "Protocol raw" in (whole.tables / "raw" / "comparison.txt").read_text()
-    assert Run.open(whole.path).manifest["protocol"] == "median17"
+    assert (whole.report.tables() / "comparison.txt").read_text() == before
+    assert "Protocol raw" in (whole.report.tables() / "raw" / "comparison.txt").read_text()
+    assert Run.open(whole.path).manifest.protocol == "median17"

@@ -48,7 +48,7 @@ def made(place):
 def test_is_the_run_of_the_command_line(place, made):
     """The command that the run keeps, typed in a shell with another --out, gives the same scores
     and tables."""
-    line = shlex.split(made._run.manifest["command"])
+    line = shlex.split(made._run.manifest.command)
     assert line[:2] == ["bench", "run"]
     line[line.index("--out") + 1] = str(place / "shell")
     done = subprocess.run(

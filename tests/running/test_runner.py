@@ -27,7 +27,8 @@ from bench.running import cell_queue
 from bench.running.jobs import Job, Listener, StopReason
 from bench.running.runner import Runner
 from bench.running.watch import SILENCE, Watch
-from bench.runs.folder import Run, write_scores
+from bench.runs.folder import Run
+from bench.runs.scores import write_scores
 from bench.worker import process as worker
 from bench.worker.interrupts import Interrupted
 from bench.worker.progress import Reporter, read_progress
@@ -148,7 +149,7 @@ def test_run_makes_scores_tables_and_says_where(place):
     lines = done.stdout.strip().splitlines()
     assert lines[0] == f"run results/{run.path.name}"
     assert lines[-1] == f"run results/{run.path.name}"
-    assert {path.name for path in run.tables.iterdir()} >= {
+    assert {path.name for path in run.report.tables().iterdir()} >= {
         "results.csv",
         "summary.csv",
         "comparison.txt",
@@ -175,7 +176,7 @@ def test_finished_cell_keeps_the_commit_that_made_it(place):
     run.write_cell(replace(run.cells()[0], git="0123456789abcdef"))
     assert bench(place, "brightness,brightness[pause=0.001]", "--out", "run").returncode == 0
     first, second = Run.open(place / "run").cells()
-    commands = Run.open(place / "run").manifest["commands"]
+    commands = Run.open(place / "run").manifest.commands
     assert first.git == "0123456789abcdef" and first.attempts == 1
     assert second.git == commands[-1]["git"] and len(commands) == 2
 
@@ -421,14 +422,14 @@ def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
     arguments = ("brightness", "--seeds", "0,1", "--out", "run")
     assert bench(place, *arguments).returncode == 0
     run = Run.open(place / "run")
-    expected, table = scores_of(run), (run.tables / "results.csv").read_bytes()
+    expected, table = scores_of(run), (run.report.tables() / "results.csv").read_bytes()
     cut_off(run, ["01"])
     path = run.path / "run.json"
     path.write_text(path.read_text().replace("cells/brightness/toy/1", "cells/brighuness/toy/1"))
     assert bench(place, *arguments).returncode == 0
     for name, values in scores_of(run).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
-    assert (run.tables / "results.csv").read_bytes() == table
+    assert (run.report.tables() / "results.csv").read_bytes() == table
     path = run.cell_path(run.cells()[0]) / "scores.npz"
     content = bytearray(path.read_bytes())
     content[60] ^= 1
@@ -440,7 +441,7 @@ def test_damaged_run_goes_on_as_if_nothing_had_happened(place):
     assert "run.json cannot be read" in said
     assert "2 cells are taken from their own files" in said
     assert [cell.attempts for cell in run.cells()] == [3, 2]
-    assert (run.tables / "results.csv").read_bytes() == table
+    assert (run.report.tables() / "results.csv").read_bytes() == table
 
 
 def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
@@ -448,7 +449,7 @@ def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
     arguments = ("brightness", "--seeds", "0,1", "--out", "run")
     assert bench(place, *arguments).returncode == 0
     run = Run.open(place / "run")
-    table = (run.tables / "results.csv").read_bytes()
+    table = (run.report.tables() / "results.csv").read_bytes()
     (run.cell_path(run.cells()[1]) / "cell.json").write_text("{")
     manifest = run.path / "run.json"
     manifest.write_text(
@@ -460,7 +461,7 @@ def test_cell_whose_file_and_plan_are_both_damaged_is_run_again(place):
     assert [cell.status for cell in run.cells()] == ["done", "done"] and run.cells()[
         0
     ].attempts == 1
-    assert (run.tables / "results.csv").read_bytes() == table
+    assert (run.report.tables() / "results.csv").read_bytes() == table
 
 
 def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
@@ -610,7 +611,7 @@ def watched(pid, folder, request, **more):
     executor.pids = {1: pid}
     where = f"process {pid}"
     job = Job(1, "a on b, seed 0", None, None, folder / "progress.json", where=where, **more)
-    return Watch(executor, request), job
+    return Watch(executor, request, Run(folder)), job
 
 
 def test_server_that_does_not_report_a_killed_worker(tmp_path):

@@ -59,7 +59,9 @@ def same_numbers(place: Path, first: str, second: str) -> None:
         assert cell.folder == again.folder
         for clip, scores in one.scores(cell).items():
             np.testing.assert_array_equal(scores.values, other.scores(again)[clip].values)
-    assert (one.tables / "results.csv").read_bytes() == (other.tables / "results.csv").read_bytes()
+    assert (one.report.tables() / "results.csv").read_bytes() == (
+        other.report.tables() / "results.csv"
+    ).read_bytes()
 
 
 def test_shards_fill_one_run(tmp_path):
@@ -205,11 +207,11 @@ def test_claim_of_a_host_that_died_does_not_keep_another_copy_out(tmp_path):
 def test_runner_without_a_dataset_leaves_its_fingerprint(tmp_path):
     """The next one still sees which copy the run was begun with."""
     finish(start(tmp_path, "--out", "run"))
-    before = Run.open(tmp_path / "run").manifest["datasets"]
+    before = Run.open(tmp_path / "run").manifest.datasets
     (tmp_path / "data" / "gone").touch()
     finish(start(tmp_path, "--out", "run", datasets="toys"))
     assert (
-        Run.open(tmp_path / "run").manifest["datasets"][0]["fingerprint"]
+        Run.open(tmp_path / "run").manifest.datasets[0]["fingerprint"]
         == before[0]["fingerprint"]
         != ""
     )

@@ -5,8 +5,10 @@ import pytest
 
 from bench import RunError, Scores
 from bench.plugins.registry import load
-from bench.runs.folder import CellRecord, DatasetRecord, Run
+from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
 from bench.runs.merged import MergedRun
+from bench.runs.records import CellRecord, DatasetRecord
 from bench.tables.kinds import open_source
 
 LABELS = (np.arange(40) % 8 >= 4).astype(np.uint8)
@@ -39,7 +41,7 @@ def make(path, *cells, fingerprint="f" * 64, dataset=True):
                 record,
                 {"01": Scores(np.random.default_rng(len(label) + seed).random(40), np.arange(40))},
             )
-    run.write_manifest({"cells": [vars(record) for record in records], "protocol": "raw"})
+    run.write_manifest(Manifest(cells=[vars(record) for record in records], protocol="raw"))
     return run
 
 
@@ -60,7 +62,7 @@ def test_runs_of_two_machines_join(tmp_path):
         assert np.array_equal(
             merged.scores(cell)["01"].values, run.scores(run.cells()[position])["01"].values
         )
-    assert merged.manifest["protocol"] == "raw" and list(merged.manifest["merged"]) == [
+    assert merged.manifest.protocol == "raw" and list(merged.manifests) == [
         "one",
         "two",
     ]

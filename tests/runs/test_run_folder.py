@@ -9,7 +9,9 @@ import pytest
 
 from bench import RunError, Scores
 from bench.files.whole_files import npz, write_bytes, write_text
-from bench.runs.folder import CellRecord, DatasetRecord, Run, find_runs
+from bench.runs.folder import Run, find_runs
+from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord, DatasetRecord
 
 
 def cell(**changes) -> CellRecord:
@@ -28,7 +30,7 @@ def cell(**changes) -> CellRecord:
 @pytest.fixture
 def run(tmp_path) -> Run:
     run = Run(tmp_path / "run")
-    run.write_manifest({"cells": [vars(cell())], "request": {}})
+    run.write_manifest(Manifest(cells=[vars(cell())]))
     return run
 
 
@@ -129,7 +131,7 @@ def test_dataset_comes_back(run):
 def test_run_of_a_newer_format_is_refused(run):
     """A file of another version is refused with both versions, not misread."""
     manifest = run.manifest
-    write_text(run.path / "run.json", json.dumps({**manifest, "format": 99}))
+    write_text(run.path / "run.json", json.dumps({**vars(manifest), "format": 99}))
     with pytest.raises(RunError, match="has format 99, this version of bench reads 1"):
         Run.open(run.path)
 
@@ -143,7 +145,7 @@ def test_folder_without_a_run_is_refused(tmp_path):
 def test_runs_are_found_newest_first(tmp_path):
     """By when `bench run` was last asked for them, whatever their names."""
     for name, when in (("20260101-120000", 300), ("station", 100), ("20260201-120000", 200)):
-        Run(tmp_path / name).write_manifest({"cells": []})
+        Run(tmp_path / name).write_manifest(Manifest(cells=[]))
         os.utime(tmp_path / name / "run.json", (when, when))
     assert [run.path.name for run in find_runs(tmp_path)] == [
         "20260101-120000",
@@ -213,7 +215,7 @@ def test_json_that_is_none_names_its_file(run, content):
 )
 def test_run_json_with_a_field_of_another_type(run, change):
     """It is refused with the file and the field."""
-    write_text(run.path / "run.json", json.dumps({**run.manifest, **change}))
+    write_text(run.path / "run.json", json.dumps({**vars(run.manifest), **change}))
     with pytest.raises(RunError, match=rf"run\.json is damaged: {next(iter(change))}"):
         Run.open(run.path)
 
@@ -289,7 +291,7 @@ def test_scores_that_no_method_can_have_written(run, values, frames):
 
 def test_run_json_without_its_command(run):
     """`bench status` and the tables go on with what such a run has for certain."""
-    assert (run.manifest["command"], run.manifest["protocol"]) == ("bench run", "median17")
+    assert (run.manifest.command, run.manifest.protocol) == ("bench run", "median17")
 
 
 def test_digit_that_changed_in_cell_json_is_noticed(run):

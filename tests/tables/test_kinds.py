@@ -396,10 +396,10 @@ def test_every_table_compiles(tmp_path):
     assert all(path.read_bytes().isascii() for path in written if path.suffix == ".tex")
     typeset = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all"]
     for command in (typeset, ["bibtex", "all"], typeset, typeset):
-        found = subprocess.run(command, cwd=run.tables, capture_output=True, text=True)
+        found = subprocess.run(command, cwd=run.report.tables(), capture_output=True, text=True)
         assert found.returncode == 0, found.stdout[-2000:]
     assert "undefined" not in found.stdout.replace("textbackslash", ""), found.stdout[-2000:]
-    assert (run.tables / "all.pdf").read_bytes()[:4] == b"%PDF"
+    assert (run.report.tables() / "all.pdf").read_bytes()[:4] == b"%PDF"
 
 
 def test_scene_with_a_failed_seed_has_no_mean(tmp_path):

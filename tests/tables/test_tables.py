@@ -13,8 +13,9 @@ from bench import RequestError, Scores
 from bench.evaluation.data_frames import RESULT_COLUMNS, SUMMARY_COLUMNS, results_frame
 from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import load
-from bench.reporting.output import write_tables
-from bench.runs.folder import DatasetRecord
+from bench.reporting.report_writer import write_tables
+from bench.runs.manifest import Manifest
+from bench.runs.records import DatasetRecord
 from bench.tables.comparison import comparison_text
 from bench.tables.forms.latex import escape
 
@@ -23,12 +24,12 @@ REGISTRY = load()
 
 def results(run):
     write_tables(run, REGISTRY)
-    return pd.read_csv(run.tables / "results.csv", dtype=str, keep_default_na=False)
+    return pd.read_csv(run.report.tables() / "results.csv", dtype=str, keep_default_na=False)
 
 
 def summary(run):
     write_tables(run, REGISTRY)
-    return pd.read_csv(run.tables / "summary.csv", dtype=str, keep_default_na=False)
+    return pd.read_csv(run.report.tables() / "summary.csv", dtype=str, keep_default_na=False)
 
 
 def unwrapped(run, protocol, metric="auc"):
@@ -113,7 +114,7 @@ def test_missing_dataset_is_a_dash_with_its_reason(tmp_path):
     assert "  pca    - [a]" in text
     assert "[a] made: no training frames below /data" in text
     assert set(results(run).value) == {""}
-    assert "--\\textsuperscript{a}" in (run.tables / "comparison.tex").read_text()
+    assert "--\\textsuperscript{a}" in (run.report.tables() / "comparison.tex").read_text()
 
 
 def test_best_and_second_are_marked(tmp_path):
@@ -133,7 +134,7 @@ def test_best_and_second_are_marked(tmp_path):
     assert lines["middle"].rstrip().endswith("+")
     assert not any(mark in lines["low"] + lines["constant"] for mark in "*+")
     assert list(lines)[-1] == "constant"
-    tex = (write_tables(run, REGISTRY, ["raw"]), run.tables / "raw" / "comparison.tex")[
+    tex = (write_tables(run, REGISTRY, ["raw"]), run.report.tables() / "raw" / "comparison.tex")[
         1
     ].read_text()
     assert r"high & \textbf{" in tex
@@ -324,9 +325,7 @@ def test_text_is_no_wider_than_a_terminal(tmp_path):
                     },
                 )
                 records.append(record)
-    run.write_manifest(
-        {"cells": [vars(record) for record in records], "protocol": "median17", "request": {}}
-    )
+    run.write_manifest(Manifest(cells=[vars(record) for record in records]))
     text = comparison_text(run, REGISTRY, "median17")
     assert max(map(len, text.splitlines())) <= 100
     table, _, _ = text.partition("Frame-level")
@@ -561,9 +560,9 @@ def test_names_with_special_characters_survive(tmp_path):
         ],
     )
     write_tables(run, REGISTRY)
-    markdown = (run.tables / "comparison.md").read_text()
+    markdown = (run.report.tables() / "comparison.md").read_text()
     assert r"| a\_b\[path=x\&y\|z\*\] |" in markdown
-    tex = (run.tables / "comparison.tex").read_text()
+    tex = (run.report.tables() / "comparison.tex").read_text()
     assert r"a\_b[path=x\&y\textbar{}z*] &" in tex
     bare = re.sub(
         r"\\[\\{}&%]", "", re.sub(r"%.*", "", tex.replace(r"\%", "").replace(r" \\", " END"))
@@ -671,10 +670,10 @@ def test_latex_cites_and_the_entries_lie_beside_it(tmp_path):
         ],
     )
     write_tables(run, REGISTRY)
-    latex = (run.tables / "comparison.tex").read_text()
+    latex = (run.report.tables() / "comparison.tex").read_text()
     assert latex.count(r"~\cite{smith2020}") == 2
     assert latex.count(r"\cite{") == 2
-    assert (run.tables / "references.bib").read_text().count(ENTRY) == 1
+    assert (run.report.tables() / "references.bib").read_text().count(ENTRY) == 1
 
 
 def test_ablation_arranges_networks_and_variants(tmp_path):
@@ -691,8 +690,8 @@ def test_ablation_arranges_networks_and_variants(tmp_path):
         ],
     )
     write_tables(run, REGISTRY)
-    text = (run.tables / "ablation.txt").read_text()
-    comparison = (run.tables / "comparison.txt").read_text()
+    text = (run.report.tables() / "ablation.txt").read_text()
+    comparison = (run.report.tables() / "comparison.txt").read_text()
 
     def number(label):
         return re.search(rf"{label} +(\d+\.\d+)", comparison)[1]
@@ -701,14 +700,14 @@ def test_ablation_arranges_networks_and_variants(tmp_path):
     assert re.search(rf"UNet +{number('unet')} +-", text)
     assert re.search(r"published \(Paper, Table 2\)\n +C3DSU +98.46 +-", text)
     assert "pca" not in text
-    assert (run.tables / "ablation.tex").read_text().count("C3DSU") == 2
+    assert (run.report.tables() / "ablation.tex").read_text().count("C3DSU") == 2
 
 
 def test_without_variants_there_is_no_ablation(tmp_path):
     """A run of other methods writes no such table."""
     run = make_run(tmp_path, [done("pca")])
     write_tables(run, REGISTRY)
-    assert not (run.tables / "ablation.txt").exists()
+    assert not (run.report.tables() / "ablation.txt").exists()
 
 
 def test_score_of_a_frame_that_its_clip_lacks_costs_the_cell(tmp_path):

@@ -26,7 +26,9 @@ from bench.files.claims import Claim
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
-from bench.runs.folder import CLAIM, Run, read_scores
+from bench.runs.folder import Run
+from bench.runs.layout import CellFiles
+from bench.runs.scores import read_scores
 from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.levels import levels_of
 from bench.worker.keepers.regions import MOST, RegionKeeper, threshold_40
@@ -355,7 +357,7 @@ def cut_after_the_first_clip(place: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait(timeout=60)
     while (
-        Claim(cell / CLAIM).holder() is not None
+        Claim(CellFiles(cell).claim).holder() is not None
     ):  # the worker ends with its runner, a moment later
         assert time.monotonic() < end, "the worker goes on"
         time.sleep(0.02)

@@ -55,7 +55,7 @@ def command(
     registry = load_registry(plugin)
     try:
         run = open_runs(tuple(map(Path, runs)), Path())  # nothing is written
-        chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
+        chosen = select_one("protocols", protocol or run.manifest.protocol, registry).parameters
         made, missing = pairs(run, (first, second), datasets, chosen, registry.metrics[METRIC])
     except RunError as error:
         raise RequestError(str(error)) from error

@@ -101,7 +101,7 @@ Metrics are computed over the frames that a protocol pools; frames of both class
 
 def _files() -> str:
     from bench.evaluation.data_frames import RESULT_COLUMNS, SUMMARY_COLUMNS
-    from bench.runs.folder import FILES
+    from bench.runs.layout import FILE_DESCRIPTIONS
 
     def columns(names: Iterable[str]) -> str:
         return textwrap.fill(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
@@ -109,7 +109,7 @@ def _files() -> str:
     return f"""\
 A run is a folder with all of its results; each file is written completely or not at all.
 
-{_listed(FILES.items())}
+{_listed(FILE_DESCRIPTIONS.items())}
 
 METHOD is the registered name, followed by 8 hex digits if parameters differ from the profile. If
 each scene has its own model, SCENE is a folder in SEED. Numbers are fractions in files and percent

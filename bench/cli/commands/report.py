@@ -14,7 +14,8 @@ from bench.cli.run_folders import open_runs
 
 if TYPE_CHECKING:
     from bench.figures.distinction import Distinction
-    from bench.runs.folder import CellRecord, Run
+    from bench.runs.folder import Run
+    from bench.runs.records import CellRecord
 
 
 @click.command(
@@ -111,10 +112,10 @@ def command(
     Writes tables as text, Markdown and LaTeX, numbers as LaTeX commands, figures, and report.html,
     which opens from disk. With --table, --figure, --page or --video, only those are made.
     """
-    from bench import figures as drawing
     from bench.errors import RequestError, RunError
+    from bench.figures import kinds as drawing
     from bench.plugins.selection import select_one
-    from bench.reporting.output import Output
+    from bench.reporting.report_writer import ReportWriter
     from bench.tables.forms.text import to_text
     from bench.tables.kinds import KINDS, open_source
     from bench.tables.table_files import question_name
@@ -141,28 +142,28 @@ def command(
         raise RequestError(*mistakes)
     try:
         run = open_runs(runs, out)
-        chosen = select_one("protocols", protocol or run.manifest["protocol"], registry).parameters
+        chosen = select_one("protocols", protocol or run.manifest.protocol, registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric], tracks)
         folder = out or run.path
         everything = not (tables or figures or page or videos)
-        output = Output(source, folder)
+        writer = ReportWriter(source, folder)
         if tables or everything:
-            output.tables(tables or tuple(KINDS))
+            writer.tables(tables or tuple(KINDS))
         if everything:
-            output.numbers([chosen])
+            writer.numbers([chosen])
         if figures or everything:
-            output.figures(figures or drawing.OF_THE_RUN, lambda cell: _remake(run, cell, data))
+            writer.figures(figures or drawing.OF_THE_RUN, lambda cell: _remake(run, cell, data))
         if page or everything:
-            output.page()
+            writer.page()
         question = question_name(source)
         filmed: list[Path] = []
         if videos:
             from bench.cli.video import make_videos
 
             filmed = make_videos(
-                source, videos, video_methods, data, fps, folder / "videos" / question
+                source, videos, video_methods, data, fps, writer.files.videos(question)
             )
-        written = output.finish() if output.written else []
+        written = writer.finish() if writer.written else []
         written += filmed
     except RunError as error:
         raise RequestError(str(error)) from error
@@ -174,7 +175,7 @@ def command(
         click.echo(to_text(source.comparison))
     for path in written:
         click.echo(f"wrote {path}")
-    for sentence in output.left_out:
+    for sentence in writer.left_out:
         click.echo(f"left out: {sentence}")
     if page or everything:
         click.echo(
@@ -184,7 +185,7 @@ def command(
         )
     if tables or everything:
         click.echo(
-            f"next: (cd {shlex.quote(str(folder / 'tables' / question))} && pdflatex all && "
+            f"next: (cd {shlex.quote(str(writer.files.tables(question)))} && pdflatex all && "
             "bibtex all && pdflatex all && pdflatex all)"
         )
 

@@ -270,7 +270,7 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from bench.reporting.output import stale_note
+    from bench.reporting.report_writer import stale_note
     from bench.running.session import execute, plan_run
     from bench.tables.comparison import comparison_text
 

@@ -50,14 +50,14 @@ def command(
     """
     from bench.errors import RequestError, RunError
     from bench.plugins.selection import select
-    from bench.reporting.output import stale_note, write_tables
+    from bench.reporting.report_writer import stale_note, write_tables
     from bench.runs.folder import Run
     from bench.tables.comparison import comparison_text
 
     registry = load_registry(plugin)
     try:
         opened = Run.open(newest_run(run))
-        chosen = select("protocols", protocol or opened.manifest["protocol"], registry)
+        chosen = select("protocols", protocol or opened.manifest.protocol, registry)
         if as_json:
             from bench.evaluation.data_frames import results_frame
             from bench.evaluation.run_scores import RunScores

@@ -30,7 +30,7 @@ def command(run: Path | None, as_json: bool) -> None:
     from bench.files.claims import DEAD, Claim
     from bench.files.whole_files import read_json
     from bench.running.duration import duration
-    from bench.runs.folder import CLAIM, JOB, Run
+    from bench.runs.folder import Run
     from bench.runs.runners import runners
     from bench.worker.progress import read_progress
 
@@ -47,8 +47,8 @@ def command(run: Path | None, as_json: bool) -> None:
     for cell in cells:
         if cell.status != Status.RUNNING:
             continue
-        progress = read_progress(opened.path / cell.folder / "progress.json")
-        claim = Claim(opened.path / cell.folder / CLAIM)
+        progress = read_progress(opened.files_of(cell).progress)
+        claim = Claim(opened.files_of(cell).claim)
         holder = claim.holder()
         if progress is None or holder is None or (not holder.here and claim.silent() > DEAD):
             cell.status, cell.reason = (
@@ -64,7 +64,7 @@ def command(run: Path | None, as_json: bool) -> None:
         if not holder.here:
             doing[cell.folder] += f" ({holder})"
     for cell in cells:
-        job = opened.path / cell.folder / JOB
+        job = opened.files_of(cell).job
         if cell.status == Status.QUEUED and job.exists():
             with contextlib.suppress(RunError):
                 left_job = read_json(job, "job")
@@ -73,10 +73,10 @@ def command(run: Path | None, as_json: bool) -> None:
                     f"{str(left_job.get('handle')).partition('/')[0]}"
                 )
     if as_json:
-        facts = {"run": str(opened.path), "command": manifest["command"]}
+        facts = {"run": str(opened.path), "command": manifest.command}
         click.echo(json.dumps({**facts, "cells": [asdict(cell) for cell in cells]}, indent=1))
         return
-    click.echo(f"run {opened.path}: {manifest['command']}")
+    click.echo(f"run {opened.path}: {manifest.command}")
     rows = [
         [
             cell.label,
@@ -111,4 +111,4 @@ def command(run: Path | None, as_json: bool) -> None:
         )
         and not doing
     ):
-        click.echo(f"to resume: {manifest['command']}")
+        click.echo(f"to resume: {manifest.command}")

@@ -22,14 +22,14 @@ def command(run: Path | None, plugin: tuple[Path, ...]) -> None:
     from bench.errors import RequestError, RunError
     from bench.files.whole_files import write_text
     from bench.plugins.registry import load
-    from bench.runs.folder import STOP, Run
+    from bench.runs.folder import Run
     from bench.runs.runners import runners, stop_jobs
 
     try:
         opened = Run.open(newest_run(run))
         at_work = runners(opened)
         if at_work:
-            write_text(opened.path / STOP, "")
+            write_text(opened.stop_file, "")
             click.echo(
                 f"asked {', '.join(str(holder) for holder, _ in at_work)} to stop;"
                 f" bench status {opened.path} shows when all cells have ended"

@@ -15,7 +15,7 @@ import numpy as np
 from bench.contracts.method import OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import RunError
-from bench.runs.folder import KEPT
+from bench.runs.layout import picture_name
 from bench.worker.keepers.keeper import Keeper, add_image_taker
 from bench.worker.open_cell import OpenCell
 
@@ -82,7 +82,7 @@ class ImageKeeper(Keeper):
         self._new.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
             coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            path = self._new / f"{frame:05d}-{name}.jpg"
+            path = self._new / picture_name(frame, name)
             if not cv2.imwrite(str(path), coloured, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
                 raise RunError(f"cannot write {path}; free space or permission is needed there")
 
@@ -105,7 +105,7 @@ class ImageKeeper(Keeper):
         """Move the parts of all clips to the cell, whole or not at all; nothing where no clip gave
         pictures.
         """
-        target = cell.folder / KEPT["images"]
+        target = cell.files.images
         for clip_id in cell.lengths:
             with contextlib.suppress(OSError):  # of a clip with pictures it is not empty
                 self.part(clip_id).rmdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.contracts.method import Scores
-from bench.runs.folder import write_scores
+from bench.runs.scores import write_scores
 from bench.worker.keepers.keeper import Keeper
 from bench.worker.open_cell import OpenCell
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.runs.folder import KEPT
 from bench.worker.fitting import save_fitted
 from bench.worker.keepers.keeper import Keeper
 from bench.worker.open_cell import OpenCell
@@ -18,4 +17,4 @@ class WeightKeeper(Keeper):
 
     def before_scoring(self, cell: OpenCell) -> None:
         """Save the method."""
-        save_fitted(cell.method, cell.scratch / "weights.new", cell.folder / KEPT["weights"])
+        save_fitted(cell.method, cell.scratch / "weights.new", cell.files.weights)

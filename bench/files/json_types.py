@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any, Union, get_args, get_origin
 
 
-def misfit(value: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
-    """Return which field of those that are there has another type than declared, and what it is;
-    empty where all fit.
+def type_error(value: Mapping[str, Any], declared: Mapping[str, Any]) -> str:
+    """Return which field has another type than declared, its value, and the type; empty where all
+    fields that are there have theirs.
     """
-    for name, hint in hints.items():
-        if name in value and not check_of(hint)(value[name]):
+    for name, hint in declared.items():
+        if name in value and not _check_of(hint)(value[name]):
             expected = (
                 hint.__name__
                 if isinstance(hint, type) and not get_args(hint)
@@ -26,27 +26,34 @@ def misfit(value: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
 
 
 @functools.cache  # runs of 10,000 cells have a million values
-def check_of(hint: Any) -> Callable[[Any], bool]:
-    """Return the check of a declared type: a scalar, `list[X]`, `dict[str, X]`, a
-    `StrEnum`, a union of them, or anything.
+def _check_of(hint: Any) -> Callable[[Any], bool]:
+    """Return a function that tells whether a JSON value has a type: a scalar, `list[X]`,
+    `tuple[X, Y]`, `tuple[X, ...]`, `dict[str, X]`, a `StrEnum`, a union of these, or `Any`.
 
-    A whole number is a float as well, true and false are no numbers, and a number is finite and of
-    at most 64 bits.
+    Integers count as floats, booleans do not count as numbers, numbers are finite and have at most
+    64 bits, and a list stands for a tuple.
     """
     base, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value: True
     if base in (Union, types.UnionType):
-        checks = [check_of(argument) for argument in arguments]
+        checks = [_check_of(argument) for argument in arguments]
         return lambda value: any(check(value) for check in checks)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         values = frozenset(hint)
         return lambda value: isinstance(value, str) and value in values
-    if base is list:
-        of_item = check_of(arguments[0])
+    if base is list or (base is tuple and arguments[-1] is ...):
+        of_item = _check_of(arguments[0])
         return lambda value: isinstance(value, list) and all(map(of_item, value))
+    if base is tuple and arguments[-1] is not ...:
+        of_items = [_check_of(argument) for argument in arguments]
+        return lambda value: (
+            isinstance(value, list)
+            and len(value) == len(of_items)
+            and all(check(item) for check, item in zip(of_items, value))
+        )
     if base is dict:
-        of_value = check_of(arguments[1])
+        of_value = _check_of(arguments[1])
         return lambda value: isinstance(value, dict) and all(map(of_value, value.values()))
     if hint is int:
         return _is_whole

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.figures.rows import Row, choose, datasets_of, facts, pooled, processed, rows_of
+from bench.figures.shown_rows import Row, choose, datasets_of, facts, pooled, processed, rows_of
 from bench.figures.style import SINGLE, Drawn, legend_below, line_look, new_figure, slug
 from bench.scoring.metrics import roc
 

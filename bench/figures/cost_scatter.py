@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.figures.rows import Row, datasets_of, facts, rows_of
+from bench.figures.shown_rows import Row, datasets_of, facts, rows_of
 from bench.figures.style import DOUBLE, Drawn, new_figure, point_look, slug
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from bench.cli.commands.score import command as score_command
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import load
-from bench.reporting.output import write_tables
+from bench.reporting.report_writer import write_tables
 from bench.tables.kinds import open_source
 from bench.tables.table_files import question_name
 
@@ -77,8 +77,8 @@ def test_scoring_after_a_report_leaves_no_citation_without_its_entry(run):
     """The published rows cite papers that no cell of the run names."""
     call(report_command, run.path, "--table", "published-rows")
     call(score_command, run.path)
-    assert len(cited(run.tables)) > 10
-    assert cited(run.tables) <= entries(run.tables)
+    assert len(cited(run.report.tables())) > 10
+    assert cited(run.report.tables()) <= entries(run.report.tables())
 
 
 def test_one_table_more_leaves_the_others_in_the_document(run):
@@ -89,9 +89,15 @@ def test_one_table_more_leaves_the_others_in_the_document(run):
         *(word for name in ("comparison", "speed", "protocols") for word in ("--table", name)),
     )
     call(report_command, run.path, "--table", "intervals")
-    assert inputs(run.tables) == {"comparison", "speed", "protocols", "intervals"}
+    assert inputs(run.report.tables()) == {"comparison", "speed", "protocols", "intervals"}
     call(score_command, run.path)
-    assert inputs(run.tables) == {"comparison", "speed", "protocols", "intervals", "ablation"}
+    assert inputs(run.report.tables()) == {
+        "comparison",
+        "speed",
+        "protocols",
+        "intervals",
+        "ablation",
+    }
 
 
 @pytest.mark.parametrize(
@@ -113,14 +119,14 @@ def test_a_second_question_changes_nothing_that_was_written(run, command, how):
         for name, content in contents(run.path).items()
         if name not in ("report.json", "tables/results.csv", "tables/summary.csv")
     }
-    lines = set((run.tables / "results.csv").read_text().splitlines())
+    lines = set((run.report.tables() / "results.csv").read_text().splitlines())
     more = (
         ("--table", "comparison", "--figure", "roc", "--page") if command is report_command else ()
     )
     call(command, run.path, *how, *more)
     after = contents(run.path)
     assert {name: after.get(name) for name in before} == before
-    assert lines <= set((run.tables / "results.csv").read_text().splitlines())
+    assert lines <= set((run.report.tables() / "results.csv").read_text().splitlines())
     new = {
         name
         for name in after.keys() - before.keys()
@@ -136,20 +142,20 @@ def test_several_protocols_are_all_written(run):
     """Not only the first."""
     call(score_command, run.path, "--protocol", "median17,raw,minmax")
     for folder in ("", "raw", "minmax"):
-        assert (run.tables / folder / "comparison.txt").is_file()
-    assert "Protocol raw" in (run.tables / "raw" / "comparison.txt").read_text()
+        assert (run.report.tables() / folder / "comparison.txt").is_file()
+    assert "Protocol raw" in (run.report.tables() / "raw" / "comparison.txt").read_text()
 
 
 def test_commands_and_labels_of_two_questions_can_stand_in_one_paper(run):
     r"""No \newcommand and no \label is there twice."""
     call(score_command, run.path, "--protocol", "median17,raw")
     call(score_command, run.path, "--metric", "ap")
-    text = "".join(path.read_text() for path in run.tables.rglob("*.tex"))
+    text = "".join(path.read_text() for path in run.report.tables().rglob("*.tex"))
     names = re.findall(r"\\(?:newcommand\{\\|label\{)([^}]+)\}", text)
     assert len(names) == len(set(names)) > 10
-    assert r"\AUCPcaPedTwo" in (run.tables / "numbers.tex").read_text()
-    assert r"\AUCRawPcaPedTwo" in (run.tables / "raw" / "numbers.tex").read_text()
-    assert r"\APPcaPedTwo" in (run.tables / "_ap" / "numbers.tex").read_text()
+    assert r"\AUCPcaPedTwo" in (run.report.tables() / "numbers.tex").read_text()
+    assert r"\AUCRawPcaPedTwo" in (run.report.tables() / "raw" / "numbers.tex").read_text()
+    assert r"\APPcaPedTwo" in (run.report.tables() / "_ap" / "numbers.tex").read_text()
 
 
 def test_lines_of_an_earlier_question_stay_in_results(run):
@@ -158,7 +164,7 @@ def test_lines_of_an_earlier_question_stay_in_results(run):
     call(score_command, run.path, "--protocol", "raw")
     call(report_command, run.path)
     for name in ("results.csv", "summary.csv"):
-        assert "median17[edge=zero]" in set(pd.read_csv(run.tables / name).protocol)
+        assert "median17[edge=zero]" in set(pd.read_csv(run.report.tables() / name).protocol)
 
 
 PLUGIN = """
@@ -176,23 +182,29 @@ def test_lines_of_a_plugin_stay_while_they_are_true(run, tmp_path):
     (tmp_path / "mine.py").write_text(PLUGIN)
     call(score_command, run.path, "--protocol", "mine", "--plugin", tmp_path / "mine.py")
     lines = [
-        line for line in (run.tables / "results.csv").read_text().splitlines() if ",mine," in line
+        line
+        for line in (run.report.tables() / "results.csv").read_text().splitlines()
+        if ",mine," in line
     ]
     call(score_command, run.path)
     assert (
-        [line for line in (run.tables / "results.csv").read_text().splitlines() if ",mine," in line]
+        [
+            line
+            for line in (run.report.tables() / "results.csv").read_text().splitlines()
+            if ",mine," in line
+        ]
         == lines
         != []
     )
-    assert "mnad" not in (run.tables / "mine" / "comparison.txt").read_text()
+    assert "mnad" not in (run.report.tables() / "mine" / "comparison.txt").read_text()
     said = call(report_command, add_row(run).path, "--table", "comparison", "--table", "protocols")
     assert (
         "results.csv: lines of mine auc, mine ap, mine eer: the run has changed, and what computes them is not loaded (--plugin)"
         in said
     )
-    assert ",mine," not in (run.tables / "results.csv").read_text()
+    assert ",mine," not in (run.report.tables() / "results.csv").read_text()
     assert (
-        "mnad" in (run.tables / "mine" / "comparison.txt").read_text()
+        "mnad" in (run.report.tables() / "mine" / "comparison.txt").read_text()
     )  # report.json knows the protocol
 
 
@@ -219,8 +231,8 @@ def test_a_row_more_makes_all_tables_anew_and_marks_figures_and_page(run):
         "ddl-table1",
         "raw/comparison",
     ):
-        assert "mnad" in (run.tables / f"{name}.txt").read_text(), name
-    assert r"\AUCMnadPedTwo" in (run.tables / "numbers.tex").read_text()
+        assert "mnad" in (run.report.tables() / f"{name}.txt").read_text(), name
+    assert r"\AUCMnadPedTwo" in (run.report.tables() / "numbers.tex").read_text()
     assert "The run has changed since this was made" in (run.path / "report.html").read_text()
     marked = (run.path / "figures" / "STALE.txt").read_text()
     assert "The run has changed since this was made" in marked and "roc-ped2.pdf" in marked
@@ -254,26 +266,26 @@ def test_tables_of_earlier_versions_are_made_anew(run):
     """They have no report.json; other files of the user's in the folder are left alone."""
     call(report_command, run.path)
     (run.path / "report.json").unlink()
-    (run.tables / "speed.tex").write_text("old")
-    (run.tables / "paper.tex").write_text(r"\input{comparison}")
+    (run.report.tables() / "speed.tex").write_text("old")
+    (run.report.tables() / "paper.tex").write_text(r"\input{comparison}")
     write_tables(run, load())
-    assert "old" not in (run.tables / "speed.tex").read_text()
-    assert (run.tables / "paper.tex").read_text() == r"\input{comparison}"
+    assert "old" not in (run.report.tables() / "speed.tex").read_text()
+    assert (run.report.tables() / "paper.tex").read_text() == r"\input{comparison}"
     assert "paper" not in json.loads((run.path / "report.json").read_text())["files"]
     assert (
         "roc-ped2.pdf" in (run.path / "figures" / "STALE.txt").read_text()
-        and not (run.tables / "STALE.txt").exists()
+        and not (run.report.tables() / "STALE.txt").exists()
     )
 
 
 def test_a_table_that_the_run_has_no_more_goes(run):
     """An ablation of a method that was taken out."""
     write_tables(run, load())
-    assert (run.tables / "ablation.txt").is_file()
+    assert (run.report.tables() / "ablation.txt").is_file()
     write_tables(make_run(run.path, CELLS[:2]), load())
     assert (
-        not list(run.tables.glob("ablation.*"))
-        and "ablation" not in (run.tables / "all.tex").read_text()
+        not list(run.report.tables().glob("ablation.*"))
+        and "ablation" not in (run.report.tables() / "all.tex").read_text()
     )
 
 
@@ -282,7 +294,7 @@ def test_scores_go_elsewhere_on_request(run, tmp_path):
     call(score_command, run.path, "--protocol", "raw", "--out", tmp_path / "there")
     assert (
         tmp_path / "there" / "tables" / "raw" / "comparison.tex"
-    ).is_file() and not run.tables.exists()
+    ).is_file() and not run.report.tables().exists()
 
 
 def test_a_damaged_index_only_makes_everything_stale(run):
@@ -296,8 +308,8 @@ def test_a_damaged_index_only_makes_everything_stale(run):
     ):
         (run.path / "report.json").write_text(text)
         write_tables(run, load())
-    assert "comparison.tex" in (run.tables / "raw" / "STALE.txt").read_text()
-    assert not (run.tables / "STALE.txt").exists()
+    assert "comparison.tex" in (run.report.tables() / "raw" / "STALE.txt").read_text()
+    assert not (run.report.tables() / "STALE.txt").exists()
     (run.path.parent / "x.pdf").write_text("mine")
     entry = {"question": "", "evidence": "0", "sha256": "0"}
     (run.path / "report.json").write_text(
@@ -345,4 +357,4 @@ def test_unknown_metric_is_refused(run):
     """Before anything is written."""
     with pytest.raises(RequestError, match="auk"):
         write_tables(run, load(), metric="auk")
-    assert not run.tables.exists()
+    assert not run.report.tables().exists()

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.figures.rows import looks_of
+from bench.figures.shown_rows import looks_of
 from bench.figures.style import SINGLE, Drawn, legend_below, line_look, new_figure, slug
-from bench.runs.folder import STEPS, CellRecord
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
 if TYPE_CHECKING:
@@ -42,16 +42,16 @@ def history(source: Source, cell: CellRecord) -> tuple[list[float], list[float]]
 
     Of single steps, where the cell kept them, else the mean of each epoch at its end.
     """
-    folder = source.run.cell_path(cell)
+    files = source.run.files_of(cell)
     try:
-        means = _lines(folder / "training.csv")
+        means = _lines(files.training)
         count = "epoch" if "epochs" in cell.parameters else "step"
         found = [(float(line[count]), float(line[COLUMN])) for line in means if line.get(COLUMN)]
-        if found and (folder / STEPS).is_file():
+        if found and files.steps.is_file():
             steps = float(means[-1]["step"]) / float(means[-1][count])
             found = [
                 ((float(line["step"]) - 1) / steps, float(line[COLUMN]))
-                for line in _lines(folder / STEPS)
+                for line in _lines(files.steps)
             ]
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
@@ -77,7 +77,7 @@ def _draw(
     )
     for label, cells in of_dataset.items():
         for cell, at, values in cells:
-            single = (source.run.cell_path(cell) / STEPS).is_file()
+            single = source.run.files_of(cell).steps.is_file()
             axis.plot(
                 at,
                 values,
@@ -99,7 +99,7 @@ def _draw(
         dict.fromkeys(cell.profile for cells in of_dataset.values() for cell, _, _ in cells)
     )
     kept = {
-        (source.run.cell_path(cell) / STEPS).is_file()
+        source.run.files_of(cell).steps.is_file()
         for cells in of_dataset.values()
         for cell, _, _ in cells
     }

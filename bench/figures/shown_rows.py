@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.evaluation.measurements import label_sets_of
-from bench.runs.folder import CellRecord
+from bench.runs.records import CellRecord
 from bench.scoring.evaluate import ClipScores
 from bench.scoring.protocols import process, sentence
 from bench.tables.table import as_printed

@@ -14,7 +14,8 @@ from bench.errors import RunError
 from bench.evaluation.measurements import label_sets_of
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug, wrapped
 from bench.planning.commands import keep_commands
-from bench.runs.folder import CellRecord
+from bench.runs.layout import PICTURES
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.ablation_table import place
 
@@ -25,7 +26,8 @@ ROWS = 4
 """Frames of a strip. Chosen here: with the frame's proportions they fit on half a page."""
 ORDER = ("plain", "SDL", "DDL")
 """Of the columns; variants that are not here come after them."""
-PARTS = ("reconstruction", "error")
+Kept = Mapping[tuple[str, int], Mapping[str, Path]]
+"""The kept pictures of a (clip, frame), by what they show."""
 
 
 def strips(source: Source) -> Iterator[Drawn]:
@@ -64,26 +66,21 @@ def _members(source: Source) -> list[CellRecord]:
     ]
 
 
-def _kept(source: Source, cells: Sequence[CellRecord]) -> dict[tuple[str, int], Path]:
-    """Return where the pictures of a (clip, frame) are, without `-PART.jpg`, of those that have all
-    parts.
-    """
+def _kept(source: Source, cells: Sequence[CellRecord]) -> Kept:
+    """Return the pictures of each (clip, frame) that has all of them, by what they show."""
     record = source.run_scores.dataset(cells[0])
     assert record is not None, "a finished cell without its dataset"
-    found = {}
+    found: dict[tuple[str, int], dict[str, Path]] = {}
     for cell in cells:
-        for clip, _, _ in record.clips:
-            for path in sorted((source.run.cell_path(cell) / "images" / clip).glob("*-frame.jpg")):
-                stem = path.name.removesuffix("-frame.jpg")
-                if stem.isdecimal() and all(
-                    path.with_name(f"{stem}-{part}.jpg").is_file() for part in PARTS
-                ):
-                    found[clip, int(stem)] = path.with_name(stem)
-    return found
+        for clip, frame, shown, path in source.run.files_of(cell).pictures():
+            found.setdefault((clip, frame), {})[shown] = path
+    order = [clip for clip, _, _ in record.clips]
+    whole = [key for key, of in found.items() if key[0] in order and len(of) == len(PICTURES)]
+    return {key: found[key] for key in sorted(whole, key=lambda key: order.index(key[0]))}
 
 
 def _choose(
-    source: Source, cell: CellRecord, kept: Sequence[Mapping[tuple[str, int], Path]]
+    source: Source, cell: CellRecord, kept: Sequence[Kept]
 ) -> tuple[list[tuple[str, int]], int, str] | None:
     """Return the frames to show, of how many they are chosen, and by which label set; None where no
     anomalous frame was kept.
@@ -115,7 +112,7 @@ def _draw(
     source: Source,
     dataset: str,
     network: str,
-    kept: Mapping[str, Mapping[tuple[str, int], Path]],
+    kept: Mapping[str, Kept],
     frames: Sequence[tuple[str, int]],
     candidates: int,
     label_set: str,
@@ -126,9 +123,9 @@ def _draw(
     first = next(iter(kept.values()))
     pictures = [
         [
-            read_picture(first[key], "frame"),
-            *(read_picture(of_variant[key], "reconstruction") for of_variant in kept.values()),
-            *(read_picture(of_variant[key], "error")[..., 0] / 255 for of_variant in kept.values()),
+            read_picture(first[key]["frame"]),
+            *(read_picture(of_variant[key]["reconstruction"]) for of_variant in kept.values()),
+            *(read_picture(of_variant[key]["error"])[..., 0] / 255 for of_variant in kept.values()),
         ]
         for key in frames
     ]
@@ -177,7 +174,7 @@ def _draw(
     )
 
 
-def read_picture(stem: Path, part: str) -> np.ndarray:
+def read_picture(path: Path) -> np.ndarray:
     """Return one kept picture, (H, W, 3) uint8 RGB.
 
     Raises
@@ -186,7 +183,6 @@ def read_picture(stem: Path, part: str) -> np.ndarray:
     """
     import cv2
 
-    path = stem.with_name(f"{stem.name}-{part}.jpg")
     picture = (
         cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         if path.stat().st_size

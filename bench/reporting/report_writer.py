@@ -1,5 +1,5 @@
-"""The one writer of tables, figures and page: each question has names of its own, and nothing stale
-stands unmarked.
+"""The only writer of tables, figures and the page: each question has names of its own, and what is
+stale is marked.
 
 A question is a protocol and a metric. AUC under the run's own protocol is written to `tables/` and
 `figures/` themselves, another question to a folder of its name below them (`question_name`), so
@@ -14,97 +14,38 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
-from bench import figures as drawing
 from bench.contracts.protocol import Protocol
-from bench.errors import RequestError, RunError
+from bench.errors import RequestError
+from bench.figures import kinds as drawing
 from bench.figures.distinction import Remake
-from bench.files.checksums import digest_of, sealed
-from bench.files.whole_files import read_json, write_json, write_text
+from bench.files.checksums import digest_of
+from bench.files.whole_files import write_text
 from bench.page.page import write_page
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.runs.field_types import misfit
+from bench.reporting.report_index import ReportIndex
 from bench.runs.folder import Run
+from bench.runs.layout import NUMBERS, ReportFiles
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
 from bench.tables.kinds import KINDS, Source, open_source
 from bench.tables.table_files import kind_files, number_files, question_name, shared_files
 
-INDEX = "report.json"
-"""In the folder of a report: what was made, and of what."""
 STALE = "STALE.txt"
 """Beside files that show the run as it was: which these are."""
-NUMBERS = ("results.csv", "summary.csv")
 _BANNER = '<p class="stale" role="alert">'
-_FIELDS = {"questions": dict[str, dict[str, Any]], "files": dict[str, dict[str, Any]]}
-_QUESTION = {"protocol": dict[str, Any], "metric": str}
-_FILE = {"question": str, "evidence": str, "sha256": str, "tracks": list[str]}
 
 
-class Index:
-    """What `report.json` says: questions by name, and files by path below the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / INDEX
-        self.questions: dict[str, dict[str, Any]] = {}
-        self.files: dict[str, dict[str, Any]] = {}
-        if not self.path.is_file():
-            return
-        try:
-            value = read_json(self.path, "report")
-        except RunError:  # then everything counts as stale
-            return
-        if not misfit(value, _FIELDS):
-            self.questions = {
-                name: one
-                for name, one in value.get("questions", {}).items()
-                if not misfit(one, _QUESTION)
-            }
-            self.files = {
-                path: one
-                for path, one in value.get("files", {}).items()
-                if _is_inside(path) and not misfit(one, _FILE) and _FILE.keys() <= {*one, "tracks"}
-            }
-
-    def protocol(self, question: str) -> Protocol | None:
-        """Return the protocol of a question; None where what stands there is none."""
-        try:
-            return Protocol(**self.questions[question]["protocol"])
-        except (KeyError, TypeError, ValueError):
-            return None
-
-    def write(self) -> None:
-        """Write report.json."""
-        used = {one["question"] for one in self.files.values()}
-        questions = {name: self.questions[name] for name in sorted(used & self.questions.keys())}
-        write_json(
-            self.path,
-            sealed(
-                {"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))}
-            ),
-        )
-
-
-def _is_inside(path: str) -> bool:
-    """Whether a text is the path of a file that belongs to a report, below its folder."""
-    parts = PurePosixPath(path).parts
-    is_page = len(parts) == 1 and path.endswith(".html")
-    return is_page or (
-        len(parts) in (2, 3) and parts[0] in ("tables", "figures") and ".." not in parts
-    )
-
-
-class Output:
+class ReportWriter:
     """A folder that a report is written to, the run's own or another. `finish` belongs to whatever
     was written.
     """
 
     def __init__(self, source: Source, folder: Path) -> None:
-        self.source, self.folder = source, folder
-        self.index = Index(folder)
+        self.source, self.files = source, ReportFiles(folder)
+        self.index = ReportIndex(self.files)
         self.written: list[Path] = []
         self.left_out: list[str] = []
         """A sentence for each thing that this run has none of."""
@@ -115,25 +56,21 @@ class Output:
         """
         source = source or self.source
         question = question_name(source)
-        place = "/".join(filter(None, ["tables", question]))
+        place = self.files.tables(question)
         for name in names:
             files = kind_files(source, name)
             if not files:
                 self.left_out.append(f"{name}: {KINDS[name].absent}")
                 for form in ("txt", "md", "tex"):  # of an earlier state of the run
-                    self._remove(f"{place}/{name}.{form}")
+                    self._remove(place / f"{name}.{form}")
             for file, content in files.items():
-                self._put(f"{place}/{file}", content, question, source)
-        here = {
-            path.stem: path
-            for path in sorted((self.folder / place).glob("*.tex"))
-            if table_kind(path.stem)
-        }
+                self._put(place / file, content, question, source)
+        here = {path.stem: path for path in sorted(place.glob("*.tex")) if table_kind(path.stem)}
         tables = {
             stem: path.read_text(encoding="utf-8", errors="replace") for stem, path in here.items()
         }
         for file, content in shared_files(source, tables).items():
-            self._put(f"{place}/{file}", content, question, source)
+            self._put(place / file, content, question, source)
 
     def numbers(self, protocols: Sequence[Protocol]) -> None:
         """Write results.csv and summary.csv, under these protocols beside those that are named, and
@@ -145,9 +82,7 @@ class Output:
         }
         asked = list(protocols)
         for name in dict.fromkeys(
-            line["protocol"]
-            for line in before.get("results.csv", [])
-            if line["protocol"] not in known
+            line["protocol"] for line in before.get(NUMBERS[0], []) if line["protocol"] not in known
         ):
             try:
                 asked.append(select_one("protocols", name, self.source.registry).parameters)
@@ -157,13 +92,15 @@ class Output:
                 continue
         for name, text in number_files(self.source, asked).items():
             self._put(
-                f"tables/{name}", text + self._unknown_lines(name, text, before.get(name, [])), ""
+                self.files.tables() / name,
+                text + self._unknown_lines(name, text, before.get(name, [])),
+                "",
             )
 
     def figures(self, names: Sequence[str], remake: Remake | None = None) -> None:
         """Draw kinds of figures; `remake` as `write_figures` takes it."""
         question = question_name(self.source)
-        place = self.folder / "figures" / question
+        place = self.files.figures(question)
         written, missing = drawing.write_figures(self.source, names, place, remake)
         for path in written:
             self._note(path, question)
@@ -172,8 +109,7 @@ class Output:
     def page(self) -> None:
         """Write the page."""
         question = question_name(self.source)
-        name = f"report-{question}.html".replace("-_", "_", 1) if question else "report.html"
-        written, missing = write_page(self.source, self.folder / name, question)
+        written, missing = write_page(self.source, self.files.page(question), question)
         for path in written:
             self._note(path, question)
         self.left_out += missing
@@ -182,26 +118,16 @@ class Output:
         """Make stale tables anew, mark what else is stale, write report.json, and return all paths
         that were written.
         """
-        for path in [path for path in self.index.files if not (self.folder / path).is_file()]:
+        for path in [path for path in self.index.files if not (self.files.folder / path).is_file()]:
             del self.index.files[path]
         stale: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        for path in [*self.index.files, *self._unlisted()]:
-            place = Path(path)
-            if (
-                place.parts[0] == "tables"
-                and place.suffix == ".tex"
-                and self._is_stale(path)
-                and table_kind(place.stem)
-            ):
-                tracks = self.index.files.get(path, {}).get("tracks", [])
-                stale.setdefault(("/".join(place.parts[1:-1]), tuple(tracks)), []).append(
-                    table_kind(place.stem)
-                )
-        if any(
-            self._is_stale(f"tables/{name}")
-            for name in NUMBERS
-            if (self.folder / "tables" / name).is_file()
-        ):
+        for name in [*self.index.files, *self._unlisted()]:
+            question, kind = self.files.table_question(name), table_kind(Path(name).stem)
+            if question is not None and name.endswith(".tex") and kind and self._is_stale(name):
+                tracks = self.index.files.get(name, {}).get("tracks", [])
+                stale.setdefault((question, tuple(tracks)), []).append(kind)
+        numbers = [self.files.tables() / name for name in NUMBERS]
+        if any(self._is_stale(self.files.name(path)) for path in numbers if path.is_file()):
             self.numbers([])
         for (question, tracks), names in stale.items():
             if (source := self._asked_again(question, tracks)) is not None:
@@ -226,7 +152,7 @@ class Output:
                 )
             else:
                 protocol, metric = (
-                    select_one("protocols", source.run.manifest["protocol"], registry).parameters,
+                    select_one("protocols", source.run.manifest.protocol, registry).parameters,
                     registry.metrics["auc"],
                 )
             if protocol is None:
@@ -241,7 +167,7 @@ class Output:
     def _lines_before(self) -> dict[str, list[dict[str, str]]]:
         found = {}
         for name in NUMBERS:
-            path = self.folder / "tables" / name
+            path = self.files.tables() / name
             if path.is_file():
                 lines = csv.DictReader(
                     io.StringIO(path.read_text(encoding="utf-8", errors="replace"))
@@ -258,7 +184,7 @@ class Output:
         columns = next(csv.reader(io.StringIO(text)))
         now = {(line["protocol"], line["metric"]) for line in csv.DictReader(io.StringIO(text))}
         unknown = [line for line in before if (line["protocol"], line["metric"]) not in now]
-        if unknown and self._is_stale(f"tables/{name}"):
+        if unknown and self._is_stale(self.files.name(self.files.tables() / name)):
             kinds = ", ".join(
                 dict.fromkeys(f"{line['protocol']} {line['metric']}" for line in unknown)
             )
@@ -273,16 +199,15 @@ class Output:
 
     # -- files -------------------------------------------------------------------------------------
 
-    def _put(self, path: str, content: str, question: str, source: Source | None = None) -> None:
-        write_text(self.folder / path, content)
-        self._note(self.folder / path, question, source)
+    def _put(self, path: Path, content: str, question: str, source: Source | None = None) -> None:
+        write_text(path, content)
+        self._note(path, question, source)
 
     def _note(self, path: Path, question: str, source: Source | None = None) -> None:
         source = source or self.source
         self.written.append(path)
         tracks = {"tracks": list(source.tracks_from)} if path.stem.endswith("-tracks") else {}
-        name = path.relative_to(self.folder).as_posix()
-        self.index.files[name] = {
+        self.index.files[self.files.name(path)] = {
             "question": question, "evidence": source.run_scores.digest, "sha256": digest_of(path), **tracks
         }  # fmt: skip
         if question:  # the run's own question stands in run.json
@@ -291,13 +216,13 @@ class Output:
                 "metric": source.metric.name,
             }
 
-    def _remove(self, path: str) -> None:
-        if (self.folder / path).is_file():
-            (self.folder / path).unlink()
-        self.index.files.pop(path, None)
+    def _remove(self, path: Path) -> None:
+        if path.is_file():
+            path.unlink()
+        self.index.files.pop(self.files.name(path), None)
 
-    def _is_stale(self, path: str) -> bool:
-        return self.index.files.get(path, {}).get("evidence") != self.source.run_scores.digest
+    def _is_stale(self, name: str) -> bool:
+        return self.index.files.get(name, {}).get("evidence") != self.source.run_scores.digest
 
     def _unlisted(self) -> list[str]:
         """Return tables, figures and page that no report.json tells of: those of earlier
@@ -306,16 +231,16 @@ class Output:
         found = [
             path
             for pattern in ("*.tex", "*/*.tex")
-            for path in (self.folder / "tables").glob(pattern)
+            for path in self.files.tables().glob(pattern)
             if table_kind(path.stem)
         ]
         found += [
             path
-            for path in (self.folder / "figures").glob("*.pdf")
+            for path in self.files.figures().glob("*.pdf")
             if path.stem.partition("-")[0] in drawing.KINDS
         ]
-        found += [page for page in [self.folder / "report.html"] if page.is_file()]
-        names = [path.relative_to(self.folder).as_posix() for path in found]
+        found += [page for page in [self.files.page()] if page.is_file()]
+        names = map(self.files.name, found)
         return [name for name in names if name not in self.index.files]
 
     # -- marks -------------------------------------------------------------------------------------
@@ -326,13 +251,15 @@ class Output:
         """
         stale: dict[Path, list[str]] = {}
         for path in [*self.index.files, *self._unlisted()]:
-            place = self.folder / path
+            place = self.files.folder / path
             if self._is_stale(path):
                 if place.suffix == ".html":
                     self._mark_page(place, path)
                 else:
                     stale.setdefault(place.parent, []).append(place.name)
-        for folder in {place.parent for place in self.folder.glob(f"*/**/{STALE}")} - stale.keys():
+        for folder in {
+            place.parent for place in self.files.folder.glob(f"*/**/{STALE}")
+        } - stale.keys():
             (folder / STALE).unlink()
         for folder, names in stale.items():
             write_text(
@@ -406,11 +333,11 @@ def write_tables(
     """
     chosen = [
         select_one("protocols", text, registry).parameters
-        for text in protocols or [run.manifest["protocol"]]
+        for text in protocols or [run.manifest.protocol]
     ]
     first = open_source(run, registry, chosen[0], choose_metric(metric, registry))
-    output = Output(first, folder or run.path)
-    output.numbers(chosen)
+    writer = ReportWriter(first, folder or run.path)
+    writer.numbers(chosen)
     for protocol in chosen:
         source = replace(
             first,
@@ -418,5 +345,5 @@ def write_tables(
             comparison=compare(first.run_scores, protocol, first.metric),
         )
         ablated = any(cell.ablation for cell in first.run_scores.cells)
-        output.tables(["comparison", *(["ablation"] if ablated else [])], source)
-    return output.finish()
+        writer.tables(["comparison", *(["ablation"] if ablated else [])], source)
+    return writer.finish()

@@ -1,0 +1,64 @@
+"""report.json: of each file of a report, which question it answers, which state of the run it was
+made from, and its SHA-256.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.contracts.protocol import Protocol
+from bench.errors import RunError
+from bench.files.checksums import sealed
+from bench.files.json_types import type_error
+from bench.files.whole_files import read_json, write_json
+from bench.runs.layout import ReportFiles
+
+_FIELDS = {"questions": dict[str, dict[str, Any]], "files": dict[str, dict[str, Any]]}
+_QUESTION = {"protocol": dict[str, Any], "metric": str}
+_FILE = {"question": str, "evidence": str, "sha256": str, "tracks": list[str]}
+
+
+class ReportIndex:
+    """What `report.json` says: questions by name, and files by path below the folder."""
+
+    def __init__(self, files: ReportFiles) -> None:
+        self.path = files.index
+        self.questions: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, dict[str, Any]] = {}
+        if not self.path.is_file():
+            return
+        try:
+            value = read_json(self.path, "report")
+        except RunError:  # then everything counts as stale
+            return
+        if not type_error(value, _FIELDS):
+            self.questions = {
+                name: one
+                for name, one in value.get("questions", {}).items()
+                if not type_error(one, _QUESTION)
+            }
+            self.files = {
+                path: one
+                for path, one in value.get("files", {}).items()
+                if files.holds(path)
+                and not type_error(one, _FILE)
+                and _FILE.keys() <= {*one, "tracks"}
+            }
+
+    def protocol(self, question: str) -> Protocol | None:
+        """Return the protocol of a question; None where what stands there is none."""
+        try:
+            return Protocol(**self.questions[question]["protocol"])
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def write(self) -> None:
+        """Write report.json."""
+        used = {one["question"] for one in self.files.values()}
+        questions = {name: self.questions[name] for name in sorted(used & self.questions.keys())}
+        write_json(
+            self.path,
+            sealed(
+                {"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))}
+            ),
+        )
