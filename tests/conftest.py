@@ -1,7 +1,9 @@
 """Fixtures for all tests."""
 
+import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,31 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.delenv("BENCH_DATA", raising=False)
         yield
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder to run commands in, with an empty `data`, which toys fill."""
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder that many tests read, once for all workers of pytest-xdist: `once(name, make)`
+    calls `make(folder)` unless another worker did. Tests that change it take a copy."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = root / name, root / f"{name}.done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                (folder / "data").mkdir(parents=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return made

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from encoded import cut_without_encoding, encode, moving
+from forked import TOYS, bench, toy_words
 from scipy import ndimage
 
 from bench.applying import live_scoring
@@ -39,38 +40,21 @@ from bench.runs.applied import Applied, Lines
 from bench.runs.folder import CellRecord, Run
 from bench.scoring.alarms import runs
 
-TOYS = Path(__file__).parents[1] / "toys.py"
 STREAM, WINDOW, WHOLE = "unet-plain", "memae", "pca"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(once):
     """A run of a network that streams, one with windows, and a method that looks at the whole
     clip."""
-    place = tmp_path_factory.mktemp("apply")
-    (place / "data").mkdir()
     methods = f"{STREAM}[every=4,epochs=1],{WINDOW}[every=8,epochs=1],{WHOLE}[size=8,components=4]"
-    words = [
-        "run",
-        "--methods",
-        methods,
-        "--datasets",
-        "toy",
-        "--plugin",
-        str(TOYS),
-        "--data",
-        "data",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-    ]
-    words += ["--keep", "weights,train-scores", "--out", "run"]
-    found = subprocess.run(
-        [sys.executable, "-m", "bench", *words], cwd=place, capture_output=True, text=True
-    )
-    assert found.returncode == 0, found.stderr
-    return place
+    more = ("--keep", "weights,train-scores", "--out", "run")
+
+    def make(place):
+        found = bench(*toy_words(methods, *more), cwd=place)
+        assert found.returncode == 0, found.stderr
+
+    return once("apply", make)
 
 
 @pytest.fixture
@@ -452,12 +436,7 @@ def test_without_training_scores_the_command_is_named_and_works(made, run, tmp_p
         invoke(bare.cell_path(cell), made / "data" / "toy" / "test")
     words = shlex.split(re.search("bench run .*", str(error.value))[0])
     assert set(words[words.index("--keep") + 1].split(",")) == {"weights", "train-scores"}
-    found = subprocess.run(
-        [sys.executable, "-m", "bench", *words[1:], "--dry-run"],
-        cwd=made,
-        capture_output=True,
-        text=True,
-    )
+    found = bench(*words[1:], "--dry-run", cwd=made)
     assert found.returncode == 0 and "1 of 1 cells would run" in found.stdout, (
         found.stdout + found.stderr
     )

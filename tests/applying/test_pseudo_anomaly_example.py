@@ -1,13 +1,13 @@
 """Figures of a distinction, from kept weights: what is shown is what the network made, against
 plain NumPy."""
 
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import TOYS, bench, toy_words
 
 from bench.applying.finished_cell import finished_method
 from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
@@ -15,42 +15,18 @@ from bench.errors import RequestError, RunError
 from bench.plugins.registry import load
 from bench.runs.folder import Run
 
-TOYS = Path(__file__).parents[1] / "toys.py"
-
-
-def bench(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(once):
     """A run of two networks with distinction, of noise, which needs no detector, and of one
     without."""
-    place = tmp_path_factory.mktemp("distinction")
-    (place / "data").mkdir()
     methods = "unet[pseudo=noise,every=4,epochs=1],unet-sdl[pseudo=noise,every=4,epochs=1],unet-plain[every=4,epochs=1]"
-    line = [
-        "--methods",
-        methods,
-        "--datasets",
-        "toy",
-        "--plugin",
-        str(TOYS),
-        "--data",
-        "data",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-    ]
-    found = bench("run", *line, "--out", "run", "--keep", "weights", cwd=place)
-    assert found.returncode == 0, found.stdout + found.stderr
+
+    def make(place):
+        found = bench(*toy_words(methods, "--out", "run", "--keep", "weights"), cwd=place)
+        assert found.returncode == 0, found.stdout + found.stderr
+
+    place = once("distinction", make)
     load([TOYS])
     yield place
     load()
@@ -86,50 +62,42 @@ def test_pictures_are_what_the_network_makes(made):
     np.testing.assert_allclose(found.residuals["|X - X_A|"], difference, atol=1 / 255)
 
 
-def test_the_command_draws_both_figures_and_a_report_without_names_neither(made):
-    done = bench(
-        "report",
-        "run",
+def test_the_command_draws_both_figures_and_a_report_without_names_neither(made, tmp_path):
+    words = ("report", str(made / "run"), "--plugin", str(TOYS))
+    figures = (
         "--figure",
         "pseudo-anomaly",
         "--figure",
         "restoration",
-        "--plugin",
-        str(TOYS),
         "--data",
-        "data",
-        cwd=made,
+        str(made / "data"),
     )
+    done = bench(*words, *figures, "--out", "drawn", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    names = sorted(path.name for path in (made / "run" / "figures").glob("*.pdf"))
+    names = sorted(path.name for path in (tmp_path / "drawn" / "figures").glob("*.pdf"))
     rows = ["unet-epochs=1-every=4-pseudo=noise-toy", "unet-sdl-epochs=1-every=4-pseudo=noise-toy"]
     assert len(names) == 4 and all(
         name.startswith(("pseudo-anomaly-unet", "restoration-unet")) for name in names
     ), (names, rows)
-    (text,) = (made / "run" / "figures").glob("restoration-unet-sdl*.txt")
+    (text,) = (tmp_path / "drawn" / "figures").glob("restoration-unet-sdl*.txt")
     assert "σ = 0.500" in text.read_text()
-    again = bench("report", "run", "--out", "all", "--plugin", str(TOYS), cwd=made)
-    assert again.returncode == 0 and not list((made / "all" / "figures").glob("restoration*"))
+    again = bench(*words, "--out", "all", cwd=tmp_path)
+    assert again.returncode == 0 and not list((tmp_path / "all" / "figures").glob("restoration*"))
 
 
-def test_a_method_without_one_is_refused(made):
-    run = Run.open(made / "run")
+def test_a_method_without_one_is_refused(made, tmp_path):
+    run = Run.open(Path(shutil.copytree(made / "run", tmp_path / "run")))
     with pytest.raises(
         RequestError,
         match=r"unet-plain.* on toy: no training window .* has a pseudo-anomaly to show",
     ):
         pseudo_anomaly_example(run, cell_of(run, "unet-plain"), [made / "data"], lambda *at: None)
     cell = cell_of(run, "unet")
-    weights = run.cell_path(cell) / "weights"
-    kept = weights.read_bytes()
-    weights.unlink()
-    try:
-        with pytest.raises(
-            RunError, match="its weights were not kept; this trains it again and keeps them"
-        ):
-            pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)
-    finally:
-        weights.write_bytes(kept)
+    (run.cell_path(cell) / "weights").unlink()
+    with pytest.raises(
+        RunError, match="its weights were not kept; this trains it again and keeps them"
+    ):
+        pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)
 
 
 def test_data_without_what_needs_it_is_refused(made):

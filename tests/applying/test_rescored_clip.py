@@ -4,8 +4,6 @@ said where that cannot be."""
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from forked import TOYS, bench, toy_words
 
 from bench import Scores
 from bench.applying.rescored_clip import rescore
@@ -21,44 +20,19 @@ from bench.errors import DataError, RequestError, RunError
 from bench.plugins.registry import load
 from bench.runs.folder import Run
 
-TOYS = Path(__file__).parents[1] / "toys.py"
-
-
-def bench(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(once):
     """A run of a small network, a method whose scores are random, and one whose weights were not
     kept."""
-    place = tmp_path_factory.mktemp("replay")
-    (place / "data").mkdir()
-    common = [
-        "--datasets",
-        "toy",
-        "--plugin",
-        str(TOYS),
-        "--data",
-        "data",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-        "--out",
-        "run",
-    ]
     methods = "unet-plain[every=4,epochs=1],brightness,frame-difference"
-    found = bench("run", "--methods", methods, *common, "--keep", "weights", cwd=place)
-    assert found.returncode == 0, found.stderr
-    (place / "run" / "cells" / "frame-difference" / "toy" / "0" / "weights").unlink()
-    return place
+
+    def make(place):
+        found = bench(*toy_words(methods, "--out", "run", "--keep", "weights"), cwd=place)
+        assert found.returncode == 0, found.stderr
+        (place / "run" / "cells" / "frame-difference" / "toy" / "0" / "weights").unlink()
+
+    return once("replay", make)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What recorders, cutters and broken downloads leave, through the program: the number of the same
 video in plain form, or a refusal."""
 
-import subprocess
-import sys
-
 import cv2
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,22 +54,8 @@ def test_interlaced_video_has_the_number_of_progressive(tmp_path):
         "--datasets",
         ",".join(f"folder[path={place}]" for place in places),
     ]
-    found = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bench",
-            *words,
-            "--profile",
-            "smoke",
-            "--threads",
-            "1",
-            "--out",
-            "run",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+    found = forked.bench(
+        *words, "--profile", "smoke", "--threads", "1", "--out", "run", cwd=tmp_path
     )
     assert found.returncode == 0, found.stderr
     table = pd.read_csv(tmp_path / "run" / "tables" / "results.csv")

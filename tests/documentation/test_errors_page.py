@@ -5,8 +5,6 @@ import json
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from bench.datasets import Avenue, Ped2
 from bench.datasets.folder import Folder
 from encoded import encode, moving
+from forked import bench, toy_words
 
 from bench import (
     BenchError,
@@ -638,33 +637,8 @@ def reasons(tmp_path_factory):
     """The reasons of cells that misbehave in every way, from one run."""
     place = tmp_path_factory.mktemp("cells")
     (place / "data").mkdir()
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "bench",
-            "run",
-            "--methods",
-            f"bad[how={'|'.join(CELLS.values())}]",
-            "--datasets",
-            "toy",
-            "--plugin",
-            str(TOYS),
-        ),
-        *(
-            "--data",
-            "data",
-            "--device",
-            "cpu",
-            "--threads",
-            "1",
-            "--stall-limit",
-            "1s",
-            "--out",
-            "run",
-        ),
-    ]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
+    methods = f"bad[how={'|'.join(CELLS.values())}]"
+    done = bench(*toy_words(methods, "--stall-limit", "1s", "--out", "run"), cwd=place)
     assert done.returncode == 1, done.stderr
     cells = [json.loads(path.read_text()) for path in (place / "run").glob("cells/*/*/*/cell.json")]
     return {cell["parameters"]["how"]: cell["reason"] for cell in cells}

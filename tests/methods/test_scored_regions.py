@@ -4,9 +4,8 @@ the public implementation."""
 import logging
 import re
 import shutil
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 from bench.methods.regions import ReadRegions, RegionsParameters
@@ -182,13 +181,7 @@ def bench_datasets():
 
 
 def bench(place, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, words)],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = forked.bench(*map(str, words), cwd=place)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

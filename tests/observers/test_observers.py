@@ -2,13 +2,11 @@
 these packages read it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from test_runner import bench, place  # noqa: F401
+from forked import bench, toy_words
 
 from bench import Observer, RequestError
 from bench.observers.mlflow import MLflowObserver
@@ -67,23 +65,13 @@ def bench_observers():
 """
 
 
-def test_told_in_order_and_failures_cost_nothing(place):  # noqa: F811
+def test_told_in_order_and_failures_cost_nothing(place):
     """A start and an end of each cell, the metrics of the table, what fails once at the terminal
     and whole in the log; the run is as without."""
     (place / "diary.py").write_text(DIARY)
-    plain = bench(place, "brightness,bad", "--seeds", "0", "--out", "plain")
-    done = bench(
-        place,
-        "brightness,bad",
-        "--seeds",
-        "0",
-        "--out",
-        "run",
-        "--plugin",
-        "diary.py",
-        "--observe",
-        "careless,diary,clumsy",
-    )
+    plain = bench(*toy_words("brightness,bad", "--seeds", "0", "--out", "plain"), cwd=place)
+    words = toy_words("brightness,bad", "--seeds", "0", "--out", "run", "--plugin", "diary.py")
+    done = bench(*words, "--observe", "careless,diary,clumsy", cwd=place)
     assert done.returncode == plain.returncode == 1
     run = Run.open(place / "run")
     told = [json.loads(line) for line in (run.path / "diary.jsonl").read_text().splitlines()]
@@ -122,9 +110,9 @@ def test_told_in_order_and_failures_cost_nothing(place):  # noqa: F811
     )
 
 
-def test_mistakes_are_told_before_the_run(place, monkeypatch):  # noqa: F811
+def test_mistakes_are_told_before_the_run(place, monkeypatch):
     """An unknown observer, and a package that is missing, with what to install."""
-    done = bench(place, "brightness", "--observe", "tensorbord")
+    done = bench(*toy_words("brightness", "--observe", "tensorbord"), cwd=place)
     assert (
         done.returncode == 2
         and "no observer 'tensorbord' - did you mean 'tensorboard'?"
@@ -229,22 +217,9 @@ def test_tensorboard_and_mlflow_read_it(tmp_path):
     written; MLflow ends its runs as the cells ended."""
     tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     tracking = pytest.importorskip("mlflow.tracking")
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "bench",
-            "run",
-            "--methods",
-            "ae-3d,frame-index",
-            "--datasets",
-            "demo-ped2",
-            "--device",
-            "cpu",
-        ),
-        *("--threads", "1", "--out", "run", "--observe", "tensorboard,mlflow"),
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    words = ("--methods", "ae-3d,frame-index", "--datasets", "demo-ped2", "--device", "cpu")
+    more = ("--threads", "1", "--out", "run", "--observe", "tensorboard,mlflow")
+    done = bench("run", *words, *more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "observer" not in done.stdout and not done.stderr.strip(), done.stdout + done.stderr
     run = Run.open(tmp_path / "run")

@@ -3,27 +3,17 @@ torch."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
+from forked import TOYS
 
 from bench.runs.folder import Run
 
-TOYS = Path(__file__).parents[1] / "toys.py"
-
-
-@pytest.fixture
-def place(tmp_path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path
-
 
 def bench(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "run", "--plugin", str(TOYS), "--data", "data", *more],
-        cwd=place, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    return forked.bench("run", "--plugin", str(TOYS), "--data", "data", *more, cwd=place)
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import numpy as np
 import pytest
+from forked import TOYS, toy_words
 
 from bench.contracts.compute import Compute
 from bench.contracts.executor import Event, Executor, Exit
@@ -30,48 +32,16 @@ from bench.worker import process as worker
 from bench.worker.interrupts import Interrupted
 from bench.worker.progress import Reporter, read_progress
 
-TOYS = Path(__file__).parents[1] / "toys.py"
-
-
-def arguments(methods: str, *more: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "bench",
-        "run",
-        "--methods",
-        methods,
-        "--datasets",
-        "toy",
-        "--plugin",
-        str(TOYS),
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-        *more,
-    ]
-
-
-@pytest.fixture
-def place(tmp_path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path
+PYTHON = [sys.executable, "-m", "bench"]
 
 
 def bench(place: Path, methods: str, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        arguments(methods, "--data", str(place / "data"), *more),
-        cwd=place,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return forked.bench(*toy_words(methods, *more), cwd=place)
 
 
 def start(place: Path, methods: str, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        arguments(methods, "--data", str(place / "data"), *more),
+        [*PYTHON, *toy_words(methods, *more)],
         cwd=place,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -126,15 +96,11 @@ def test_finished_cell_outlives_its_dataset(place):
     (place / "data" / "gone").touch()
     line = [
         word if word != "toy" else "toys"
-        for word in arguments(
-            "brightness,bad[how=nan]", "--data", str(place / "data"), "--out", "run"
-        )
+        for word in toy_words("brightness,bad[how=nan]", "--out", "run")
     ]
-    planned = subprocess.run(
-        [*line, "--dry-run"], cwd=place, capture_output=True, text=True, timeout=120
-    )
+    planned = forked.bench(*line, "--dry-run", cwd=place)
     assert "done before; toy: its disk is not here" in " ".join(planned.stdout.split())
-    done = subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120)
+    done = forked.bench(*line, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(path.read_bytes() == content for path, content in before.items())
     assert [cell.status for cell in Run.open(place / "run").cells()] == ["done", "no data"]
@@ -151,13 +117,8 @@ def test_unfinished_cell_without_its_dataset_has_no_data(place):
     """What failed before is not failed any more: there is nothing to try it on."""
     assert bench(place, "bad[how=nan]", "--out", "run").returncode == 1
     (place / "data" / "gone").touch()
-    line = [
-        word if word != "toy" else "toys"
-        for word in arguments("bad[how=nan]", "--data", str(place / "data"), "--out", "run")
-    ]
-    assert (
-        subprocess.run(line, cwd=place, capture_output=True, text=True, timeout=120).returncode == 3
-    )
+    line = [word if word != "toy" else "toys" for word in toy_words("bad[how=nan]", "--out", "run")]
+    assert forked.bench(*line, cwd=place).returncode == 3
     (cell,) = Run.open(place / "run").cells()
     assert (cell.status, cell.reason) == ("no data", "toy: its disk is not here")
 
@@ -337,7 +298,7 @@ def test_killed_worker_goes_on_with_the_same_command(place):
 def test_interrupt_stops_cleanly_and_says_how_to_go_on(place):
     """Ctrl-C: exit code 130, the cell is interrupted, and the same command ends it."""
     runner = subprocess.Popen(
-        arguments("brightness[pause=0.1]", "--data", str(place / "data")),
+        [*PYTHON, *toy_words("brightness[pause=0.1]")],
         cwd=place,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -370,28 +331,10 @@ def test_changed_parameter_and_changed_plugin_run_again(place):
     toys = place / "mine.py"
     toys.write_text(TOYS.read_text())
 
+    words = [word if word != str(TOYS) else str(toys) for word in toy_words("brightness")]
+
     def go():
-        return subprocess.run(
-            [
-                *arguments("brightness")[:4],
-                "--methods",
-                "brightness",
-                "--datasets",
-                "toy",
-                "--plugin",
-                str(toys),
-                "--data",
-                str(place / "data"),
-                "--out",
-                "run",
-                "--device",
-                "cpu",
-            ],
-            cwd=place,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        return forked.bench(*words, "--out", "run", cwd=place)
 
     assert go().returncode == 0
     assert "1 of 1 cells are done already" in go().stdout
@@ -420,9 +363,7 @@ def test_damaged_cell_json_is_repeated(place):
     bench(place, "brightness", "--out", "run")
     (path,) = (place / "run").glob("cells/*/*/*/cell.json")
     path.write_text("{")
-    status = subprocess.run(
-        [sys.executable, "-m", "bench", "status", "run"], cwd=place, capture_output=True, text=True
-    )
+    status = forked.bench("status", "run", cwd=place)
     assert (
         "cell.json cannot be read" in status.stdout.replace("\n", " ").replace("  ", " ")
         or "cannot be read" in status.stdout
@@ -443,12 +384,7 @@ def test_unwritable_results_folder_is_refused_before_work(place):
 
 def test_gpu_that_is_not_there_is_refused(place):
     """--device cuda without one says what torch finds, and what to do."""
-    done = subprocess.run(
-        [*arguments("brightness"), "--data", str(place / "data"), "--device", "cuda"],
-        cwd=place,
-        capture_output=True,
-        text=True,
-    )
+    done = forked.bench(*toy_words("brightness", "--device", "cuda"), cwd=place)
     assert done.returncode == 2
     assert "--device 'cuda': torch finds no GPU here; use --device cpu" in done.stderr
 
@@ -566,9 +502,7 @@ def test_dataset_that_is_stopped_while_it_is_prepared_costs_each_cell_one_attemp
 def test_cell_that_is_stopped_from_outside_says_so(place, executor):
     """SIGTERM to its worker alone: no user stopped it, and the same command goes on."""
     more = ("--out", "run", "--executor", executor)
-    runner = subprocess.Popen(
-        arguments("brightness[pause=0.1]", "--data", str(place / "data"), *more), cwd=place
-    )
+    runner = subprocess.Popen([*PYTHON, *toy_words("brightness[pause=0.1]", *more)], cwd=place)
     wait_for(
         lambda: any(
             json.loads(path.read_text())["phase"] == "score"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from bench.datasets import DemoPed2
 from click.testing import CliRunner
+from forked import bench
 from scipy import ndimage
 
 from bench import DataError, OpenClip, RequestError, Window
@@ -273,17 +274,16 @@ def command(methods: str, out: str, *more: str) -> list[str]:
 
 
 def run_it(place: Path, arguments: list[str]) -> str:
-    done = subprocess.run(arguments, cwd=place, capture_output=True, text=True, timeout=120)
+    done = bench(*arguments[3:], cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     return " ".join(done.stdout.split())
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+def kept(once):
     """A run of a network and of a method without maps that kept both; nothing disturbed it."""
-    place = tmp_path_factory.mktemp("kept")
-    run_it(place, command("mnad,pca", "run", *KEEP))
-    return Run.open(place / "run")
+    words = command("mnad,pca", "run", *KEEP)
+    return Run.open(once("kept", lambda place: run_it(place, words)) / "run")
 
 
 def test_a_network_keeps_what_its_maps_show(kept):
