@@ -26,23 +26,33 @@ VIOLATIONS = {
 }
 
 
+def lint(folder):
+    return subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()", "--config", str(CONFIG), "--no-cache"],
+        cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(folder), "PATH": ""},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """A copy of the installed package, which keeps every contract."""
+    folder = tmp_path_factory.mktemp("clean")
+    shutil.copytree(INSTALLED, folder / "bench")
+    done = lint(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
 @pytest.mark.parametrize("place", VIOLATIONS)
-def test_planted_violation_is_caught(tmp_path, place):
-    """A forbidden import in a copy of the installed package breaks its contract, and only with
-    it."""
+def test_planted_violation_is_caught(clean, place):
+    """A forbidden import breaks its contract."""
     source, contract = VIOLATIONS[place]
-    shutil.copytree(INSTALLED, tmp_path / "bench")
-
-    def lint():
-        return subprocess.run(
-            [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()", "--config", str(CONFIG), "--no-cache"],
-            cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path), "PATH": ""},
-        )  # fmt: skip
-
-    clean = lint()
-    assert clean.returncode == 0, clean.stdout
-    (tmp_path / "bench" / place).write_text(source)
-    broken = lint()
+    planted = clean / "bench" / place
+    planted.write_text(source)
+    try:
+        broken = lint(clean)
+    finally:
+        planted.unlink()
     assert broken.returncode != 0
     assert any(contract in line and "BROKEN" in line for line in broken.stdout.splitlines()), (
         broken.stdout
