@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.engine.openmp import use_short_spin
+from bench.plugins import registry
 
 use_short_spin()  # here and in every process that a test starts, before torch is imported
 
@@ -60,3 +61,9 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
         return folder
 
     return made
+
+
+@pytest.fixture
+def no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plugin is loaded yet, as in a fresh process; afterwards the registry is as before."""
+    monkeypatch.setattr(registry, "_current", None)

@@ -9,7 +9,6 @@ from click.testing import CliRunner, Result
 
 from bench import RequestError
 from bench.cli.commands.list import KINDS, command
-from bench.plugins import registry as registry_module
 
 PLUGIN = """
     from dataclasses import dataclass
@@ -50,8 +49,7 @@ PLUGIN = """
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(registry_module, "_current", None)
+def plugin(tmp_path: Path, no_registry: None) -> Path:
     file = tmp_path / "mine.py"
     file.write_text(textwrap.dedent(PLUGIN))
     return file

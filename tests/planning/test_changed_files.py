@@ -17,7 +17,6 @@ from bench.contracts.compute import Compute
 from bench.objects.tracking import tracks_key
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
-from bench.plugins import registry as registry_module
 from bench.plugins.registry import load
 from bench.plugins.selection import select_one
 from bench.runs.folder import Run
@@ -92,11 +91,10 @@ MINE = """
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, no_registry):
     """A folder with a plugin, its helper and its files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(registry_module, "_current", None)
     (tmp_path / "mine.py").write_text(textwrap.dedent(MINE))
     (tmp_path / "helper.py").write_text("def direction():\n    return 1.0\n")
     np.save("weight.npy", 1.0)

@@ -7,7 +7,6 @@ import textwrap
 import pytest
 
 from bench.plugins import hookspecs
-from bench.plugins import registry as registry_module
 from bench.plugins.checks import HOOKS, KINDS
 from bench.plugins.registry import load
 
@@ -57,9 +56,8 @@ def test_hook_documents_its_arguments(hook):
 
 
 @pytest.mark.parametrize("hook", SPECS)
-def test_hook_example_runs(hook, tmp_path, monkeypatch):
+def test_hook_example_runs(hook, tmp_path, no_registry):
     """The example of each hook is a plugin that works."""
-    monkeypatch.setattr(registry_module, "_current", None)
     file = tmp_path / "example.py"
     file.write_text(textwrap.dedent(points(SPECS[hook])["Example"]))
     registry = load([file])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.plugins import registry as registry_module
 from bench.plugins.imported_files import imported_files
 from bench.plugins.plugin_files import load_file
 from bench.plugins.registry import load
@@ -33,11 +32,10 @@ PLUGIN = """
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch):
+def as_before(monkeypatch, no_registry):
     """Leave the process's path, modules and registry as they were."""
     modules = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(registry_module, "_current", None)
     yield
     for name in set(sys.modules) - modules:
         del sys.modules[name]

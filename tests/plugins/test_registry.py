@@ -32,10 +32,7 @@ GOOD = """
 """
 
 
-@pytest.fixture(autouse=True)
-def forget_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the process's registry as it was."""
-    monkeypatch.setattr(registry_module, "_current", None)
+pytestmark = pytest.mark.usefixtures("no_registry")
 
 
 def write(folder: Path, name: str, source: str) -> Path:
