@@ -2,12 +2,11 @@
 not."""
 
 import itertools
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from forked import bench
 
 from bench import Creator, FrameFormat, Method, NetworkMethod, Window, parameter
 from bench.plugins.registry import load
@@ -283,12 +282,7 @@ def test_check_command_on_a_file(tmp_path, cut, code, text):
     """`bench check FILE` prints a line a check and ends with 1 where one failed."""
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN.replace("{cut}", cut))
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "check", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = bench("check", str(file), cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert text in done.stdout
     assert "mine: says what it is ... ok" in done.stdout
@@ -298,12 +292,7 @@ def test_check_command_on_a_broken_file(tmp_path):
     """A file that cannot be loaded is an error with its reason, not a traceback."""
     file = tmp_path / "mine.py"
     file.write_text("import no_such_module\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "check", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = bench("check", str(file), cwd=tmp_path)
     assert done.returncode == 2
     assert "no_such_module" in done.stderr
     assert "Traceback" not in done.stderr

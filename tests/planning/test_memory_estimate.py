@@ -1,13 +1,12 @@
 """Memory estimated before the run, cells that are refused for it, and batches trained in parts."""
 
 import io
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from forked import bench
 from rich.console import Console
 
 from bench import FrameFormat, NetworkMethod, OpenClip, RequestError, Window
@@ -455,13 +454,7 @@ def test_worker_trains_in_as_many_parts_as_the_key_says(tmp_path):
         "--threads",
         "1",
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *line, "--accumulate", "3", "--out", "run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = bench(*line, "--accumulate", "3", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     run = Run.open(tmp_path / "run")
     (cell,) = run.cells()

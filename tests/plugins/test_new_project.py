@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 from click.testing import CliRunner
+from forked import bench
 
 from bench.cli.commands.new import command
 from bench.errors import RequestError
@@ -19,6 +20,12 @@ def run(folder, *words, code=0):
         [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=280
     )
     assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def typed(folder, *words):
+    done = bench(*words, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -46,16 +53,14 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
     else:
         run(folder / "tests", "example", "../data")
         row = ("--methods", "frame-difference", "--datasets", "night-walk", "--profile", "smoke")
-    checked = run(folder, "bench", "check", "src/night_walk.py")
+    checked = typed(folder, "check", "src/night_walk.py")
     assert kind != "method" or "its loss falls ... not asked: it has no network" in checked
     assert (
         "night-walk: " in checked
         and "... ok" in checked
         and checked.endswith("all checks passed\n")
     )
-    table = run(
-        folder, "bench", "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run"
-    )
+    table = typed(folder, "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run")
     assert "night-walk" in table and "wrote run/tables/comparison.txt" in table
 
 

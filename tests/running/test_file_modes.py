@@ -1,12 +1,11 @@
 """Files of a run that several people share: each has the mode that the umask gives."""
 
 import os
-import subprocess
 import textwrap
 
 import pytest
 import safetensors.numpy
-from executed import command
+from forked import bench, toy_words
 
 from bench import Method, MethodError
 from bench.worker.fitting import save_fitted
@@ -41,19 +40,10 @@ def test_every_file_of_a_run_has_the_mode_of_the_umask(tmp_path):
     """Kept weights too, however a method writes them."""
     (tmp_path / "data").mkdir()
     (tmp_path / "private.py").write_text(textwrap.dedent(PRIVATE))
-    words = command(
-        "--out",
-        "run",
-        "--keep",
-        "weights,train-scores",
-        "--plugin",
-        "private.py",
-        methods="brightness,private",
-    )
-    environment = {**os.environ, "BENCH_CACHE": str(tmp_path / "cache")}
-    subprocess.run(
-        words, cwd=tmp_path, check=True, capture_output=True, umask=0o002, env=environment
-    )
+    more = ("--out", "run", "--keep", "weights,train-scores", "--plugin", "private.py")
+    words = toy_words("brightness,private", *more)
+    done = bench(*words, cwd=tmp_path, umask=0o002, BENCH_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
     assert (
         tmp_path / "run" / "cells" / "private" / "toy" / "0" / "weights"
     ).read_bytes() == b"weights"
