@@ -15,10 +15,10 @@ import pandas  # noqa: F401
 import scipy.ndimage
 import scipy.stats  # noqa: F401
 
-import bench.cli.run
+import bench.cli.commands.run
 import bench.reporting.output
 import bench.running.session
-import bench.tables.tables
+import bench.tables.comparison
 from bench.cli.main import bench as commands
 
 TOYS = Path(__file__).with_name("toys.py")
