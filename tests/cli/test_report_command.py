@@ -27,7 +27,7 @@ def run(tmp_path):
     path = Path(shutil.copytree(EVIDENCE, tmp_path / "ped2-small", ignore=left_out))
     shutil.rmtree(path / "tables")
     manifest = json.loads((path / "run.json").read_text())
-    manifest.cells = [cell for cell in manifest.cells if cell["method"] in METHODS]
+    manifest["cells"] = [cell for cell in manifest["cells"] if cell["method"] in METHODS]
     (path / "run.json").write_text(json.dumps(manifest))
     return path
 
