@@ -333,7 +333,7 @@ def test_a_threshold_that_does_not_hold_is_said(made, run, tmp_path):
 def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     """Whole lines of all frames that were taken; the last event is closed and says why."""
     asked = iter([0, 0, 1])
-    tables, (told,), _ = applied_to(
+    tables, (told,), application = applied_to(
         run,
         STREAM,
         written_video(tmp_path / "yard.avi"),
@@ -343,13 +343,13 @@ def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     )
     table = tables["yard"]
     assert (
-        len(table) == 3 * live_scoring.BATCH
+        len(table) == 3 * application.fitted.compute.batch
         and table["score"].notna().all()
         and told.outcome.ended == "stopped"
     )
     assert (
         told.events[-1]["closed"] == "stopped"
-        and told.events[-1]["last_frame"] == 3 * live_scoring.BATCH - 1
+        and told.events[-1]["last_frame"] == 3 * application.fitted.compute.batch - 1
     )
 
 
