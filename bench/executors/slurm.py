@@ -39,6 +39,8 @@ MARGIN = 1.5
 """Of the memory that is asked for over what was estimated. Chosen here: frames that were touched
 count for SLURM, not in the estimate."""
 
+PLANNED = "no source: the plan's where 0"
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -51,12 +53,8 @@ class Parameters:
         source="no source: chosen here",
         doc="longest time of a cell",
     )
-    gpus: int = parameter(
-        0, unit="GPUs of a cell", source="no source: the plan's where 0", minimum=0
-    )
-    threads: int = parameter(
-        0, unit="CPU threads of a cell", source="no source: the plan's where 0", minimum=0
-    )
+    gpus: int = parameter(0, unit="GPUs of a cell", source=PLANNED, minimum=0)
+    threads: int = parameter(0, unit="CPU threads of a cell", source=PLANNED, minimum=0)
     memory: float = parameter(
         0.0,
         unit="GB",
@@ -119,17 +117,15 @@ class SlurmExecutor(Executor):
     def _minutes(self) -> int:
         days, dash, rest = self.parameters.time.rpartition("-")
         try:
-            parts = [int(part) for part in rest.split(":")]
-            if len(parts) != 3 or (dash and not days.isdecimal()) or min(parts) < 0:
+            hours, minutes, seconds = (int(part) for part in rest.split(":"))
+            if (dash and not days.isdecimal()) or min(hours, minutes, seconds) < 0:
                 raise ValueError
         except ValueError as error:
             raise RequestError(
                 f"--executor slurm: time={self.parameters.time}: expected hours:minutes:seconds, "
                 "like 04:00:00"
             ) from error
-        return max(
-            1, math.ceil(((int(days or 0) * 24 + parts[0]) * 3600 + parts[1] * 60 + parts[2]) / 60)
-        )
+        return max(1, math.ceil((int(days or 0) * 24 + hours) * 60 + minutes + seconds / 60))
 
     def open(self, place: Place) -> None:
         """Get ready to submit."""
@@ -264,10 +260,8 @@ class SlurmExecutor(Executor):
         if job.ended:
             self.asked = 0.0  # at once: does SLURM start it again?
         if said.get("code") is not None:
-            self._forget(
-                number,
-                Event(number, code=said["code"], reason=said["reason"], memory=said["memory"]),
-            )
+            outcome = {name: said[name] for name in ("code", "reason", "memory")}
+            self._forget(number, Event(number, **outcome))
 
     def _ask(self) -> None:
         """Give up jobs that SLURM does not know, twice in a row: what they wrote may need a moment
@@ -277,16 +271,11 @@ class SlurmExecutor(Executor):
         for number, job in list(self.jobs.items()):
             job.missed = 0 if job.identity in alive else job.missed + 1
             if job.missed and job.ended:
-                self._forget(
-                    number,
-                    Event(
-                        number,
-                        code=Exit.STOPPED,
-                        reason=f"SLURM ended it (job {job.identity}: {job.ended})",
-                    ),
-                )
+                reason = f"SLURM ended it (job {job.identity}: {job.ended})"
+                self._forget(number, Event(number, code=Exit.STOPPED, reason=reason))
             elif job.missed >= 2:
-                reason = f"SLURM ended it (job {job.identity}: {_why(job.identity)}); its log lies below {self.folder.name}/logs"
+                why = f"job {job.identity}: {_why(job.identity)}"
+                reason = f"SLURM ended it ({why}); its log is in {self.folder.name}/logs"
                 self._forget(number, Event(number, code=Exit.LOST, reason=reason))
 
     def _forget(self, number: int, event: Event) -> None:
