@@ -351,15 +351,15 @@ def test_streaming_equals_windows(length, batch, tmp_path):
     method = kind(parameters)
     method.network = method.build().eval()
     clip = OpenClip("01", "test", 11, "made", opener=lambda: frames)
-    context = make_context(0, Compute("cpu"), tmp_path)
-    streamed = infer(method, clip, context, batch)
+    context = make_context(0, Compute("cpu", batch=batch), tmp_path)
+    streamed = infer(method, clip, context)
 
     class Windowed(kind):
         streams = False
 
     windowed = Windowed(method.parameters)
     windowed.network = method.network
-    expected = infer(windowed, clip, context, batch)
+    expected = infer(windowed, clip, context)
     np.testing.assert_array_equal(
         streamed.frames, np.arange((length - 1) // 2, 11 - (length - 1) // 2)
     )

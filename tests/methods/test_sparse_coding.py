@@ -353,7 +353,8 @@ def test_a_clip_is_scored_as_one_stream(method, tmp_path):
     expected = ((vectors[:, 0].double().numpy() - output) ** 2).sum(axis=1) / 2
     made.network = made.network.float()
     for batch in (1, 4, 8):
-        scores = infer(made, clip, context, batch)
+        context.compute = Compute("cpu", batch=batch)
+        scores = infer(made, clip, context)
         np.testing.assert_array_equal(scores.frames, np.arange(11))
         np.testing.assert_allclose(scores.values, expected, rtol=1e-4)
 
