@@ -25,8 +25,8 @@ class Pictures:
 
 
 def add_pictures(source: Source, data: dict[str, Any], room: int, limit: int) -> Pictures:
-    """Take as many kept pictures as `room` bytes hold, of the `limit` of the page, evenly, and add to each curve of `data`
-    where they stand.
+    """Take as many kept pictures as `room` bytes hold, of the `limit` of the page, evenly, and add
+    to each curve of `data` where they stand.
 
     A curve gets `pictures`: clip number -> [[frame, frame picture, reconstruction, error map],
     ...], -1 for what is not there.

@@ -103,7 +103,7 @@ def _clear(cell: CellFiles) -> None:
 
 def _reason(error: BaseException, record: CellRecord) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
-    log = f"Log: {record.folder}/log.txt"
+    log = f"Log: {CellFiles(Path(record.folder)).log}"
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

@@ -116,6 +116,7 @@ def command(
     from bench.errors import DataError, RequestError, RunError
     from bench.figures.video import PANEL
     from bench.runs.applied import Applied
+    from bench.runs.layout import RESULTS
 
     load_registry(plugin)
     if rate is not None and threshold is not None:
@@ -129,7 +130,7 @@ def command(
             device=device or "", threads=threads or 0,
         )  # fmt: skip
         shown = footage[0].shown if "://" in source else source  # an address may hold a password
-        folder = out or Path("results") / "applied" / datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = out or RESULTS / "applied" / datetime.now().strftime("%Y%m%d-%H%M%S")
         output = Applied(folder, application.about(run, shown))
     except (RunError, DataError) as error:
         raise RequestError(str(error)) from error

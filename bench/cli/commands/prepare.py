@@ -66,6 +66,7 @@ def prepare(
     from bench.planning.request import Request
     from bench.running.display import make_console
     from bench.runs.folder import Run
+    from bench.runs.layout import RESULTS
     from bench.worker.opening import make_detector
     from bench.worker.preparation import prepare_dataset
 
@@ -79,7 +80,7 @@ def prepare(
         data=data,
         plugins=plugin,
     )
-    plan = make_plan(request, registry, lambda signature: (Run(Path("results", "none")), False))
+    plan = make_plan(request, registry, lambda signature: (Run(RESULTS / "none"), False))
     console = make_console(sys.stdout)
     problems = 0
     console.print(f"cache {cache_folder()}", markup=False)
