@@ -213,7 +213,7 @@ def test_a_clip_shorter_than_the_stride_keeps_a_frame(tmp_path):
     show(taker, "long", 3000, range(7, 60))
     show(taker, "none", 2, [])
     show(taker, "short", 5, range(5))
-    taker.collect(SimpleNamespace(folder=tmp_path, lengths=lengths))
+    taker.collect(SimpleNamespace(files=CellFiles(tmp_path), lengths=lengths))
     assert {path.name: kept_frames(path) for path in (tmp_path / "images").iterdir()} == {
         "late": [7],
         "long": [16, 32, 48],
@@ -246,7 +246,7 @@ def test_a_cut_clip_leaves_no_part(tmp_path):
     second = ImageKeeper(tmp_path / "parts", {"01": 40, "02": 40})
     assert second.part("01").is_dir() and not second.part("02").exists()
     show(second, "02", 40, range(35, 40))
-    second.collect(SimpleNamespace(folder=tmp_path, lengths=["01", "02"]))
+    second.collect(SimpleNamespace(files=CellFiles(tmp_path), lengths=["01", "02"]))
     assert kept_frames(tmp_path / "images" / "01") == list(range(40))
     assert kept_frames(tmp_path / "images" / "02") == list(range(35, 40))
 
