@@ -471,9 +471,7 @@ def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
         "ae-3d": memory.MemoryEstimate("cpu", 300 * MEGABYTE),
         "memae": memory.MemoryEstimate("cpu", unknown="it looks at its data"),
     }
-    monkeypatch.setattr(
-        memory_limits, "estimate", lambda method, compute: found[method.name]
-    )
+    monkeypatch.setattr(memory_limits, "estimate", lambda method, compute: found[method.name])
     plan = plan_of("ae-3d,ae-3d[width=1],memae,constant")
 
     def shown():
