@@ -8,7 +8,7 @@ import dataclasses
 import math
 import re
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -306,11 +306,11 @@ def _one_of(options: list[str]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return parameters as JSON can hold them: dataclasses as dicts, paths and the like as text."""
+    """Return a value as JSON can hold it: dataclasses as dicts, paths and the like as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {key: plain(item) for key, item in dataclasses.asdict(value).items()}
-    if isinstance(value, dict):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     return value if isinstance(value, bool | int | float | str | type(None)) else str(value)

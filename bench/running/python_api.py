@@ -57,6 +57,7 @@ def run(
         several may be a list.
     seeds : 0, [0, 1, 2] or '0-4'.
     data, plugin : paths, one or several.
+    threads : CPU threads of a cell; None or 0: all cores divided by the workers.
     workers : cells at a time; 'auto': as memory and cores allow.
     keep : of 'images', 'weights', 'regions' and 'train-scores'.
     stall_limit, time_limit : seconds.

@@ -11,6 +11,7 @@ import click
 
 from bench.cli import complete
 from bench.cli.options import json_option, load_registry, plugin_option
+from bench.contracts.parameters import plain
 
 if TYPE_CHECKING:
     from bench.contracts.parameters import ParameterSchema
@@ -54,7 +55,7 @@ def command(
     chosen = _choose(registry, kind, names)
     if as_json:
         known = [
-            _plain(part) if kind == "plugins" else _facts(registry, kind, name, part)
+            plain(part) if kind == "plugins" else _facts(registry, kind, name, part)
             for name, part in chosen
         ]
         click.echo(json.dumps(known, indent=2))
@@ -94,21 +95,6 @@ def _choose(registry: Registry, kind: str, names: Sequence[str]) -> list[tuple[s
     return [(name, part) for name, part in table if name in wanted]
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON knows it."""
-    import dataclasses
-
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
-    if isinstance(value, Mapping):
-        return {str(key): _plain(element) for key, element in value.items()}
-    if isinstance(value, tuple | list | set | frozenset):
-        return [_plain(element) for element in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
 def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any]:
     """Return all details of one part, ready for JSON."""
     from bench.plugins.selection import parameters_of
@@ -127,14 +113,14 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
     )
     info = getattr(part, "info", None)
     facts["info"] = (
-        {key: value for key, value in _plain(info).items() if key != "groups"}
+        {key: value for key, value in plain(info).items() if key != "groups"}
         if info is not None
         else {}
     )
     if kind == "methods":
         from bench.evaluation.published_numbers import published_of
 
-        facts["info"]["published"] = _plain(published_of(name, part.info))
+        facts["info"]["published"] = plain(published_of(name, part.info))
     for key in (
         "version",
         "needs_parameters",
@@ -146,7 +132,7 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
         "profiles",
     ):
         if hasattr(part, key):
-            facts[key] = _plain(getattr(part, key))
+            facts[key] = plain(getattr(part, key))
     facts["parameters"] = (
         [_parameter_facts(entry) for entry in parameters_of(kind, part)]
         if kind != "metrics"
@@ -161,11 +147,11 @@ def _parameter_facts(entry: ParameterSchema) -> dict[str, Any]:
         "example": entry.example,
         "type": entry.type_text + entry.range_text,
         "required": entry.required,
-        "default": None if entry.required else _plain(entry.default),
+        "default": None if entry.required else plain(entry.default),
         "unit": entry.unit,
         "source": entry.source,
         "doc": entry.doc,
-        "choices": _plain(entry.choices),
+        "choices": plain(entry.choices),
         "minimum": entry.minimum,
         "maximum": entry.maximum,
     }
