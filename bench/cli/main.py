@@ -10,22 +10,25 @@ import click
 
 from bench.errors import BenchError, RequestError
 
-COMMANDS = {
-    "run": "Train, score and tabulate methods on datasets.",
+SETUP = {
     "list": "List methods, datasets, detectors, protocols, plugins.",
-    "verify": "Check datasets against their specification, or the numbers of a run.",
     "prepare": "Decode frames and find objects, once, before a run.",
-    "status": "Show the progress of a run.",
-    "stop": "Stop a run, wherever it is running.",
-    "score": "Score a run again under other protocols.",
-    "report": "Make tables, figures and a page of a run.",
-    "compare": "Test whether two methods of a run differ.",
-    "apply": "Score footage, or a live source, with a finished cell.",
     "check": "Run the conformance checks on methods, creators and datasets.",
     "new": "Create a plugin project for your own method or dataset.",
     "doctor": "Check the installation on this machine.",
     "help": "Explain selections, protocols, files and more.",
 }
+RUNS = {
+    "run": "Train, score and tabulate methods on datasets.",
+    "status": "Show the progress of a run.",
+    "stop": "Stop a run, wherever it is running.",
+    "verify": "Check datasets against their specification, or the numbers of a run.",
+    "score": "Score a run again under other protocols.",
+    "report": "Make tables, figures and a page of a run.",
+    "compare": "Test whether two methods of a run differ.",
+    "apply": "Score footage, or a live source, with a finished cell.",
+}
+COMMANDS = RUNS | SETUP
 
 
 class Commands(click.Group):
@@ -39,7 +42,8 @@ class Commands(click.Group):
         """Return the command, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"bench.cli.commands.{cmd_name}").command  # type: ignore[no-any-return]
+        folder = "commands" if cmd_name in RUNS else "setup"
+        return importlib.import_module(f"bench.cli.{folder}.{cmd_name}").command  # type: ignore[no-any-return]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Refuse an unknown command and suggest the closest name."""
@@ -51,8 +55,9 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, commands in (("Commands", RUNS), ("Setup commands", SETUP)):
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; print an error that is meant for the user as one line per problem on stderr."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.commands.help import TOPICS
 from bench.cli.main import COMMANDS, bench
+from bench.cli.setup.help import TOPICS
 from bench.plugins.registry import load
 from bench.runs.layout import FILE_DESCRIPTIONS
 from bench.scoring.protocols import sentence

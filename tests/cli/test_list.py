@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench import RequestError
-from bench.cli.commands.list import KINDS, command
+from bench.cli.setup.list import KINDS, command
 
 PLUGIN = """
     from dataclasses import dataclass

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import Clip, Dataset, ImageFiles
-from bench.cli.commands.check import command
+from bench.cli.setup.check import command
 from bench.plugins.registry import load
 from bench.testing import DATASET_CHECKS, CheckFailed
 from bench.testing.dataset_checks import clips_are_in_order, frames_can_be_read, labels_fit

@@ -305,8 +305,8 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
         }
         assert set(values["names"]) <= known, set(values["names"]) - known
     if name == "help" and values["topic"]:
-        from bench.cli.commands.help import TOPICS
         from bench.cli.main import COMMANDS
+        from bench.cli.setup.help import TOPICS
 
         assert values["topic"] in {*TOPICS, *COMMANDS}
     if name == "report":

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from forked import bench
 
-from bench.cli.commands.new import command
+from bench.cli.setup.new import command
 from bench.errors import RequestError
 from bench.plugins.new_project import write_project
 from bench.plugins.registry import load

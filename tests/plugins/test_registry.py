@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import bench
 from bench import Creator, RequestError, Window
-from bench.cli.commands.check import command
+from bench.cli.setup.check import command
 from bench.plugins import registry as registry_module
 from bench.plugins.registry import Registry, current, load
 from bench.plugins.selection import make_creators

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.commands.doctor import command
+from bench.cli.setup.doctor import command
 from bench.files import cache
 
 TORCH = """

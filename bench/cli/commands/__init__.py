@@ -1,1 +1,1 @@
-"""One module a command, imported when the command is asked for."""
+"""Commands that make a run or read one, a module each; imported when the command is used."""
