@@ -6,11 +6,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from bench.engine.openmp import use_short_spin
 from bench.plugins import registry
 
+hypothesis.settings.register_profile(
+    "bench", deadline=None
+)  # other work on the machine is no fault
+hypothesis.settings.load_profile("bench")
 use_short_spin()  # here and in every process that a test starts, before torch is imported
 
 

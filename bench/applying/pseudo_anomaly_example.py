@@ -67,7 +67,7 @@ def pseudo_anomaly_example(
     for clip in [*clips[middle:], *clips[:middle]]:
         prepare_frames(dataset, [clip], [method.frames], step)
         if detector is not None:
-            prepare_tracks(dataset, [clip], detector, step)
+            prepare_tracks(dataset.owner("train"), [clip], detector, step)
         opened = open_clip(dataset, clip, clip_length(clip), method, detector, lambda: None)
         starts = method.training_window.starts(opened.length)
         for start in starts[len(starts) // 2 :]:

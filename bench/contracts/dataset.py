@@ -96,6 +96,12 @@ class Dataset:
         """
         raise NotImplementedError
 
+    def owner(self, split: Split) -> Dataset:
+        """Return the dataset whose files the clips of a split are, under whose name their boxes,
+        tracks and stored frames are kept: this one, unless it is trained on another.
+        """
+        return self
+
     def labels(self, clip: Clip, label_set: str | None = None) -> np.ndarray:
         """Return 0/1 a frame of a test clip: (N,) uint8, N = the length that the labels know.
 

@@ -244,7 +244,7 @@ def temporary_frames(
 
 
 def _entry_folder(dataset: Dataset, clip: Clip) -> Path:
-    return dataset_folder(dataset) / "frames" / clip.split / file_stem(clip.id)
+    return dataset_folder(dataset.owner(clip.split)) / "frames" / clip.split / file_stem(clip.id)
 
 
 def _path(dataset: Dataset, clip: Clip, frames: FrameFormat) -> Path:

@@ -18,6 +18,7 @@ from bench.planning.request import Request, data_roots
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select, select_one
+from bench.plugins.trained_on import TRAIN_ON
 from bench.wording import unknown
 
 MEMORY_A_WORKER = 4 * 2**30
@@ -197,5 +198,8 @@ def _each_once(rows: list[Selected], notes: list[str]) -> list[Selected]:
 
 
 def _identity(row: Selected) -> str:
-    """Return what two selectors of one thing have in common: name, parameters and profile."""
-    return digest_of_value([row.name, plain(row.parameters), row.profile])
+    """Return what two selectors of one thing have in common: name, parameters and profile; of a
+    dataset also the one that it is trained on.
+    """
+    training = row.values.get(TRAIN_ON.name, "") if row.kind == "datasets" else ""
+    return digest_of_value([row.name, plain(row.parameters), row.profile, training])

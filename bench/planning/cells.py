@@ -28,6 +28,7 @@ from bench.planning.request import Request
 from bench.planning.reuse import EarlierCells
 from bench.plugins.registry import Registry
 from bench.plugins.selection import Selected, select_one
+from bench.plugins.trained_on import TRAIN_ON
 from bench.runs.layout import CELLS
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
@@ -164,11 +165,12 @@ def _take_part(row: _Row, dataset: Dataset, request: Request, registry: Registry
     planned.wants_record = True
     if "tracks" in method.needs:
         detector: Detector = select_one("detectors", planned.detector, registry).make()
+        training = dataset.owner("train")
         try:
-            detector.check(dataset.name)
-            if lacking := named_by_detector(dataset, detector)[1]:
+            detector.check(training.name)
+            if lacking := named_by_detector(training, detector)[1]:
                 raise DataError(f"detector {planned.detector}: {'; '.join(lacking)}")
-            row.detector, row.tracks = planned.detector, tracks_key(dataset, detector)
+            row.detector, row.tracks = planned.detector, tracks_key(training, detector)
         except DataError as error:
             raise RequestError(str(error)) from error
         planned.wants_tracks = True
@@ -275,7 +277,7 @@ def _record(spec: CellSpec, row: _Row) -> CellRecord:
         deviations=[*method.deviations, *spec.compute.deviations()],
         bibtex=method.info.bibtex,
         ablation=list(method.info.ablation or ()),
-        published=_published(method, planned.selected.name),
+        published=_published(method, planned.selected),
         normalises_clips=method.normalises_clips,
     )
 
@@ -293,9 +295,9 @@ def _data_share(dataset: Dataset | None, method: Method) -> float:
     return round(len(here) / len(expected), 6) if expected else 1.0
 
 
-def _published(method: Method, dataset: str) -> dict[str, str]:
+def _published(method: Method, dataset: Selected) -> dict[str, str]:
     for number in published_of(method.name, method.info):
-        if number.dataset == dataset:
+        if number.dataset == dataset.name and TRAIN_ON.name not in dataset.values:
             return {"auc": number.auc, "source": number.source}
     return {}
 

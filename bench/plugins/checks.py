@@ -21,6 +21,7 @@ from bench.contracts.parameters import check_value, schema
 from bench.contracts.protocol import Protocol
 from bench.plugins.plugin_files import BrokenPlugin
 from bench.plugins.profiles import OVERRIDES
+from bench.plugins.trained_on import TRAIN_ON
 from bench.wording import did_you_mean
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -195,6 +196,11 @@ def _check_parameters(cls: Any) -> None:
                 check_value(entry.default, entry)
     except (TypeError, ValueError, NameError) as error:
         raise BrokenPlugin(f"{cls.__name__}.Parameters: {error}") from error
+    if issubclass(cls, Dataset) and TRAIN_ON.name in entries:
+        raise BrokenPlugin(
+            f"{cls.__name__}.Parameters: every dataset has a parameter {TRAIN_ON.name!r} of bench; "
+            "give yours another name"
+        )
     required = [entry.name for entry in entries.values() if entry.required]
     if required and not getattr(cls, "needs_parameters", True):
         raise BrokenPlugin(

@@ -24,6 +24,7 @@ from bench.plugins.plugin_files import explain
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
 from bench.plugins.syntax import Item, parse, split, write
+from bench.plugins.trained_on import TRAIN_ON, trained_on
 from bench.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def parameters_of(kind: str, target: Any) -> list[ParameterSchema]:
     """Return the parameters that a selection may set on a class, or on a protocol."""
     if kind == "protocols":
         return [entry for entry in schema(target) if entry.name != "name"]
-    return schema(target.Parameters) if hasattr(target, "Parameters") else []
+    declared = schema(target.Parameters) if hasattr(target, "Parameters") else []
+    return [*declared, TRAIN_ON] if kind == "datasets" else declared
 
 
 def profile_values(target: Any, profile: str | None) -> Mapping[str, Any]:
@@ -240,6 +242,9 @@ def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[
                 f"{item.text!r} means nothing without parameters; write '{item.name}[{next(iter(entries), 'key')}=...]'. {takes}"
             )
     rows = [dict(zip(given, choice)) for choice in itertools.product(*given.values())]
+    for row in rows:
+        if kind == "datasets" and row.get(TRAIN_ON.name) == item.name:
+            del row[TRAIN_ON.name]  # an ordinary run
     return [
         _Row(item.name, {name: row[name] for name in entries if name in row}) for row in rows
     ], mistakes
@@ -280,7 +285,11 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
                 target, name=label, **row.values
             )  # no number stands under another's name
         else:
-            parameters = target.Parameters(**{**overrides, **row.values})
+            own = dict(row.values)
+            if other := own.pop(TRAIN_ON.name, "") if kind == "datasets" else "":
+                training = select_one(kind, other, registry)
+                target = trained_on(target, training.target, training.parameters)
+            parameters = target.Parameters(**{**overrides, **own})
         selected = Selected(
             kind, row.name, target, parameters, row.values, row.text, label, profile
         )

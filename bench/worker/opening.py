@@ -86,6 +86,7 @@ def open_clip(
     """Return a clip as this method sees it: frames opened at first use, tracks for training
     clips.
     """
+    dataset = dataset.owner(clip.split)
     wanted = method.frames if method.needs & {"frames", "train"} else None
 
     def opener() -> np.ndarray:

@@ -65,7 +65,7 @@ def prepare_dataset(
     tracks: dict[str, Any] = {}
     if detector is not None and not problems:
         try:
-            tracks = _tracks(dataset, train, detector, step)
+            tracks = _tracks(dataset.owner("train"), train, detector, step)
         except DataError as error:
             problems["tracks"] = str(error)
     true: dict[str, TrueRegions] = {}

@@ -81,7 +81,7 @@ def test_median_of_a_long_clip(window, edge):
     np.testing.assert_array_equal(found, plain_median(scores, window, edge))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(1, 400), st.integers(0, 150), st.sampled_from(EDGES), st.integers(0, 2**32 - 1))
 def test_median_of_any_length_and_window(length, half, edge, seed):
     """Whatever was in memory before."""
@@ -90,7 +90,7 @@ def test_median_of_any_length_and_window(length, half, edge, seed):
     np.testing.assert_array_equal(found, plain_median(scores, 2 * half + 1, edge))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(1, 200),
     st.sampled_from([0.1, 0.5, 2.3, 10.0, 40.0]),
@@ -104,7 +104,7 @@ def test_gaussian_of_any_length(length, sigma, edge, seed):
     np.testing.assert_allclose(found, plain_gaussian(scores, sigma, edge), rtol=0, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 60),
     st.integers(1, 60),

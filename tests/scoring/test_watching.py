@@ -32,7 +32,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("protocol", WHOLE, ids=lambda protocol: protocol.name)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), max_size=8), st.integers(0, 99))
 def test_running_smooth_is_that_of_the_whole_clip(protocol, sizes, seed):
     """However the scores come in pieces, at both ends too, and for clips shorter than the window;

@@ -1,0 +1,59 @@
+"""Training on one dataset and testing on another: `avenue[train_on=ped2]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.contracts.clip import Clip, Split
+from bench.contracts.dataset import Dataset
+from bench.contracts.parameters import ParameterSchema
+from bench.errors import DataError
+
+TRAIN_ON = ParameterSchema(
+    "train_on",
+    str,
+    "",
+    doc="The dataset whose training clips are used; empty: its own.",
+)
+"""A parameter of every dataset: the selection adds it to those that the class declares."""
+
+
+def trained_on(target: type[Dataset], other: type[Dataset], parameters: Any) -> type[Dataset]:
+    """Return a dataset with the test clips and labels of `target`, and the training clips of
+    `other`, which is made with `parameters`.
+
+    Boxes, tracks and stored frames of the training clips are those of `other`.
+    """
+
+    class TrainedOn(target):  # type: ignore[misc, valid-type]
+        def __init__(self, own: Any = None) -> None:
+            super().__init__(own)
+            self.training = other(parameters)
+            self.expected: Mapping[str, Mapping[str, int]] = {
+                "train": other.expected.get("train", {}),
+                "test": target.expected.get("test", {}),
+            }
+            self.expected_totals: Mapping[str, int] = {}
+
+        def locate(self, roots: Sequence[Path]) -> None:
+            super().locate(roots)
+            self.training.locate(roots)
+            if super().model_scenes() or self.training.model_scenes():
+                raise DataError(
+                    f"{self.name}: train_on={self.training.name} does not go with a model for "
+                    "each scene, since the scenes of two datasets are not the same"
+                )
+
+        def clips(self, split: Split) -> list[Clip]:
+            return self.training.clips(split) if split == "train" else super().clips(split)
+
+        def owner(self, split: Split) -> Dataset:
+            return self.training if split == "train" else self
+
+        def lacks(self, need: str) -> str | None:
+            return self.training.lacks(need) if need == "train" else super().lacks(need)
+
+    TrainedOn.__module__, TrainedOn.__name__ = target.__module__, target.__name__
+    return TrainedOn
