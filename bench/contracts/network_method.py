@@ -13,7 +13,7 @@ import numpy as np
 from bench.contracts.clip import Window
 from bench.contracts.compute import Compute
 from bench.contracts.method import Context, Method, OpenClip, Scores
-from bench.contracts.released_weights import fill_released
+from bench.contracts.released_weights import NETWORK, STATISTICS, fill_released
 from bench.errors import DataError, MethodError
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ class NetworkMethod(Method):
         released = (
             ()
             if self.weights_file is None
-            else (
-                f"weights of a file ({self.weights_file.name}): authors' weights, not trained here",
-            )
+            else (f"weights of the file {self.weights_file.name}, not trained here",)
         )
         return (*super().deviations, *released)
 
@@ -312,11 +310,11 @@ class NetworkMethod(Method):
         if self.network is None:
             raise MethodError(f"{self.name}: save() before fit() or load()")
         tensors = {
-            f"network.{key}": value.detach().cpu().contiguous()
+            f"{NETWORK}{key}": value.detach().cpu().contiguous()
             for key, value in self.network.state_dict().items()
         }
         tensors |= {
-            f"statistics.{key}": torch.from_numpy(np.ascontiguousarray(value))
+            f"{STATISTICS}{key}": torch.from_numpy(np.ascontiguousarray(value))
             for key, value in self.stats.items()
         }
         safetensors.torch.save_file(tensors, path)
@@ -337,10 +335,10 @@ class NetworkMethod(Method):
             raise MethodError(
                 f"{self.name}: {path} holds no weights in safetensors form ({error})"
             ) from error
-        self.stats = {key: value.numpy() for key, value in _below("statistics.", tensors).items()}
+        self.stats = {key: value.numpy() for key, value in _below(STATISTICS, tensors).items()}
         network = self.build()
         try:
-            network.load_state_dict(_below("network.", tensors))
+            network.load_state_dict(_below(NETWORK, tensors))
         except RuntimeError as error:
             raise MethodError(
                 f"{self.name}: the weights in {path} belong to another network: {error}"

@@ -1,8 +1,10 @@
-"""Weights that authors released: the parameter that names their file, and reading it."""
+"""Weights that are loaded instead of training: those that authors released, and those of a finished
+cell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     import torch
 
 
+NETWORK = "network."
+STATISTICS = "statistics."
+"""What the names of tensors begin with in the weights of a finished cell."""
+
+
 @dataclass(frozen=True)
 class ReleasedWeights:
     """Parameters of a network whose authors released weights."""
@@ -21,7 +28,8 @@ class ReleasedWeights:
     weights: str = parameter(
         "",
         source="no training then",
-        doc="a file of released weights (safetensors, or a state dict of torch); empty: train",
+        doc="a file of released weights (safetensors, or a state dict of torch), or the weights of "
+        "a finished cell (RUN/cells/.../weights); empty: train",
     )
 
 
@@ -47,8 +55,18 @@ def fill_released(
     other = f"{name}: the weights in {path} belong to another network"
     advice = "without parameters of your own the row has the network of the paper"
     released = _read_released(path, name)
+    if _saved_by_bench(released):
+        advice = "profile and parameters must be those of its cell (cell.json beside it)"
     try:
-        network.load_state_dict(convert(released), assign=assign)
+        if _saved_by_bench(released):
+            released = {
+                key.removeprefix(NETWORK): value
+                for key, value in released.items()
+                if key.startswith(NETWORK)
+            }
+        else:
+            released = convert(released)
+        network.load_state_dict(released, assign=assign)
     except KeyError as error:
         raise MethodError(f"{other}: they lack {error}; {advice}") from error
     except RuntimeError as error:
@@ -57,6 +75,22 @@ def fill_released(
         raise MethodError(
             f"{other}: {shown}" + (f" (and {len(more)} lines more)" if more else "") + f"; {advice}"
         ) from error
+
+
+def belongs_to_finished_cell(path: Path) -> bool:
+    """Whether a file holds weights that `NetworkMethod.save` wrote; only its head is read."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return _saved_by_bench(file.keys())
+    except (OSError, safetensors.SafetensorError):
+        return False
+
+
+def _saved_by_bench(names: Iterable[str]) -> bool:
+    names = list(names)
+    return bool(names) and all(name.startswith((NETWORK, STATISTICS)) for name in names)
 
 
 def _read_released(path: Path, name: str) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.contracts.parameters import (
@@ -17,7 +18,7 @@ from bench.contracts.parameters import (
     parse_value,
     schema,
 )
-from bench.contracts.released_weights import ReleasedWeights
+from bench.contracts.released_weights import ReleasedWeights, belongs_to_finished_cell
 from bench.errors import BenchError, RequestError
 from bench.plugins.checks import ONE
 from bench.plugins.plugin_files import explain
@@ -110,7 +111,7 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
     text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row
         an alternative; `-name` takes away what stands before it.
     profile : whose overrides apply to methods before the user's values. With released weights those
-        of `paper`, whose network they belong to.
+        of `paper`, whose network they belong to; with those of a finished cell those asked for.
 
     Raises
     ------
@@ -274,10 +275,10 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
         if row.values
         else ""
     )
-    if issubclass(getattr(target, "Parameters", object), ReleasedWeights) and row.values.get(
-        "weights"
-    ):
-        profile = "paper"
+    if issubclass(getattr(target, "Parameters", object), ReleasedWeights):
+        weights = row.values.get("weights")
+        if weights and not belongs_to_finished_cell(Path(weights).expanduser()):
+            profile = "paper"
     overrides = profile_values(target, profile) if kind == "methods" else {}
     try:
         if kind == "protocols":

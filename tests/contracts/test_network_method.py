@@ -83,9 +83,7 @@ def test_released_weights_score_without_training(tmp_path, kind):
         torch.save(forms[kind], path)
     method = Line(LineParameters(weights=str(path)))
     assert method.needs == {"frames", "weights"}
-    assert method.deviations == (
-        "weights of a file (released.pth): authors' weights, not trained here",
-    )
+    assert method.deviations == ("weights of the file released.pth, not trained here",)
     context = make_context(0, Compute("cpu"), tmp_path)
     method.fit([], context)
     np.testing.assert_allclose(method.score(clip(), context).values, 0.25)

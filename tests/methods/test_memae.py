@@ -16,6 +16,8 @@ from bench import MethodError
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
+from bench.plugins.registry import load
+from bench.plugins.selection import select_one
 
 
 @pytest.mark.parametrize(
@@ -310,6 +312,25 @@ def test_released_weights_are_loaded(prefix, tmp_path):
     method.fit([], make_context(0, Compute("cpu"), tmp_path))
     windows = torch.randn(2, 1, 8, 16, 16)
     torch.testing.assert_close(method.network(windows), source(windows), rtol=0, atol=0)
+
+
+def test_weights_of_a_finished_cell_are_loaded(tmp_path):
+    """What `save` wrote gives the same network, in the profile that was asked for."""
+    source = small()
+    torch.manual_seed(0)
+    source.network = source.build().eval()
+    path = tmp_path / "weights"
+    source.save(path)
+    method = small(weights=str(path))
+    assert "train" not in method.needs
+    method.check("any")
+    method.fit([], make_context(0, Compute("cpu"), tmp_path))
+    windows = torch.randn(2, 1, 8, 16, 16)
+    torch.testing.assert_close(method.network(windows), source.network(windows), rtol=0, atol=0)
+    chosen = select_one("methods", f"memae[weights={path}]", load(), "small")
+    assert chosen.profile == "small"
+    with pytest.raises(MethodError, match="must be those of its cell"):
+        small(weights=str(path), items=30).fit([], make_context(0, Compute("cpu"), tmp_path))
 
 
 def test_weights_of_another_memory_are_refused(tmp_path):
