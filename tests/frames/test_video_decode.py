@@ -358,6 +358,34 @@ def test_what_stands_behind_an_mp4_is_no_damage(tmp_path: Path) -> None:
         assert count_frames(clip_of(longer)) == 10
 
 
+def test_sizes_of_64_bits_in_an_mp4_are_no_damage(tmp_path: Path) -> None:
+    """Recorders write the size of the frames behind the name of their box where 32 bits may not do,
+    in the place of an empty box `free`."""
+    path = encode(tmp_path / "01.mp4", moving(10))
+    content = path.read_bytes()
+    at = content.index(b"free") - 4
+    assert content[at : at + 8] == b"\0\0\0\x08free" and content[at + 12 : at + 16] == b"mdat"
+    size = int.from_bytes(content[at + 8 : at + 12], "big") + 8
+    box = (1).to_bytes(4, "big") + b"mdat" + size.to_bytes(8, "big")
+    path.write_bytes(content[:at] + box + content[at + 16 :])
+    assert count_frames(clip_of(path)) == 10
+    path.write_bytes(path.read_bytes()[: at + size - 1])
+    assert "truncated" in refusal(path)
+
+
+def test_an_avi_with_one_frame_less_than_its_index_is_refused(tmp_path: Path) -> None:
+    path = whole(tmp_path, "avi")
+    content = path.read_bytes()
+    at = content.index(b"idx1")
+    length = int.from_bytes(content[at + 4 : at + 8], "little")
+    entries = content[at + 8 : at + 8 + length]
+    longer = b"idx1" + (length + 16).to_bytes(4, "little") + entries + entries[-16:]
+    changed = bytearray(content[:at] + longer + content[at + 8 + length :])
+    changed[4:8] = (len(changed) - 8).to_bytes(4, "little")
+    path.write_bytes(changed)
+    assert "it holds 61 frames, of which 60 can be found" in refusal(path)
+
+
 def test_a_live_stream_states_no_sizes(tmp_path: Path) -> None:
     """A Matroska written to a pipe has neither a size nor a duration, and is read; one that ends
     inside of a frame is not."""
