@@ -157,6 +157,10 @@ class Context:
     """
     epoch: int = 0
     """Of the training loop, from 0."""
+    after_epoch: Callable[[int], None] | None = None
+    """Called by the training loop after each epoch, counted from 1, with the network in eval mode
+    in `method.network`; the training goes on as if it had not been called.
+    """
     facts: dict[str, str | float] = field(default_factory=dict)
     """What the cell keeps beside its scores (`fact`)."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -35,3 +37,19 @@ def seed_everything(seed: int, threads: int | None = None) -> None:
     torch.backends.cudnn.benchmark = False
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Let the block draw what it likes from python, numpy and torch; afterwards all three go on
+    from where they were.
+    """
+    import torch
+
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -20,6 +20,7 @@ from bench.engine.batches import Batch, batch_order, prefetched
 from bench.engine.checkpoint import Progress, read_checkpoint, write_checkpoint
 from bench.engine.explained_variance import ExplainedVariance
 from bench.engine.precision import autocast, compile_network, explained, laid_out
+from bench.engine.seeding import kept_random_state
 from bench.errors import DidNotLearn, MethodError
 from bench.files.whole_files import write_text
 
@@ -160,6 +161,12 @@ def train(
         )
         if refused:
             context.logger.info("%d of %d batches gave no step", refused, made + refused)
+        if context.after_epoch is not None:
+            network.eval()
+            method.network = network
+            with kept_random_state():
+                context.after_epoch(len(progress.history))
+            network.train()
         if history is not None:
             write_text(history, _history_csv(progress.history))
         if steps is not None:

@@ -59,7 +59,7 @@ def run(
     data, plugin : paths, one or several.
     threads : CPU threads of a cell; None or 0: all cores divided by the workers.
     workers : cells at a time; 'auto': as memory and cores allow.
-    keep : of 'images', 'weights', 'regions' and 'train-scores'.
+    keep : of 'images', 'weights', 'regions', 'train-scores' and 'epoch-scores'.
     stall_limit, time_limit : seconds.
 
     All others, and the defaults, are those of `bench run --help`.

@@ -43,7 +43,7 @@ from bench.runs.regions import (
     write_regions,
     write_true_regions,
 )
-from bench.runs.scores import read_scores, write_scores
+from bench.runs.scores import read_epoch_scores, read_scores, write_scores
 from bench.runs.status import Status
 
 
@@ -252,6 +252,11 @@ class Run:
         """
         path = self._as_written(record, self.files_of(record).train_scores)
         return read_scores(path) if path.is_file() else {}
+
+    def epoch_scores(self, record: CellRecord) -> dict[int, dict[str, Scores]]:
+        """Read epoch_scores.npz; empty where none were kept. Raises as `scores` does."""
+        path = self._as_written(record, self.files_of(record).epoch_scores)
+        return read_epoch_scores(path) if path.is_file() else {}
 
     # -- regions -----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ FILE_DESCRIPTIONS = {
     "cells/METHOD/DATASET/SEED/log.txt": "what method and harness said; the traceback of an error",
     "cells/METHOD/DATASET/SEED/weights": "the fitted method, with --keep weights",
     "cells/METHOD/DATASET/SEED/images/": "pictures of some frames, with --keep images",
+    "cells/METHOD/DATASET/SEED/epoch_scores.npz": "EPOCH/CLIP: scores after each epoch, with --keep epoch-scores",
     "cells/METHOD/DATASET/SEED/scratch/": "checkpoint and the clips scored so far, while the cell is not done",
     "cells/METHOD/DATASET/SEED/job.json": "while another machine has the cell: by what the executor finds its job again",
     "tables/results.csv": "a line a cell, scene, label set, protocol and metric; fractions",
@@ -41,6 +42,7 @@ KEPT = {
     "weights": "weights",
     "regions": "regions.npz",
     "train-scores": "train_scores.npz",
+    "epoch-scores": "epoch_scores.npz",
 }
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 CHECKED = ("scores.npz", "training.csv", *KEPT.values())
@@ -68,6 +70,7 @@ class CellFiles:
         self.weights = folder / KEPT["weights"]
         self.regions = folder / KEPT["regions"]
         self.train_scores = folder / KEPT["train-scores"]
+        self.epoch_scores = folder / KEPT["epoch-scores"]
         self.scratch = folder / "scratch"
         """Checkpoint and the clips scored so far, while the cell is not done."""
         self.progress = folder / "progress.json"

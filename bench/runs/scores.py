@@ -52,3 +52,31 @@ def read_scores(path: Path) -> dict[str, Scores]:
                 f"{path}: the scores of clip {clip} are not finite, or their frames do not ascend from 0, {_AGAIN}"
             )
     return found
+
+
+def write_epoch_scores(path: Path, epochs: Mapping[int, Mapping[str, Scores]]) -> None:
+    """Write the scores of several epochs: as `write_scores`, with `EPOCH/ID` in place of `ID`."""
+    write_scores(
+        path,
+        {
+            f"{epoch}/{clip}": found
+            for epoch, scores in epochs.items()
+            for clip, found in scores.items()
+        },
+    )
+
+
+def read_epoch_scores(path: Path) -> dict[int, dict[str, Scores]]:
+    """Read what `write_epoch_scores` wrote: epoch, counted from 1 -> clip id -> scores.
+
+    Raises
+    ------
+    RunError : absent or damaged.
+    """
+    found: dict[int, dict[str, Scores]] = {}
+    for name, scores in read_scores(path).items():
+        epoch, slash, clip = name.partition("/")
+        if not (slash and epoch.isdecimal()):
+            raise RunError(f"{path} has an array {name!r}, which is no EPOCH/CLIP")
+        found.setdefault(int(epoch), {})[clip] = scores
+    return found

@@ -8,6 +8,7 @@ from bench.engine.measured_cost import network_cost
 from bench.errors import MethodError
 from bench.runs.scores import write_scores
 from bench.worker.fitting import fit
+from bench.worker.keepers.epoch_scores import EpochScoreKeeper
 from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.keeper import Keeper
 from bench.worker.keepers.regions import RegionKeeper
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Keeper]] = {
     "weights": WeightKeeper,
     "regions": RegionKeeper,
     "train-scores": TrainingScoreKeeper,
+    "epoch-scores": EpochScoreKeeper,
     "images": ImageKeeper,
 }
 """The kinds of `bench.runs.layout.KEPT`, in the order in which they are collected: pictures are
@@ -40,13 +42,16 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
     """
     method, record = cell.method, cell.record
     (cell.scratch / "scores").mkdir(parents=True, exist_ok=True)
+    kinds = [keeper for kind, keeper in KINDS.items() if kind in cell.spec.keep]
+    for kind in kinds:
+        kind.before_fitting(cell)
     cell.reporter.begin("fit", "fitting")
     with cell.timed("fit"):
         fit(cell, warnings)
     record.facts = cell.context.facts
 
     cell.reporter.begin("score", "scoring")
-    made = (keeper.of(cell) for kind, keeper in KINDS.items() if kind in cell.spec.keep)
+    made = (kind.of(cell) for kind in kinds)
     keepers = [keeper for keeper in made if keeper is not None]
     for keeper in keepers:
         keeper.before_scoring(cell)

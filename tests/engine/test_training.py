@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,7 +78,7 @@ class Stop(Exception):
     pass
 
 
-def train(method, folder: Path, stop_after: int | None = None, kept: bool = True):
+def train(method, folder: Path, stop_after: int | None = None, kept: bool = True, after=None):
     seed_everything(7)
 
     def step(done, total, what):
@@ -87,6 +88,7 @@ def train(method, folder: Path, stop_after: int | None = None, kept: bool = True
     names = {"checkpoint": "checkpoint.pt", "history": "training.csv", "steps": "steps.csv"}
     paths = {what: folder / name for what, name in names.items()} if kept else {}
     context = make_context(7, Compute("cpu"), folder, step=step, **paths)
+    context.after_epoch = after
     method.fit(make_clips(), context)
     return method.score(make_clips()[0], context)
 
@@ -372,6 +374,31 @@ def test_training_is_the_same_with_and_without_it(tmp_path, monkeypatch, method)
     with_rows, without_rows = read_history(tmp_path / "with"), read_history(tmp_path / "without")
     assert [row["loss"] for row in with_rows] == [row["loss"] for row in without_rows]
     assert "explained" in with_rows[0] and "explained" not in without_rows[0]
+
+
+@pytest.mark.parametrize("stop_after", [None, 13])
+def test_what_is_done_after_an_epoch_changes_no_training(tmp_path, stop_after):
+    """Called once an epoch, also where it was cut off, with the network of that epoch in eval mode;
+    what it draws, and the modes that it leaves behind, do not reach the training."""
+    undisturbed, method, seen = train(Blending(), tmp_path / "undisturbed"), Blending(), {}
+
+    def after(epoch):
+        assert not any(module.training for module in method.network.modules())
+        torch.manual_seed(0), np.random.seed(0), random.seed(0)
+        torch.rand(5)
+        context = make_context(7, Compute("cpu"), tmp_path)
+        seen.setdefault(epoch, []).append(method.score(make_clips()[0], context).values)
+
+    if stop_after:
+        with pytest.raises(Stop):
+            train(method, tmp_path / "disturbed", stop_after, after=after)
+        method = Blending()
+    disturbed = train(method, tmp_path / "disturbed", after=after)
+    np.testing.assert_array_equal(disturbed.values, undisturbed.values)
+    assert sorted(seen) == [1, 2, 3]
+    assert {len(found) for found in seen.values()} == {1}
+    np.testing.assert_array_equal(seen[3][0], undisturbed.values)
+    assert not np.array_equal(seen[1][0], undisturbed.values)
 
 
 def test_what_gives_no_reconstruction_has_no_share(tmp_path):

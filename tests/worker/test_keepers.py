@@ -267,7 +267,7 @@ def test_demo_says_the_rate_that_it_is_rendered_at():
 # -- the whole path --------------------------------------------------------------------------------
 
 CELL = "cells/mnad/demo-ped2/0"
-KEEP = ("--keep", "regions,train-scores")
+KEEP = ("--keep", "regions,train-scores,epoch-scores")
 
 
 def command(methods: str, out: str, *more: str) -> list[str]:
@@ -312,6 +312,21 @@ def test_a_network_keeps_what_its_maps_show(kept):
         64,
     ]
     assert (record.frame_rate, record.resolution) == (10, (160, 240))
+
+
+def test_scores_of_each_epoch_are_kept(kept):
+    """As many epochs as the training had, of every clip; the last has the scores of the cell, the
+    first has others. A method without epochs has none to give."""
+    mnad, pca = kept.cells()
+    epochs, last = kept.epoch_scores(mnad), kept.scores(mnad)
+    lines = kept.files_of(mnad).training.read_text().splitlines()
+    assert list(epochs) == list(range(1, len(lines)))
+    for clip, scores in last.items():
+        np.testing.assert_array_equal(epochs[len(epochs)][clip].values, scores.values)
+        np.testing.assert_array_equal(epochs[1][clip].frames, scores.frames)
+        assert not np.array_equal(epochs[1][clip].values, scores.values)
+    assert kept.epoch_scores(pca) == {}
+    assert not kept.lacking(pca, ["epoch-scores"])
 
 
 HELD = """
@@ -417,7 +432,7 @@ def test_an_unknown_kind_to_keep_is_refused():
     """With those that there are."""
     with pytest.raises(
         RequestError,
-        match="'regons' cannot be kept; there are images, weights, regions, train-scores",
+        match="'regons' cannot be kept; there are images, weights, regions, train-scores, epoch-scores",
     ):
         CliRunner().invoke(
             run_command,

@@ -89,7 +89,7 @@ Examples (quote selections that contain [ or |):
     default="",
     callback=_keep,
     metavar="KIND,...",
-    help="Extra files to keep for each cell: images, weights, regions, train-scores.",
+    help="Extra files to keep for each cell: images, weights, regions, train-scores, epoch-scores.",
 )
 @click.option(
     "--force",

@@ -23,6 +23,10 @@ class Keeper:
         """Return the keeper of a cell; None where its method has nothing of this kind."""
         raise NotImplementedError
 
+    @classmethod
+    def before_fitting(cls, cell: OpenCell) -> None:
+        """Get ready for the training; called for every cell that keeps this kind of thing."""
+
     def before_scoring(self, cell: OpenCell) -> None:
         """Get ready: the method is fitted, and no clip has been scored."""
 
