@@ -193,9 +193,7 @@ class Run:
         return record
 
     def write_cell(self, record: CellRecord) -> None:
-        """Write cell.json, with a checksum: a digit that changed on the disk would be a number like
-        any other.
-        """
+        """Write cell.json, with a checksum, by which damage of the disk is seen."""
         write_json(self.files_of(record).record, sealed(asdict(record)))
 
     def cell_path(self, record: CellRecord) -> Path:
