@@ -13,7 +13,7 @@ from bench.contracts.clip import SPLITS, Clip, ImageFiles, Split, VideoFile
 from bench.contracts.dataset import Dataset, Finding
 from bench.errors import DataError
 from bench.frames.decode import count_frames, read_frames
-from bench.frames.fingerprint import dataset_fingerprint
+from bench.frames.fingerprint import content_digest, dataset_fingerprint
 from bench.frames.image_damage import find_damage
 
 MOST = 5
@@ -113,6 +113,7 @@ def verify_dataset(
         findings.append(Finding(f"{PASSED_OVER} {path}", not one.may_hold_frames, one.reason))
     if full:
         findings += _decode_everything(dataset, step)
+        findings += compare_with_official(dataset, step)
     fingerprint = ""
     try:
         fingerprint = dataset_fingerprint(dataset, full, step)
@@ -120,6 +121,7 @@ def verify_dataset(
         if not any(str(error) in finding.text for finding in findings):
             findings.append(Finding("fingerprint", False, str(error)))
     summary, facts = _summary(dataset, findings)
+    summary += _origin(findings)
     return Verification(
         selector,
         str(dataset.root),
@@ -155,6 +157,56 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
             except DataError as error:
                 findings.append(Finding(f"frames of {split} clip {clip.id}", False, str(error)))
     return findings
+
+
+OFFICIAL = "origin of"
+"""What the subject of a finding begins with that compares files with the owners' own."""
+
+
+def compare_with_official(dataset: Dataset, step: Step | None = None) -> list[Finding]:
+    """Return a finding for each clip whose official digest is known.
+
+    A dataset of which no clip is official was encoded again, as most copies are, and nothing is
+    wrong. Where some clips are, the others are.
+    """
+    digests: dict[tuple[Split, str], tuple[str, str]] = {}
+    for split in SPLITS:
+        known = dataset.official.get(split, {})
+        try:
+            clips = [clip for clip in dataset.clips(split) if clip.source and clip.id in known]
+            for done, clip in enumerate(clips, start=1):
+                digests[split, clip.id] = content_digest(clip), known[clip.id]
+                if step is not None:
+                    step(done, len(clips), f"comparing {split} clip {clip.id}")
+        except DataError:
+            continue  # a clip that cannot be read has a finding of its own
+    some = any(found == wanted for found, wanted in digests.values())
+    return [
+        Finding(
+            f"{OFFICIAL} {split} clip {clip_id}",
+            found == wanted or not some,
+            _OFFICIAL_TEXT if found == wanted else "not the official file, while others are",
+        )
+        if some
+        else Finding(f"{OFFICIAL} {split} clip {clip_id}", True, "encoded again")
+        for (split, clip_id), (found, wanted) in digests.items()
+    ]
+
+
+_OFFICIAL_TEXT = "the official file"
+
+
+def _origin(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the line of the summary that says whether files are the owners' own."""
+    compared = [one for one in findings if one.subject.startswith(OFFICIAL)]
+    official = sum(one.text == _OFFICIAL_TEXT for one in compared)
+    if not compared:
+        return ()
+    if not official:
+        return (f"files: re-encoded, none of {len(compared)} clips has the official files",)
+    if official == len(compared):
+        return (f"files: the official files, {len(compared)} clips",)
+    return (f"files: {official} of {len(compared)} clips have the official files",)
 
 
 def _summary(
@@ -238,7 +290,7 @@ def _advice(dataset: Dataset, findings: Sequence[Finding]) -> tuple[str, ...]:
         lacking.append(
             f"runs use the {share:.1%} of the frames that are here, and their rows say so"
         )
-    return (*dict.fromkeys(lacking), *([dataset.info.obtain] if dataset.info.obtain else []))
+    return (*dict.fromkeys(lacking), *filter(None, [dataset.how_to_obtain()]))
 
 
 def _kind(finding: Finding) -> tuple[str, str]:
