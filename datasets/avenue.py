@@ -95,7 +95,7 @@ class Avenue(PublishedDataset):
     folder_names = ("Avenue Dataset", "avenue", "CUHK Avenue")
     label_sets = ("mat", "pixel")
     mat_ranges: ClassVar[str] = _MAT
-    """The label set `mat`, which no official archive has; a line a clip."""
+    """The label set `mat`, which no official archive has; a line a clip, empty for none."""
     label_files = ("avenue.mat", _MASKS, "testing_label_mask")
     row_names = ("avenue",)
     clip_folders: ClassVar[tuple[ClipFolder, ...]] = (
@@ -149,8 +149,8 @@ class Avenue(PublishedDataset):
             if path.is_file()
         ]
         sources = [self.mat_source("mat", path) for path in mats]
-        ranges = parse_ranges(self.mat_ranges, __file__)
-        sources.append(self.range_source("mat", Path(__file__), ranges))
+        if ranges := parse_ranges(self.mat_ranges, __file__):
+            sources.append(self.range_source("mat", Path(__file__), ranges))
         masks = self.mask_paths
         if masks:
             folder = next(iter(masks.values())).parent

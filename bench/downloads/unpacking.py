@@ -64,7 +64,8 @@ def unpack(archive: Path, member: str, target: Path, step: Callable[[int], None]
 
 
 def _write(archive: Path, member: str, making: Path, step: Callable[[int], None]) -> None:
-    written, most, tops = 0, TIMES * archive.stat().st_size, set()
+    written, most = 0, TIMES * archive.stat().st_size
+    tops: set[str] = set()
     wanted = PurePosixPath(member).parts
     for number, entry in enumerate(_entries(archive), start=1):
         if number > MOST_ENTRIES:
@@ -129,7 +130,7 @@ def _tarred(archive: Path) -> Iterator[_Entry]:
             kind = "folder" if one.isdir() else "file" if one.isreg() else "device"
             if one.issym() or one.islnk():
                 kind = "link"
-            yield _Entry(one.name, kind, lambda one=one: opened.extractfile(one))  # type: ignore[misc, return-value]
+            yield _Entry(one.name, kind, lambda one=one: opened.extractfile(one))  # type: ignore[misc, arg-type]
 
 
 @contextlib.contextmanager

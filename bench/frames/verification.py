@@ -20,6 +20,8 @@ MOST = 5
 """Findings of a kind that are printed one by one."""
 PASSED_OVER = "passed over"
 """What the subject of a finding begins with that is about a file or folder which is not read."""
+ORIGIN = "files"
+"""The subject of the finding that says whether files are the owners' own."""
 _NAMED = re.compile(rf"((?:.*? )?(?:clip|scene)|{PASSED_OVER}) (.+)", re.DOTALL)
 _NUMBER = re.compile(r"\d[\d,]*")
 
@@ -121,7 +123,6 @@ def verify_dataset(
         if not any(str(error) in finding.text for finding in findings):
             findings.append(Finding("fingerprint", False, str(error)))
     summary, facts = _summary(dataset, findings)
-    summary += _origin(findings)
     return Verification(
         selector,
         str(dataset.root),
@@ -159,54 +160,36 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
     return findings
 
 
-OFFICIAL = "origin of"
-"""What the subject of a finding begins with that compares files with the owners' own."""
-
-
 def compare_with_official(dataset: Dataset, step: Step | None = None) -> list[Finding]:
-    """Return a finding for each clip whose official digest is known.
+    """Return whether files are the owners' own, where their digests are known; the first finding
+    sums up.
 
-    A dataset of which no clip is official was encoded again, as most copies are, and nothing is
-    wrong. Where some clips are, the others are.
+    A copy of which no clip is official was encoded again, as most are, and nothing is wrong.
     """
-    digests: dict[tuple[Split, str], tuple[str, str]] = {}
+    same: dict[str, bool] = {}
     for split in SPLITS:
         known = dataset.official.get(split, {})
         try:
             clips = [clip for clip in dataset.clips(split) if clip.source and clip.id in known]
             for done, clip in enumerate(clips, start=1):
-                digests[split, clip.id] = content_digest(clip), known[clip.id]
+                same[f"{split} clip {clip.id}"] = content_digest(clip) == known[clip.id]
                 if step is not None:
                     step(done, len(clips), f"comparing {split} clip {clip.id}")
         except DataError:
-            continue  # a clip that cannot be read has a finding of its own
-    some = any(found == wanted for found, wanted in digests.values())
-    return [
-        Finding(
-            f"{OFFICIAL} {split} clip {clip_id}",
-            found == wanted or not some,
-            _OFFICIAL_TEXT if found == wanted else "not the official file, while others are",
-        )
-        if some
-        else Finding(f"{OFFICIAL} {split} clip {clip_id}", True, "encoded again")
-        for (split, clip_id), (found, wanted) in digests.items()
-    ]
-
-
-_OFFICIAL_TEXT = "the official file"
-
-
-def _origin(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Return the line of the summary that says whether files are the owners' own."""
-    compared = [one for one in findings if one.subject.startswith(OFFICIAL)]
-    official = sum(one.text == _OFFICIAL_TEXT for one in compared)
-    if not compared:
-        return ()
+            continue  # a file that cannot be read has a finding of its own
+    official = sum(same.values())
     if not official:
-        return (f"files: re-encoded, none of {len(compared)} clips has the official files",)
-    if official == len(compared):
-        return (f"files: the official files, {len(compared)} clips",)
-    return (f"files: {official} of {len(compared)} clips have the official files",)
+        text = f"re-encoded: no clip of {len(same)} has the official files"
+        return [Finding(ORIGIN, True, text)] if same else []
+    text = "the official files" + f" in {official} of {len(same)} clips" * (official < len(same))
+    return [
+        Finding(ORIGIN, True, text),
+        *(
+            Finding(f"{ORIGIN} of {clip}", False, "not the official files, as the other clips are")
+            for clip, is_official in same.items()
+            if not is_official
+        ),
+    ]
 
 
 def _summary(
@@ -239,6 +222,7 @@ def _summary(
     if masks:
         lines.append(f"pixel masks: {masks} test clips")
     facts["pixel_masks"] = masks
+    lines += [f"{ORIGIN}: {finding.text}" for finding in findings if finding.subject == ORIGIN]
     passed = [
         _kind_and_name(finding)[1]
         for finding in findings

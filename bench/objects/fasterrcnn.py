@@ -51,7 +51,8 @@ class FasterRCNNDetector(Detector):
         """Weights, and what counts as found."""
 
         weights: str = parameter(
-            "", doc=f"File with the weights; without it, {WEIGHTS.download.file} in torchvision's cache."
+            "",
+            doc=f"File with the weights; without it, {WEIGHTS.download.file} in torchvision's cache.",
         )
         threshold: float = parameter(
             0.5,

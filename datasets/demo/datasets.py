@@ -72,6 +72,9 @@ class Rendered(PublishedDataset):
     the bases.
     """
 
+    downloads = ()
+    official = {}
+    mat_ranges = ""
     default_profile = "smoke"
     default_detector = "motion"
 

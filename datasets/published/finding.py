@@ -12,7 +12,6 @@ from typing import ClassVar, Literal
 from bench import Clip, DataError, Dataset, PassedOver, Split, parameter
 
 from ..formats.layout import (
-    DEPTH,
     ClipFolder,
     entries,
     find_below,
@@ -131,8 +130,8 @@ class FoundDataset(Dataset):
         looked = " or ".join(f"{root}" + ("" if root.is_dir() else " (absent)") for root in roots)
         names = " or ".join(repr(name) for name in self.folder_names)
         return (
-            f"{self.name}: not found below {looked or 'any folder'} (as a folder {names}, at most "
-            f"{DEPTH} folders deep; --data DIR or BENCH_DATA names another place); {self.how_to_obtain()}"
+            f"{self.name}: not found below {looked or 'any folder'} (a folder {names}; "
+            f"--data DIR names another place); {self.how_to_obtain()}"
         )
 
     @property
