@@ -70,7 +70,7 @@ class Avenue(PublishedDataset):
         frame_rate=25,
         groups=("all",),
     )
-    downloads = (
+    downloads: ClassVar[tuple[Download, ...]] = (
         Download(
             file="Avenue_Dataset.zip",
             sha256="fc9cb8432a11ca79c18aa180c72524011411b69d3b0ff27c8816e41c0de61531",
@@ -90,7 +90,7 @@ class Avenue(PublishedDataset):
             folder="avenue/ground_truth_demo",
         ),
     )
-    official = official_files("avenue")
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = official_files("avenue")
     Parameters = VideoParameters
     folder_names = ("Avenue Dataset", "avenue", "CUHK Avenue")
     label_sets = ("mat", "pixel")

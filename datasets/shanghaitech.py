@@ -86,7 +86,7 @@ class ShanghaiTech(PublishedDataset):
         scenes=13,
         groups=("all",),
     )
-    downloads = (
+    downloads: ClassVar[tuple[Download, ...]] = (
         Download(  # its owners' page offers shared folders of two drives, for a browser
             file="shanghaitech.tar.gz",
             sha256="c13a827043b259ccf8493c9d9130486872992153a9d714fe229e523cd4c94116",

@@ -87,8 +87,8 @@ class Ped1(UCSD):
         resolution=(158, 238),
         frame_rate=10,
     )
-    downloads = (_archive("UCSDped1"),)
-    official = official_files("ped1")
+    downloads: ClassVar[tuple[Download, ...]] = (_archive("UCSDped1"),)
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = official_files("ped1")
     folder_names = ("UCSDped1", "ped1")
     label_files = ("Test/UCSDped1.m", "ped1.mat")
     row_names = ("ped1",)
@@ -114,8 +114,8 @@ class Ped2(UCSD):
         frame_rate=10,  # an older README of the dataset
         groups=("all",),
     )
-    downloads = (_archive("UCSDped2"),)
-    official = official_files("ped2")
+    downloads: ClassVar[tuple[Download, ...]] = (_archive("UCSDped2"),)
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = official_files("ped2")
     folder_names = ("UCSDped2", "ped2")
     label_files = ("Test/UCSDped2.m", "ped2.mat")
     row_names = ("ped2",)

@@ -26,7 +26,8 @@ ATTEMPTS = 5
 """Connections in a row that may bring nothing before the download is given up."""
 PAUSE = 2.0
 """Seconds before a new connection after the first cut; doubled with each that brings nothing."""
-BLOCK = 1 << 18
+BLOCK = 1 << 14
+"""Bytes at once; a cut costs what has come of one block."""
 
 Step = Callable[[int, int], None]
 """Called with the bytes that are here, and those of the whole file (0: not known)."""

@@ -219,7 +219,7 @@ def _datasets(registry: Registry, data: tuple[Path, ...]) -> list[Diagnosis]:
         for name, cls in registry.datasets.items()
         if not cls.needs_parameters and name not in demo
     ]
-    places = ", ".join(f"{root}{'' if root.is_dir() else ' (absent)'}" for root in roots)
+    places = ", ".join(f"{root}{'' if root.is_dir() else ' (not there)'}" for root in roots)
     found.insert(0, Diagnosis("data", "ok", f"datasets are looked for below {places}"))
     if demo:
         found.append(Diagnosis("dataset demo", "ok", f"{', '.join(demo)}: rendered on first use"))

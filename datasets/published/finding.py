@@ -127,7 +127,9 @@ class FoundDataset(Dataset):
         return ("neither " if between == " nor " else "") + between.join(self._sign_files())
 
     def _not_found(self, roots: Sequence[Path]) -> str:
-        looked = " or ".join(f"{root}" + ("" if root.is_dir() else " (absent)") for root in roots)
+        looked = " or ".join(
+            f"{root}" + ("" if root.is_dir() else " (not there)") for root in roots
+        )
         names = " or ".join(repr(name) for name in self.folder_names)
         return (
             f"{self.name}: not found below {looked or 'any folder'} (a folder {names}; "

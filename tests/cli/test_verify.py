@@ -83,9 +83,9 @@ def test_dataset_that_is_not_there(tmp_path: Path) -> None:
     """Where it was looked for, how to obtain it, and exit code 1."""
     result = verify("ped2", "--data", tmp_path)
     assert result.exit_code == 1
-    assert (
-        f"ped2: not found. Looked below {tmp_path} for a folder 'UCSDped2' or 'ped2'"
-        in result.stdout
+    assert result.stdout == (
+        f"ped2: not found below {tmp_path} (a folder 'UCSDped2' or 'ped2'; --data DIR names another "
+        "place); bench download ped2\n"
     )
 
 
