@@ -435,7 +435,7 @@ class SparseCodingMethod(NetworkMethod):
         DataError : missing, or another hash than its name says.
         """
         named = self.parameters.resnet
-        RESNET.digest(named, self.name, f"'{self.name}[resnet=FILE]'")
+        RESNET.digest(named, self.name, f"'{self.name}[resnet=FILE]' names another file")
         return RESNET.path(named)
 
 

@@ -60,7 +60,7 @@ class PretrainedWeights:
         """Return the file that a user gave, else that in torchvision's cache."""
         return Path(given).expanduser() if given else weights_folder() / self.download.file
 
-    def digest(self, given: str, user: str, option: str) -> str:
+    def digest(self, given: str, user: str, otherwise: str) -> str:
         """Return the SHA-256 of the file, after a look whether it is the one that its name
         promises.
 
@@ -68,7 +68,7 @@ class PretrainedWeights:
         ----------
         given : a file that the user named; empty for that in torchvision's cache.
         user : who needs it, for errors: 'detector fasterrcnn'.
-        option : how another file is named, for errors: "'fasterrcnn[weights=FILE]'".
+        otherwise : what else can be done, for errors: "'tsc[resnet=FILE]' names another file".
 
         Raises
         ------
@@ -81,7 +81,7 @@ class PretrainedWeights:
         except OSError as error:
             raise DataError(
                 f"{user}: no weights of {self.title} at {shown(path)} ({error.strerror or error}; "
-                f"{option} names another file); {mend}"
+                f"{otherwise}); {mend}"
             ) from error
         if not found:
             raise DataError(

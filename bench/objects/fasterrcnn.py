@@ -129,7 +129,7 @@ class FasterRCNNDetector(Detector):
         return WEIGHTS.digest(
             self.parameters.weights,
             f"detector {self.name}",
-            "'fasterrcnn[weights=FILE]'",
+            "'fasterrcnn[weights=FILE]' names another file, --detector motion needs none",
         )
 
     def _load(self) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import scipy.io
 from bench.datasets.avenue import Avenue
+from bench.datasets.folder import Folder
 from bench.datasets.formats.matlab import read_mat_ranges
 from bench.datasets.formats.ranges import parse_ranges
-from bench.datasets.folder import Folder
 from bench.datasets.shanghaitech import ShanghaiTech
 from bench.datasets.ucsd import Ped1, Ped2
 

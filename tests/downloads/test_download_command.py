@@ -151,7 +151,9 @@ def test_weights(owner, tmp_path):
         assert done.exit_code == 0, done.output
     place = tmp_path / "torch" / "hub" / "checkpoints"
     (file,) = place.iterdir()
-    assert file.read_bytes() == WEIGHTS and f"already in {file.relative_to(tmp_path)}" in done.stdout
+    assert (
+        file.read_bytes() == WEIGHTS and f"already in {file.relative_to(tmp_path)}" in done.stdout
+    )
     file.write_bytes(b"half")
     assert typed("eyenet").exit_code == 0 and file.read_bytes() == WEIGHTS
     file.unlink()
@@ -204,9 +206,10 @@ def test_what_is_given_and_is_not_the_file(owner, tmp_path):
         done = typed("tiny", "--from", given)
         assert done.exit_code == 2 and f"bench: --from {given}: {why}" in done.stderr
     (tmp_path / "folder" / "tiny.tar.gz.aa").write_bytes(b"")
-    assert "join them: cd folder && cat tiny.tar.gz.* > tiny.tar.gz" in typed(
-        "tiny", "--from", "folder"
-    ).stderr
+    assert (
+        "join them: cd folder && cat tiny.tar.gz.* > tiny.tar.gz"
+        in typed("tiny", "--from", "folder").stderr
+    )
     assert "call it tiny.tar.gz or hand.zip" in typed("tiny,by-hand", "--from", "other.zip").stderr
     assert owner.asked == []
 
@@ -239,8 +242,9 @@ def test_an_incomplete_copy_is_not_mixed_with(owner, tmp_path):
     )
     own.rename(tmp_path / "data" / "tiny")
     assert (
-        "bench: tiny: data/tiny is there, but not complete; move it away, and 'bench download tiny' "
-        "makes it again\n" == typed("tiny").stderr
+        typed("tiny").stderr
+        == "bench: tiny: data/tiny is there, but not complete; move it away, and 'bench download tiny' "
+        "makes it again\n"
     )
     assert typed("tiny", "--data", "elsewhere").exit_code == 0
     assert (tmp_path / "elsewhere" / "tiny" / "Train").is_dir()

@@ -20,7 +20,7 @@ HAND = "or get file.zip from http://owner/page and: bench download it --from FIL
 PART = ".file.zip.part"
 
 
-def described(content=CONTENT, size=len(CONTENT)):
+def described(content=CONTENT, size=3_000_000):
     digest = hashlib.sha256(content).hexdigest()
     return Download("file.zip", digest, "http://owner/page", size=size)
 

@@ -102,7 +102,8 @@ def test_missing_weights_say_where_and_how(tmp_path: Path) -> None:
     text = str(caught.value)
     assert str(tmp_path / "torch" / "hub" / "checkpoints" / WEIGHTS.download.file) in text
     assert text.startswith("detector fasterrcnn: no weights of Faster R-CNN at ")
-    assert "fasterrcnn[weights=FILE]" in text and text.endswith("; bench download fasterrcnn")
+    assert "fasterrcnn[weights=FILE]" in text and "--detector motion" in text
+    assert text.endswith("; bench download fasterrcnn")
 
 
 def test_a_missing_file_of_ones_own_is_named(tmp_path: Path) -> None:
