@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from bench.errors import DataError
 from bench.files.source_file import LFS_POINTER
@@ -31,6 +31,13 @@ class Download:
     """Of an archive (zip, tar): the folder in it that is unpacked, like 'v1/UCSDped2'."""
     folder: str = ""
     """Of an archive: what that folder becomes, relative to the data folder."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"{self.file}: sha256={self.sha256!r} is not 64 hex digits")
+        for path in (self.file, self.member, self.folder):
+            if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+                raise ValueError(f"{self.file}: {path!r} is no path below a folder")
 
 
 def weights_folder() -> Path:
