@@ -216,8 +216,10 @@ def test_what_is_given_and_is_not_the_file(owner, tmp_path):
 
 def test_one_that_fails_costs_itself(owner, tmp_path):
     """What is had by hand says where; the rest is done, and the exit code is 1."""
+    alone = typed("by-hand", agreed=False)
+    assert alone.exit_code == 1 and alone.stdout == ""  # nothing to agree to
     done = typed("by-hand", "tiny")
-    assert done.exit_code == 1
+    assert done.exit_code == 1 and done.stdout.startswith("tiny\n  terms: ")
     assert done.stderr == (
         "bench: by-hand: its owners offer hand.zip by hand only: http://hand/page; then: bench "
         "download by-hand --from FILE\n"

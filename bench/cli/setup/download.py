@@ -141,7 +141,7 @@ def download(
         else:
             absent.append(one)
     check_room(absent, found, target)
-    _agree(absent, accept_terms)
+    _agree([one for one in absent if found.keys() & set(one.downloads)], accept_terms)
     done, failed = [one for one in chosen if one not in absent], []
     for one in absent:
         try:
