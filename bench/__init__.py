@@ -24,6 +24,7 @@ NAMES: dict[str, dict[str, str]] = {
         "contracts.protocol": "Protocol",
         "contracts.released_weights": "ReleasedWeights",
         "contracts.tracks": "Tracks",
+        "files.download": "Download PretrainedWeights",
         "errors": "BenchError DataError DidNotLearn MethodError RequestError RunError",
         "plugins.hookspecs": "hookimpl",
     },

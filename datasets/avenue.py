@@ -11,20 +11,53 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench import DatasetInfo, Split
+from bench import DatasetInfo, Download, Split
 
 from .formats.label_cache import cached_labels
 from .formats.layout import ClipFolder, find_below
 from .formats.matlab import read_mat_mask_labels
-from .published import LabelSource, PublishedDataset, VideoParameters, numbered
+from .formats.ranges import parse_ranges
+from .published import (
+    LabelSource,
+    PublishedDataset,
+    VideoParameters,
+    numbered,
+    official_files,
+)
 
 _CLIP = re.compile(r"0*([0-9]{1,2})")
+_SITE = "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal"
+_MAT = """
+78:120, 392:422, 503:666, 868:910, 932:1101
+273:320, 724:764, 1051:1100
+295:340, 582:622
+380:428, 649:692
+469:786
+345:625, 856:1007
+423:494, 563:595
+21:30
+136:183, 496:566, 741:755, 875:981, 1013:1044, 1104:1163
+571:607, 637:656, 678:713, 724:755, 783:818
+21:164, 308:346
+539:617, 645:729, 759:843
+259:286, 458:510
+399:455, 485:500
+498:587
+632:730
+21:56, 99:420
+21:285
+109:240
+65:144, 168:241
+14:66
+"""
+"""Abnormal frames of the 21 test clips, from 1, both ends included: what `avenue.mat` of Liu et al.
+2018 says (equal in four public repositories)."""
 _MASKS = "ground_truth_demo/testing_label_mask"
 
 
 class Avenue(PublishedDataset):
-    """CUHK Avenue. Label set `mat` is the file of Liu et al. 2018, `pixel` the official masks:
-    frames that have a pixel in them.
+    """CUHK Avenue. Label set `mat` is that of Liu et al. 2018, `pixel` the official masks: frames
+    that have a pixel in them.
     """
 
     name = "avenue"
@@ -33,17 +66,36 @@ class Avenue(PublishedDataset):
         citation="C. Lu, J. Shi, J. Jia: Abnormal Event Detection at 150 FPS in MATLAB. ICCV 2013",
         year=2013,
         licence="research only (Multimedia Lab, The Chinese University of Hong Kong)",
-        obtain=(
-            "Obtain Avenue_Dataset.zip and ground_truth_demo.zip from "
-            "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html and unpack both into one folder."
-        ),
         resolution=(360, 640),
         frame_rate=25,
         groups=("all",),
     )
+    downloads: ClassVar[tuple[Download, ...]] = (
+        Download(
+            file="Avenue_Dataset.zip",
+            sha256="fc9cb8432a11ca79c18aa180c72524011411b69d3b0ff27c8816e41c0de61531",
+            size=813_227_845,
+            url=f"{_SITE}/Avenue_Dataset.zip",
+            page=f"{_SITE}/dataset.html",
+            member="Avenue Dataset",
+            folder="avenue/Avenue Dataset",
+        ),
+        Download(
+            file="ground_truth_demo.zip",
+            sha256="60fec1728ec8f73a58aad3aeb5729d70a805a47e0b8eb4bf91ab67ef06386d77",
+            size=931_269,
+            url=f"{_SITE}/ground_truth_demo.zip",
+            page=f"{_SITE}/dataset.html",
+            member="ground_truth_demo",
+            folder="avenue/ground_truth_demo",
+        ),
+    )
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = official_files("avenue")
     Parameters = VideoParameters
     folder_names = ("Avenue Dataset", "avenue", "CUHK Avenue")
     label_sets = ("mat", "pixel")
+    mat_ranges: ClassVar[str] = _MAT
+    """The label set `mat`, which no official archive has; a line a clip, empty for none."""
     label_files = ("avenue.mat", _MASKS, "testing_label_mask")
     row_names = ("avenue",)
     clip_folders: ClassVar[tuple[ClipFolder, ...]] = (
@@ -87,7 +139,9 @@ class Avenue(PublishedDataset):
         return [*super().mask_folders(), *beside]
 
     def own_label_sources(self) -> list[LabelSource]:
-        """Return `avenue.mat`, and the official masks as 0/1 a frame."""
+        """Return an `avenue.mat` that is here, else the ranges above, and the official masks as 0/1
+        a frame.
+        """
         mats = [
             path
             for folder in (self._folder, self._folder.parent)
@@ -95,6 +149,8 @@ class Avenue(PublishedDataset):
             if path.is_file()
         ]
         sources = [self.mat_source("mat", path) for path in mats]
+        if ranges := parse_ranges(self.mat_ranges, __file__):
+            sources.append(self.range_source("mat", Path(__file__), ranges))
         masks = self.mask_paths
         if masks:
             folder = next(iter(masks.values())).parent

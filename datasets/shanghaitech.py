@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from bench import DataError, DatasetInfo, Finding, Split, parameter
+from bench import DataError, DatasetInfo, Download, Finding, Split, parameter
 
 from .formats.arrays import as_labels, read_npy
 from .formats.layout import ClipFolder, entries, find_below
@@ -81,11 +81,19 @@ class ShanghaiTech(PublishedDataset):
         citation="W. Luo, W. Liu, S. Gao: A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN Framework. ICCV 2017",
         year=2017,
         licence="research only (SVIP Lab, ShanghaiTech University)",
-        obtain="Obtain shanghaitech.tar.gz from https://svip-lab.github.io/dataset/campus_dataset.html and unpack it.",
         resolution=(480, 856),
         frame_rate=24,  # of the literature; not read in a file
         scenes=13,
         groups=("all",),
+    )
+    downloads: ClassVar[tuple[Download, ...]] = (
+        Download(  # its owners' page offers shared folders of two drives, for a browser
+            file="shanghaitech.tar.gz",
+            sha256="c13a827043b259ccf8493c9d9130486872992153a9d714fe229e523cd4c94116",
+            page="https://svip-lab.github.io/dataset/campus_dataset.html",
+            member="shanghaitech",
+            folder="shanghaitech",
+        ),
     )
     Parameters = ShanghaiTechParameters
     folder_names = ("shanghaitech", "ShanghaiTech Campus", "shanghai")

@@ -8,16 +8,28 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from bench import DatasetInfo, Split
+from bench import DatasetInfo, Download, Split
 
 from .formats.layout import ClipFolder, find_below
 from .formats.ranges import read_m_ranges
-from .published import LabelSource, PublishedDataset, numbered
+from .published import LabelSource, PublishedDataset, numbered, official_files
 
 _CLIP = re.compile(r"(?:train|test)?0*([0-9]{1,2})", re.IGNORECASE)
 _CITATION = "V. Mahadevan, W. Li, V. Bhalodia, N. Vasconcelos: Anomaly Detection in Crowded Scenes. CVPR 2010"
-_OBTAIN = "Obtain UCSD_Anomaly_Dataset.tar.gz from http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm and unpack it."
 _LICENCE = "research only (Statistical Visual Computing Lab, UC San Diego)"
+
+
+def _archive(folder: str) -> Download:
+    """Return the archive of both datasets, of which one is unpacked."""
+    return Download(
+        file="UCSD_Anomaly_Dataset.tar.gz",
+        sha256="2329af326951f5097fdd114c50e853957d3e569493a49d22fc082a9fd791915b",
+        size=740_306_953,
+        url="http://www.svcl.ucsd.edu/projects/anomaly/UCSD_Anomaly_Dataset.tar.gz",
+        page="http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm",
+        member=f"UCSD_Anomaly_Dataset.v1p2/{folder}",
+        folder=folder,
+    )
 
 
 class UCSD(PublishedDataset):
@@ -72,10 +84,11 @@ class Ped1(UCSD):
         citation=_CITATION,
         year=2010,
         licence=_LICENCE,
-        obtain=_OBTAIN,
         resolution=(158, 238),
         frame_rate=10,
     )
+    downloads: ClassVar[tuple[Download, ...]] = (_archive("UCSDped1"),)
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = official_files("ped1")
     folder_names = ("UCSDped1", "ped1")
     label_files = ("Test/UCSDped1.m", "ped1.mat")
     row_names = ("ped1",)
@@ -97,11 +110,12 @@ class Ped2(UCSD):
         citation=_CITATION,
         year=2010,
         licence=_LICENCE,
-        obtain=_OBTAIN,
         resolution=(240, 360),
         frame_rate=10,  # an older README of the dataset
         groups=("all",),
     )
+    downloads: ClassVar[tuple[Download, ...]] = (_archive("UCSDped2"),)
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = official_files("ped2")
     folder_names = ("UCSDped2", "ped2")
     label_files = ("Test/UCSDped2.m", "ped2.mat")
     row_names = ("ped2",)

@@ -174,7 +174,7 @@ def choices() -> str:
             parts += [f"### {facts['name']}", literal(facts["about"])]
             if facts["info"].get("obtain"):
                 parts.append(
-                    f"{literal(facts['info']['obtain'])} Licence: {literal(facts['info']['licence'] or 'none named')}."
+                    f"{literal(facts['info']['obtain']).removesuffix('.')}. Licence: {literal(facts['info']['licence'] or 'none named')}."
                 )
             parts += [parameter_table(facts["parameters"])] if facts["parameters"] else []
     return "\n\n".join(parts)

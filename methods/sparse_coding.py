@@ -9,10 +9,8 @@ is not at hand: torchvision's ResNet-50, trained on ImageNet, takes its place.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +22,13 @@ import numpy as np
 from bench import (
     Context,
     DataError,
+    Download,
     FrameFormat,
     MethodError,
     MethodInfo,
     NetworkMethod,
     OpenClip,
+    PretrainedWeights,
     RunError,
     Window,
     parameter,
@@ -43,9 +43,21 @@ if TYPE_CHECKING:
     from .networks.sparse_coding import SparseCoding, State
 
 
-# torchvision/models/resnet.py, ResNet50_Weights.IMAGENET1K_V1
-WEIGHTS_FILE = "resnet50-0676ba61.pth"
-WEIGHTS_URL = f"https://download.pytorch.org/models/{WEIGHTS_FILE}"
+RESNET = PretrainedWeights(
+    name="resnet50",
+    title="ResNet-50",
+    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose pictures have terms of their own",
+    citation="K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition. CVPR 2016",
+    # torchvision/models/resnet.py, ResNet50_Weights.IMAGENET1K_V1
+    download=Download(
+        file="resnet50-0676ba61.pth",
+        sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+        size=102_530_333,
+        url="https://download.pytorch.org/models/resnet50-0676ba61.pth",
+        page="https://docs.pytorch.org/vision/stable/models/resnet.html",
+    ),
+)
+"""Trained on ImageNet."""
 CODES, PROJECTION = 2048, 512
 """Length of a code, and rows of the matrix of the learned coherence (code)."""
 FRAMES_AT_ONCE = 16
@@ -72,7 +84,7 @@ class TSCParameters:
     resnet: str = parameter(
         "",
         source="no source: torchvision's cache",
-        doc=f"file with the weights of ResNet-50; empty: {WEIGHTS_FILE} in torchvision's cache",
+        doc=f"file with the weights of ResNet-50; empty: {RESNET.download.file} in torchvision's cache",
     )
     size: Literal[224, 128] = parameter(
         224,
@@ -140,6 +152,7 @@ class SparseCodingMethod(NetworkMethod):
     """
 
     Parameters: ClassVar[type] = TSCParameters
+    pretrained = (RESNET,)
     compiled = ()
     refuses_bf16 = "its codes are what is left above a threshold of 0.1, frame after frame, and 8 bits carry errors over the whole clip"
     profiles = {
@@ -422,30 +435,8 @@ class SparseCodingMethod(NetworkMethod):
         DataError : missing, or another hash than its name says.
         """
         named = self.parameters.resnet
-        path = Path(named).expanduser() if named else _weights_folder() / WEIGHTS_FILE
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            shown = (
-                f"~/{path.relative_to(Path.home())}"
-                if path.is_relative_to(Path.home())
-                else str(path)
-            )
-            where = "" if named else " (torchvision's cache; TORCH_HOME moves it)"
-            raise DataError(
-                f"{self.name}: no weights of ResNet-50 at {shown}{where}: {error.strerror or error}. Nothing is downloaded: "
-                f"fetch {WEIGHTS_URL} and put it there, or give its place with '{self.name}[resnet=FILE]'"
-            ) from error
-        # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and
-        # the '.'.
-        promised = re.search(r"-([a-f0-9]{8,})\.", path.name)
-        if promised and not digest.startswith(promised[1]):
-            raise DataError(
-                f"{path} is damaged or another file: its SHA-256 begins with {digest[:8]}, its name says {promised[1]}; "
-                f"fetch {WEIGHTS_URL} again"
-            )
-        return path
+        RESNET.digest(named, self.name, f"'{self.name}[resnet=FILE]' names another file")
+        return RESNET.path(named)
 
 
 class TSC(SparseCodingMethod):
@@ -579,15 +570,6 @@ def _write_features(
     with torch.inference_mode():
         vectors = extractor(method.to_range(frames).transpose(0, 1).to(device))
     file.write(vectors.float().cpu().numpy().astype("<f4", copy=False).tobytes())
-
-
-def _weights_folder() -> Path:
-    """Return where torchvision keeps weights, `torch.hub.get_dir()/checkpoints`, without importing
-    torch: plans are made without it.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", str(Path(cache) / "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def _first_line(error: BaseException) -> str:

@@ -83,6 +83,14 @@ def names(*kinds: str) -> Complete:
     return complete
 
 
+def downloads(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete what `bench download` can get."""
+    from bench.downloads.available import available
+
+    known = available(_registry(ctx))
+    return _items({name: one.title for name, one in known.items()}, incomplete)
+
+
 def run_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a run below results/, newest first, with its command; otherwise any folder."""
     from bench.errors import RunError

@@ -11,6 +11,7 @@ import click
 from bench.errors import BenchError, RequestError
 
 SETUP = {
+    "download": "Get datasets and weights from their owners, and check them.",
     "list": "List methods, datasets, detectors, protocols, plugins.",
     "prepare": "Decode frames and find objects, once, before a run.",
     "check": "Run the conformance checks on methods, creators and datasets.",
@@ -113,6 +114,6 @@ def bench() -> None:
 
     \b
       bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download
-      bench run --methods c3dsu,baseline --datasets all      the real datasets, in ./data or
-      BENCH_DATA
+      bench download ped2 avenue                             real datasets, into ./data
+      bench run --methods c3dsu,baseline --datasets all      all that are in ./data or BENCH_DATA
     """  # noqa: D301  # click's mark for lines that stay as they are is a real backspace

@@ -12,6 +12,7 @@ import numpy as np
 from bench.contracts.clip import SPLITS, Clip, PassedOver, Split
 from bench.contracts.parameters import NoParameters
 from bench.errors import DataError
+from bench.files.download import Download
 from bench.wording import listed
 
 
@@ -24,6 +25,7 @@ class DatasetInfo:
     year: int | None = None
     licence: str = ""
     obtain: str = ""
+    """How it is had, where `bench download` does not get it."""
     resolution: tuple[int, int] | None = None
     """Height and width in pixels."""
     frame_rate: float | None = None
@@ -57,6 +59,11 @@ class Dataset:
     """Names of the published versions of the labels; the first is the default."""
     default_profile: ClassVar[str | None] = None
     default_detector: ClassVar[str | None] = None
+    downloads: ClassVar[tuple[Download, ...]] = ()
+    """The archives of which `bench download` makes the dataset."""
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Integrity constants: for each split, clip id -> digest of the owners' own files, as
+    `bench.frames.fingerprint.content_digest` makes it. `bench verify --full` compares them."""
     needs_parameters: ClassVar[bool] = False
     """True for a dataset that means nothing without parameters: it is then in no group."""
     expected: ClassVar[Mapping[str, Mapping[str, int]]] = {}
@@ -72,6 +79,11 @@ class Dataset:
     def __init__(self, parameters: Any = None) -> None:
         self.parameters = type(self).Parameters() if parameters is None else parameters
         self.root: Path | None = None
+
+    @classmethod
+    def how_to_obtain(cls) -> str:
+        """Return the command that gets the dataset, or the sentence that says how it is had."""
+        return f"bench download {cls.name}" if cls.downloads else cls.info.obtain
 
     def locate(self, roots: Sequence[Path]) -> None:
         """Find the dataset below one of the data folders and set `root`.

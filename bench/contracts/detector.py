@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.contracts.clip import Clip
 from bench.contracts.parameters import NoParameters
+from bench.files.download import PretrainedWeights
 
 
 class Detector:
@@ -18,6 +19,8 @@ class Detector:
     version: ClassVar[int] = 1
     """Raised whenever the boxes change: kept tracks of another version are made anew."""
     Parameters: ClassVar[type] = NoParameters
+    pretrained: ClassVar[tuple[PretrainedWeights, ...]] = ()
+    """Weights of others that it needs, for `bench download`."""
     needs_parameters: ClassVar[bool] = False
     needs_frames: ClassVar[bool] = True
     """False for a detector that knows its boxes without looking: then `known_boxes` is called,

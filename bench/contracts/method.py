@@ -13,6 +13,7 @@ import numpy as np
 from bench.contracts.compute import Compute
 from bench.contracts.parameters import NoParameters
 from bench.errors import MethodError
+from bench.files.download import PretrainedWeights
 
 if TYPE_CHECKING:
     from bench.contracts.tracks import Tracks
@@ -191,6 +192,8 @@ class Method:
     profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named overrides of the parameters: 'large', 'medium', 'small', 'smoke'. Without 'large' a
     method uses its 'medium', without that its 'small'."""
+    pretrained: ClassVar[tuple[PretrainedWeights, ...]] = ()
+    """Weights of others that it needs, for `bench download`."""
     needs_parameters: ClassVar[bool] = False
     """True for a method that means nothing without parameters (`scores`): it is then not part of
     `all`."""

@@ -46,9 +46,14 @@ def file_stem(name: str) -> str:
     return "%2E" + stem[1:] if stem.startswith(".") else stem
 
 
+def is_full(error: OSError) -> bool:
+    """Whether a write failed because the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def cannot_write(folder: Path, error: OSError, what: str) -> DataError:
     """Return the error for a cache that is full or cannot be written, with what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         return full_disk(folder, what, error.strerror or "no space left")
     return DataError(
         f"cannot write {what} in {folder}: {error.strerror or error}; "

@@ -55,6 +55,34 @@ def dataset_fingerprint(dataset: Dataset, full: bool = False, step: Step | None 
     return digest.hexdigest()
 
 
+def content_digest(clip: Clip) -> str:
+    """Return what tells the files of a clip from others, whatever their names.
+
+    Of pictures: the SHA-256 of the lines of their SHA-256, in order
+    (`sha256sum CLIP/* | cut -c1-64 | sha256sum`). Of a video: its git blob id, a SHA-1
+    (`git hash-object FILE`), since that is what public lists have; it shows which file it is, and
+    guards against no forger.
+
+    Raises
+    ------
+    DataError : a file that cannot be read.
+    """
+    try:
+        if isinstance(clip.source, ImageFiles):
+            lines = (f"{_hash(path, 0, True)}\n" for path in clip.source.paths)
+            return hashlib.sha256("".join(lines).encode()).hexdigest()
+        (path,) = _paths(clip)
+        digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+        with path.open("rb") as file:
+            while block := file.read(MIB):
+                digest.update(block)
+        return digest.hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"{clip.split} clip {clip.id}: {error.filename} cannot be read: {error.strerror}"
+        ) from error
+
+
 def _paths(clip: Clip) -> tuple[Path, ...]:
     if clip.source is None:
         return ()

@@ -50,7 +50,9 @@ def find_damage(clips: Sequence[Clip]) -> Iterator[tuple[Clip, str]]:
     prints.
     """
     frames = sum(len(clip.source.paths) for clip in clips if isinstance(clip.source, ImageFiles))
-    workers = min(len(os.sched_getaffinity(0)), 1 + frames // FRAMES_A_PROCESS)
+    affinity = getattr(os, "sched_getaffinity", None)  # which macOS lacks
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    workers = min(cores, 1 + frames // FRAMES_A_PROCESS)
     left = list(clips)
     while left:
         with ProcessPoolExecutor(workers, get_context("spawn"), _take_stderr) as pool:

@@ -13,13 +13,15 @@ from bench.contracts.clip import SPLITS, Clip, ImageFiles, Split, VideoFile
 from bench.contracts.dataset import Dataset, Finding
 from bench.errors import DataError
 from bench.frames.decode import count_frames, read_frames
-from bench.frames.fingerprint import dataset_fingerprint
+from bench.frames.fingerprint import content_digest, dataset_fingerprint
 from bench.frames.image_damage import find_damage
 
 MOST = 5
 """Findings of a kind that are printed one by one."""
 PASSED_OVER = "passed over"
 """What the subject of a finding begins with that is about a file or folder which is not read."""
+ORIGIN = "files"
+"""The subject of the finding that says whether files are the owners' own."""
 _NAMED = re.compile(rf"((?:.*? )?(?:clip|scene)|{PASSED_OVER}) (.+)", re.DOTALL)
 _NUMBER = re.compile(r"\d[\d,]*")
 
@@ -113,6 +115,7 @@ def verify_dataset(
         findings.append(Finding(f"{PASSED_OVER} {path}", not one.may_hold_frames, one.reason))
     if full:
         findings += _decode_everything(dataset, step)
+        findings += compare_with_official(dataset, step)
     fingerprint = ""
     try:
         fingerprint = dataset_fingerprint(dataset, full, step)
@@ -157,6 +160,38 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
     return findings
 
 
+def compare_with_official(dataset: Dataset, step: Step | None = None) -> list[Finding]:
+    """Return whether files are the owners' own, where their digests are known; the first finding
+    sums up.
+
+    A copy of which no clip is official was encoded again, as most are, and nothing is wrong.
+    """
+    same: dict[str, bool] = {}
+    for split in SPLITS:
+        known = dataset.official.get(split, {})
+        try:
+            clips = [clip for clip in dataset.clips(split) if clip.source and clip.id in known]
+            for done, clip in enumerate(clips, start=1):
+                same[f"{split} clip {clip.id}"] = content_digest(clip) == known[clip.id]
+                if step is not None:
+                    step(done, len(clips), f"comparing {split} clip {clip.id}")
+        except DataError:
+            continue  # a file that cannot be read has a finding of its own
+    official = sum(same.values())
+    if not official:
+        text = f"re-encoded: no clip of {len(same)} has the official files"
+        return [Finding(ORIGIN, True, text)] if same else []
+    text = "the official files" + f" in {official} of {len(same)} clips" * (official < len(same))
+    return [
+        Finding(ORIGIN, True, text),
+        *(
+            Finding(f"{ORIGIN} of {clip}", False, "not the official files, as the other clips are")
+            for clip, is_official in same.items()
+            if not is_official
+        ),
+    ]
+
+
 def _summary(
     dataset: Dataset, findings: Sequence[Finding]
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -187,6 +222,7 @@ def _summary(
     if masks:
         lines.append(f"pixel masks: {masks} test clips")
     facts["pixel_masks"] = masks
+    lines += [f"{ORIGIN}: {finding.text}" for finding in findings if finding.subject == ORIGIN]
     passed = [
         _kind_and_name(finding)[1]
         for finding in findings
@@ -238,7 +274,7 @@ def _advice(dataset: Dataset, findings: Sequence[Finding]) -> tuple[str, ...]:
         lacking.append(
             f"runs use the {share:.1%} of the frames that are here, and their rows say so"
         )
-    return (*dict.fromkeys(lacking), *([dataset.info.obtain] if dataset.info.obtain else []))
+    return (*dict.fromkeys(lacking), *filter(None, [dataset.how_to_obtain()]))
 
 
 def _kind(finding: Finding) -> tuple[str, str]:

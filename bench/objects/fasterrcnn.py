@@ -4,14 +4,10 @@ Never downloads its weights.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import pickle
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,21 +16,24 @@ from bench.contracts.clip import Clip
 from bench.contracts.detector import Detector
 from bench.contracts.parameters import parameter
 from bench.errors import DataError
-from bench.files.source_file import LFS_POINTER
+from bench.files.download import Download, PretrainedWeights
 
-# torchvision/models/detection/faster_rcnn.py, FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
-WEIGHTS_FILE = "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
-WEIGHTS_URL = f"https://download.pytorch.org/models/{WEIGHTS_FILE}"
+WEIGHTS = PretrainedWeights(
+    name="fasterrcnn",
+    title="Faster R-CNN",
+    licence="BSD-3-Clause (torchvision); trained on COCO, whose pictures have terms of their own",
+    citation="Y. Li, S. Xie, X. Chen, P. Dollár, K. He, R. Girshick: Benchmarking Detection Transfer Learning with Vision Transformers. arXiv:2111.11429, 2021",
+    # torchvision/models/detection/faster_rcnn.py, FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
+    download=Download(
+        file="fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
+        sha256="dd69338a24b8d7381807e247652bdc356325bcbaf1cd3e092e00e0a1a58706bf",
+        size=175_221_657,
+        url="https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
+        page="https://docs.pytorch.org/vision/stable/models/faster_rcnn.html",
+    ),
+)
+"""Trained on COCO."""
 CLASSES = 91
-
-
-def weights_folder() -> Path:
-    """Return where torchvision keeps weights: `torch.hub.get_dir()/checkpoints`, found without
-    importing torch.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", str(Path(cache) / "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 class FasterRCNNDetector(Detector):
@@ -45,13 +44,15 @@ class FasterRCNNDetector(Detector):
 
     name = "fasterrcnn"
     unkeyed = frozenset({"weights", "batch", "device"})
+    pretrained = (WEIGHTS,)
 
     @dataclass(frozen=True)
     class Parameters:
         """Weights, and what counts as found."""
 
         weights: str = parameter(
-            "", doc=f"File with the weights; without it, {WEIGHTS_FILE} in torchvision's cache."
+            "",
+            doc=f"File with the weights; without it, {WEIGHTS.download.file} in torchvision's cache.",
         )
         threshold: float = parameter(
             0.5,
@@ -77,7 +78,6 @@ class FasterRCNNDetector(Detector):
         super().__init__(parameters)
         self._network: Any = None
         self._device: Any = None
-        self._hash: tuple[tuple[str, int, int], str] | None = None
 
     def check(self, dataset: str) -> None:
         """Raise DataError if the weights are missing, or not those that their file name
@@ -119,58 +119,23 @@ class FasterRCNNDetector(Detector):
                 found.append(rows.cpu().numpy().astype(np.float64))
         return found
 
-    def _path(self) -> Path:
-        return (
-            Path(self.parameters.weights).expanduser()
-            if self.parameters.weights
-            else weights_folder() / WEIGHTS_FILE
-        )
-
     def _digest(self) -> str:
-        """Return the SHA-256 of the weights, once a file, checked against the hash in its name as
-        torch.hub does.
+        """Return the SHA-256 of the weights.
 
         Raises
         ------
         DataError : missing, a Git LFS pointer, or another hash than its name says.
         """
-        path = self._path()
-        try:
-            status = path.stat()
-            identity = (str(path), status.st_size, status.st_mtime_ns)
-            if self._hash is None or self._hash[0] != identity:
-                with path.open("rb") as file:
-                    if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                        raise DataError(
-                            f"{path} is a Git LFS pointer, not the weights; fetch them with `git lfs pull` in its repository"
-                        )
-                    file.seek(0)
-                    self._hash = (identity, hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            where = (
-                ""
-                if self.parameters.weights
-                else f" (torchvision's cache, by TORCH_HOME: {weights_folder()})"
-            )
-            raise DataError(
-                f"detector fasterrcnn: no weights: {path}{where}: {error.strerror or error}. Nothing is downloaded here: "
-                f"fetch {WEIGHTS_URL} and put it there, give another place with 'fasterrcnn[weights=FILE]', "
-                "or use --detector motion, which needs none"
-            ) from error
-        # torch/hub.py, HASH_REGEX: the first hex digits of the hash stand between the last '-' and
-        # the '.'.
-        promised = re.search(r"-([a-f0-9]{8,})\.", path.name)
-        if promised and not self._hash[1].startswith(promised[1]):
-            raise DataError(
-                f"{path} is damaged or another file: its SHA-256 begins with {self._hash[1][:8]}, "
-                f"its name says {promised[1]}; fetch {WEIGHTS_URL} again"
-            )
-        return self._hash[1]
+        return WEIGHTS.digest(
+            self.parameters.weights,
+            f"detector {self.name}",
+            "'fasterrcnn[weights=FILE]' names another file, --detector motion needs none",
+        )
 
     def _load(self) -> None:
         import torch
 
-        path = self._path()
+        path = WEIGHTS.path(self.parameters.weights)
         try:
             with warnings.catch_warnings():
                 # Of files that were not written by torch; those it cannot read become an error

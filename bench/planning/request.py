@@ -131,22 +131,31 @@ def data_roots(given: tuple[Path, ...]) -> list[Path]:
     ------
     RequestError : a given folder that is not there.
     """
-    import platformdirs
-
-    named = list(given)
-    origin = "--data"
-    if not named and os.environ.get("BENCH_DATA"):
-        named = [Path(part) for part in os.environ["BENCH_DATA"].split(os.pathsep) if part]
-        origin = "BENCH_DATA"
+    origin = "--data" if given else "BENCH_DATA"
     missing = [
-        f"{origin}: there is no folder {str(folder)!r}" for folder in named if not folder.is_dir()
+        f"{origin}: there is no folder {str(folder)!r}"
+        for folder in given or _data_variable()
+        if not folder.is_dir()
     ]
     if missing:
         raise RequestError(*missing)
-    return [folder.absolute() for folder in named] or [
+    return data_folders(given)
+
+
+def data_folders(given: tuple[Path, ...]) -> list[Path]:
+    """Return the folders of `data_roots`, whether they are there or not. Downloads go to the
+    first.
+    """
+    import platformdirs
+
+    return [folder.absolute() for folder in given or _data_variable()] or [
         Path("data").absolute(),
         platformdirs.user_data_path("vad-bench"),
     ]
+
+
+def _data_variable() -> list[Path]:
+    return [Path(part) for part in os.environ.get("BENCH_DATA", "").split(os.pathsep) if part]
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -219,6 +219,8 @@ def _datasets(registry: Registry, data: tuple[Path, ...]) -> list[Diagnosis]:
         for name, cls in registry.datasets.items()
         if not cls.needs_parameters and name not in demo
     ]
+    places = ", ".join(f"{root}{'' if root.is_dir() else ' (not there)'}" for root in roots)
+    found.insert(0, Diagnosis("data", "ok", f"datasets are looked for below {places}"))
     if demo:
         found.append(Diagnosis("dataset demo", "ok", f"{', '.join(demo)}: rendered on first use"))
     return found
@@ -230,8 +232,9 @@ def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
         dataset = cls()
         dataset.locate(roots)
     except DataError as error:
-        text = _line(error).replace(cls.info.obtain, "").rstrip()
-        return Diagnosis(subject, "missing", text, cls.info.obtain)
+        text, todo = _what_and_todo(error, cls.how_to_obtain())
+        text = re.sub(r"not found below .*", "not found", text.removeprefix(f"{cls.name}: "))
+        return Diagnosis(subject, "missing", text, todo)
     except Exception as error:  # a bug in a plugin is a finding
         text = f"{type(error).__name__}: {_line(error)}"
         return Diagnosis(subject, "missing", text, "this is a bug in the plugin")
@@ -254,7 +257,7 @@ def _dataset(cls: type[Dataset], roots: Sequence[Path]) -> Diagnosis:
 
 def _weights(registry: Registry) -> list[Diagnosis]:
     """Ask detectors and methods whether they lack anything but data, as a plan does."""
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for kind in ("detectors", "methods"):
         for name, cls in registry.table(kind).items():
             if _demanding(cls) or getattr(cls, "published_only", False):
@@ -262,23 +265,26 @@ def _weights(registry: Registry) -> list[Diagnosis]:
             try:
                 cls().check("")
             except BenchError as error:
-                found.setdefault(
-                    _line(error).removeprefix(f"{ONE[kind]} ").removeprefix(f"{name}: "), []
-                ).append(name)
+                text, todo = _what_and_todo(error)
+                text = text.removeprefix(f"{ONE[kind]} ").removeprefix(f"{name}: ")
+                text = re.sub(r"( no weights of .*) at \S+$", r"\1", f" {text}").strip()
+                found.setdefault((text, todo), []).append(name)
     if not found:
         return [Diagnosis("weights", "ok", "nothing is missing for any detector or method")]
     return [
         Diagnosis("weights", "missing", f"{', '.join(names)}: {text}", todo)
-        for (text, todo), names in _cut(found)
+        for (text, todo), names in found.items()
     ]
 
 
-def _cut(found: dict[str, list[str]]) -> list[tuple[tuple[str, str], list[str]]]:
-    """Split each error after its first sentence: what is missing, and what to do."""
-    parts = [
-        (re.split(r"[.;] (?![^(]*\))", text, maxsplit=1), names) for text, names in found.items()
-    ]
-    return [((part[0], part[-1] if len(part) > 1 else ""), names) for part, names in parts]
+def _what_and_todo(error: BenchError, otherwise: str = "") -> tuple[str, str]:
+    """Split an error that ends with the command which mends it; what stands in brackets at the end
+    of the first part is for those who read the error alone.
+    """
+    text, command, rest = _line(error).rpartition("; bench ")
+    if not command:
+        return rest, otherwise
+    return re.sub(r" \([^()]*\)$", "", text), f"bench {rest}"
 
 
 def _demanding(cls: Any) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from bench import DataError, DatasetInfo, cache_folder
+from bench import DataError, DatasetInfo, Download, cache_folder
 
 from ..avenue import Avenue
 from ..published import PublishedDataset, numbered
@@ -72,6 +73,9 @@ class Rendered(PublishedDataset):
     the bases.
     """
 
+    downloads: ClassVar[tuple[Download, ...]] = ()
+    official: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    mat_ranges = ""
     default_profile = "smoke"
     default_detector = "motion"
 

@@ -64,6 +64,11 @@ def parse_m_ranges(text: str, where: str) -> list[np.ndarray]:
     return clips
 
 
+def parse_ranges(text: str, where: str) -> list[np.ndarray]:
+    """Return the ranges of each line that is not empty, as `read_m_ranges` does."""
+    return [_m_ranges(line, where) for line in text.splitlines() if line.strip()]
+
+
 def _m_ranges(text: str, where: str) -> np.ndarray:
     """Read 'a:b, c:d' or 'a:b c:d'."""
     found: list[tuple[int, int]] = []

@@ -12,7 +12,6 @@ from typing import ClassVar, Literal
 from bench import Clip, DataError, Dataset, PassedOver, Split, parameter
 
 from ..formats.layout import (
-    DEPTH,
     ClipFolder,
     entries,
     find_below,
@@ -85,7 +84,7 @@ class FoundDataset(Dataset):
                 (folder,) = inside
             if not self._is_copy(folder):
                 raise DataError(
-                    f"{self.name}: path={str(folder)!r} holds {self._signs(' nor ')}, so it is not the dataset; {self.info.obtain}"
+                    f"{self.name}: path={str(folder)!r} holds {self._signs(' nor ')}, so it is not the dataset; {self.how_to_obtain()}"
                 )
         else:
             copies = find_copies(roots, self.folder_names, self._is_copy, self._has_frames)
@@ -128,14 +127,13 @@ class FoundDataset(Dataset):
         return ("neither " if between == " nor " else "") + between.join(self._sign_files())
 
     def _not_found(self, roots: Sequence[Path]) -> str:
-        looked = (
-            ", ".join(f"{root}" + ("" if root.is_dir() else " (not there)") for root in roots)
-            or "no folder at all"
+        looked = " or ".join(
+            f"{root}" + ("" if root.is_dir() else " (not there)") for root in roots
         )
         names = " or ".join(repr(name) for name in self.folder_names)
         return (
-            f"{self.name}: not found. Looked below {looked} for a folder {names} (at most {DEPTH} folders deep) "
-            f"that holds {self._signs(' or ')}. {self.info.obtain} Then name its place with --data DIR or BENCH_DATA"
+            f"{self.name}: not found below {looked or 'any folder'} (a folder {names}; "
+            f"--data DIR names another place); {self.how_to_obtain()}"
         )
 
     @property

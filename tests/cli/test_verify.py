@@ -9,9 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bench.datasets.avenue import Avenue
+from bench.datasets.ucsd import Ped1, Ped2
 from click.testing import CliRunner, Result
 
 from bench.cli.main import bench
+from bench.frames.verification import compare_with_official
 
 
 def verify(*arguments: str | Path) -> Result:
@@ -83,9 +86,9 @@ def test_dataset_that_is_not_there(tmp_path: Path) -> None:
     """Where it was looked for, how to obtain it, and exit code 1."""
     result = verify("ped2", "--data", tmp_path)
     assert result.exit_code == 1
-    assert (
-        f"ped2: not found. Looked below {tmp_path} for a folder 'UCSDped2' or 'ped2'"
-        in result.stdout
+    assert result.stdout == (
+        f"ped2: not found below {tmp_path} (a folder 'UCSDped2' or 'ped2'; --data DIR names another "
+        "place); bench download ped2\n"
     )
 
 
@@ -123,6 +126,26 @@ def test_real_ped2_is_green(real_data: Path, monkeypatch: pytest.MonkeyPatch) ->
         "  labels frame (default): 1,648 of 2,010 frames anomalous",
         "  pixel masks: 12 test clips",
         "ped2: as it should be (52 checks)",
+    ]
+
+
+@pytest.mark.realdata
+def test_official_and_other_files(real_data: Path) -> None:
+    """Two training videos of this copy of Avenue were encoded again; Ped2 whole. A frame of Ped1 is
+    the owners'."""
+    partial = real_data.parent / "partial"
+    if not partial.is_dir():
+        pytest.skip(f"{partial} is not there")
+    avenue, ped1, ped2 = Avenue(), Ped1(), Ped2()
+    for dataset, folder in ((avenue, partial), (ped1, partial), (ped2, real_data)):
+        dataset.locate([folder])
+    assert [one.subject for one in compare_with_official(avenue) if not one.ok] == [
+        "files of train clip 10",
+        "files of train clip 11",
+    ]
+    assert [one.text for one in compare_with_official(ped1)] == ["the official files"]
+    assert [one.text for one in compare_with_official(ped2)] == [
+        "re-encoded: no clip of 28 has the official files"
     ]
 
 

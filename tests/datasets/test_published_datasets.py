@@ -14,6 +14,8 @@ import pytest
 import scipy.io
 from bench.datasets.avenue import Avenue
 from bench.datasets.folder import Folder
+from bench.datasets.formats.matlab import read_mat_ranges
+from bench.datasets.formats.ranges import parse_ranges
 from bench.datasets.shanghaitech import ShanghaiTech
 from bench.datasets.ucsd import Ped1, Ped2
 
@@ -30,6 +32,7 @@ class TinyPed2(Ped2):
 
 
 class TinyAvenue(Avenue):
+    mat_ranges = ""
     expected = {"train": {"01": 0}, "test": {"01": 5, "02": 4, "10": 3}}
     expected_totals = {"train": 4}
     expected_anomalous = {"mat": {"01": 2, "02": 1, "10": 0}, "pixel": {"01": 1, "02": 4, "10": 1}}
@@ -248,10 +251,10 @@ def test_absent_dataset_says_where_it_was_looked_for(tmp_path: Path) -> None:
         str(tmp_path),
         f"{tmp_path / 'gone'} (not there)",
         "'UCSDped2' or 'ped2'",
-        "svcl.ucsd.edu",
-        "--data DIR or BENCH_DATA",
+        "--data DIR names another place",
     ):
         assert part in str(error.value)
+    assert str(error.value).endswith("; bench download ped2")
 
 
 # -------------------------------------------------------------------------------------------------------------------
@@ -874,6 +877,23 @@ def test_real_ped2_is_as_published(real_data: Path) -> None:
     dataset = located(Ped2(), real_data)
     assert [finding for finding in findings_of(dataset) if not finding.ok] == []
     assert dataset.share() == 1.0
+
+
+def test_avenue_has_the_label_set_mat_without_a_file(tmp_path: Path) -> None:
+    """The official archives alone have the default label set, with the published counts."""
+    (tmp_path / "avenue" / "training_videos").mkdir(parents=True)
+    dataset = located(Avenue(), tmp_path)
+    assert dataset.available_label_sets() == ("mat",)
+    counts = {clip.id: int(dataset.labels(clip).sum()) for clip in dataset.clips("test")}
+    assert counts == Avenue.expected_anomalous["mat"] and sum(counts.values()) == 3867
+
+
+@pytest.mark.realdata
+def test_ranges_of_avenue_are_those_of_the_file(real_data: Path) -> None:
+    """Equal to avenue.mat, range by range."""
+    own = parse_ranges(Avenue.mat_ranges, "here")
+    file = read_mat_ranges(real_data / "avenue" / "avenue.mat")
+    assert [one.tolist() for one in own] == [one.tolist() for one in file]
 
 
 @pytest.mark.realdata

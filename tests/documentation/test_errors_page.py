@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,8 @@ from bench.applying.rescored_clip import rescore
 from bench.contracts.compute import Compute
 from bench.contracts.dataset import checked_labels
 from bench.contracts.executor import Event, Executor, Exit
+from bench.downloads.available import choose
+from bench.downloads.getting import get, sources
 from bench.engine.context import make_context
 from bench.engine.machine import choose_device
 from bench.evaluation.anomaly_tracks import read_tracks
@@ -277,6 +280,25 @@ def no_compiler(root, patch):
 def missing_weights(root, patch):
     patch.setenv("TORCH_HOME", str(root))
     FasterRCNNDetector().check("ped2")
+
+
+def without_connection(root, patch):
+    (one,) = choose("ped2", load())
+    port = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{port.getsockname()[1]}/"
+    port.close()
+    get(one, sources([one], [address]), root, [root], lambda *step: None)
+
+
+def by_hand_only(root, patch):
+    (one,) = choose("shanghaitech", load())
+    get(one, sources([one], []), root, [root], lambda *step: None)
+
+
+def not_the_owners(root, patch):
+    (one,) = choose("ped2", load())
+    (root / "a.tar.gz").write_bytes(b"")
+    get(one, sources([one], [str(root / "a.tar.gz")]), root, [root], lambda *step: None)
 
 
 def labels_only(root, patch):
@@ -536,6 +558,9 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A typo in a protocol": typo("protocols", "medin17"),
     "A row that the run does not have": unknown_row,
     "Missing data": lambda root, patch: Ped2().locate([root]),
+    "A download without a connection": without_connection,
+    "A file that its owners offer by hand only": by_hand_only,
+    "A file that is not the owners'": not_the_owners,
     "Incomplete data": labels_only,
     "Missing detector weights": missing_weights,
     "Missing weights of a ResNet": missing_resnet,

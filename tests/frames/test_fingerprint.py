@@ -1,5 +1,6 @@
 """The fingerprint of a dataset changes with what a run can see, and with nothing else."""
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from bench import Clip, DataError, Dataset, ImageFiles, Split, VideoFile
+from bench.contracts.clip import SPLITS
 from bench.frames import fingerprint
-from bench.frames.fingerprint import dataset_fingerprint
+from bench.frames.fingerprint import content_digest, dataset_fingerprint
+from bench.frames.verification import compare_with_official
 
 
 class Small(Dataset):
@@ -160,3 +163,48 @@ def test_file_that_went_away(small: Small) -> None:
     (small.root / "01.avi").unlink()
     with pytest.raises(DataError, match=r"train clip 01: .*01\.avi cannot be read"):
         dataset_fingerprint(small)
+
+
+def test_digests_are_those_of_common_tools(small: Small) -> None:
+    """Of pictures, sha256sum's lines hashed again; of a video, git's blob id."""
+    (pictures,), (video,) = small.clips("test"), small.clips("train")
+    assert isinstance(pictures.source, ImageFiles) and isinstance(video.source, VideoFile)
+    lines = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures.source.paths]
+    joined = "".join(f"{line}\n" for line in lines).encode()
+    assert content_digest(pictures) == hashlib.sha256(joined).hexdigest()
+    content = video.source.path.read_bytes()
+    assert content_digest(video) == hashlib.sha1(b"blob 5242880\0" + content).hexdigest()
+    video.source.path.unlink()
+    with pytest.raises(DataError, match=r"train clip 01: .*01\.avi cannot be read: No such file"):
+        content_digest(video)
+
+
+def test_files_are_compared_with_the_owners_own(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All, none, or some are official; only where some are is another one wrong."""
+    right = {
+        split: {clip.id: content_digest(clip) for clip in small.clips(split)} for split in SPLITS
+    }
+    for official, expected in (
+        ({}, []),
+        (right, [("files", True, "the official files")]),
+        (
+            {"train": {"01": "other"}, "test": {"02": "other"}},
+            [("files", True, "re-encoded: no clip of 2 has the official files")],
+        ),
+        (
+            right | {"train": {"01": "other"}},
+            [
+                ("files", True, "the official files in 1 of 2 clips"),
+                (
+                    "files of train clip 01",
+                    False,
+                    "not the official files, as the other clips are",
+                ),
+            ],
+        ),
+    ):
+        monkeypatch.setattr(Small, "official", official)
+        found = [(one.subject, one.ok, one.text) for one in compare_with_official(small)]
+        assert found == expected

@@ -18,9 +18,8 @@ from bench.methods.networks.resnet_features import PatchFeatures, patches, train
 from bench.methods.networks.sparse_coding import SparseCoding, half_squared_error, soft
 from bench.methods.sparse_coding import (
     MAXIMA,
+    RESNET,
     TSC,
-    WEIGHTS_FILE,
-    WEIGHTS_URL,
     WHOLE_FRAME,
     StackedRNN,
     StackedRNNParameters,
@@ -548,8 +547,11 @@ def test_file_name_and_cache_are_torchvisions():
     """Found without torch, at the place where torchvision would put it."""
     from torchvision.models import ResNet50_Weights
 
-    assert ResNet50_Weights.IMAGENET1K_V1.url == WEIGHTS_URL
-    assert sparse_coding._weights_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+    found, one = ResNet50_Weights.IMAGENET1K_V1, RESNET.download
+    assert found.url == one.url and one.url.endswith(f"/{one.file}")
+    assert one.file.endswith(f"-{one.sha256[:8]}.pth")
+    assert round(one.size / 2**20, 3) == found.meta["_file_size"]
+    assert RESNET.path() == Path(torch.hub.get_dir()) / "checkpoints" / one.file
 
 
 @pytest.mark.parametrize("method", [TSC, StackedRNN])
@@ -558,15 +560,11 @@ def test_missing_weights_are_said_before_work(method, tmp_path):
     with pytest.raises(DataError) as caught:
         method().check("ped2")
     text = str(caught.value)
-    assert str(tmp_path / "torch" / "hub" / "checkpoints" / WEIGHTS_FILE) in text
-    assert (
-        WEIGHTS_URL in text
-        and f"'{method.name}[resnet=FILE]'" in text
-        and "Nothing is downloaded" in text
-    )
+    assert str(tmp_path / "torch" / "hub" / "checkpoints" / RESNET.download.file) in text
+    assert f"'{method.name}[resnet=FILE]'" in text and text.endswith("; bench download resnet50")
     with pytest.raises(DataError, match="no weights of ResNet-50"):
         method().fit([clip_of(moving_square(20))], context_in(tmp_path))
-    with pytest.raises(DataError, match=r"mine\.pth: No such file"):
+    with pytest.raises(DataError, match=r"mine\.pth \(No such file"):
         method(method.Parameters(resnet=str(tmp_path / "mine.pth"))).check("ped2")
     method(method.Parameters(features="random")).check("ped2")
 
@@ -575,7 +573,7 @@ def test_weights_are_checked_against_the_hash_in_their_name(tmp_path):
     """A damaged file is refused; so is none whose name promises nothing."""
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    (folder / WEIGHTS_FILE).write_bytes(b"half a download")
+    (folder / RESNET.download.file).write_bytes(b"half a download")
     with pytest.raises(
         DataError,
         match=r"is damaged or another file: its SHA-256 begins with [0-9a-f]{8}, its name says 0676ba61",

@@ -10,8 +10,9 @@ import torch
 
 from bench.contracts.clip import Clip
 from bench.errors import DataError
+from bench.files.download import weights_folder
 from bench.objects import fasterrcnn
-from bench.objects.fasterrcnn import WEIGHTS_FILE, WEIGHTS_URL, FasterRCNNDetector, weights_folder
+from bench.objects.fasterrcnn import WEIGHTS, FasterRCNNDetector
 
 CLIP = Clip("01", "train")
 BUILD = fasterrcnn._build
@@ -77,7 +78,11 @@ def test_file_name_and_cache_are_torchvisions(
 ) -> None:
     from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 
-    assert FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url == WEIGHTS_URL
+    found = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
+    one = WEIGHTS.download
+    assert found.url == one.url and one.url.endswith(f"/{one.file}")
+    assert one.file.endswith(f"-{one.sha256[:8]}.pth")
+    assert round(one.size / 2**20, 3) == found.meta["_file_size"]
     assert (
         weights_folder()
         == Path(torch.hub.get_dir()) / "checkpoints"
@@ -95,23 +100,20 @@ def test_missing_weights_say_where_and_how(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         detector().check("ped2")
     text = str(caught.value)
-    assert str(tmp_path / "torch" / "hub" / "checkpoints" / WEIGHTS_FILE) in text
-    assert (
-        WEIGHTS_URL in text
-        and "fasterrcnn[weights=FILE]" in text
-        and "--detector motion" in text
-        and "Nothing is downloaded" in text
-    )
+    assert str(tmp_path / "torch" / "hub" / "checkpoints" / WEIGHTS.download.file) in text
+    assert text.startswith("detector fasterrcnn: no weights of Faster R-CNN at ")
+    assert "fasterrcnn[weights=FILE]" in text and "--detector motion" in text
+    assert text.endswith("; bench download fasterrcnn")
 
 
 def test_a_missing_file_of_ones_own_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"mine\.pth: No such file"):
+    with pytest.raises(DataError, match=r"mine\.pth \(No such file"):
         detector(weights=str(tmp_path / "mine.pth")).check("ped2")
 
 
 def test_weights_are_checked_against_the_hash_in_their_name(tmp_path: Path) -> None:
     (weights_folder()).mkdir(parents=True)
-    (weights_folder() / WEIGHTS_FILE).write_bytes(b"half a download")
+    (weights_folder() / WEIGHTS.download.file).write_bytes(b"half a download")
     with pytest.raises(
         DataError,
         match=r"is damaged or another file: its SHA-256 begins with [0-9a-f]{8}, its name says dd69338a",

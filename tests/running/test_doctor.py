@@ -56,14 +56,19 @@ def test_a_machine_without_a_gpu(machine):
     } == {"ok"}
     assert found["torch"]["text"] == "9.9, torchvision 9.8, no CUDA in this build"
     assert found["device"]["state"] == "note" and "a torch with CUDA" in found["device"]["todo"]
-    assert found["dataset ped2"]["state"] == "missing" and found["dataset ped2"]["todo"]
+    assert found["dataset ped2"] == {
+        "subject": "dataset ped2",
+        "state": "missing",
+        "text": "not found",
+        "todo": "bench download ped2",
+    }
     assert (
         "rendered on first use" in found["dataset demo"]["text"]
         and not (cache.cache_folder() / "demo-v1").exists()
     )
     assert (
         found["weights"]["state"] == "missing"
-        and "fetch https://download.pytorch.org" in found["weights"]["todo"]
+        and found["weights"]["todo"] == "bench download resnet50"
     )
     assert all(
         found[f"plugin {name}"]["state"] == "ok" for name in ("builtin", "methods", "datasets")
@@ -172,3 +177,9 @@ def test_text_says_the_same(machine, monkeypatch):
     )
     assert "\nnote     device: cpu" in done.output and "\n         -> for a GPU" in done.output
     assert max(map(len, done.output.splitlines())) <= 200
+    missing = [line for line in done.output.splitlines() if line.startswith("missing  ")]
+    commands = [line.rpartition(" -> ")[2] for line in missing if "bench download" in line]
+    assert commands == [
+        f"bench download {name}"
+        for name in ("ped2", "avenue", "shanghaitech", "ped1", "fasterrcnn", "resnet50")
+    ]

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     shell_complete=selection("datasets"),
 )
 @data_option
-@click.option("--full", is_flag=True, help="Also decode every frame and hash every file.")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Also decode every frame, hash every file, and say whether the files are the official ones.",
+)
 @json_option("Print all checks and their results as JSON.")
 @plugin_option
 def command(
@@ -82,13 +86,15 @@ def verify(
             )
         outcomes.append(outcome)
         if not as_json:
-            _show(console, outcome, full)
+            show(console, outcome, full)
     if as_json:
         click.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=1))
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def _show(console: Console, outcome: Verification, full: bool) -> None:
+def show(console: Console, outcome: Verification, full: bool) -> None:
+    """Print what was found out about a dataset."""
+
     def line(text: str, style: str = "") -> None:
         console.print(text, style=style, markup=False)
 

@@ -11,6 +11,8 @@ import click
 
 from bench.cli.options import data_option, json_option, plugin_option
 
+WIDTH = 100
+
 
 @click.command("doctor")
 @data_option
@@ -34,13 +36,13 @@ def command(data: tuple[Path, ...], as_json: bool, plugin: tuple[Path, ...]) -> 
     else:
         width = max(len(finding.state) for finding in findings)
         for finding in findings:
-            click.echo(
-                _wrapped(
-                    f"{finding.state:{width}}  {finding.subject}: {finding.text}", " " * (width + 4)
-                )
-            )
-            if finding.todo:
-                click.echo(_wrapped(f"{'':{width}}  -> {finding.todo}", " " * (width + 5)))
+            text = f"{finding.state:{width}}  {finding.subject}: {finding.text}"
+            todo = f"-> {finding.todo}"
+            if finding.todo and len(text) + len(todo) < WIDTH:
+                text, todo = f"{text} {todo}", ""
+            click.echo(_wrapped(text, " " * (width + 4)))
+            if finding.todo and todo:
+                click.echo(_wrapped(f"{'':{width}}  {todo}", " " * (width + 5)))
         names = ", ".join(finding.subject for finding in broken)
         click.echo(
             f"\n`bench run` cannot work until this is fixed: {names}"
@@ -54,5 +56,5 @@ def _wrapped(text: str, indent: str) -> str:
     import textwrap
 
     return textwrap.fill(
-        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

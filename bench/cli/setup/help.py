@@ -143,7 +143,8 @@ def _environment() -> str:
     rows = [
         (
             "BENCH_DATA",
-            "folders that contain datasets, used without --data; separated as in PATH",
+            "folders that contain datasets, used without --data; separated as in PATH; bench "
+            "download unpacks into the first",
         ),
         (
             "BENCH_CACHE",
@@ -151,7 +152,7 @@ def _environment() -> str:
         ),
         (
             "TORCH_HOME",
-            "folder with weights of detectors and backbones; nothing is downloaded",
+            "folder with weights of detectors and backbones, where bench download puts them",
         ),
         ("NO_COLOR", "no colours"),
     ]

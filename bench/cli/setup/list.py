@@ -117,6 +117,9 @@ def _facts(registry: Registry, kind: str, name: str, part: Any) -> dict[str, Any
         if info is not None
         else {}
     )
+    if kind == "datasets":
+        facts["info"]["obtain"] = part.how_to_obtain()
+        facts["downloads"] = plain(part.downloads)
     if kind == "methods":
         from bench.evaluation.published_numbers import published_of
 
@@ -233,6 +236,10 @@ def _describe(facts: Mapping[str, Any]) -> str:
     ):
         if info.get(key):
             lines.append(f"  {key.replace('_', ' ')}: {info[key]}")
+    lines += [
+        f"  {download['file']}: {download['url'] or download['page']}"
+        for download in facts.get("downloads", ())
+    ]
     if info.get("resolution"):
         lines.append(
             f"  resolution: {info['resolution'][0]} x {info['resolution'][1]} (height x width)"

@@ -1,0 +1,1 @@
+"""Getting what others publish: transfer, unpacking, and what `bench download` does with both."""
