@@ -16,8 +16,9 @@ from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
 from bench.runs.folder import Run
 from bench.runs.records import DatasetRecord
-from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
+from bench.scoring.intervals import METRIC, Column, Difference
 from bench.scoring.protocols import sentence
+from bench.scoring.resampling import RESAMPLES
 from bench.wording import counted, did_you_mean
 
 FEW_CLIPS = 15
@@ -26,44 +27,14 @@ of its 12 test clips have normal frames), where the plain bootstrap covers less 
 Avenue (19 of 21, or 21), where it nearly holds."""
 
 
-def best_of(summaries: Sequence[Summary], metric: Metric) -> Summary | None:
-    """Return the row with the best mean, the first of equals; None where no row has one."""
-    sign = 1 if metric.higher_is_better else -1
-    found = [
-        (sign * summary.mean, -number, summary)
-        for number, summary in enumerate(summaries)
-        if summary.mean is not None
-    ]
-    return max(found)[2] if found else None
-
-
 def against(first: Summary, second: Summary) -> Difference | None:
     """Return how two rows differ on the frames that all of their seeds scored; None without two
     numbers, and for metrics but `auc`.
     """
     if first.mean is None or second.mean is None or first.metric != METRIC:
         return None
-    return difference(
-        [one.clips for one in first.measurements],
-        [one.clips for one in second.measurements],
-        first.measurements[0].protocol,
-    )
-
-
-def against_best(
-    contenders: Sequence[Summary], rows: Sequence[Summary], metric: Metric
-) -> dict[str, Difference]:
-    """Return row -> how the best contender differs from each other row of one dataset; no row
-    where there is no test.
-
-    The best is chosen by the very numbers that are then tested, and nothing is corrected for the
-    number of rows (docs/statistics.md).
-    """
-    best = best_of(contenders, metric)
-    if best is None:
-        return {}
-    found = {summary.row: against(best, summary) for summary in rows if summary.row != best.row}
-    return {label: one for label, one in found.items() if one is not None}
+    rows = {first.row: first.clip_auc, second.row: second.clip_auc}
+    return Column(rows).difference(first.row, second.row)
 
 
 def too_few(record: DatasetRecord, label_set: str) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.pairs import against_best, best_of, too_few
+from bench.evaluation.columns import against_best, best_of
+from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
-from bench.evaluation.summaries import Summary, share_text, summarise
+from bench.evaluation.summaries import Summary, share_text, summaries_of
 from bench.runs.records import DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
@@ -28,7 +29,7 @@ def comparison_notes(
     shared: list[Summary] = []
     everyone: dict[str, list[str]] = {}
     if protocol.frames == "own":
-        shared = summarise(run_scores.measure([replace(protocol, frames="common")], [metric]))
+        shared = summaries_of(run_scores, replace(protocol, frames="common"), metric)
     for column in dict.fromkeys(summary.dataset for summary in summaries):
         of_column = [summary for summary in summaries if summary.dataset == column]
         own = [summary for summary in of_column if summary.mean is not None]
@@ -68,7 +69,7 @@ def comparison_notes(
             and (index := _frame_index(run_scores, summary, protocol, metric)) is not None
             and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
-        notes += _few_clips_notes(record, own, metric)
+        notes += _few_clips_notes(run_scores, record, own, metric)
         notes += filter(None, (_upside_down_note(summary, metric) for summary in own))
         if beaten:
             notes.append(
@@ -89,7 +90,9 @@ def comparison_notes(
     ]
 
 
-def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metric) -> list[str]:
+def _few_clips_notes(
+    run_scores: RunScores, record: DatasetRecord, own: Sequence[Summary], metric: Metric
+) -> list[str]:
     """Say where there are too few clips to carry a ranking, and which trivial methods the best
     cannot be told from.
     """
@@ -108,7 +111,7 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
     if best is not None and (
         alike := [
             row
-            for row, found in against_best([best], trivial, metric).items()
+            for row, found in against_best(run_scores, [best], trivial, metric).items()
             if found.p is not None and not found.distinguishable
         ]
     ):

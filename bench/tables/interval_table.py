@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.pairs import against_best, best_of, too_few
+from bench.evaluation.columns import against_best, best_of
+from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
-from bench.scoring.intervals import METRIC, RESAMPLES, Difference
+from bench.scoring.intervals import METRIC, Difference
 from bench.scoring.protocols import sentence
+from bench.scoring.resampling import RESAMPLES
 from bench.tables.table import DASH, NOTHING, TRIVIAL, Footnotes, Row, Table, TableCell, cell_of
 
 COLUMNS = ["AUC", "95 %", "to best", "95 % of it", "p"]
@@ -43,7 +45,7 @@ def _table(
 ) -> Table:
     contenders = [summary for summary in summaries if summary.cell.family != TRIVIAL]
     best = best_of(contenders, metric)
-    differences = against_best(contenders, summaries, metric)
+    differences = against_best(run_scores, contenders, summaries, metric)
     footnotes = Footnotes()
     rows = []
     for summary in summaries:

@@ -9,8 +9,9 @@ from scipy.stats import norm, rankdata
 
 from bench.contracts.metric import Metric
 from bench.scoring.evaluate import ClipScores, evaluate, processed
-from bench.scoring.intervals import RESAMPLES, difference, interval, pair_counts
+from bench.scoring.intervals import difference, interval
 from bench.scoring.metrics import auc
+from bench.scoring.resampling import RESAMPLES, pair_counts
 
 AUC = Metric("auc", auc)
 PED2 = ((180, 61, 180), (180, 95, 180), (150, 1, 146), (180, 31, 180), (150, 1, 129), (180, 1, 159),
