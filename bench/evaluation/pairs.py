@@ -17,6 +17,7 @@ from bench.evaluation.summaries import Summary, shown_summaries
 from bench.runs.folder import Run
 from bench.runs.records import DatasetRecord
 from bench.scoring.intervals import METRIC, Column, Difference
+from bench.scoring.power import MOST, clips_needed, detectable
 from bench.scoring.protocols import sentence
 from bench.scoring.resampling import RESAMPLES
 from bench.wording import counted, did_you_mean
@@ -84,8 +85,21 @@ class Pair:
         return (
             f"These clips cannot tell {first} and {second} apart: the true difference may be "
             f"anything from {_points(found.low)} to "
-            f"{_points(found.high)} points."
+            f"{_points(found.high)} points. {self._needed()}"
         )
+
+    def _needed(self) -> str:
+        """Return how many clips would separate the two, in a sentence."""
+        needed = clips_needed(self.difference)
+        if needed is not None:
+            return (
+                "If it is the measured one, "
+                f"{needed} clips like these would show it "
+                "in 80 of 100 cases."
+            )
+        if any(one is not None for one in self.difference.over_seeds):
+            return "If it is the measured one, more clips alone would not show it at these seeds."
+        return f"If it is the measured one, even {MOST} clips like these would hardly show it."
 
     def remarks(self) -> list[str]:
         """Return what must be said beside it."""
@@ -132,6 +146,8 @@ class Pair:
             "clips": found.clips,
             "resamples": RESAMPLES if found.p is not None else 0,
             "redrawn": found.redrawn,
+            "detectable": rounded(detectable(found)),
+            "clips_needed": clips_needed(found),
             "conclusion": self.conclusion(),
             "remarks": self.remarks(),
         }
@@ -163,11 +179,16 @@ class Pair:
                 own += f", sd over seeds {summary.sd * 100:.2f}"
             lines.append(f"  {summary.row.ljust(width)}  {value * 100:6.2f}   {own}")
         if found.p is not None and found.low is not None and found.high is not None:
+            seeds = " and seeds" if any(found.over_seeds) else ""
             lines.append(
-                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips "
-                f"{_points(found.low)} to {_points(found.high)}"
-                f", p {p_text(found.p)}"
+                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips"
+                f"{seeds} {_points(found.low)} to {_points(found.high)}, p {p_text(found.p)}"
             )
+            if (smallest := detectable(found)) is not None:
+                lines.append(
+                    f"  {'detectable'.ljust(width)}  {100 * smallest:6.2f}   a true difference of "
+                    "so many points would be found in 80 of 100 cases"
+                )
             resamples = f"; {RESAMPLES} resamples of the clips, {found.redrawn} redrawn"
         else:
             lines.append(f"  {'difference'.ljust(width)}  {_points(found.value):>6}")

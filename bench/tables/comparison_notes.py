@@ -10,13 +10,14 @@ import numpy as np
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.columns import against_best, best_of
+from bench.evaluation.columns import against_best, best_of, ranking
 from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, share_text, summaries_of
 from bench.runs.records import DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
+from bench.tables.rank_table import resolution
 from bench.tables.table import TRIVIAL, percent
 from bench.wording import counted, listed
 
@@ -70,6 +71,7 @@ def comparison_notes(
             and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
         notes += _few_clips_notes(run_scores, record, own, metric)
+        notes += _ranking_notes(run_scores, own, metric)
         notes += filter(None, (_upside_down_note(summary, metric) for summary in own))
         if beaten:
             notes.append(
@@ -120,6 +122,26 @@ def _few_clips_notes(
             f"{', '.join(alike)}"
         )
     return notes
+
+
+def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric) -> list[str]:
+    """Say what the clips resolve of the order of a column, and which differences from the best a
+    correction for the number of tests does not leave.
+    """
+    contenders = [summary for summary in own if summary.cell.family != TRIVIAL]
+    found = ranking(run_scores, contenders, metric)
+    if found is None:
+        return []
+    best, *others = found.ranks
+    lost = [
+        row
+        for row in others
+        if (test := found.tests.get((best, row))) is not None
+        and test.distinguishable
+        and not found.separated(best, row)
+    ]
+    said = f"; without ~, and not separated from the best: {', '.join(lost)}" if lost else ""
+    return [resolution(own[0].dataset, found) + said]
 
 
 def _upside_down_note(summary: Summary, metric: Metric) -> str:
