@@ -23,8 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from bench.scoring import resampling
 from bench.scoring.intervals import LEVEL, Column, Difference, logit_of, seeds_spread
-from bench.scoring.resampling import RESAMPLES, SEED, resample_together
+from bench.scoring.resampling import SEED, resample_together
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def rank(column: Column, rows: Sequence[str]) -> Ranking:
     ----------
     rows : that have an AUC, the best first.
     """
-    noise = np.random.RandomState(SEED + 1).randn(len(rows), RESAMPLES)
+    noise = np.random.RandomState(SEED + 1).randn(len(rows), resampling.RESAMPLES)
     of_row = dict(zip(rows, noise))
     pairs = list(itertools.combinations(rows, 2))
     found = {pair: column.difference(*pair) for pair in pairs}
@@ -111,7 +112,7 @@ def _smallest(
     Every resample tells how far each difference strays from its mean. To this is added how far it
     strays with the seeds of rows which have several.
     """
-    least = {row: np.ones(RESAMPLES) for row in rows}
+    least = {row: np.ones(resampling.RESAMPLES) for row in rows}
     for (first, second), one in tests.items():
         strayed, spread = column.deviations(first, second), one.spread
         if strayed is None or spread is None:
