@@ -31,6 +31,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip
@@ -64,6 +65,11 @@ class MemoryEstimate:
     """Numbers in the network."""
     sample: int = 0
     """One training sample."""
+    step_flops: int = 0
+    """Operations of a training step (a multiplication and an addition are two), those of
+    convolutions and matrix products; 0 where nothing is trained."""
+    frame_flops: float = 0.0
+    """Operations of scoring a frame."""
     unknown: str = ""
     """Why there is no estimate; the numbers are 0 then."""
 
@@ -121,16 +127,20 @@ def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) 
             # Real constants may stand in the code: they are taken for fake ones.
             with FakeTensorMode(allow_non_fake_inputs=True):
                 phase = "training"
-                training = _training(method, drawn, size, compute, Path(folder)) if drawn else 0
+                training, step_flops = (
+                    _training(method, drawn, size, compute, Path(folder)) if drawn else (0, 0)
+                )
                 phase = "scoring"
-                scoring, parameters = _scoring(method, clip, compute.batch)
+                scoring, parameters, frame_flops = _scoring(method, clip, compute.batch)
         except Exception as error:  # code that meets tensors without data can raise anything
             reason = (str(error).strip().splitlines() or [""])[0]
             return MemoryEstimate(
                 compute.device,
                 unknown=f"{phase} cannot be tried without data ({type(error).__name__}: {reason})",
             )
-    return MemoryEstimate(compute.device, training, scoring, parameters, _bytes(drawn))
+    return MemoryEstimate(
+        compute.device, training, scoring, parameters, _bytes(drawn), step_flops, frame_flops
+    )
 
 
 def _made_clip(method: NetworkMethod) -> OpenClip:
@@ -182,7 +192,8 @@ def _drawn(method: NetworkMethod, clip: OpenClip, folder: Path) -> Batch:
 
 def _training(
     method: NetworkMethod, sample: Batch, size: int, compute: Compute, folder: Path
-) -> int:
+) -> tuple[int, int]:
+    """Return the bytes alive in a training step, and its operations."""
     batch = {
         name: torch.empty((size, *tensor.shape), dtype=tensor.dtype)
         for name, tensor in sample.items()
@@ -196,14 +207,18 @@ def _training(
             raise NotImplementedError("it has no loss for the batch")
         optimiser.step()
         # Now with the gradients of the step before, and with the optimiser's state.
-        gradients(method, network, optimiser, batch, context)
+        with FlopCounterMode(display=False) as counter:
+            gradients(method, network, optimiser, batch, context)
     # Beside the batch on the device: its samples, and the batches ahead, which are in the memory of
     # the CPU.
-    return alive.most + (0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(batch))
+    ahead = 0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(batch)
+    return alive.most + ahead, counter.get_total_flops()
 
 
-def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, int]:
-    """Return the bytes alive while a clip is scored, and the numbers in the network."""
+def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, int, float]:
+    """Return the bytes alive while a clip is scored, the numbers in the network, and the operations
+    of a frame.
+    """
     network = method.build().eval()
     window = method.read_window(clip, 0, method.window).shape
     frames = method.to_range(clip.frames[:1]).shape
@@ -215,12 +230,17 @@ def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, in
             state = method.start(network)
             for _ in range(method.window.span // batch + 3):
                 chunk = torch.empty(batch, frames[0], *frames[2:])
-                parts, state = method.next(network, state, chunk)
+                with FlopCounterMode(display=False) as counter:
+                    parts, state = method.next(network, state, chunk)
+            scored = batch
         else:
             for _ in range(2):
-                parts = method.error(network, {"window": torch.empty(batch, *window)})
+                with FlopCounterMode(display=False) as counter:
+                    parts = method.error(network, {"window": torch.empty(batch, *window)})
+            scored = batch * len(method.window.targets)
         del parts
-    return alive.most, sum(parameter.numel() for parameter in network.parameters())
+    numbers = sum(parameter.numel() for parameter in network.parameters())
+    return alive.most, numbers, counter.get_total_flops() / scored
 
 
 def _bytes(batch: Batch) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
+from bench.evaluation.columns import against_best
 from bench.evaluation.mixtures import mixtures_across
-from bench.evaluation.pairs import against_best
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, share_text, shown_summaries
 from bench.plugins.registry import Registry
@@ -64,7 +64,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         (row, column)
         for column in columns
         for row, found_difference in against_best(
-            contenders[column], contenders[column], metric
+            run_scores, contenders[column], contenders[column], metric
         ).items()
         if found_difference.p is not None and not found_difference.distinguishable
     }

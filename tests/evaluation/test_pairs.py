@@ -141,7 +141,7 @@ def test_the_table_of_intervals_is_that_of_the_summary(tmp_path):
     run = make_run(tmp_path, [*NEAR, done("best", 0.8, seed=1)])
     (table,) = KINDS["intervals"].make(open_source(run, REGISTRY, RAW, AUC))
     shown = {row.name: [cell.shown or cell.mark for cell in row.cells] for row in table.rows}
-    frame = summary_frame(RunScores(run).measure([RAW], [AUC])).set_index("method")
+    frame = summary_frame(summarise(RunScores(run).measure([RAW], [AUC]))).set_index("method")
     for label, row in frame.iterrows():
         assert shown[label][0] == f"{row['mean'] * 100:.2f}"
         assert shown[label][1] == f"{row.ci_low * 100:.2f} to {row.ci_high * 100:.2f}"
