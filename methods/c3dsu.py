@@ -31,6 +31,7 @@ BOXES = (
 
 def _info(network: str, variant: str) -> MethodInfo:
     return MethodInfo(
+        display_name=network if variant == "plain" else f"{network} + {variant}",
         title="Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection",
         year=2024,
         venue="CVPR Workshops",

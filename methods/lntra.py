@@ -155,8 +155,9 @@ class PseudoAnomaly3D(Reconstruction3D, PseudoAnomalyTraining):
         return {"psnr": 10 * mse.clamp_min(FLOOR).log10(), **self.pictures(windows, output)}
 
 
-def _lntra(*, extra_knowledge: str = "") -> MethodInfo:
+def _lntra(variant: str, *, extra_knowledge: str = "") -> MethodInfo:
     return MethodInfo(
+        display_name=f"LNTRA, {variant}",
         title="Learning Not to Reconstruct Anomalies",
         year=2021,
         venue="BMVC",
@@ -178,7 +179,7 @@ class LNTRASkip(PseudoAnomaly3D):
     """Learns to restore the normal window from one with skipped frames."""
 
     name = "lntra-skip"
-    info = _lntra()
+    info = _lntra("skip frames")
     Parameters = LNTRASkipParameters
     profiles = {"small": SMALL, "smoke": SMOKE}
 
@@ -188,6 +189,7 @@ class LNTRAPatch(PseudoAnomaly3D):
 
     name = "lntra-patch"
     info = _lntra(
+        "patch",
         extra_knowledge="pictures of CIFAR-100, where they are found",
     )
     Parameters = LNTRAPatchParameters
@@ -199,6 +201,7 @@ class STEAL(PseudoAnomaly3D):
 
     name = "steal"
     info = MethodInfo(
+        display_name="STEAL Net",
         title="Synthetic Temporal Anomaly Guided End-to-End Video Anomaly Detection",
         year=2021,
         venue="ICCV Workshops",
@@ -224,6 +227,7 @@ class PseudoBound(PseudoAnomaly3D):
 
     name = "pseudobound"
     info = MethodInfo(
+        display_name="PseudoBound",
         title="PseudoBound: Limiting the Anomaly Reconstruction Capability of One-Class Classifiers Using Pseudo Anomalies",
         year=2023,
         venue="Neurocomputing",

@@ -446,6 +446,7 @@ class TSC(SparseCodingMethod):
 
     name = "tsc"
     info = MethodInfo(
+        display_name="TSC",
         title="A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN Framework",
         year=2017,
         venue="ICCV",
@@ -472,6 +473,7 @@ class StackedRNN(SparseCodingMethod):
 
     name = "srnn"
     info = MethodInfo(
+        display_name="StackRNN",
         title=TSC.info.title,
         year=2017,
         venue="ICCV",

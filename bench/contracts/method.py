@@ -58,6 +58,10 @@ class MethodInfo:
     """Facts about a method, for tables and `bench list`."""
 
     title: str = ""
+    """Of the paper."""
+    display_name: str = ""
+    """What tables print, as in papers: 'MNAD (reconstruction)'. A formula stands between dollar
+    signs. Default: derived from the identifier."""
     year: int | None = None
     venue: str = ""
     citation: str = ""

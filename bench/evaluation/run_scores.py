@@ -16,7 +16,10 @@ from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.measurements import Measurement, joined, label_sets_of
+from bench.evaluation.row_names import row_names
 from bench.files.checksums import digest_of, digest_of_value
+from bench.plugins.display_names import plain
+from bench.plugins.registry import Registry, current
 from bench.runs.folder import Run
 from bench.runs.layout import KEPT
 from bench.runs.records import CellRecord, DatasetRecord
@@ -53,10 +56,15 @@ def _check_frames(path: Path, scores: Mapping[str, Scores], dataset: DatasetReco
 class RunScores:
     """The cells, scores and labels of a run, read once, and the numbers that follow from them."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, registry: Registry | None = None) -> None:
+        """Read a run; `registry` (default: that of this process) names rows of earlier versions."""
         self.cells = run.cells()
+        self.names = row_names(self.cells, current() if registry is None else registry)
         self._run = run
         self._as_kept = [replace(cell) for cell in self.cells]
+        for cell in self.cells:
+            cell.display_name = self.names.rows[cell.label]
+            cell.dataset_display_name = self.names.datasets[cell.dataset]
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
         self._common: dict[str, Common] = {}
@@ -199,7 +207,7 @@ class RunScores:
                 reason = (
                     cell.reason or cell.status
                     if cell.status != Status.DONE
-                    else f"{cell.dataset} has no labels: there are scores, and no number"
+                    else f"{plain(cell.dataset_display_name)} has no labels: there are scores, and no number"
                 )
                 nothing = Result(None, reason, 0, 0, 0, 0, None)
                 first = "".join(label_sets[:1])

@@ -37,6 +37,13 @@ class CellRecord:
     seed: int
     scene: str = ""
     """The scene whose own model this is; empty for one model for all."""
+    display_name: str = ""
+    """What tables print for the row, with the parameters that the user gave; empty in cells of
+    earlier versions."""
+    given_name: str = ""
+    """The display name that the user gave the row in a selection; empty for none."""
+    dataset_display_name: str = ""
+    dataset_given_name: str = ""
     family: str = ""
     citation: str = ""
     year: int | None = None

@@ -51,7 +51,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         kept = [summary for summary in summaries if summary.cell.method != "clip-position"]
         if len(kept) < len(summaries):
             notes.append(
-                "clip-position is left out: after min-max in each clip it is the frame-index"
+                "Clip position is left out: after min-max in each clip it is the frame index"
             )
         summaries = kept
     found = {(summary.row, summary.dataset): summary for summary in summaries}
@@ -92,7 +92,13 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
     caption = _caption(summaries, protocol, metric, said)
     notes += comparison_notes(run_scores, summaries, protocol, metric)
     return Table(
-        columns, list(rows.values()), caption, footnotes.listed(), notes, TIED if tied else ""
+        columns,
+        list(rows.values()),
+        caption,
+        footnotes.listed(),
+        notes,
+        TIED if tied else "",
+        run_scores.names,
     )
 
 
@@ -104,7 +110,7 @@ def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "
     RequestError : no such protocol or metric.
     """
     chosen = select_one("protocols", protocol, registry).parameters
-    table = compare(RunScores(run), chosen, choose_metric(metric, registry))
+    table = compare(RunScores(run, registry), chosen, choose_metric(metric, registry))
     return to_text(table).rstrip("\n")
 
 
@@ -236,7 +242,9 @@ def _caption(
         f"Protocol {protocol.name}: {sentence(protocol)}",
     ]
     if sets := listed(
-        f"{summary.label_set} ({summary.dataset})" for summary in summaries if summary.label_set
+        f"{summary.label_set} ({summary.dataset_name})"
+        for summary in summaries
+        if summary.label_set
     ):
         parts.append(f"Labels: {sets}")
     # Where a file of boxes lies is no fact about the numbers; its name is.
@@ -259,7 +267,7 @@ def _caption(
     )
     if metric.name == "ap":
         chances = [
-            (summary.dataset, summary.measurements[0].result.chance) for summary in summaries
+            (summary.dataset_name, summary.measurements[0].result.chance) for summary in summaries
         ]
         if chances_shown := listed(
             f"{percent(chance)} ({dataset})" for dataset, chance in chances if chance is not None

@@ -61,7 +61,7 @@ def open_source(
     ------
     RequestError : a folder that has no tracks of a dataset of the run, or a line that is none.
     """
-    run_scores = run_scores or RunScores(run)
+    run_scores = run_scores or RunScores(run, registry)
     comparison = compare(run_scores, protocol, metric)
     return Source(
         run,
@@ -111,7 +111,7 @@ def _marked(
                 cells.setdefault(cell.label, {}).setdefault(cell.dataset, []).append(cell)
         said = {
             label: [
-                f"{dataset}: {text}"
+                f"{source.run_scores.names.heading(dataset)}: {text}"
                 for dataset, members in datasets.items()
                 if (text := mixtures(members))
             ]

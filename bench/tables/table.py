@@ -6,9 +6,10 @@ Numbers stay numbers until `forms` prints them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from bench.evaluation.row_names import RowNames
 from bench.evaluation.summaries import Summary
 
 FAMILIES = (
@@ -75,6 +76,7 @@ class Row:
     """One row of a table."""
 
     name: str
+    """The label of its cells, or another identifier; `Table.names` has what is printed."""
     family: str
     year: int | None
     cells: tuple[TableCell, ...]
@@ -87,6 +89,7 @@ class Table:
     """A whole table."""
 
     columns: list[str]
+    """Labels of datasets, alone or with a word behind them, or other headings."""
     rows: list[Row]
     caption: str
     """Full sentences."""
@@ -95,6 +98,17 @@ class Table:
     notes: list[str]
     tied: str = ""
     """What the mark of `TableCell.tied` means; empty where there is none."""
+    names: RowNames = field(default_factory=RowNames)
+    """How the forms call its rows and columns."""
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns as they are printed, formulas as text."""
+        return [self.names.heading(column) for column in self.columns]
+
+    def row_name(self, row: Row) -> str:
+        """Return a row's name as it is printed, formulas as text."""
+        return self.names.row(row.name)
 
     @property
     def ranked(self) -> bool:

@@ -315,6 +315,7 @@ def test_text_is_no_wider_than_a_terminal(tmp_path):
                     name,
                     name,
                 )
+                record.display_name, record.dataset_display_name = label, name
                 record.seed, record.warnings = seed, ["a warning that is repeated " * 8]
                 run.write_cell(record)
                 run.write_scores(
@@ -419,7 +420,7 @@ def test_clip_position_is_left_out_where_it_is_the_frame_index(tmp_path):
     ]
     run = make_run(tmp_path, cells)
     assert "  clip-position " not in comparison_text(run, REGISTRY, "minmax")
-    assert "note: clip-position is left out" in comparison_text(run, REGISTRY, "minmax")
+    assert "note: Clip position is left out" in comparison_text(run, REGISTRY, "minmax")
     assert "  clip-position " in comparison_text(run, REGISTRY, "raw")
     frame = results(run).query("protocol == 'minmax' and metric == 'auc'")
     assert frame.value.nunique() == 1

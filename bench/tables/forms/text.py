@@ -25,7 +25,7 @@ def to_text(table: Table) -> str:
     """Return the table as plain text: `*` the best, `+` the second of a column. What is too wide is
     continued below.
     """
-    first = max([len("method"), *(len(row.name) + 2 for row in table.rows)])
+    first = max([len("method"), *(len(table.row_name(row)) + 2 for row in table.rows)])
     columns = [_column(number, table) for number in range(len(table.columns))]
     widest = max([0, *(len(column[0]) + len(_GAP) for column in columns)])
     first = min(
@@ -83,8 +83,9 @@ def _column(number: int, table: Table) -> list[str]:
         text.ljust(width) + (f" [{','.join(cell.notes)}]" if cell.notes else "")
         for text, cell in zip(numbers, cells)
     ]
-    total = max([len(table.columns[number]), *map(len, places)])
-    return [text.ljust(total) for text in (table.columns[number], *places)]
+    heading = table.headings[number]
+    total = max([len(heading), *map(len, places)])
+    return [text.ljust(total) for text in (heading, *places)]
 
 
 def behind(cell: TableCell) -> str:
@@ -113,7 +114,7 @@ def _block(table: Table, columns: list[list[str]], first: int) -> list[str]:
         lines += [rule, *([family] if family else [])]
         for row in members:
             place = table.rows.index(row) + 1
-            head, *rest = _wrap_label(row.name, first - 4)
+            head, *rest = _wrap_label(table.row_name(row), first - 4)
             lines.append(
                 _GAP.join([f"  {head}".ljust(first), *(column[place] for column in columns)])
             )
