@@ -40,7 +40,7 @@ def _info(network: str, variant: str) -> MethodInfo:
         family="distinction learning",
         groups=("ddl",),
         inputs="RGB frames",
-        extra_knowledge="" if variant == "plain" else "boxes of objects (a detector)",
+        extra_knowledge="" if variant == "plain" else "detected objects",
         published_protocol=(
             "median filter of 17 frames, no min-max mentioned; what lies beyond a clip's ends (edge) and pooling over clips not stated; a sister "
             "repository of the authors (demetrislappas/MaskedSkipUNet) pools all frames raw; ShanghaiTech: one model a scene, the median of "

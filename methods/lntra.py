@@ -190,7 +190,7 @@ class LNTRAPatch(PseudoAnomaly3D):
     name = "lntra-patch"
     info = _lntra(
         "patch",
-        extra_knowledge="pictures of CIFAR-100, where they are found",
+        extra_knowledge="CIFAR-100, where found",
     )
     Parameters = LNTRAPatchParameters
     profiles = {"small": SMALL, "smoke": SMOKE}
@@ -236,7 +236,7 @@ class PseudoBound(PseudoAnomaly3D):
         family="pseudo-anomaly",
         groups=("pseudo-anomaly",),
         inputs="gray frames",
-        extra_knowledge="pictures of CIFAR-100, where they are found",
+        extra_knowledge="CIFAR-100, where found",
         published_protocol="not stated where it was read",
         reproduction=(
             "no code is public; the quoted 98.44 on Ped2 equals the best of STEAL's five repeats (its issue 7), and all three numbers agree "

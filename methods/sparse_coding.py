@@ -455,7 +455,7 @@ class TSC(SparseCodingMethod):
         family="sparse coding",
         groups=("sparse-coding",),
         inputs="RGB frames",
-        extra_knowledge="features of a ResNet-50 trained on ImageNet",
+        extra_knowledge="ResNet-50 (ImageNet)",
         published_protocol="the error, min-max in each clip, all frames pooled (code)",
         reproduction="the authors' evaluation reports the best test AUC of all checkpoints; their ResNets and features are not public",
         deviations=(

@@ -55,8 +55,11 @@ class RowNames:
         return text
 
 
-def row_names(cells: Sequence[CellRecord], registry: Registry) -> RowNames:
-    """Return the names of a run. What a user gave comes first, then what the cell keeps; a cell of
+def row_names(
+    cells: Sequence[CellRecord], registry: Registry, chosen: Mapping[str, str]
+) -> RowNames:
+    """Return the names of a run. What table.toml says (`chosen`) comes first,
+    then the name of a selection, then what the cell keeps; a cell of
     an earlier version gets the name that its method or dataset has now.
     """
     rows: dict[str, str] = {}
@@ -67,6 +70,8 @@ def row_names(cells: Sequence[CellRecord], registry: Registry) -> RowNames:
     for cell in cells:
         if cell.dataset_given_name or cell.dataset not in datasets:
             datasets[cell.dataset] = cell.dataset_given_name or _dataset_name(cell, registry)
+    for names in (rows, datasets):
+        names |= {label: name for label, name in chosen.items() if label in names}
     return RowNames(_distinct(rows), _distinct(datasets))
 
 

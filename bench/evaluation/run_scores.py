@@ -24,6 +24,7 @@ from bench.runs.folder import Run
 from bench.runs.layout import KEPT
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
+from bench.runs.table_options import TableOptions, read_options
 from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
 
 
@@ -59,7 +60,10 @@ class RunScores:
     def __init__(self, run: Run, registry: Registry | None = None) -> None:
         """Read a run; `registry` (default: that of this process) names rows of earlier versions."""
         self.cells = run.cells()
-        self.names = row_names(self.cells, current() if registry is None else registry)
+        self.options = read_options(run.path)
+        self.names = row_names(
+            self.cells, current() if registry is None else registry, self.options.names
+        )
         self._run = run
         self._as_kept = [replace(cell) for cell in self.cells]
         for cell in self.cells:
@@ -121,7 +125,10 @@ class RunScores:
             name: None if record is None else _digest_of_dataset(record)
             for name, record in records.items()
         }
-        return digest_of_value([list(map(_told, self._as_kept)), files, datasets])
+        everything: list[Any] = [list(map(_told, self._as_kept)), files, datasets]
+        if self.options != TableOptions():
+            everything.append(asdict(self.options))
+        return digest_of_value(everything)
 
     def scored_frames(self, cell: CellRecord) -> int:
         """Return how many frames a cell that is done gave a score."""

@@ -19,6 +19,8 @@ COPIED_ON_REUSE = (
     "given_name",
     "dataset_display_name",
     "dataset_given_name",
+    "supervision",
+    "extra_knowledge",
     "family",
     "citation",
     "bibtex",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
+from bench.evaluation.in_short import flag_in_short, reason_in_short, short_caption
 from bench.evaluation.mixtures import mixtures_across
 from bench.evaluation.pairs import against_best
 from bench.evaluation.run_scores import RunScores
@@ -29,6 +30,7 @@ from bench.tables.table import (
     Table,
     TableCell,
     cell_of,
+    one_line,
     percent,
     ranks_of,
 )
@@ -71,6 +73,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
     said = _said_in_caption(summaries)
     across = {name: mixtures_across(cells) for name, cells in _cells_of_rows(summaries).items()}
     footnotes = Footnotes()
+    brief: dict[str, str] = {}
     rows: dict[str, Row] = {}
     for family in dict.fromkeys(summary.cell.family for summary in summaries):
         for summary in summaries:
@@ -83,6 +86,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
                         said,
                         across[summary.row],
                         footnotes,
+                        brief,
                     )
                     for column in columns
                 )
@@ -99,6 +103,8 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         notes,
         TIED if tied else "",
         run_scores.names,
+        short_caption(summaries, protocol, metric),
+        brief,
     )
 
 
@@ -175,9 +181,10 @@ def _cell(
     summary: Summary | None,
     ranks: dict[tuple[str, str], int],
     tied: set[tuple[str, str]],
-    said: set[str],
+    shared: set[str],
     across: str,
     footnotes: Footnotes,
+    brief: dict[str, str],
 ) -> TableCell:
     if summary is None:
         return footnotes.mark(DASH, "not part of this run")
@@ -193,17 +200,20 @@ def _cell(
                 if published
                 else f"nothing is published; {reason}"
             )
+            brief[one_line(text)] = "published, not measured here" if published else "not measured"
             return footnotes.mark(published.get("auc", DASH), text)
         if one.cell.status in MARKS and len(summary.measurements) > 1:
             reason = f"seed {one.cell.seed}: {reason}"
+        brief[one_line(reason)] = reason_in_short(one.cell)
         return footnotes.mark(MARKS.get(one.cell.status, DASH), reason)
     low, high = summary.ends or (None, None)
+    brief |= {one_line(flag): short for flag in summary.flags() if (short := flag_in_short(flag))}
     return cell_of(
         summary,
         notes=tuple(
             footnotes.letter(flag)
             for flag in [*summary.flags(), across]
-            if flag and flag not in said
+            if flag and flag not in shared
         ),
         rank=ranks.get((summary.row, summary.dataset), 0),
         tied=(summary.row, summary.dataset) in tied,

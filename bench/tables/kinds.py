@@ -14,6 +14,7 @@ from bench.plugins.registry import Registry
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
+from bench.runs.table_options import PAPER
 from bench.tables.ablation_table import ablation_table
 from bench.tables.alarms_table import alarm_tables
 from bench.tables.comparison import compare
@@ -44,6 +45,8 @@ class Source:
     """Label of a dataset -> clip id -> tracks that the user brought."""
     tracks_from: tuple[str, ...] = ()
     """Where these came from, as the user said."""
+    style: str = PAPER
+    """Of the LaTeX tables, one of `STYLES`."""
 
 
 def open_source(

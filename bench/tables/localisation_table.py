@@ -69,7 +69,7 @@ def localisation_tables(
             if cell.status == Status.DONE
         ):
             table = _table(run, cells, record, tracks.get(dataset))
-            tables.append(replace(table, names=run_scores.names))
+            tables.append(replace(table, names=run_scores.names, dataset=dataset))
     return tables
 
 

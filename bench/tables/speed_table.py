@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bench.evaluation.run_scores import RunScores
 from bench.runs.records import CellRecord
@@ -69,7 +70,8 @@ def speed_tables(run_scores: RunScores) -> list[Table]:
             "over seeds, as measured while other work may have gone on. "
             f"Profile: {listed(cell.profile for cell in of_dataset)}. Device: {'; '.join(places)}."
         )
-        tables.append(Table(list(COLUMNS), rows, caption, [], [], names=run_scores.names))
+        table = Table(list(COLUMNS), rows, caption, [], [], names=run_scores.names)
+        tables.append(replace(table, dataset=dataset))
     return tables
 
 
