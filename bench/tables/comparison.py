@@ -20,7 +20,7 @@ from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.scoring.protocols import sentence
 from bench.tables.comparison_notes import comparison_notes
-from bench.tables.forms.text import to_text
+from bench.tables.forms.text import to_terminal
 from bench.tables.table import (
     DASH,
     MARKS,
@@ -108,8 +108,11 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
     )
 
 
-def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "auc") -> str:
-    """Return the comparison as text for a terminal, at most 100 columns wide.
+def comparison_text(
+    run: Run, registry: Registry, protocol: str, metric: str = "auc", path: str = ""
+) -> str:
+    """Return the comparison as text for a terminal, as wide as that is; `path` is the file with all
+    notes.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "
     """
     chosen = select_one("protocols", protocol, registry).parameters
     table = compare(RunScores(run, registry), chosen, choose_metric(metric, registry))
-    return to_text(table).rstrip("\n")
+    return to_terminal(table, path).rstrip("\n")
 
 
 def _cells_of_rows(summaries: Sequence[Summary]) -> dict[str, list[CellRecord]]:

@@ -12,16 +12,6 @@ from typing import Any
 from bench.evaluation.row_names import RowNames
 from bench.evaluation.summaries import Summary
 
-FAMILIES = (
-    "reference",
-    "non-deep",
-    "reconstruction",
-    "sparse coding",
-    "pseudo-anomaly",
-    "distinction learning",
-)
-"""Order of the headings; families that are not here come after them, and trivial ones last of
-all."""
 TRIVIAL = "trivial"
 DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
@@ -113,7 +103,7 @@ class Table:
     dataset: str = ""
     """Label of the only dataset that it is about; empty where columns are datasets."""
     ordered: bool = False
-    """Whether groups stand in the order of the rows, not in that of `FAMILIES`."""
+    """Whether trivial rows, too, stand where the order of the rows puts them."""
 
     @property
     def headings(self) -> list[str]:
@@ -135,15 +125,10 @@ class Table:
         return any(cell.sd is not None for row in self.rows for cell in row.cells)
 
     def groups(self) -> list[tuple[str, list[Row]]]:
-        """Return the rows by family, in the order of the headings; trivial ones last."""
+        """Return the rows by family, in the order of the rows; trivial ones last."""
         names = list(dict.fromkeys(row.family for row in self.rows))
         if not self.ordered:
-            names.sort(
-                key=lambda name: (
-                    name == TRIVIAL,
-                    FAMILIES.index(name) if name in FAMILIES else len(FAMILIES),
-                )
-            )
+            names.sort(key=lambda name: name == TRIVIAL)
         return [
             (
                 name or ("other" if len(names) > 1 else ""),

@@ -88,7 +88,8 @@ def kind_files(source: Source, name: str) -> dict[str, str]:
     else:
         options = TableOptions(footnotes=options.footnotes)
     made = [to_paper(table, label, options) for table, label in zip(tables, labels)]
-    notes = [notes_of(table, label) for table, label in zip(tables, labels)]
+    first = None if name == "comparison" else source.comparison
+    notes = [notes_of(table, label, first) for table, label in zip(tables, labels)]
     return files | {f"{stem}.tex": "\n".join(made), f"{stem}{NOTES}.tex": "\n".join(notes)}
 
 
@@ -194,6 +195,8 @@ def _document(
         r"\renewenvironment{figure}[1][]{\begin{here}{figure}}{\end{here}}",
         r"\fi",
         r"\makeatother",
+        r"\renewcommand{\topfraction}{.95}\renewcommand{\dbltopfraction}{.95}",
+        r"\renewcommand{\textfraction}{.05}\renewcommand{\dblfloatpagefraction}{.7}",
         rf"\title{{Video anomaly detection on {escape(listed(names))}}}",
         r"\author{}\date{}",
         r"\begin{document}",
@@ -211,7 +214,7 @@ def _document(
         lines += [
             r"\begin{figure}[tbp]",
             r"\centering",
-            rf"\includegraphics[width=\linewidth,height=.55\textheight,keepaspectratio]{{{place}{stem}.pdf}}",
+            rf"\includegraphics[width=\linewidth,height=.42\textheight,keepaspectratio]{{{place}{stem}.pdf}}",
             rf"\caption{{{escape(without_paths(caption))}}}",
             r"\end{figure}",
         ]

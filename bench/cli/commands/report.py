@@ -135,8 +135,8 @@ def command(
     from bench.errors import RequestError, RunError
     from bench.figures import kinds as drawing
     from bench.plugins.selection import select_one
-    from bench.reporting.report_writer import ReportWriter
-    from bench.tables.forms.text import to_text
+    from bench.reporting.report_writer import ReportWriter, wrote
+    from bench.tables.forms.text import to_terminal
     from bench.tables.kinds import KINDS, open_source
     from bench.tables.table_files import question_name
     from bench.wording import unknown
@@ -191,14 +191,15 @@ def command(
         written += filmed
     except RunError as error:
         raise RequestError(str(error)) from error
+    place = writer.files.tables(question)
     if not everything:
         for name in tables:
             for table in KINDS[name].make(source):
-                click.echo(to_text(table))
+                click.echo(to_terminal(table, str(place / f"{name}.txt")))
     else:
-        click.echo(to_text(source.comparison))
-    for path in written:
-        click.echo(f"wrote {path}")
+        click.echo(to_terminal(source.comparison, str(place / "comparison.txt")))
+    for line in wrote(written):
+        click.echo(line)
     for sentence in writer.left_out:
         click.echo(f"left out: {sentence}")
     if page or everything:

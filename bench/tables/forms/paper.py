@@ -62,16 +62,26 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
     return "\n".join([*lines, rf"\end{{{environment}}}", ""])
 
 
-def notes_of(table: Table, label: str) -> str:
+def notes_of(table: Table, label: str, first: Table | None = None) -> str:
     """Return everything that the form for a paper leaves out: the whole caption, what is to be said
     of rows, and the notes.
+
+    Parameters
+    ----------
+    first : the comparison, where the table follows from it: what its notes say is not repeated.
     """
+    repeated = set() if first is None else {*first.notes, *(text for _, text in first.footnotes)}
+    caption = table.caption
+    if first is not None and caption.startswith(first.caption):
+        caption = "As the comparison." + caption.removeprefix(first.caption)
     of_text: dict[str, list[str]] = {}
-    for row in table.rows:
+    known = dict(table.footnotes)
+    for row in [row for _, members in table.groups() for row in members]:
         for cell in row.cells:
-            known = dict(table.footnotes)
             for letter in cell.notes:
                 text = known.get(letter, "")
+                if text in repeated:
+                    continue
                 words = text if cell.value is not None else table.brief.get(text, text)
                 rows = of_text.setdefault(without_paths(words), [])
                 if (name := escape_name(table.names.row(row.name, True))) not in rows:
@@ -79,11 +89,11 @@ def notes_of(table: Table, label: str) -> str:
     of_rows: dict[tuple[str, ...], list[str]] = {}
     for text, rows in of_text.items():
         of_rows.setdefault(tuple(rows), []).append(escape(text))
-    lines = [rf"\paragraph{{Table~\ref{{{label}}}.}} {escape(without_paths(table.caption))}"]
+    lines = [rf"\paragraph{{Table~\ref{{{label}}}.}} {escape(without_paths(caption))}"]
     lines += [
         rf"\emph{{{'; '.join(rows)}}}: {'; '.join(texts)}." for rows, texts in of_rows.items()
     ]
-    notes = map(without_paths, table.notes)
+    notes = [without_paths(note) for note in table.notes if note not in repeated]
     lines += [escape(note[:1].upper() + note[1:]) + "." for note in notes]
     return "\n\n".join(lines) + "\n"
 
