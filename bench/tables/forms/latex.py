@@ -77,10 +77,11 @@ def escape(text: str) -> str:
 
 def escape_name(name: str) -> str:
     """Return a display name for LaTeX: what is no formula is escaped."""
-    return "".join(
-        f"${text}$" if formula else escape(text) if text.strip() else " "
-        for text, formula in parts(name)
-    )
+    pieces = []
+    for text, formula in parts(" ".join(name.split())):
+        before, after = " " * text.startswith(" "), " " * (text.endswith(" ") and len(text) > 1)
+        pieces.append(f"${text}$" if formula else f"{before}{escape(text)}{after}")
+    return "".join(pieces)
 
 
 def _letter(letter: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.runs.table_options import TableOptions
-from bench.tables.forms.latex import PREAMBLE, SHRUNK, escape, escape_name
+from bench.tables.forms.latex import FITTED, PREAMBLE, SHRUNK, escape, escape_name
 from bench.tables.forms.paper_layout import HEADINGS
 from bench.tables.table import DASH, TRIVIAL, Row, Table, TableCell
 
@@ -31,7 +31,8 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
     lines = [
         f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
         rf"\begin{{{environment}}}[t]",
-        r"\centering\small",
+        FITTED,
+        r"\begin{minipage}{\linewidth}\centering\small",
         rf"\caption{{{_caption(table, options)}}}\label{{{label}}}",
         r"\setlength{\tabcolsep}{4pt}",
         SHRUNK,
@@ -59,7 +60,7 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
             f"\\textsuperscript{{{letter}}}\\,{escape(words)}" for words, letter in letters.items()
         ]
         lines += [r"\par\smallskip", r"{\footnotesize\raggedright " + "; ".join(said) + r".\par}"]
-    return "\n".join([*lines, rf"\end{{{environment}}}", ""])
+    return "\n".join([*lines, r"\end{minipage}}", rf"\end{{{environment}}}", ""])
 
 
 def notes_of(table: Table, label: str, first: Table | None = None) -> str:
