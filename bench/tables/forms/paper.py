@@ -13,6 +13,8 @@ from bench.tables.table import DASH, TRIVIAL, Row, Table, TableCell
 WIDE = 52
 """Letters of a row from which on a table goes over both columns of a page. Chosen here: what fits
 into 8.4 cm at 9 points."""
+REFERENCE = r"\providecommand{\benchref}[2]{\ifcsname r@#1\endcsname Table~\ref{#1}\else #2\fi}"
+"""How notes name their table: by its number where the document shows it, else by its title."""
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -90,7 +92,11 @@ def notes_of(table: Table, label: str, first: Table | None = None) -> str:
     of_rows: dict[tuple[str, ...], list[str]] = {}
     for text, rows in of_text.items():
         of_rows.setdefault(tuple(rows), []).append(escape(text))
-    lines = [rf"\paragraph{{Table~\ref{{{label}}}.}} {escape(without_paths(caption))}"]
+    title = label.removeprefix("tab:").replace("-", " ").capitalize()
+    lines = [
+        REFERENCE
+        + rf"\paragraph{{\benchref{{{label}}}{{{title}}}.}} {escape(without_paths(caption))}"
+    ]
     lines += [
         rf"\emph{{{'; '.join(rows)}}}: {'; '.join(texts)}." for rows, texts in of_rows.items()
     ]
