@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.runs.manifest import Manifest
+from bench.wording import counted
 
 
 def machine_lines(manifest: Manifest) -> list[str]:
@@ -18,7 +19,7 @@ def machine_lines(manifest: Manifest) -> list[str]:
         "cores": machine.get("cores"),
         "memory": f"{memory / 2**30:.1f} GiB" if isinstance(memory, int | float) else "",
         "GPUs": ", ".join(map(str, machine.get("gpus") or [])),
-        "device": f"{manifest.device}, {manifest.threads} threads a cell" if manifest.device else "",
+        "device": f"{manifest.device}, {counted(manifest.threads, 'thread')} a cell" if manifest.device else "",
     }  # fmt: skip
     return [f"{name}: {value}" for name, value in known.items() if value]
 
