@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 from made_run import done, make_run

@@ -96,7 +96,8 @@ def test_tampering_is_named(packed, tmp_path, kind):
         for path in before.keys() | after.keys()
         if before.get(path) != after.get(path)
     }
-    digests = unpack_archive(zipped(tmp_path / "run", tmp_path / "bad.zip"), tmp_path / "out")
+    inside = unpack_archive(zipped(tmp_path / "run", tmp_path / "bad.zip"), tmp_path / "out")
+    digests = {name.partition("/")[2]: digest for name, digest in inside.items()}
     found = {one.subject for one in sums_findings(tmp_path / "run" / SUMS, digests) if not one.ok}
     assert changed and found == changed
 
