@@ -28,6 +28,7 @@ RUNS = {
     "report": "Make tables, figures and a page of a run.",
     "compare": "Test whether two methods of a run differ.",
     "pack": "Write a run as one zip, for reviewers and readers.",
+    "export": "Write a run for a leaderboard, a spreadsheet or a script.",
     "apply": "Score footage, or a live source, with a finished cell.",
 }
 COMMANDS = RUNS | SETUP
