@@ -228,6 +228,11 @@ class Method:
         self.parameters = type(self).Parameters() if parameters is None else parameters
 
     @property
+    def published(self) -> tuple[PublishedAUC, ...]:
+        """What the paper of this row prints: that of the class, unless a parameter says more."""
+        return self.info.published
+
+    @property
     def deviations(self) -> tuple[str, ...]:
         """What differs from the paper in this configured instance; each is a footnote of the row.
         Default: those of `info`.

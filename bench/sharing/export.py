@@ -113,7 +113,7 @@ def _measured(asked: Asked, summary: Summary) -> dict[str, Any] | None:
         "score": as_printed(100 * mean),
         "score_sd": None if summary.sd is None else as_printed(100 * summary.sd),
         "interval_95": None
-        if interval is None
+        if interval is None or interval.low is None or interval.high is None
         else [as_printed(100 * interval.low), as_printed(100 * interval.high)],
         "seeds": [one.cell.seed for one in summary.measurements] if cell.uses_seed else [],
         "dataset": cell.dataset,
