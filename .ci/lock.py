@@ -18,20 +18,22 @@ HEAD = """# With these versions, for Python 3.11 on Linux, the tests pass; `tox 
 def needed(package: str = "vad-bench") -> dict[str, str]:
     """Return the version of each installed package that a package needs, by its normal name."""
     found: dict[str, str] = {}
-    waiting = [package]
+    seen: set[tuple[str, str]] = set()
+    waiting = [(package, "")]
     while waiting:
-        for requirement in _requirements(waiting.pop()):
+        for requirement in _requirements(*waiting.pop()):
             name = re.sub(r"[-_.]+", "-", requirement.name).lower()
-            if name not in found:
-                found[name] = importlib.metadata.version(requirement.name).partition("+")[0]
-                waiting.append(requirement.name)
+            found[name] = importlib.metadata.version(requirement.name).partition("+")[0]
+            new = {(name, extra) for extra in ("", *requirement.extras)} - seen
+            seen |= new
+            waiting += new
     return dict(sorted(found.items()))
 
 
-def _requirements(package: str) -> Iterator[Requirement]:
+def _requirements(package: str, extra: str) -> Iterator[Requirement]:
     for text in importlib.metadata.requires(package) or ():
         requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             yield requirement
 
 
