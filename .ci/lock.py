@@ -6,33 +6,36 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 HEAD = """# With these versions, for Python 3.11 on Linux, the tests pass; `tox -e lock` writes them anew.
 # pip install -r requirements.lock && pip install --no-deps vad-bench
 """
 
 
-def needed(package: str = "vad-bench") -> dict[str, str]:
-    """Return the version of each installed package that a package needs, by its normal name."""
+def needed() -> dict[str, str]:
+    """Return the version of each installed package that bench needs, by its normal name."""
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    waiting = [(package, "")]
+    waiting = list(_that_apply(PROJECT["dependencies"], ""))
     while waiting:
-        for requirement in _requirements(*waiting.pop()):
-            name = re.sub(r"[-_.]+", "-", requirement.name).lower()
-            found[name] = importlib.metadata.version(requirement.name).partition("+")[0]
-            new = {(name, extra) for extra in ("", *requirement.extras)} - seen
-            seen |= new
-            waiting += new
+        requirement = waiting.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        found[name] = importlib.metadata.version(requirement.name).partition("+")[0]
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                waiting += _that_apply(importlib.metadata.requires(name) or (), extra)
     return dict(sorted(found.items()))
 
 
-def _requirements(package: str, extra: str) -> Iterator[Requirement]:
-    for text in importlib.metadata.requires(package) or ():
-        requirement = Requirement(text)
+def _that_apply(texts: Iterable[str], extra: str) -> Iterator[Requirement]:
+    for requirement in map(Requirement, texts):
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             yield requirement
 
