@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.engine.machine import describe, git_state, versions
+from bench.engine.machine import describe, git_state, packages, versions
 from bench.errors import RequestError, RunError
 from bench.files.claims import DEAD, Claim
 from bench.planning.plan import Plan, make_plan
@@ -281,6 +281,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
             threads=plan.compute.threads,
             resizing=RESIZING,
             versions={**versions()},
+            packages=packages(),
             git=git_state(),
             machine=describe(),
             plugins=[

@@ -294,7 +294,8 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
         "detector": "detectors",
     }
     for option, kind in kinds.items():
-        of_runs = name == "verify" and "/" in str(values.get(option)).partition("[")[0]
+        named = str(values.get(option))
+        of_runs = name == "verify" and ("/" in named.partition("[")[0] or named.endswith(".zip"))
         if values.get(option) and not of_runs:
             select(kind, values[option], registry)
     assert values.get("profile") in (None, *PROFILES)
