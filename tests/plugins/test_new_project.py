@@ -65,7 +65,7 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
         and checked.endswith("all checks passed\n")
     )
     table = typed(folder, "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run")
-    assert "night-walk" in table and "wrote run/tables/comparison.txt" in table
+    assert "Night walk" in table and "wrote run/tables/: all.tex, comparison.{md,tex,txt}" in table
 
 
 @pytest.mark.parametrize("kind", ["method", "network", "dataset"])
