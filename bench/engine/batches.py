@@ -34,6 +34,13 @@ def batch_order(
         yield step, epoch, order[position * size : (position + 1) * size]
 
 
+def in_range(method: NetworkMethod, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a part of a sample, or of a batch of samples, as the loss sees it: of frames, in
+    uint8, their values in the method's range.
+    """
+    return method.to_range(tensor) if tensor.dtype == torch.uint8 else tensor
+
+
 def prefetched(
     method: NetworkMethod,
     clips: Sequence[OpenClip],
@@ -54,12 +61,15 @@ def prefetched(
         )
 
     def collate(samples: list[Batch]) -> Batch:
-        batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-        if device.type == "cuda":
-            return {
-                name: tensor.pin_memory().to(device, non_blocking=True)
-                for name, tensor in batch.items()
-            }
+        batch = {}
+        for name in samples[0]:
+            parts = [sample[name] for sample in samples]
+            if len({part.dtype for part in parts}) > 1:  # some samples gave frames, some their own
+                parts = [in_range(method, part) for part in parts]
+            tensor = torch.stack(parts)
+            if device.type == "cuda":
+                tensor = tensor.pin_memory().to(device, non_blocking=True)
+            batch[name] = in_range(method, tensor)
         return batch
 
     with ThreadPoolExecutor(LOADERS.get(device.type, 1)) as pool:

@@ -47,6 +47,11 @@ class CellRecord:
     """Empty where the method needs no tracks."""
     data_share: float = 1.0
     device: str = "cpu"
+    """The kind of device: 'cpu', 'cuda', ..."""
+    gpu: str = ""
+    """The GPU of the last attempt, 'cuda:N' as torch numbered those that the runner saw; empty on a
+    CPU. Not part of the key."""
+    gpu_model: str = ""
     threads: int = 1
     needs: list[str] = field(default_factory=list)
     uses_seed: bool = True

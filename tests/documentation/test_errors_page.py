@@ -189,7 +189,7 @@ def weights_of_another_network(root, patch):
 def too_large(root, patch):
     from bench.planning import memory_limits
 
-    patch.setattr(memory_limits, "device_memory", lambda device: 2**29)
+    patch.setattr(memory_limits, "free_memory", lambda: 2**29)
     make_plan(
         Request("ae-3d", "demo-ped2", compute=Compute("cpu"), profile="small"),
         load(),
