@@ -297,7 +297,8 @@ class NetworkMethod(Method):
 
         # NumPy's arithmetic takes one thread: several draw samples at a time.
         on_device = isinstance(frames, torch.Tensor)
-        values: Any = frames.float() if on_device else frames.astype(np.float32)
+        given: Any = frames
+        values = given.float() if on_device else given.astype(np.float32)
         match self.window.value_range:
             case "0..1":
                 values /= 255
@@ -306,7 +307,7 @@ class NetworkMethod(Method):
             case "mean-subtracted":
                 mean: Any = self.stats["mean"]
                 if on_device:
-                    mean = torch.from_numpy(mean).to(frames.device)
+                    mean = torch.from_numpy(mean).to(given.device)
                 values = (values - mean) / 255
         tensor = values if on_device else torch.from_numpy(values)
         if self.frames is None or self.frames.channels == 1:

@@ -106,7 +106,7 @@ def own_gpu(offered: Sequence[Mapping[str, Any]]) -> Iterator[Gpu | None]:
         return
     folder = cache_folder() / "gpus" / this_host().replace("/", "-")
     folder.mkdir(parents=True, exist_ok=True)
-    for place, fields in itertools.product(itertools.count(), offered):
+    for place, fields in ((place, fields) for place in itertools.count() for fields in offered):
         gpu = Gpu(**fields)
         with (folder / f"{gpu.visible.replace('/', '-')}.{place}").open("w") as lock:
             try:

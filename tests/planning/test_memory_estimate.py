@@ -213,17 +213,17 @@ def test_method_named_singly_is_refused_with_what_would_fit(plan_of, monkeypatch
     (text,) = caught.value.mistakes
     assert (
         text
-        == "ae-conv2d: a cell needs about 0.7 GB at its peak, and 0.6 GB are free; batch=4 fits, or --accumulate 4 with batch=8"
+        == "ae-conv2d: a cell needs about 0.7 GB at its peak, and 0.6 GB are free; batch=5 fits, or --accumulate 2 with batch=8"
     )
     method = shipped("ae-conv2d")
-    assert [estimate(method, Compute("cpu"), batch).fits(room) for batch in (4, 6)] == [True, False]
+    assert [estimate(method, Compute("cpu"), batch).fits(room) for batch in (5, 6)] == [True, False]
     assert [
-        estimate(method, Compute("cpu", accumulate=number)).fits(room) for number in (3, 4)
+        estimate(method, Compute("cpu", accumulate=number)).fits(room) for number in (1, 2)
     ] == [
         False,
         True,
     ]
-    assert len(plan_of("ae-conv2d", accumulate=4).to_run) == 1
+    assert len(plan_of("ae-conv2d", accumulate=2).to_run) == 1
 
 
 def test_member_of_a_group_is_a_dash_with_the_reason(plan_of, monkeypatch):
