@@ -117,15 +117,31 @@ def _refusal(
     memory: int,
     where: str,
 ) -> str:
+    text = f"{row}: a cell needs about {found.peak / GIGABYTE:.1f} GB at its peak, and {where}; "
+    smaller = "choose a smaller profile, size or width, or another --device"
+    if found.scoring > _room(compute.device, memory):
+        return f"{text}scoring alone needs more: {smaller}"
+    fitting, parts = what_fits(method, compute, _room(compute.device, memory))
+    batch = int(method.parameters.batch)
+    if not fitting:
+        return f"{text}no smaller batch fits: {smaller}"
+    if fitting == batch:
+        return f"{text}without --accumulate, batch={batch} fits"
+    return f"{text}batch={fitting} fits" + (
+        f", or --accumulate {parts} with batch={batch}" if parts else ""
+    )
+
+
+def what_fits(method: NetworkMethod, compute: Compute, room: int) -> tuple[int, int]:
+    """Return the largest batch of training, at most the method's own, of which no more than `room`
+    bytes are alive without --accumulate, and in how many parts the method's own batch is so; 0 for
+    what does not fit.
+    """
+
     def tried(batch: int | None = None, accumulate: int = 1) -> MemoryEstimate:
         again = type(method)(method.parameters)
         return estimate(again, replace(compute, accumulate=accumulate), batch)
 
-    text = f"{row}: a cell needs about {found.peak / GIGABYTE:.1f} GB at its peak, and {where}; "
-    smaller = "choose a smaller profile, size or width, or another --device"
-    room = _room(compute.device, memory)
-    if found.scoring > room:
-        return f"{text}scoring alone needs more: {smaller}"
     batch = int(method.parameters.batch)
     # A normalisation may need two samples.
     low = next(
@@ -133,25 +149,23 @@ def _refusal(
         None,
     )
     if low is None or low[1].training > room:
-        return f"{text}no smaller batch fits: {smaller}"
+        return 0, 0
     # A fixed part and one for each sample. The worst moment may be another at another batch: then
     # the line lies above the truth.
     size, least = low[0], low[1].training
     largest = tried(batch=batch).training
     if largest <= room:
-        return f"{text}without --accumulate, batch={batch} fits"
+        return batch, 1
     fitting = size + (room - least) * (batch - size) // (largest - least)
     parts = next(
         (
             number
             for number in range(-(-batch // fitting), batch + 1)
-            if tried(accumulate=number).fits(memory)
+            if tried(accumulate=number).training <= room
         ),
-        None,
+        0,
     )
-    return f"{text}batch={fitting} fits" + (
-        f", or --accumulate {parts} with batch={batch}" if parts else ""
-    )
+    return fitting, parts
 
 
 def _room(device: str, memory: int) -> int:

@@ -97,6 +97,11 @@ class CellRecord:
     ended: str = ""
 
     @property
+    def hardware(self) -> str:
+        """The device with the model of its GPU: 'cpu', 'cuda (NVIDIA A100)'."""
+        return self.device + (f" ({self.gpu_model})" if self.gpu_model else "")
+
+    @property
     def compute(self) -> Compute:
         """How the cell computes."""
         return Compute.of_key(self.key, self.device, self.threads)

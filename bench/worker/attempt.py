@@ -114,10 +114,12 @@ def _reason(error: BaseException, record: CellRecord) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
     log = f"Log: {CellFiles(Path(record.folder)).log}"
     if is_out_of_memory(error):
-        return (
-            f"out of memory at {_peak_memory() / 2**30:.1f} GB; try --workers 1, a smaller batch "
-            f"or a smaller size. {log}"
+        device = (
+            f"at {_peak_memory() / 2**30:.1f} GB"
+            if record.device == "cpu"
+            else f"on {record.gpu or record.device}"
         )
+        return f"out of memory {device}; try --workers 1, a smaller batch or a smaller size. {log}"
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"
     return f"{type(error).__name__}: {first} ({place}). {log}"

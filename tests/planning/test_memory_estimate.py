@@ -297,8 +297,8 @@ class Small(Dense):
             torch.nn.Flatten(), torch.nn.Linear(1024, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1024)
         ).double()
 
-    def read_window(self, clip, start, window):
-        return super().read_window(clip, start, window).double()
+    def to_range(self, frames):
+        return super().to_range(frames).double()
 
 
 @pytest.mark.parametrize("accumulate", [2, 3, 9])
