@@ -358,7 +358,9 @@ def test_parts_belong_to_the_key_of_what_is_trained(plan_of, monkeypatch):
     """Key, footnote and signature change with --accumulate, and only for networks that are
     trained."""
     monkeypatch.setattr(
-        memory_limits, "estimate", lambda method, compute: memory.MemoryEstimate(compute.device)
+        memory_limits,
+        "estimate",
+        lambda method, compute, **more: memory.MemoryEstimate(compute.device),
     )
     one, two = (
         plan_of("ae-3d,random-network,constant"),
@@ -381,7 +383,9 @@ def test_parts_belong_to_the_key_of_what_is_trained(plan_of, monkeypatch):
 def test_cell_of_other_parts_is_run_again(plan_of, tmp_path, monkeypatch):
     """In both directions: a key that has lost its parts is another one."""
     monkeypatch.setattr(
-        memory_limits, "estimate", lambda method, compute: memory.MemoryEstimate(compute.device)
+        memory_limits,
+        "estimate",
+        lambda method, compute, **more: memory.MemoryEstimate(compute.device),
     )
     run = Run(tmp_path / "run")
     for before, after in ((1, 2), (2, 1)):
@@ -469,7 +473,9 @@ def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
         "ae-3d": memory.MemoryEstimate("cpu", 300 * MEGABYTE),
         "memae": memory.MemoryEstimate("cpu", unknown="it looks at its data"),
     }
-    monkeypatch.setattr(memory_limits, "estimate", lambda method, compute: found[method.name])
+    monkeypatch.setattr(
+        memory_limits, "estimate", lambda method, compute, **more: found[method.name]
+    )
     plan = plan_of("ae-3d,ae-3d[width=1],memae,constant")
 
     def shown():
