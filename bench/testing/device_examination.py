@@ -168,12 +168,13 @@ def device_facts(device: str) -> list[str]:
     """Return what an issue about a device has to say of bench, machine and device."""
     known, machine = versions(), describe()
     commit = git_state()[:10]
-    parts = [f"bench {known['vad-bench']}" + (f" (commit {commit})" if commit else "")]
-    parts += [f"Python {known['python']}", f"torch {torch.__version__}"]
+    version = f"bench {known['vad-bench']}" + (f" (commit {commit})" if commit else "")
+    parts = [f"torch {torch.__version__}"]
     parts += [f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA in this build"]
     if torch.backends.cudnn.is_available():
         parts.append(f"cuDNN {torch.backends.cudnn.version()}")
     lines = [
+        f"{version}, Python {known['python']}",
         ", ".join(parts),
         f"{machine['system']} {machine['machine']}, {machine['cores']} cores, "
         f"{machine['memory'] / 2**30:.0f} GB",

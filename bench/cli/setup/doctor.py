@@ -77,6 +77,7 @@ def command(
 
 
 def _examine_device(device: str, methods: str, registry: Registry, as_json: bool) -> int:
+    from bench.contracts.network_method import NetworkMethod
     from bench.engine.machine import choose_device, cores
     from bench.engine.seeding import seed_everything
     from bench.errors import RequestError
@@ -88,6 +89,8 @@ def _examine_device(device: str, methods: str, registry: Registry, as_json: bool
         unknown("method", name, registry.methods) for name in names if name not in registry.methods
     ]:
         raise RequestError(*mistakes)
+    if plain := [n for n in names if not issubclass(registry.methods[n], NetworkMethod)]:
+        raise RequestError(f"--methods {plain[0]}: it has no network, so no device to examine")
     chosen = choose_device(device)
     seed_everything(0, cores())
     on_terminal = sys.stderr.isatty()
