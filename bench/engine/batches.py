@@ -41,6 +41,19 @@ def in_range(method: NetworkMethod, tensor: torch.Tensor) -> torch.Tensor:
     return method.to_range(tensor) if tensor.dtype == torch.uint8 else tensor
 
 
+def joined(method: NetworkMethod, samples: Sequence[Batch]) -> Batch:
+    """Return samples as one batch, its frames still in uint8; where only some samples give frames,
+    all are in the method's value range.
+    """
+    batch = {}
+    for name in samples[0]:
+        parts = [sample[name] for sample in samples]
+        if len({part.dtype for part in parts}) > 1:
+            parts = [in_range(method, part) for part in parts]
+        batch[name] = torch.stack(parts)
+    return batch
+
+
 def prefetched(
     method: NetworkMethod,
     clips: Sequence[OpenClip],
@@ -66,14 +79,9 @@ def prefetched(
         )
 
     def join(drawn: list[Future[Batch]]) -> Batch:
-        samples = [one.result() for one in drawn]
-        batch = {}
-        for name in samples[0]:
-            parts = [sample[name] for sample in samples]
-            if len({part.dtype for part in parts}) > 1:  # some samples gave frames, some their own
-                parts = [in_range(method, part) for part in parts]
-            tensor = torch.stack(parts)
-            batch[name] = tensor.pin_memory() if device.type == "cuda" else tensor
+        batch = joined(method, [one.result() for one in drawn])
+        if device.type == "cuda":
+            return {name: tensor.pin_memory() for name, tensor in batch.items()}
         return batch
 
     def moved(batch: Batch) -> Batch:
