@@ -21,9 +21,11 @@ class Compute:
     """
 
     device: str = _option(
-        "", "Device: cpu, cuda or cuda:N.", shown="the first GPU if there is one, else cpu"
+        "",
+        "Device: cpu, cuda (all GPUs, each with cells of its own), or some GPUs, like cuda:0,cuda:2.",
+        shown="cuda if there is a GPU, else cpu",
     )
-    """Empty: the plan chooses."""
+    """Empty: the plan chooses. In a cell, the kind alone: its worker sees no GPU but its own."""
     threads: int = _option(
         0,
         "CPU threads of a cell.",
@@ -46,12 +48,20 @@ class Compute:
         "Compile networks with torch.compile: minutes at the start, faster afterwards; the row of "
         "the table says so.",
     )
-    batch: int = 4
-    """Windows, or streamed frames, that a network scores at once. No score may depend on it.
+    batch: int = 0
+    """Windows, or streamed frames, that a network scores at once; 0: `scoring_batch`. No score may
+    depend on it."""
 
-    Chosen here, measured on a CPU: at 8 features leave the caches, which costs C3DSU of latent 64
-    an eighth of its time and 3D networks up to half; at 2 only these gain further. Not measured on
-    a GPU."""
+    @property
+    def scoring_batch(self) -> int:
+        """Windows, or streamed frames, that a network scores at once at most; fewer where a batch
+        is out of memory.
+
+        On a CPU 4, measured: at 8 features leave the caches, which costs C3DSU of latent 64 an
+        eighth of its time and 3D networks up to half; at 2 only these gain further. On other
+        devices 64, chosen here, not measured.
+        """
+        return self.batch or (4 if self.device in ("", "cpu") else 64)
 
     @classmethod
     def of_key(cls, key: Mapping[str, Any], device: str, threads: int) -> Compute:

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -37,7 +36,7 @@ from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.tracks import Tracks
-from bench.engine.batches import AHEAD, Batch
+from bench.engine.batches import AHEAD, Batch, in_range
 from bench.engine.context import make_context
 from bench.engine.training import gradients
 
@@ -70,6 +69,8 @@ class MemoryEstimate:
     convolutions and matrix products; 0 where nothing is trained."""
     frame_flops: float = 0.0
     """Operations of scoring a frame."""
+    batch: int = 0
+    """Windows that are scored at once."""
     unknown: str = ""
     """Why there is no estimate; the numbers are 0 then."""
 
@@ -89,19 +90,12 @@ def on_gpu(device: str) -> bool:
     return torch.device(device).type == "cuda"
 
 
-def device_memory(device: str) -> int:
-    """Return the memory that a cell can have: all of a GPU, or what is free on this machine;
-    bytes.
-    """
-    if on_gpu(device):
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return int(psutil.virtual_memory().available)
-
-
 # -- one method ------------------------------------------------------------------------------------
 
 
-def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) -> MemoryEstimate:
+def estimate(
+    method: NetworkMethod, compute: Compute, batch: int | None = None, memory: int | None = None
+) -> MemoryEstimate:
     """Estimate the memory of a cell of a freshly made method, without its data and without any
     arithmetic.
 
@@ -112,7 +106,12 @@ def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) 
     Parameters
     ----------
     batch : windows a training step, where not the method's own.
+    memory : bytes of the GPU, for which the batch of scoring is halved until it fits; None: not
+        known, scoring is estimated as on a CPU.
     """
+    scored = (
+        compute.scoring_batch if memory is not None else Compute(batch=compute.batch).scoring_batch
+    )
     size = int(getattr(method.parameters, "batch", 1)) if batch is None else batch
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -131,7 +130,10 @@ def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) 
                     _training(method, drawn, size, compute, Path(folder)) if drawn else (0, 0)
                 )
                 phase = "scoring"
-                scoring, parameters, frame_flops = _scoring(method, clip, compute.batch)
+                scoring, parameters, frame_flops = _scoring(method, clip, scored)
+                while memory is not None and scored > 1 and PROCESS + scoring > memory:
+                    scored //= 2
+                    scoring, parameters, frame_flops = _scoring(method, clip, scored)
         except Exception as error:  # code that meets tensors without data can raise anything
             reason = (str(error).strip().splitlines() or [""])[0]
             return MemoryEstimate(
@@ -139,7 +141,14 @@ def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) 
                 unknown=f"{phase} cannot be tried without data ({type(error).__name__}: {reason})",
             )
     return MemoryEstimate(
-        compute.device, training, scoring, parameters, _bytes(drawn), step_flops, frame_flops
+        compute.device,
+        training,
+        scoring,
+        parameters,
+        _bytes(drawn),
+        step_flops,
+        frame_flops,
+        scored,
     )
 
 
@@ -194,10 +203,11 @@ def _training(
     method: NetworkMethod, sample: Batch, size: int, compute: Compute, folder: Path
 ) -> tuple[int, int]:
     """Return the bytes alive in a training step, and its operations."""
-    batch = {
+    drawn = {
         name: torch.empty((size, *tensor.shape), dtype=tensor.dtype)
         for name, tensor in sample.items()
     }
+    batch = {name: in_range(method, tensor) for name, tensor in drawn.items()}
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = _context(folder, compute)
@@ -211,7 +221,7 @@ def _training(
             gradients(method, network, optimiser, batch, context)
     # Beside the batch on the device: its samples, and the batches ahead, which are in the memory of
     # the CPU.
-    ahead = 0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(batch)
+    ahead = 0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(drawn)
     return alive.most + ahead, counter.get_total_flops()
 
 

@@ -231,8 +231,8 @@ def _devices(cells: Sequence[CellRecord]) -> str:
     """
     done = [cell for cell in cells if cell.status == Status.DONE]
     found = []
-    for device in dict.fromkeys(cell.device for cell in done or cells):
-        threads = sorted({cell.threads for cell in done if cell.device == device == "cpu"})
+    for device in dict.fromkeys(cell.hardware for cell in done or cells):
+        threads = sorted({cell.threads for cell in done if cell.hardware == device == "cpu"})
         found.append(
             device
             + (

@@ -194,8 +194,8 @@ class PseudoAnomalyTraining(NetworkMethod):
     def sample(
         self, clip: OpenClip, start: int, generator: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1,
-        T, H, W), and which creator made them.
+        """Return the frames of a window, and with pseudo-anomalies their content and mask, (C, T,
+        H, W) and (1, T, H, W), and which creator made them.
 
         One number is drawn; each creator has an interval of it as wide as its probability (LNTRA,
         code). Outside of all of them the window stays normal: creator -1, an empty mask.
@@ -217,9 +217,14 @@ class PseudoAnomalyTraining(NetworkMethod):
         else:
             kind, window, parts = -1, None, {}
         if window is None:
-            window = self.read_window(clip, start, self.training_window)
+            window = super().sample(clip, start, generator)["window"]
         if kind < 0:
-            parts = {"content": torch.zeros_like(window), "mask": torch.zeros_like(window[:1])}
+            assert self.frames is not None
+            shape = (self.training_window.length, *self.frames.size)
+            parts = {
+                "content": torch.zeros(self.frames.channels, *shape),
+                "mask": torch.zeros(1, *shape),
+            }
         return {"window": window, **parts, "creator": torch.tensor(kind)}
 
     def loss(
@@ -249,6 +254,8 @@ class PseudoAnomalyTraining(NetworkMethod):
             return None
         assert self.network is not None, "neither trained nor loaded"
         batch = {name: part[None] for name, part in self.sample(clip, start, generator).items()}
+        if batch["window"].dtype == torch.uint8:
+            batch["window"] = self.to_range(batch["window"])
         place = len(self.reconstructed_frames) // 2
         frame = list(self.reconstructed_frames)[place]
         if not bool(batch["mask"][:, :, frame].any()):

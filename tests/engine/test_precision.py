@@ -194,7 +194,7 @@ def test_scoring_form_is_made_again_when_weights_have_changed(tmp_path):
 @pytest.fixture
 def plan_of(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        memory_limits, "estimate", lambda method, compute: MemoryEstimate(compute.device)
+        memory_limits, "estimate", lambda method, compute, **more: MemoryEstimate(compute.device)
     )
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
 

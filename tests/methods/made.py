@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bench import OpenClip
+from bench.engine.batches import in_range, joined
 
 
 def fill(network: nn.Module, gain: float) -> nn.Module:
@@ -72,3 +73,9 @@ class Known(nn.Module):
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         return windows - self.residual
+
+
+def batch_of_samples(method, samples):
+    """Join samples as the training loop does."""
+    batch = joined(method, samples)
+    return {name: in_range(method, tensor) for name, tensor in batch.items()}

@@ -14,6 +14,7 @@ from bench.methods.pseudo_anomalies.losses import (
 )
 from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from made import batch_of_samples
 
 from bench import Creator, FrameFormat, OpenClip, RequestError, Tracks, Window
 from bench.contracts.compute import Compute
@@ -165,7 +166,7 @@ def test_objects_on_the_other_value_range():
 
 def batch_of(method, clip):
     samples = [method.sample(clip, start, np.random.default_rng(start)) for start in range(2)]
-    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    return batch_of_samples(method, samples)
 
 
 def test_batch_without_any_mask_makes_no_step(tmp_path):
@@ -380,7 +381,7 @@ def test_each_sample_is_blended_by_its_own_creator(tmp_path, monkeypatch):
     samples = [
         method.sample(clip, 0, Told(np.random.default_rng(0), number)) for number in (0.1, 0.9)
     ]
-    batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    batch = batch_of_samples(method, samples)
     blended = method._blend(batch)
     assert torch.equal(blended[0], torch.ones(1, 3, 16, 16))
     torch.testing.assert_close(blended[1], (batch["window"][1] + 1) / 2)

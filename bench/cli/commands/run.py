@@ -81,9 +81,9 @@ Examples (quote selections that contain [ or |):
 @click.option(
     "--workers",
     type=Workers(),
-    default="1",
-    show_default=True,
-    help="Number of cells that run at the same time; auto: as many as fit memory and cores.",
+    help="Number of cells that run at the same time; with more than there are GPUs, several cells"
+    " share a GPU. auto: on a CPU, as many as fit memory and cores. [default: one for each GPU, else"
+    " 1]",
 )
 @click.option(
     "--keep",
