@@ -179,10 +179,10 @@ class Pair:
                 own += f", sd over seeds {summary.sd * 100:.2f}"
             lines.append(f"  {summary.name.ljust(width)}  {value * 100:6.2f}   {own}")
         if found.p is not None and found.low is not None and found.high is not None:
-            seeds = " and seeds" if any(found.over_seeds) else ""
+            over_seeds = " and seeds" if any(found.over_seeds) else ""
             lines.append(
                 f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips"
-                f"{seeds} {_points(found.low)} to {_points(found.high)}, p {p_text(found.p)}"
+                f"{over_seeds} {_points(found.low)} to {_points(found.high)}, p {p_text(found.p)}"
             )
             if (smallest := detectable(found)) is not None:
                 lines.append(

@@ -34,7 +34,7 @@ def intervals_of_ranks(source: Source) -> Iterator[Drawn]:
 def _draw(source: Source, dataset: str, found: Ranking) -> Drawn:
     from matplotlib.ticker import MaxNLocator
 
-    count = len(found.ranks)
+    count, column = len(found.ranks), source.run_scores.names.heading(dataset)
     looks = looks_of(source)
     figure = new_figure(SINGLE, 0.7 + 0.145 * count)
     axis = figure.subplots()
@@ -42,7 +42,10 @@ def _draw(source: Source, dataset: str, found: Ranking) -> Drawn:
         look = point_look(looks[row])
         axis.plot([known.low, known.high], [place, place], color=look["color"], linewidth=1.2)
         axis.plot(place, place, markersize=3.5, linestyle="", **look)
-    axis.set_yticks(range(1, count + 1), [shortened(row, LETTERS) for row in found.ranks])
+    names = source.run_scores.names
+    axis.set_yticks(
+        range(1, count + 1), [shortened(names.row(row), LETTERS) for row in found.ranks]
+    )
     axis.set_ylim(count + 0.6, 0.4)
     axis.set_xlim(0.5, count + 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -57,7 +60,7 @@ def _draw(source: Source, dataset: str, found: Ranking) -> Drawn:
     return Drawn(
         f"ranks-{slug(dataset)}",
         figure,
-        f"What the clips resolve of the order on {dataset}: the rank of each method and its 95 % "
+        f"What the clips resolve of the order on {column}: the rank of each method and its 95 % "
         "interval, as in the table of ranks; on the right, how often it is first in the resamples. "
-        f"{resolution(dataset, found)}. {facts(source, rows_of(source, dataset))}",
+        f"{resolution(column, found)}. {facts(source, rows_of(source, dataset))}",
     )

@@ -139,9 +139,9 @@ def _no_better_notes(rows: Sequence[Row]) -> list[str]:
     notes = []
     for number, overlap in enumerate(OVERLAPS, len(COLUMNS) - len(OVERLAPS)):
         known = [
-            (as_printed(row.cells[number].value), row)
+            (as_printed(value), row)
             for row in rows
-            if row.cells[number].value is not None
+            if (value := row.cells[number].value) is not None
         ]
         trivial = [(value, row.name) for value, row in known if row.family == TRIVIAL]
         if not trivial:

@@ -145,7 +145,7 @@ def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric
         and not found.separated(best, row)
     ]
     said = f"; without ~, and not separated from the best: {', '.join(lost)}" if lost else ""
-    return [resolution(own[0].dataset, found) + said]
+    return [resolution(own[0].dataset_name, found) + said]
 
 
 def _upside_down_note(summary: Summary, metric: Metric) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.evaluation.columns import detectable_difference, in_order, ranking
+from bench.evaluation.row_names import RowNames
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
 from bench.scoring.protocols import sentence
@@ -25,7 +26,7 @@ def rank_tables(run_scores: RunScores, protocol: Protocol, metric: Metric) -> li
     shown = contenders_of(shown_summaries(run_scores, protocol, metric))
     found = ((of_column, ranking(run_scores, of_column, metric)) for of_column in shown.values())
     return [
-        _table(in_order(of_column, metric), known, protocol)
+        _table(in_order(of_column, metric), known, protocol, run_scores.names)
         for of_column, known in found
         if known is not None
     ]
@@ -61,7 +62,7 @@ def resolution(dataset: str, found: Ranking) -> str:
     )
 
 
-def _table(rows: Sequence[Summary], found: Ranking, protocol: Protocol) -> Table:
+def _table(rows: Sequence[Summary], found: Ranking, protocol: Protocol, names: RowNames) -> Table:
     footnotes = Footnotes()
     shown = []
     best = rows[0].row
@@ -86,7 +87,7 @@ def _table(rows: Sequence[Summary], found: Ranking, protocol: Protocol) -> Table
     return Table(
         COLUMNS,
         shown,
-        f"What the clips resolve of the order on {first.dataset}, labels {first.label_set}, trivial "
+        f"What the clips resolve of the order on {first.dataset_name}, labels {first.label_set}, trivial "
         "methods aside. Frame-level AUC in percent. 95 %: the interval of the rank, which holds the "
         "true rank of a row, by itself, in 95 of 100 test sets (paired tests against all other "
         "rows, at the level of their smallest p-value). First: in how many percent of "
@@ -97,5 +98,6 @@ def _table(rows: Sequence[Summary], found: Ranking, protocol: Protocol) -> Table
         f"the mean over seeds of rows that have several. Protocol {protocol.name}: "
         f"{sentence(protocol)}.",
         footnotes.listed(),
-        [resolution(first.dataset, found)],
+        [resolution(first.dataset_name, found)],
+        names=names,
     )
