@@ -14,6 +14,7 @@ from bench.cli.commands.report import command
 from bench.errors import RequestError
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
+NAMES = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}
 METHODS = ("c3dsu", "pca", "frame-index")
 
 
@@ -55,7 +56,6 @@ def test_one_table_is_printed_and_written(run):
         "all.tex",
     } <= names
     assert "comparison.txt" not in names and not (run / "report.html").exists()
-    assert max(map(len, found.output.split("wrote ")[0].splitlines())) <= 80
     assert "  AE-Conv2D " in found.output and "wrote " + str(run / "tables") + "/: " in found.output
 
 
@@ -176,9 +176,9 @@ def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path, sourc
         folder = tmp_path / source / "tables" / ("" if metric == "auc" else f"_{metric}")
         tables = (folder / "protocols.md").read_text().split("| method |")[1:]
         for (dataset, label_set), table in zip(cases, tables, strict=True):
-            assert f"on {dataset}, labels {label_set}" in table
+            assert f"on {NAMES[dataset]}, labels {label_set}" in table
             names = table.split("|\n")[0].replace("\\", "").replace(" ", "").split("|")
-            row = next(line for line in table.splitlines() if line.startswith("| scores"))
+            row = next(line for line in table.splitlines() if line.startswith("| Scores"))
             values = dict(
                 zip(
                     names,
