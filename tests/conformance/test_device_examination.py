@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from bench import DataError, FrameFormat, NetworkMethod, Window
 from bench.cli.setup.doctor import command
-from bench.testing import device_examination
+from bench.testing import device_examination, device_findings
 from bench.testing.device_examination import examine_device
 
 
@@ -128,8 +128,8 @@ def test_what_there_is_no_time_for_is_named():
 @pytest.mark.parametrize(("wrong", "code"), [([], 0), (["FAILED"], 1)])
 def test_the_command_prints_a_block_for_an_issue(monkeypatch, wrong, code):
     """Exit code 1 where a check fails."""
-    made = device_examination.Examination("cpu", ["bench 1"])
-    made.findings = [device_examination.Finding("memory", "net", one, "text") for one in wrong]
+    made = device_findings.Examination("cpu", ["bench 1"])
+    made.findings = [device_findings.Finding("memory", "net", one, "text") for one in wrong]
     monkeypatch.setattr(device_examination, "examine_device", lambda *a, **more: made)
     done = CliRunner().invoke(command, ["--device", "cpu"])
     assert done.exit_code == code
