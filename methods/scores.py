@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -23,6 +23,7 @@ from bench import (
 )
 
 from .score_files.clip_names import FRAMES, by_clip, some
+from .score_files.collection import read_collection
 from .score_files.formats import read_arrays
 
 SOURCE = "given with the scores"
@@ -35,7 +36,7 @@ class ScoresParameters:
 
     path: Path = parameter(
         source="the user's file",
-        doc="npz, npy, csv or mat file of scores by clip id, or in clip order; {dataset} stands for the dataset's name",
+        doc="npz, npy, csv or mat file of scores by clip id, or in clip order; {dataset} stands for the dataset's name; or a collection of such files (csv with columns name and path)",
     )
     first: int | None = parameter(
         None,
@@ -83,6 +84,19 @@ class ReadScores(Method):
         super().__init__(parameters)
         self._loaded: dict[str, Scores] = {}
         self._path: Path | None = None
+
+    @classmethod
+    def expand(
+        cls, values: Mapping[str, Sequence[str]]
+    ) -> Sequence[tuple[Mapping[str, str], str]] | None:
+        """Return a row for each line of a collection, where `path` names one."""
+        if len(values.get("path", ())) != 1:
+            return None
+        rows = read_collection(Path(values["path"][0]).expanduser())
+        if rows is not None and len(values) > 1:
+            more = next(key for key in values if key != "path")
+            raise ValueError(f"a collection has {more} as a column; leave it out here")
+        return rows
 
     @property
     def published(self) -> tuple[PublishedAUC, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 from bench.evaluation.run_scores import RunScores
@@ -26,7 +27,7 @@ def remake_report(original: Run, run: Run, registry: Registry) -> list[str]:
     RequestError : a table under a protocol or metric of a plugin that is not loaded.
     RunError : a file cannot be written.
     """
-    index, run_scores = ReportIndex(original.report), RunScores(run)
+    index, run_scores = ReportIndex(original.report), RunScores(run, registry)
     questions = asked_tables(original, index)
     for entry in index.files.values():
         questions.setdefault(entry["question"], set())
@@ -34,7 +35,10 @@ def remake_report(original: Run, run: Run, registry: Registry) -> list[str]:
     for question, kinds in questions.items():
         source = source_of(run, registry, index, question, run_scores)
         writer = ReportWriter(source, run.path)
-        writer.tables([kind for kind in KINDS if kind in kinds])
+        place = original.report.name(original.report.tables(question))
+        for kind in (kind for kind in KINDS if kind in kinds):
+            style = index.style(f"{place}/{kind}.tex")
+            writer.tables([kind], replace(source, style=style))
         drawn = {
             kind
             for kind in drawing.KINDS

@@ -146,12 +146,13 @@ def _method(asked: Asked, cell: CellRecord) -> dict[str, Any]:
     """Return what is said of a method."""
     method = asked.registry.methods.get(cell.method)
     return {
-        "method": cell.label,
+        "method": cell.display_name,
+        "identifier": cell.label,
         "title": method.info.title if method is not None else "",
         "paper": cell.citation,
         "year": cell.year,
-        "track": "one-class" if "train" in cell.needs else "training-free",
-        "extra_knowledge": method.info.extra_knowledge if method is not None else "",
+        "track": cell.supervision or ("one-class" if "train" in cell.needs else "training-free"),
+        "extra_knowledge": cell.extra_knowledge,
     }
 
 

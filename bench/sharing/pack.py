@@ -92,7 +92,7 @@ def documents(run: Run, registry: Registry) -> dict[str, str]:
     ------
     RequestError : a table under a protocol or metric of a plugin that is not loaded.
     """
-    run_scores = RunScores(run)
+    run_scores = RunScores(run, registry)
     cards = model_cards(run, run_scores, registry)
     return {
         "README.md": _readme(run, bool(cards)),

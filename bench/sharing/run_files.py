@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
+from bench.runs.table_options import FILE
 
 
 def run_files(run: Run) -> dict[str, Path]:
@@ -21,8 +22,9 @@ def run_files(run: Run) -> dict[str, Path]:
 
 
 def notes(run: Run) -> list[Path]:
-    """Return what the user wrote about the run: README, with any ending."""
-    return sorted(path for path in run.path.glob("README*") if path.is_file())
+    """Return what the user wrote: README, with any ending, and the choices for the tables."""
+    found = [*sorted(run.path.glob("README*")), run.path / FILE]
+    return [path for path in found if path.is_file()]
 
 
 def dataset_files(run: Run) -> list[Path]:

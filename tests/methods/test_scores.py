@@ -2,7 +2,9 @@
 
 import logging
 import pickle
+import re
 
+import forked
 import numpy as np
 import pytest
 import scipy.io
@@ -15,7 +17,8 @@ from bench import MethodError, OpenClip, RequestError
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.plugins.registry import load
-from bench.plugins.selection import select_one
+from bench.plugins.selection import select, select_one
+from bench.runs.folder import Run
 
 LENGTHS = {"01": 5, "02": 4}
 VALUES = {"01": np.array([0.5, 1, 2, 3, 4]), "02": np.array([9, 8, 7, 6])}
@@ -454,6 +457,60 @@ def test_mat_that_is_none(tmp_path, read, monkeypatch):
     refused("it takes more than the 500000 bytes that are read")
 
 
+COLLECTION = """name,path,first,higher_is,keys,published
+DMAD,dmad/{dataset}.npz,4,,,ped2:99.7+avenue:92.8
+SVD-GAN,svd-gan/{dataset}.npz,0,+,,
+
+"MNAD, theirs",/data/mnad.mat,,-1,pred_{clip},
+"""
+
+
+def test_a_collection_names_many_files(tmp_path):
+    """A row each, under its name; paths start beside the collection; a sign or a word says what is
+    high; each row's selector stands for itself."""
+    (tmp_path / "others.csv").write_text(COLLECTION)
+    rows = select("methods", f"pca,scores[path={tmp_path}/others.csv]", load())
+    assert [row.given_name for row in rows] == ["", "DMAD", "SVD-GAN", "MNAD, theirs"]
+    assert [row.text for row in rows[1:3]] == [
+        f"scores[path={tmp_path}/dmad/{{dataset}}.npz,first=4,published=ped2:99.7+avenue:92.8]",
+        f"scores[path={tmp_path}/svd-gan/{{dataset}}.npz,first=0,higher_is=anomalous]",
+    ]
+    last = rows[3].parameters
+    assert (str(last.path), last.higher_is, last.keys) == (
+        "/data/mnad.mat",
+        "normal",
+        "pred_{clip}",
+    )
+    assert select("methods", rows[1].text, load())[0].parameters == rows[1].parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "expected"),
+    [
+        (
+            "name,path,frist\na,b,1\n",
+            "",
+            "there is no column 'frist'; a collection has name, path,",
+        ),
+        ("name,path,first\na,b\n", "", "line 2: 2 cells, and the head has 3"),
+        ("name,path\na,\n", "", "line 2: path is empty"),
+        ("name,path\n", "", "the collection has no row"),
+        ("name,path,first\na,b,x\n", "", "first must be a whole number"),
+        ("name,path,higher_is\na,b,up\n", "", "higher_is must be one of anomalous, normal"),
+        ("name,path\na,b\na,c\n", "", "would both be called 'a'"),
+        ("name,path\na,b\n", ",first=3", "a collection has first as a column; leave it out here"),
+        ("name,path\na,b\n", "] as x", "its rows have names already; leave out 'as x'"),
+    ],
+)
+def test_collections_that_are_none(tmp_path, text, more, expected):
+    """Line and column, before anything is run."""
+    (tmp_path / "others.csv").write_text(text)
+    end = more if more.startswith("]") else f"{more}]"
+    with pytest.raises(RequestError) as error:
+        select("methods", f"scores[path={tmp_path}/others.csv{end}", load())
+    assert expected in str(error.value)
+
+
 def test_published_numbers(tmp_path):
     """Of each dataset, as typed; they stand in the row and change no score."""
     row = select_one("methods", "scores[path=a.npz,published=ped2:99.70+avenue:78]", load())
@@ -519,3 +576,26 @@ def test_real_scores_of_windows(real_data):
     with pytest.raises(MethodError, match=r"12 of 12 clips lack 15 scores.*first=0 .*first=15 "):
         number()
     assert (number(first=8), number(first=0)) == (91.69, 89.54)
+
+
+@pytest.mark.realdata
+def test_other_peoples_scores_in_one_command(real_data, tmp_path):
+    """One file, one line: each row under its name, and a dash with its reason where a file is
+    missing."""
+    lines = ["name,path,first,published"]
+    lines += [
+        f"DMAD,{real_data}/scores/dmad/{{dataset}}.npz,4,ped2:99.7",
+        f"MemAE,{real_data}/scores/memae/{{dataset}}.npz,8,",
+    ]
+    (tmp_path / "others.csv").write_text("\n".join(lines))
+    done = forked.bench(
+        "run", "--methods", "scores[path=others.csv]", "--datasets", "ped2,shanghaitech",
+        "--data", str(real_data), "--threads", "1", "--out", "run", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = {(cell.given_name, cell.dataset): cell for cell in Run.open(tmp_path / "run").cells()}
+    assert cells["MemAE", "shanghaitech"].status == "no data"
+    assert "no file or folder" in cells["MemAE", "shanghaitech"].reason
+    assert cells["DMAD", "ped2"].published["auc"] == "99.7"
+    results = (tmp_path / "run" / "tables" / "comparison.txt").read_text()
+    assert re.search(r"DMAD +96\.52", results) and re.search(r"MemAE +91\.69.* -", results)

@@ -72,13 +72,13 @@ def test_a_leaderboard_is_yaml(asked, tmp_path):
     found = yaml.safe_load(path.read_text())
     assert path.name == "made.yaml" and found["dataset"] == "made"
     assert found["protocol"].startswith("median17: median over 17 frames")
-    entries = {entry["method"]: entry for entry in found["entries"]}
+    entries = {entry["identifier"]: entry for entry in found["entries"]}
     assert [*entries] == ["memae", "frame-index", "mamc"]
     mean = np.mean([value for (label, _), value in values(asked).items() if label == "memae"])
     assert entries["memae"]["score"] == pytest.approx(100 * mean, abs=0.005)
     assert entries["memae"]["seeds"] == [0, 1] and "score_sd" in entries["memae"]
     assert entries["memae"]["score_source"] == "measured" and entries["memae"]["year"] == 2019
-    assert entries["memae"]["track"] == "one-class"
+    assert entries["memae"]["track"] == "one-class" and entries["memae"]["method"] == "MemAE"
     assert (
         entries["frame-index"]["track"] == "training-free" and "seeds" not in entries["frame-index"]
     )
@@ -92,8 +92,8 @@ def test_csv_has_the_same_entries(asked, tmp_path):
     (board,) = export_run(asked, "leaderboard", tmp_path / "out")
     lines = list(csv.DictReader(path.read_text().splitlines()))
     entries = yaml.safe_load(board.read_text())["entries"]
-    assert [(line["method"], float(line["score"])) for line in lines] == [
-        (entry["method"], entry["score"]) for entry in entries
+    assert [(line["identifier"], float(line["score"])) for line in lines] == [
+        (entry["identifier"], entry["score"]) for entry in entries
     ]
     assert lines[0]["seeds"] == "0;1" and lines[0]["dataset"] == "made"
 

@@ -66,7 +66,9 @@ def command(
     registry = load_registry(plugin)
     opened = Run.open(newest_run(run))
     chosen = select_one("protocols", protocol or opened.manifest.protocol, registry).parameters
-    asked = Asked(opened, RunScores(opened), registry, chosen, choose_metric(metric, registry))
+    asked = Asked(
+        opened, RunScores(opened, registry), registry, chosen, choose_metric(metric, registry)
+    )
     written = export_run(asked, form, out or opened.path / "export" / form)
     if not written:
         raise RequestError(
