@@ -22,6 +22,7 @@ from bench.contracts.released_weights import ReleasedWeights, belongs_to_finishe
 from bench.errors import BenchError, RequestError
 from bench.plugins.checks import ONE
 from bench.plugins.display_names import derived, find_mistake, plain, with_values
+from bench.plugins.expansion import expanded
 from bench.plugins.plugin_files import explain
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
@@ -228,7 +229,7 @@ def _read(kind: Kind, item: Item, registry: Registry) -> tuple[list[_Row], list[
         ]
     if item.name in table:
         found: list[_Row] = []
-        items, mistakes = _expanded(item, table[item.name])
+        items, mistakes = expanded(item, table[item.name])
         for one in items:
             rows, wrong = _named(one, *_read_values(kind, one, table[item.name]))
             found, mistakes = found + rows, mistakes + wrong
@@ -246,25 +247,6 @@ def _read(kind: Kind, item: Item, registry: Registry) -> tuple[list[_Row], list[
     if not groups[item.name]:
         return [], [f"{item.name!r} means no {ONE[kind]}: none is there (bench list plugins)"]
     return [_Row(name, {}) for name in groups[item.name]], []
-
-
-def _expanded(item: Item, target: Any) -> tuple[list[Item], list[str]]:
-    """Return the items that one stands for, which a method may read in a file, or its mistakes."""
-    expand = getattr(target, "expand", None)
-    try:
-        rows = expand(item.values or {}) if expand is not None else None
-    except (BenchError, ValueError) as error:
-        return [], [f"{item.text!r}: {error}"]
-    if rows is None:
-        return [item], []
-    if item.given_name:
-        return [], [f"{item.text!r}: its rows have names already; leave out 'as {item.given_name}'"]
-    return [
-        dataclasses.replace(
-            item, values={key: (text,) for key, text in values.items()}, given_name=name
-        )
-        for values, name in rows
-    ], []
 
 
 def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[str]]:
