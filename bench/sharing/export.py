@@ -152,7 +152,8 @@ def _method(asked: Asked, cell: CellRecord) -> dict[str, Any]:
         "paper": cell.citation,
         "year": cell.year,
         "track": cell.supervision or ("one-class" if "train" in cell.needs else "training-free"),
-        "extra_knowledge": cell.extra_knowledge,
+        "extra_knowledge": cell.extra_knowledge
+        or (method.info.extra_knowledge if method is not None else ""),
     }
 
 
