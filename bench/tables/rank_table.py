@@ -55,9 +55,9 @@ def resolution(dataset: str, found: Ranking) -> str:
         "(median over the pairs) would be found in 80 of 100 test sets"
     )
     return (
-        f"{dataset}: {apart.count(False)} of {counted(len(apart), 'pair')} of neighbours in the "
-        f"ranking, and {sum(not found.separated(*pair) for pair in found.tests)} of all "
-        f"{counted(len(found.tests), 'pair')}, are not separated (paired tests over clips, "
+        f"{dataset}: {apart.count(False)} of {counted(len(apart), 'neighbour')} in the ranking, and "
+        f"{sum(not found.separated(*pair) for pair in found.tests)} of "
+        f"{counted(len(found.tests), 'pair')} of rows, are not separated (paired tests over clips, "
         f"Benjamini-Hochberg among all pairs){power}"
     )
 

@@ -1,6 +1,7 @@
 """Memory estimated before the run, cells that are refused for it, and batches trained in parts."""
 
 import io
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +17,10 @@ from bench.engine.context import make_context
 from bench.engine.seeding import seed_everything
 from bench.engine.training import gradients, train
 from bench.planning import memory_estimate as memory
-from bench.planning import memory_limits
+from bench.planning import memory_limits, time_estimate
+from bench.planning.earlier_durations import like
 from bench.planning.memory_estimate import estimate
+from bench.planning.memory_limits import estimate_cells
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
@@ -488,12 +491,12 @@ def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
         ["1.1", "GB", "unknown"],
         ["1.1", "GB", "unknown"],
         ["unknown", "unknown", "run:"],
-        ["-", "unknown", "run:"],
+        ["-", "~2", "s"],
     ]
     assert " ".join(before[5]) == "memory unknown: memae: it looks at its data"
     assert (
         " ".join(before[6])
-        == "4 of 4 cells would run; networks with up to 1.1 GB at a time; nothing was written"
+        == "4 of 4 cells would run; networks with up to 1.1 GB at a time; about 2 s of work for 1 of them; nothing was written"
     )
 
     records = [
@@ -505,3 +508,52 @@ def test_dry_run_tells_memory_and_time(plan_of, tmp_path, monkeypatch):
     after = shown()
     assert [" ".join(line).count("1:06 h") for line in after[1:5]] == [1, 1, 0, 1]
     assert "3:20 h of work for 3 of them" in " ".join(after[6])
+
+
+def test_dry_run_estimates_new_cells(plan_of, tmp_path, monkeypatch):
+    """Steps and frames counted by hand, times their operations, over the speed of the probe; pca is
+    tried."""
+    monkeypatch.chdir(tmp_path)
+    found = memory.MemoryEstimate("cpu", 300 * MEGABYTE, step_flops=10**9, frame_flops=2e7)
+    monkeypatch.setattr(memory_limits, "estimate", lambda method, compute: found)
+    monkeypatch.setattr(time_estimate, "probe", lambda compute: 1e7 / time_estimate.EFFICIENCY)
+    plan = plan_of("ae-3d,pca")
+    dataset = plan.datasets[0].dataset
+    windows = frames = 0
+    method = select_one("methods", "ae-3d", load(), plan.cells[0].record.profile).make()
+    for clip in dataset.clips("train"):
+        windows += len(range(0, clip.length - 16 + 1, method.parameters.every))
+    frames = sum(clip.length for clip in dataset.clips("test"))
+    steps = method.parameters.epochs * math.ceil(windows / method.parameters.batch)
+    estimate_cells(plan.to_run, load())
+    times = time_estimate.expected_seconds(plan.to_run, {}, load())
+    seconds, estimated = times[plan.cells[0]]
+    assert seconds == pytest.approx(time_estimate.START + 100 * steps + 2 * frames)
+    assert estimated and time_estimate.START < times[plan.cells[1]][0] < 600
+    assert time_estimate.expected_seconds(
+        plan.to_run, {like(cell.record): 7.0 for cell in plan.to_run}, load()
+    ) == dict.fromkeys(plan.to_run, (7.0, False))
+
+
+def test_operations_are_counted_as_convolutions_are():
+    """Two for each multiplication; a step takes three times a pass, but for the first layer."""
+    method = select_one("methods", "ae-3d", load(), "smoke").make()
+    found = memory.estimate(method, Compute("cpu"))
+    network, sizes = method.build().eval(), []
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
+            layer.register_forward_hook(
+                lambda layer, given, made: sizes.append(_flops(layer, given[0], made))
+            )
+    with torch.no_grad():
+        window = method.read_window(memory._made_clip(method), 0, method.window)
+        method.error(network, {"window": window[None]})
+    assert found.frame_flops == pytest.approx(sum(sizes) / len(method.window.targets))
+    batch = method.parameters.batch
+    assert found.step_flops == pytest.approx(batch * (3 * sum(sizes) - sizes[0]))
+
+
+def _flops(layer, given, made):
+    """Of a sample: each value of the larger side is multiplied with every weight that meets it."""
+    positions = (given if isinstance(layer, torch.nn.ConvTranspose3d) else made)[0, 0].numel()
+    return 2 * positions * layer.weight.numel()
