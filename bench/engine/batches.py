@@ -11,10 +11,11 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.accelerators import on_device
 
 Batch = dict[str, torch.Tensor]
 
-LOADERS = {"cpu": 1, "cuda": 4}
+LOADERS_FOR_CPU, LOADERS_FOR_ACCELERATOR = 1, 4
 """Threads that prepare samples ahead. On a CPU they take time from the network itself."""
 AHEAD = 2
 """Batches whose samples are drawn while the network works on another."""
@@ -55,14 +56,13 @@ def prefetched(
 
     def collate(samples: list[Batch]) -> Batch:
         batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-        if device.type == "cuda":
-            return {
-                name: tensor.pin_memory().to(device, non_blocking=True)
-                for name, tensor in batch.items()
-            }
-        return batch
+        return {
+            name: tensor if name in method.on_cpu else on_device(tensor, device)
+            for name, tensor in batch.items()
+        }
 
-    with ThreadPoolExecutor(LOADERS.get(device.type, 1)) as pool:
+    loaders = LOADERS_FOR_CPU if device.type == "cpu" else LOADERS_FOR_ACCELERATOR
+    with ThreadPoolExecutor(loaders) as pool:
         waiting: list[tuple[int, list[Any]]] = []
         try:
             for step, epoch, indices in order:
