@@ -15,7 +15,7 @@ to it and each moment at which the CPU would wait for it is kept, with its place
 What it cannot show: speed, memory, rounding and the kernels of real hardware. `torch.Generator`
 cannot be made for it; seeds come from `torch.manual_seed`.
 
-It stays until the process ends, and a process that has trained on it must not fork one that trains.
+It stays until the process ends.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Event:
 
     operation: str
     place: str
-    """File and line; 'backward' where it was in the backward pass."""
+    """File and line."""
 
     def __str__(self) -> str:
         return f"{self.operation} at {self.place}"
@@ -77,11 +77,18 @@ def traffic() -> Iterator[Traffic]:
 
 @functools.cache
 def simulated_device() -> torch.device:
-    """Return the device, 'simulated:0'; it is registered with torch at the first call."""
-    # Silent where an operation of torch gets a kernel of this device that would go another way.
+    """Return the device, 'simulated:0'; it is registered with torch at the first call.
+
+    The backward pass then runs in the thread that asks for it.
+    """
+    # torch starts a thread for each device that it knows at the first backward pass, and a process
+    # with such threads cannot fork another that trains. So that pass is made before.
+    torch.zeros(1, requires_grad=True).sum().backward()
+    torch.autograd.set_multithreading_enabled(False)
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
     _register()
     torch.UntypedStorage.clone = _clone_storage  # type: ignore[method-assign,assignment]
+    torch.accelerator.synchronize = _synchronize
     return torch.device(NAME, 0)
 
 
@@ -142,6 +149,7 @@ class _Module:
 
     def __init__(self) -> None:
         self._state = torch.Generator().manual_seed(0).get_state()
+        self._own = True
 
     def is_initialized(self) -> bool:
         return True
@@ -155,9 +163,6 @@ class _Module:
     def device_count(self) -> int:
         return 1
 
-    def synchronize(self, device: Any = None) -> None:
-        _keep("waits", "synchronize")
-
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16]
 
@@ -166,6 +171,17 @@ class _Module:
 
     def manual_seed_all(self, seed: int) -> None:
         self._state = torch.Generator().manual_seed(seed).get_state()
+
+    @contextlib.contextmanager
+    def one_generator(self) -> Iterator[None]:
+        """Let what is drawn on the device come from the CPU's generator meanwhile, so that a
+        network with dropout draws what it draws on the CPU.
+        """
+        self._own = False
+        try:
+            yield
+        finally:
+            self._own = True
 
     def get_rng_state(self, device: Any = None) -> torch.Tensor:
         return self._state.clone()
@@ -178,6 +194,9 @@ class _Module:
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:
         """Let what is drawn come from the generator of the device."""
+        if not self._own:
+            yield
+            return
         of_cpu = torch.get_rng_state()
         torch.set_rng_state(self._state)
         try:
@@ -185,6 +204,16 @@ class _Module:
         finally:
             self._state = torch.get_rng_state()
             torch.set_rng_state(of_cpu)
+
+
+_torch_synchronize = torch.accelerator.synchronize
+
+
+def _synchronize(device: Any = None, /) -> None:
+    if device is not None and torch.device(device).type != NAME:
+        _torch_synchronize(device)
+    else:
+        _keep("waits", "synchronize")
 
 
 # -- operations ------------------------------------------------------------------------------------
@@ -410,4 +439,4 @@ def _place() -> str:
         if file != __file__ and not file.startswith(inside):
             return f"{'/'.join(Path(file).parts[-2:])}:{frame.f_lineno}"
         frame = frame.f_back
-    return "backward"
+    return "unknown"
