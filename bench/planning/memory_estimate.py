@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -187,6 +187,8 @@ def _training(
         name: torch.empty((size, *tensor.shape), dtype=tensor.dtype)
         for name, tensor in sample.items()
     }
+    with unset_fake_temporarily():  # their values decide what is computed
+        batch |= {name: torch.stack([sample[name]] * size) for name in method.on_cpu & {*sample}}
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = _context(folder, compute)
@@ -256,6 +258,12 @@ class PeakTensorBytes(TorchDispatchMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         aten = torch.ops.aten
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        if given and not any(
+            one.is_floating_point() or isinstance(one, FakeTensor) for one in given
+        ):
+            with unset_fake_temporarily():
+                return function(*args, **(kwargs or {}))
         if function is aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
             return _answer(args[0])
         if function is aten.nonzero.default:

@@ -245,8 +245,8 @@ computes it in another way on CUDA then."""
 
 
 def _register() -> None:
-    aten = torch.library.Library("aten", "IMPL")  # noqa: TOR901  # kept for the life of the process
-    others = torch.library.Library("_", "IMPL")  # noqa: TOR901
+    aten = torch.library.Library("aten", "IMPL")  # kept for the life of the process
+    others = torch.library.Library("_", "IMPL")
     _libraries.extend((aten, others))
     others.fallback(_computed, "PrivateUse1")
     cpu = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
@@ -300,7 +300,9 @@ def _computed(operation: Any, *args: Any, **named: Any) -> Any:
         if not isinstance(value, torch.Tensor) or value.device.type != NAME:
             return value
         # What is empty may be a result that is to grow, which memory of somebody else cannot.
-        found = _renamed(value, CPU) if value.numel() else value.new_empty(value.shape, device="cpu")
+        found = (
+            _renamed(value, CPU) if value.numel() else value.new_empty(value.shape, device="cpu")
+        )
         renamed[id(found)] = found, value
         return found
 
@@ -375,12 +377,16 @@ def _refuse_what_a_device_refuses(operation: Any, short: str, given: dict[str, A
 def _waits(operation: Any, short: str, given: dict[str, Any]) -> bool:
     """Whether an accelerator's memory must be read before the CPU can go on."""
     if short in INDEXED:
-        masks = [one for one in _tensors(given["indices"]) if one.dtype in (torch.bool, torch.uint8)]
+        masks = [
+            one for one in _tensors(given["indices"]) if one.dtype in (torch.bool, torch.uint8)
+        ]
         values = given.get("values")
         # torch fills one value in a mask without looking for the places.
         fills = len(masks) == 1 and values is not None and values.numel() == 1
         return bool(masks) and not fills
-    return bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & {*operation.tags})
+    return bool(
+        {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & {*operation.tags}
+    )
 
 
 def _cast(operation: Any, *args: Any, **named: Any) -> Any:
