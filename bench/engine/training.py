@@ -105,7 +105,7 @@ def train(
     order = batch_order(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
     for step, batch in prefetched(method, clips, windows, order, context, device):
         context.epoch = step // per_epoch
-        with explained(method, context.compute.compile):
+        with explained(method, context.compute):
             parts = gradients(method, network, optimiser, batch, context)
         if not parts:
             refused += 1

@@ -80,7 +80,8 @@ class MemoryEstimate:
 
 def on_gpu(device: str) -> bool:
     """Whether a device has memory of its own."""
-    return torch.device(device).type == "cuda"
+    kind = torch.device(device).type
+    return kind != "cpu" and hasattr(torch.get_device_module(kind), "get_device_properties")
 
 
 def device_memory(device: str) -> int:
@@ -88,7 +89,8 @@ def device_memory(device: str) -> int:
     bytes.
     """
     if on_gpu(device):
-        return int(torch.cuda.get_device_properties(device).total_memory)
+        properties = torch.get_device_module(device).get_device_properties(device)
+        return int(properties.total_memory)
     return int(psutil.virtual_memory().available)
 
 
