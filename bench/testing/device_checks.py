@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from bench.testing.method_checks import Fitted, compare, first_fit, fit
 from bench.testing.simulated_device import NAME, Traffic, simulated_device, traffic
 
 
-def gives_the_cpus_numbers_on_a_device(cls: type[Method]) -> None:
+def same_on_a_device(cls: type[Method]) -> None:
     """Trained and scored on the simulated device, a network has the weights and scores that it has
     on the CPU, bit by bit.
 
@@ -39,7 +40,7 @@ def gives_the_cpus_numbers_on_a_device(cls: type[Method]) -> None:
     compare(on_device.scores, first_fit(cls).scores, "on the simulated device")
 
 
-def trains_without_waiting(cls: type[Method]) -> None:
+def its_steps_do_not_wait(cls: type[Method]) -> None:
     """Between two looks of the harness at the loss, no training step waits for the device.
 
     Raises
@@ -67,7 +68,7 @@ def waits_of_steps(steps: list[tuple[str, int]], seen: Traffic) -> Counter[str]:
     steps : at each report of progress, what it said and the number of waits until then.
     """
     found: Counter[str] = Counter()
-    for (before, since), (what, until) in zip(steps, steps[1:]):
+    for (before, since), (what, until) in itertools.pairwise(steps):
         if before == what and what.startswith("training"):
             found.update(map(str, seen.waits[since:until]))
     return found
@@ -106,7 +107,7 @@ def _place(error: BaseException) -> str:
 
 
 DEVICE_CHECKS: tuple[Callable[[type[Method]], None], ...] = (
-    gives_the_cpus_numbers_on_a_device,
-    trains_without_waiting,
+    same_on_a_device,
+    its_steps_do_not_wait,
 )
 """For `bench check --device simulated`, and the tests of plugin authors."""

@@ -268,13 +268,17 @@ class PseudoAnomalyTraining(NetworkMethod):
         if not bool(batch["mask"][:, :, frame].any()):
             return None
         network = self.network.eval()
+        device = next(network.parameters()).device
         with torch.inference_mode():
             sigma = network.anomaly_weight()  # type: ignore[operator]
             windows = [
                 batch["window"],
                 *(self._blend(batch, torch.as_tensor(one)) for one in (float(sigma), *sigmas)),
             ]
-            outputs = [self.reconstruct(network, windows[kind])[0, :, place] for kind in (0, 1)]
+            outputs = [
+                self.reconstruct(network, windows[kind].to(device))[0, :, place].cpu()
+                for kind in (0, 1)
+            ]
         normal, pseudo, *blends = (window[0, :, frame].numpy() for window in windows)
         return {
             "normal": normal,
