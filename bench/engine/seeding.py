@@ -7,6 +7,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +37,12 @@ def seed_everything(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=nondeterministic)
-    # For every backend at once. Left alone, cuDNN computes convolutions in TF32.
-    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    # Left alone, cuDNN computes convolutions in TF32. Each backend by itself, since what was set for
+    # one (torch.compile does that) goes before what is set for all.
+    every: Any = torch.backends
+    conv, matmul = (every.cudnn.conv, every.mkldnn.conv), (every.cuda.matmul, every.mkldnn.matmul)
+    for backend in (every, every.cudnn.rnn, *conv, *matmul):
+        backend.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     # Deterministic mode would write NaN into every new tensor first, for code that reads what it
     # never wrote: a sixth of C3DSU's scoring time (measured, 256x256, latent 64).
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -89,7 +89,7 @@ MUTANTS = (
         "NumPy of a tensor on the device, in the score",
         "bench.methods.c3dsu",
         "maps = (frames - output).square().sum(dim=1).sqrt() / 3**0.5",
-        "maps = torch.from_numpy((frames - output).square().sum(dim=1).sqrt().numpy()) / 3**0.5",
+        "import torch\n        maps = torch.from_numpy((frames - output).square().sum(dim=1).sqrt().numpy()) / 3**0.5",
         (CHECK_C3DSU,),
     ),
     Mutant(
