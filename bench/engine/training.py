@@ -120,7 +120,13 @@ def train(
             optimiser.step()
             if last_kept is None or _is_kept(step, total, last_kept):
                 last_kept = step
-                kept.append((step, parts))
+                # Copies, since a term may be a weight, which the next step changes.
+                kept.append(
+                    (
+                        step,
+                        [(size, {k: v.clone() for k, v in terms.items()}) for size, terms in parts],
+                    )
+                )
             for size, terms in parts:
                 for name, value in terms.items():
                     sums[name] = sums.get(name, torch.zeros((), device=device)) + value * size

@@ -131,8 +131,8 @@ MUTANTS = (
     Mutant(
         "the terms of every step read at once",
         "bench.engine.training",
-        "kept.append((step, parts))",
-        "progress.kept_steps.append(_terms_of_step(step, parts))",
+        "last_kept = step\n",
+        "last_kept = step\n                _terms_of_step(step, parts)\n",
         (CHECK_C3DSU,),
     ),
     Mutant(
