@@ -41,6 +41,10 @@ class NetworkMethod(Method):
     needs: frozenset[str] = frozenset({"frames", "train"})
     drop_last: ClassVar[bool] = False
     """Leave the last, smaller batch of an epoch out."""
+    on_cpu: ClassVar[frozenset[str]] = frozenset()
+    """Entries of a sample that stay on the CPU: those whose values decide what `loss` computes. To
+    ask a tensor on an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU
+    wait for it."""
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 

@@ -10,6 +10,7 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.accelerators import on_device, pinned
 
 Batch = dict[str, torch.Tensor]
 
@@ -80,13 +81,14 @@ def prefetched(
 
     def join(drawn: list[Future[Batch]]) -> Batch:
         batch = joined(method, [one.result() for one in drawn])
-        if device.type == "cuda":
-            return {name: tensor.pin_memory() for name, tensor in batch.items()}
-        return batch
+        return {
+            name: tensor if name in method.on_cpu else pinned(tensor, device)
+            for name, tensor in batch.items()
+        }
 
     def moved(batch: Batch) -> Batch:
         return {
-            name: in_range(method, tensor.to(device, non_blocking=True))
+            name: in_range(method, tensor if name in method.on_cpu else on_device(tensor, device))
             for name, tensor in batch.items()
         }
 

@@ -10,6 +10,7 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.accelerators import forked_random
 from bench.engine.precision import autocast
 
 WINDOWS = 32
@@ -59,7 +60,7 @@ class ExplainedVariance:
             return None
         network.eval()
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with forked_random(torch.device(self.context.device)), torch.no_grad():
                 error = self._error(network)
                 if error is None:
                     self.reconstructs = False

@@ -141,15 +141,19 @@ def choose_device(asked: str | None) -> str:
         device = torch.device(asked)
     except RuntimeError as error:
         raise RequestError(f"--device {asked!r} is no device; use cpu, cuda or cuda:0") from error
-    count = torch.cuda.device_count() if device.type == "cuda" and torch.cuda.is_available() else 0
-    if device.type != "cuda":
-        raise RequestError(f"--device {asked!r}: methods run on cpu or cuda here")
+    there = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if device.type != "cuda" and (there is None or there.type != device.type):
+        raise RequestError(
+            f"--device {asked!r}: torch finds no such device here; use --device "
+            f"{'cpu' if there is None else f'cpu or {there.type}'}"
+        )
+    count = torch.accelerator.device_count() if there and there.type == device.type else 0
     if (device.index or 0) >= count:
         raise RequestError(
             f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; "
             "use --device cpu, or install a torch with CUDA and a driver"
         )
-    return f"cuda:{device.index or 0}"
+    return f"{device.type}:{device.index or 0}"
 
 
 def _gpu_files() -> bool:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -87,7 +87,8 @@ class MemoryEstimate:
 
 def on_gpu(device: str) -> bool:
     """Whether a device has memory of its own."""
-    return torch.device(device).type == "cuda"
+    kind = torch.device(device).type
+    return kind != "cpu" and hasattr(torch.get_device_module(kind), "get_device_properties")
 
 
 # -- one method ------------------------------------------------------------------------------------
@@ -208,6 +209,8 @@ def _training(
         for name, tensor in sample.items()
     }
     batch = {name: in_range(method, tensor) for name, tensor in drawn.items()}
+    with unset_fake_temporarily():  # their values decide what is computed
+        batch |= {name: torch.stack([sample[name]] * size) for name in method.on_cpu & {*sample}}
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = _context(folder, compute)
@@ -286,6 +289,12 @@ class PeakTensorBytes(TorchDispatchMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         aten = torch.ops.aten
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        if given and not any(
+            one.is_floating_point() or isinstance(one, FakeTensor) for one in given
+        ):
+            with unset_fake_temporarily():
+                return function(*args, **(kwargs or {}))
         if function is aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
             return _answer(args[0])
         if function is aten.nonzero.default:

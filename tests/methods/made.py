@@ -33,6 +33,12 @@ def fill(network: nn.Module, gain: float) -> nn.Module:
     return network
 
 
+def counted(method, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The batch with what its samples would say of their masks."""
+    of_samples = [method.counted(mask) for mask in batch["mask"]]
+    return batch | {name: torch.stack([one[name] for one in of_samples]) for name in of_samples[0]}
+
+
 def watched(layers: Iterable[nn.Module]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """A list that fills with the shapes of what each layer is given and gives, in the order of
     their calls."""

@@ -19,7 +19,7 @@ from bench.methods.networks.mnad import (
     separateness,
     updated,
 )
-from made import wave
+from made import counted, wave
 from torch import nn
 
 from bench import Context, MethodError, OpenClip
@@ -534,6 +534,7 @@ def test_pseudo_anomalies_do_not_reach_the_memory(pseudo_loss, normal, context):
         "mask": mask,
         "creator": torch.tensor([0, -1]),
     }
+    batch = counted(method, batch)
     with torch.no_grad():
         queries = network.encoder(windows[normal, :, 0])
     items = network.items.clone()
