@@ -19,6 +19,7 @@ import click
 import pytest
 from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, commands_of, shell_of
 from click.testing import CliRunner
+from forked import write_shim
 
 from bench import BenchError
 from bench.cli.main import bench
@@ -72,8 +73,10 @@ class Session:
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("BENCH_")
         }
+        (folder / "bin").mkdir()
+        write_shim(folder / "bin" / "bench")
         self.environment |= {
-            "PATH": f"{BENCH}:{os.environ['PATH']}",
+            "PATH": f"{folder / 'bin'}:{BENCH}:{os.environ['PATH']}",
             "BENCH_CACHE": str(cache),
             "MPLBACKEND": "Agg",
             "NO_COLOR": "1",
