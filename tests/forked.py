@@ -3,7 +3,7 @@ workers import, which takes fresh processes one to ten seconds.
 
 That process is forked once, when this module is imported, before any test ran: commands meet
 nothing of what tests did. The server of the workers is a fork, too. What only fresh processes show
-is tested in `test_demo_run.py`, `test_start_up.py` and with the executors of clusters.
+is tested in `test_demo_run.py`, `test_start_up.py`, `study.ipynb` and with clusters.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,20 +53,21 @@ def toy_words(methods: str, *more: str) -> list[str]:
 
 class Command:
     """`bench WORDS` in a folder, at work in the background; with the part of `subprocess.Popen`
-    that is used here."""
+    that is used here. `first` is Python that is executed before the command, in its process."""
 
-    def __init__(self, *words: str, cwd: Path, umask: int = -1, **environment: str):
+    def __init__(
+        self, *words: str, cwd: Path, umask: int = -1, first: str = "", **environment: str
+    ):
         self.words, self.returncode = words, None
-        self._output, self._errors = (
-            tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed at the end of the command)
-            for _ in range(2)
-        )
-        what = {"words": words, "cwd": str(cwd), "umask": umask}
+        self._said = [os.memfd_create(name) for name in ("stdout", "stderr")]
+        for file in self._said:
+            weakref.finalize(self, os.close, file)
+        what = {"words": words, "cwd": str(cwd), "umask": umask, "first": first}
         what["environment"] = {**os.environ, **environment}
         self._answers = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._answers.connect(ADDRESS)
         with Path(os.devnull).open() as nothing:
-            files = [file.fileno() for file in (nothing, self._output, self._errors)]
+            files = [nothing.fileno(), *self._said]
             socket.send_fds(self._answers, [json.dumps(what).encode()], files)
         self.pid = int(self._answers.recv(99))
 
@@ -93,20 +94,16 @@ class Command:
 
     def end(self, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Wait for the end; return the exit code and what it said."""
-        with self._output, self._errors:
-            try:
-                code = self.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self.send_signal(signal.SIGKILL)
-                self.wait()
-                raise AssertionError(
-                    f"bench {' '.join(self.words)}: no end after {timeout:g} s"
-                ) from None
-            self._output.seek(0)
-            self._errors.seek(0)
-            return subprocess.CompletedProcess(
-                self.words, code, self._output.read(), self._errors.read()
-            )
+        try:
+            code = self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.send_signal(signal.SIGKILL)
+            self.wait()
+            raise AssertionError(
+                f"bench {' '.join(self.words)}: no end after {timeout:g} s"
+            ) from None
+        said = [os.pread(file, os.fstat(file).st_size, 0).decode() for file in self._said]
+        return subprocess.CompletedProcess(self.words, code, *said)
 
 
 def bench(
@@ -120,7 +117,7 @@ SHIM = """#!{python} -IS
 import json, os, signal, socket, sys
 place = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 place.connect({address!r})
-what = dict(words=sys.argv[1:], cwd=os.getcwd(), umask=-1, environment=dict(os.environ))
+what = dict(words=sys.argv[1:], cwd=os.getcwd(), umask=-1, first="", environment=dict(os.environ))
 socket.send_fds(place, [json.dumps(what).encode()], [0, 1, 2])
 pid = int(place.recv(99))
 for number in (signal.SIGINT, signal.SIGTERM):
@@ -191,7 +188,9 @@ def _fork_commands() -> None:
                     answers.send(str(said).encode())
 
 
-def _command(words: list[str], cwd: str, umask: int, environment: dict[str, str]) -> None:
+def _command(
+    words: list[str], cwd: str, umask: int, first: str, environment: dict[str, str]
+) -> None:
     os.chdir(cwd)
     if umask >= 0:
         os.umask(umask)
@@ -203,10 +202,11 @@ def _command(words: list[str], cwd: str, umask: int, environment: dict[str, str]
     warnings.simplefilter("ignore", DeprecationWarning)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if words[0] == "run":
-        first = [Server()]
+        servers = [Server()]
         LocalExecutor.start_server = lambda self, arguments, errors: (
-            first.pop() if first else Server()
+            servers.pop() if servers else Server()
         ).start(arguments, errors)
+    exec(first, {})
     commands.main(words)
 
 
