@@ -46,13 +46,6 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder to run commands in, with an empty `data`, which toys fill."""
-    (tmp_path / "data").mkdir()
-    return tmp_path
-
-
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
     """Make a folder that many tests read, once for all workers of pytest-xdist: `once(name, make)`
@@ -71,6 +64,15 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
         return folder
 
     return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A folder to run commands in, with the dataset of `toys.py` below `data`."""
+    from toys import Toy  # imports OpenCV, which the tests of imports do without
+
+    made = once("toys", lambda folder: Toy().locate([folder / "data"]))
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 @pytest.fixture
