@@ -12,6 +12,7 @@ from known_answers import COLUMNS, FIRST, KNOWN
 
 from bench.cli.commands.report import command
 from bench.errors import RequestError
+from bench.figures.kinds import OF_THE_RUN
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
 NAMES = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}
@@ -81,9 +82,11 @@ def test_page_beside_a_table(run):
 
 
 def test_everything_is_the_default(run):
-    """Tables and page; the page links to the tables, and a real run without pictures takes less
-    than 5 MB."""
+    """Tables, page, and the figures that need no data; the page links to the tables, and a real run
+    without pictures takes less than 5 MB."""
     report(run)
+    drawn = {path.name for path in (run / "figures").glob("*.pdf")}
+    assert drawn == {name for name in drawn if name.startswith(OF_THE_RUN)} != set()
     text = (run / "report.html").read_text()
     assert (
         'href="tables/protocols.tex"' in text

@@ -196,7 +196,11 @@ def test_memory_begins_in_the_positive_corner():
     items = MemoryGuidedAutoEncoder(3, 0.1).items
     assert bool((items >= 0).all())
     torch.testing.assert_close(items.norm(dim=1), torch.ones(10))
-    assert items.std(dim=0).min() > 0
+    # A uniform number has mean 1/2 and standard deviation sqrt(1/12); the root mean square of
+    # those of an item, which the scaling makes 1, is sqrt(1/3) before.
+    of_one = items.detach().numpy() * np.sqrt(items.shape[1])
+    assert of_one.mean() == pytest.approx(np.sqrt(3) / 2, abs=0.07)
+    assert of_one.std() == pytest.approx(1 / 2, abs=0.05)
 
 
 # -- the memory ------------------------------------------------------------------------------------
