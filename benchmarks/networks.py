@@ -135,7 +135,7 @@ def training(
         return lambda: plain.plain_step(network, optimiser, windows)
 
     def harness(precision: str = "fp32", compiled: bool = False) -> Callable[[], Any]:
-        method, context = _method(latent), _context()
+        method, context = _method(latent), _context(precision)
         network = method.network
         assert network is not None
         network.train()

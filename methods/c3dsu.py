@@ -203,7 +203,7 @@ class DistinctionUNet(PseudoAnomalyTraining):
     profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         name: {**values, **LEARNED.get(name, {})} for name, values in PROFILES.items()
     }
-    bf16_version = 2  # 2: last layer and sigmoid compute in fp32
+    bf16_version = 3  # 2: last layer and sigmoid compute in fp32; 3: kernels of few channels joined
 
     @property
     def frames(self) -> FrameFormat:  # type: ignore[override]

@@ -10,15 +10,32 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+FEW = 4
+"""Input channels up to which a block's kernels are padded to one size and joined, in scoring and
+under automatic casts. Chosen here, measured: a convolution of so few channels waits for memory, and
+reads its input once then. In training (bf16, latent 64, 256x256) the first block takes .77 of its
+time; joined at 8, 16, 32 and 64 channels, blocks take .88, 1.05, 1.2 and 1.7 of theirs."""
+
 
 def under_autocast(x: torch.Tensor) -> bool:
     """Whether casts are automatic. Rounding is coarse then, and a faster form is taken, equal but
     for rounding.
 
-    Channels lie last in memory then, and a 1x1 convolution after a pixel unshuffle is a 2x2
-    convolution of stride 2. In fp32 the network computes bit by bit what it always did.
+    Channels lie last in memory then, parallel convolutions of few channels are one, and a 1x1
+    convolution after a pixel unshuffle is a 2x2 convolution of stride 2. In fp32 the network
+    computes bit by bit what it always did.
     """
     return torch.is_autocast_enabled(x.device.type)
+
+
+def joined(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the weights (outputs, inputs, k, k) of parallel convolutions of odd sizes k as that of
+    one convolution, padded with zeros to the largest.
+    """
+    largest = max(weight.shape[-1] for weight in weights)
+    return torch.cat(
+        [functional.pad(weight, [(largest - weight.shape[-1]) // 2] * 4) for weight in weights]
+    )
 
 
 def exact(x: torch.Tensor) -> torch.autocast:
@@ -56,8 +73,7 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (B, outputs, 2H, 2W) or (B, outputs, H/2, W/2) for (B, inputs, H, W)."""
-        x = torch.cat([convolution(x) for convolution in self.parallel], dim=1)
-        x = functional.relu(self.norm(x))
+        x = functional.relu(self.norm(self._side_by_side(x)), inplace=True)
         if not self.up and under_autocast(x):
             x = functional.conv2d(
                 x, self.mix.weight.reshape(len(self.mix.weight), -1, 2, 2), self.mix.bias, stride=2
@@ -68,7 +84,15 @@ class Block(nn.Module):
                 with exact(x):
                     return self.mix(x.float())
             x = self.mix(x)
-        return x if self.last else functional.relu(self.mix_norm(x))
+        return x if self.last else functional.relu(self.mix_norm(x), inplace=True)
+
+    def _side_by_side(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the parallel convolutions give, concatenated."""
+        if x.shape[1] <= FEW and under_autocast(x):
+            weight = joined([convolution.weight for convolution in self.parallel])  # type: ignore[misc]
+            bias = torch.cat([convolution.bias for convolution in self.parallel])  # type: ignore[misc]
+            return functional.conv2d(x, weight, bias, padding="same")
+        return torch.cat([convolution(x) for convolution in self.parallel], dim=1)
 
 
 class UNet(nn.Module):

@@ -6,11 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .c3dsu import Block, UNet, exact, time_as_channels, under_autocast
+from .c3dsu import FEW, Block, UNet, exact, joined, time_as_channels, under_autocast
 
-FEW = 4
-"""Input channels up to which a block's kernels are padded to one size and joined. Chosen here,
-measured: a convolution of so few channels waits for memory, and reads its input once then."""
 NARROW = 128
 """Latent width up to which channels lie last in memory while scoring. Chosen here, measured on x86
 with AVX-512: wider convolutions in fp32 are slower so."""
@@ -37,15 +34,7 @@ class FoldedBlock(nn.Module):
             weights.append(convolution.weight * factor[:, None, None, None])
             biases.append(convolution.bias * factor + offset)
         if weights[0].shape[1] <= FEW:
-            largest = max(weight.shape[-1] for weight in weights)
-            weights = [
-                torch.cat(
-                    [
-                        functional.pad(weight, [(largest - weight.shape[-1]) // 2] * 4)
-                        for weight in weights
-                    ]
-                )
-            ]
+            weights = [joined(weights)]
             biases = [torch.cat(biases)]
         mix, mix_bias = block.mix.weight, block.mix.bias
         assert mix_bias is not None

@@ -16,8 +16,14 @@ def channel_norm(difference: torch.Tensor) -> torch.Tensor:
     """Return the root mean square over channels at each pixel, (B, K, H, W).
 
     The library's norm has gradient 0 where the difference is 0; a root of a sum of squares has NaN
-    there, and outside of its mask a pseudo-anomalous window equals the normal one exactly.
+    there, and outside of its mask a pseudo-anomalous window equals the normal one exactly. The
+    library's takes five times as long over so few channels (measured, a twentieth of C3DSU's
+    training step in bf16): under automatic casts, where rounding is coarse, a root is taken whose
+    sum is kept above 0, which has gradient 0 there as well.
     """
+    if torch.is_autocast_enabled(difference.device.type):
+        squares = difference.float().square().sum(dim=1)
+        return (squares.clamp_min(torch.finfo(squares.dtype).tiny) / difference.shape[1]).sqrt()
     return torch.linalg.vector_norm(difference, dim=1) / difference.shape[1] ** 0.5
 
 

@@ -116,6 +116,7 @@ class PseudoAnomalyTraining(NetworkMethod):
         if self._creators and self.parameters.pseudo_loss == "distinction":
             # 2: a batch without a mask in its scored frames makes a step, as in the authors' code.
             self.version += 1
+            self.bf16_version += 1  # norms over channels are roots under automatic casts
         if self.weights_file is None:
             self.needs = self.needs.union(*(creator.needs for creator in self._creators))
 

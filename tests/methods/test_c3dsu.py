@@ -1,6 +1,7 @@
 """C3DSU and UNet: golden values, parameter counts, shapes, score, streaming. Golden values: made
 once with the authors' code, in float64."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -17,10 +18,11 @@ from bench.methods.c3dsu import (
     StaticUNet,
     UNetParameters,
 )
-from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, UNet, patch_max
+from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, UNet, joined, patch_max
 from bench.methods.networks.c3dsu_folded import FoldedUNet
-from made import counted, fill, watched
+from made import counted, fill, watched, wave
 from torch import nn
+from torch.nn import functional
 
 from bench import OpenClip
 from bench.contracts.compute import Compute
@@ -501,6 +503,38 @@ def test_its_rate_is_halved_with_the_networks():
         optimiser.step()
         schedule.step()
     assert sorted(group["lr"] for group in optimiser.param_groups) == [5e-4, 5e-3]
+
+
+def test_joined_kernels_are_the_parallel_convolutions():
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 9, 11, dtype=torch.float64)
+    weights = [torch.rand(2, 3, size, size, dtype=torch.float64) for size in (7, 3, 5, 1)]
+    expected = torch.cat([functional.conv2d(x, weight, padding="same") for weight in weights], 1)
+    given = functional.conv2d(x, joined(weights), padding="same")
+    torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_block_of_few_channels_trains_in_bf16_as_in_fp32_but_for_rounding():
+    torch.manual_seed(0)
+    block, x, wanted = (
+        Block(3, 8, (3, 5, 7), up=False),
+        torch.randn(2, 3, 64, 64),
+        wave(2, 8, 32, 32),
+    )
+    found = []
+    for automatic_casts in (False, True):
+        again = copy.deepcopy(block)
+        with torch.autocast("cpu", torch.bfloat16, enabled=automatic_casts):
+            output = again(x)
+        (output * wanted).sum().backward()
+        weights = {name: value.grad for name, value in again.named_parameters() if value.ndim == 4}
+        found.append(
+            {**weights, "output": output.detach().float(), "variance": again.norm.running_var}
+        )
+    assert len(found[0]) == 3 + 1 + 2
+    for name in found[0]:
+        exact, rounded = (each[name].flatten() for each in found)
+        assert (rounded - exact).norm() < 0.1 * exact.norm(), name
 
 
 @pytest.mark.parametrize("folded", [False, True])
