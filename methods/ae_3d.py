@@ -74,6 +74,8 @@ class AE3D(SquaredError3D, PseudoAnomalyTraining):
     """3D convolutional autoencoder: MemAE's network without the memory."""
 
     name = "ae-3d"
+    channels_last = frozenset({"bf16"})  # a step takes 0.64 of the time
+    bf16_version = 2  # 2: channels last
     info = MethodInfo(
         display_name="AE-3D",
         title="Memorizing Normality to Detect Anomaly: Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection",

@@ -40,12 +40,12 @@ def laid_out(method: NetworkMethod, network: torch.nn.Module, precision: str) ->
     in this precision.
     """
     if precision in method.channels_last:
-        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
         for weight in network.parameters():
-            if weight.ndim in formats and not weight.is_contiguous(
-                memory_format=formats[weight.ndim]
-            ):
-                weight.data = weight.data.contiguous(memory_format=formats[weight.ndim])
+            if weight.ndim in (4, 5):
+                # Written out: to torch's conversion a single channel lies last already, and a
+                # network whose first layer has one would compute that layer channels first.
+                last = weight.data.movedim(1, -1).clone(memory_format=torch.contiguous_format)
+                weight.data = last.movedim(-1, 1)
     return network
 
 

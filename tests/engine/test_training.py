@@ -14,6 +14,7 @@ from bench import DidNotLearn, MethodError, NetworkMethod, OpenClip, Window
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.explained_variance import ExplainedVariance
+from bench.engine.precision import laid_out
 from bench.engine.seeding import seed_everything
 from bench.plugins.registry import load
 from bench.plugins.selection import profile_values
@@ -475,6 +476,16 @@ def test_weights_lie_as_the_method_wants_them(tmp_path):
     plain = type("Plain", (Wide,), {"channels_last": frozenset({"bf16"})})()
     np.testing.assert_allclose(train(plain, tmp_path / "plain").values, whole.values, rtol=1e-4)
     assert plain.network[1].weight.is_contiguous()
+
+
+def test_a_first_layer_of_one_channel_computes_with_channels_last():
+    """Its weight counts as lying either way, and its output would come channels first."""
+    network = laid_out(
+        Wide(), torch.nn.Sequential(torch.nn.Conv3d(1, 4, 3), torch.nn.Conv3d(4, 1, 3)), "fp32"
+    )
+    output = network[0](torch.rand(2, 1, 4, 8, 8))
+    assert output.is_contiguous(memory_format=torch.channels_last_3d)
+    assert not output.is_contiguous()
 
 
 class Recorded(Tiny):
