@@ -138,7 +138,7 @@ def measure(
         harness.long_clips(report, quick)
         harness.resolutions(report) if not quick else None
     a_frame = a_step = 0.0
-    batch = 1 if quick else 4
+    batch = 1 if quick else 10  # of profile large
     if "scoring" in parts:
         seconds = networks.scoring(
             report, 64, 10 if quick else 24, 3 if quick else 5, compiled, (3.0, 5.5)
@@ -148,7 +148,7 @@ def measure(
             networks.scoring(report, 512, 12, 3, False, (2.2, 3.5))
     if "training" in parts:
         a_step = networks.training(
-            report, 64, batch, 128 if quick else 256, 3 if quick else 5, compiled, (1.0, 1.8, 2.3)
+            report, 64, batch, 128 if quick else 256, 3 if quick else 5, compiled, (1.0, 2.0, 2.5)
         )
         if not quick:
             networks.training(report, 512, 1, 256, 3, False, (1.0,))
