@@ -285,7 +285,8 @@ def _repeat(
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from bench.reporting.report_writer import stale_note, wrote
+    from bench.reporting.report_writer import stale_note
+    from bench.reporting.written_files import wrote
     from bench.running.session import execute, plan_run
     from bench.tables.comparison import comparison_text
 
