@@ -62,7 +62,7 @@ class NetworkMethod(Method):
     refuses_bf16: ClassVar[str] = ""
     """Why the method's numbers need fp32 throughout; empty: `--precision bf16` may be asked for."""
 
-    bf16_version: ClassVar[int] = 1
+    bf16_version: int = 1
     """Raised whenever the scores under `--precision bf16` change and those in fp32 do not."""
 
     stats: Mapping[str, np.ndarray]
