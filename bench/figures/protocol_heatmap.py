@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.figures.style import DOUBLE, Drawn, new_figure, slug, wrapped
 from bench.scoring.protocols import sentence
-from bench.tables.protocol_ranking import protocol_ranking, protocols_of
+from bench.tables.secondary.protocol_ranking import protocol_ranking, protocols_of
 from bench.tables.table import Table, as_printed
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from bench.evaluation.summaries import shown_summaries
 from bench.figures.shown_rows import facts, looks_of, rows_of
 from bench.figures.style import SINGLE, Drawn, new_figure, point_look, shortened, slug
 from bench.scoring.ranks import Ranking
-from bench.tables.rank_table import contenders_of, resolution
+from bench.tables.secondary.rank_table import contenders_of, resolution
 
 if TYPE_CHECKING:
     from bench.tables.kinds import Source

@@ -17,7 +17,7 @@ from bench.planning.commands import keep_commands
 from bench.runs.layout import PICTURES
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
-from bench.tables.ablation_table import place
+from bench.tables.secondary.ablation_table import place
 
 if TYPE_CHECKING:
     from bench.tables.kinds import Source

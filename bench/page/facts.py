@@ -17,7 +17,7 @@ from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.kinds import KINDS, Source
-from bench.tables.scenes_table import scene_tables
+from bench.tables.secondary.scenes_table import scene_tables
 from bench.tables.table import DASH, TRIVIAL, Table, percent
 from bench.wording import counted
 

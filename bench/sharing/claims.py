@@ -16,8 +16,8 @@ from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
-from bench.tables.ablation_table import place
 from bench.tables.kinds import KINDS, Source
+from bench.tables.secondary.ablation_table import place
 from bench.tables.table import Row, Table
 
 RUN = "run"

@@ -17,7 +17,7 @@ from bench.evaluation.summaries import Summary, share_text, summaries_of
 from bench.runs.records import DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
-from bench.tables.rank_table import resolution
+from bench.tables.secondary.rank_table import resolution
 from bench.tables.table import TRIVIAL, percent
 from bench.wording import counted, listed
 

@@ -15,20 +15,21 @@ from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.runs.table_options import PAPER
-from bench.tables.ablation_table import ablation_table
-from bench.tables.alarms_table import alarm_tables
 from bench.tables.comparison import compare
-from bench.tables.interval_table import interval_tables
-from bench.tables.localisation_table import localisation_tables
-from bench.tables.protocol_ranking import protocol_ranking
-from bench.tables.published_tables import (
+from bench.tables.secondary.ablation_table import ablation_table
+from bench.tables.secondary.alarms_table import alarm_tables
+from bench.tables.secondary.epochs_table import epoch_tables
+from bench.tables.secondary.interval_table import interval_tables
+from bench.tables.secondary.localisation_table import localisation_tables
+from bench.tables.secondary.protocol_ranking import protocol_ranking
+from bench.tables.secondary.published_tables import (
     ddl_table,
     with_published_columns,
     with_published_rows,
 )
-from bench.tables.rank_table import rank_tables
-from bench.tables.scenes_table import scene_tables
-from bench.tables.speed_table import speed_tables
+from bench.tables.secondary.rank_table import rank_tables
+from bench.tables.secondary.scenes_table import scene_tables
+from bench.tables.secondary.speed_table import speed_tables
 from bench.tables.table import Footnotes, Table
 
 
@@ -194,6 +195,15 @@ KINDS = {
         "events found, delay and false alarms with a threshold set on training scores",
         _marked(lambda source: alarm_tables(source.run, source.run_scores, source.protocol)),
         "no cell kept training scores; `bench run` with --keep train-scores keeps them",
+    ),
+    "epochs": Kind(
+        "the last epoch, the best on the test clips (oracle), and the lowest training loss",
+        _marked(
+            lambda source: epoch_tables(
+                source.run, source.run_scores, source.protocol, source.metric
+            )
+        ),
+        "no cell kept the scores of its epochs; `bench run` with --keep epoch-scores keeps them",
     ),
     "speed": Kind(
         "parameters, time and memory",

@@ -16,7 +16,7 @@ from bench.plugins.registry import load
 from bench.tables.forms.macros import command_name, to_macros
 from bench.tables.forms.text import to_text
 from bench.tables.kinds import KINDS, open_source
-from bench.tables.published_tables import with_published_columns, with_published_rows
+from bench.tables.secondary.published_tables import with_published_columns, with_published_rows
 from bench.tables.table import Row, Table, TableCell
 
 REGISTRY = load()

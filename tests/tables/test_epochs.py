@@ -1,0 +1,107 @@
+"""The table of epochs, against scikit-learn; and that its numbers stand in no other table."""
+
+import numpy as np
+import pytest
+from made_run import LENGTHS, done, labels_of, make_run
+from sklearn.metrics import roc_auc_score
+
+from bench import Scores
+from bench.evaluation.epoch_audit import audit
+from bench.evaluation.run_scores import RunScores
+from bench.plugins.registry import load
+from bench.plugins.selection import select_one
+from bench.reporting.report_writer import write_tables
+from bench.runs.scores import read_epoch_scores, write_epoch_scores
+from bench.scoring.resampling import RESAMPLES, resamples
+from bench.tables.kinds import KINDS, open_source
+
+QUALITIES = {0: (0.2, 0.9, 0.4), 1: (0.7, 0.3, 0.5)}
+"""Of each epoch, by seed."""
+
+
+def epochs_of(seed):
+    generator = np.random.default_rng(seed)
+    return {
+        epoch: {
+            clip: Scores(labels * quality + generator.random(len(labels)), np.arange(len(labels)))
+            for clip, labels in labels_of().items()
+        }
+        for epoch, quality in enumerate(QUALITIES[seed], 1)
+    }
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two seeds of three epochs, the last of them the scores of the cell; the lowest training loss
+    is that of the second epoch."""
+    made = make_run(tmp_path / "run", [done("net", seed=0), done("net", seed=1), done("other")])
+    for cell in made.cells()[:2]:
+        made.write_scores(cell, epochs_of(cell.seed)[3])
+        made.files_of(cell).training.write_text("epoch,loss\n1,0.5\n2,0.1\n3,0.2\n")
+    return made
+
+
+def keep_epochs(run):
+    for cell in run.cells()[:2]:
+        write_epoch_scores(run.files_of(cell).epoch_scores, epochs_of(cell.seed))
+
+
+def auc(scores, times=None):
+    """Of clips, each repeated so often, under `raw`."""
+    labels = labels_of()
+    repeated = [clip for clip, n in zip(LENGTHS, times or [1] * 3) for _ in range(int(n))]
+    return roc_auc_score(
+        np.concatenate([labels[clip] for clip in repeated]),
+        np.concatenate([scores[clip].values.astype(np.float32) for clip in repeated]),
+    )
+
+
+def test_audit_is_as_scikit_learn_computes_it(run):
+    """Last, oracle and lowest loss, means over seeds; the interval from the same resamples, in each
+    of which the best epoch is chosen anew."""
+    keep_epochs(run)
+    raw = select_one("protocols", "raw", load()).make()
+    found = audit(run, RunScores(run), run.cells()[:2], "frame", raw)
+    values = {s: [auc(scores) for scores in epochs_of(s).values()] for s in QUALITIES}
+    assert found.last == pytest.approx(np.mean([values[s][2] for s in values]))
+    assert found.oracle == pytest.approx(np.mean([max(values[s]) for s in values]))
+    assert found.by_loss == pytest.approx(np.mean([values[s][1] for s in values]))
+    assert found.oracle_epochs == tuple(int(np.argmax(values[s])) + 1 for s in values) == (2, 1)
+    assert found.loss_epochs == (2, 2)
+    gains = []
+    for times in resamples(3, RESAMPLES):
+        drawn = [[auc(of, times.tolist()) for of in epochs_of(s).values()] for s in values]
+        gains.append(np.mean([max(of_seed) - of_seed[-1] for of_seed in drawn]))
+    assert (found.low, found.high) == pytest.approx(np.quantile(gains, [0.025, 0.975]))
+
+
+def test_the_oracle_stands_in_no_other_table(run):
+    """All other files of the tables are the same, byte for byte, with the epochs and without."""
+    kinds = [name for name in KINDS if name not in ("epochs", "ddl-table1", "published-columns")]
+    write_tables(run, load(), ["raw"])
+    before = {path: path.read_bytes() for path in run.report.tables().rglob("*.*")}
+    source = open_source(run, load(), select_one("protocols", "raw", load()).make(), AUC)
+    texts = {name: KINDS[name].make(source) for name in kinds}
+    assert KINDS["epochs"].make(source) == []
+    keep_epochs(run)
+    write_tables(run, load(), ["raw"])
+    assert {path: path.read_bytes() for path in run.report.tables().rglob("*.*")} == before
+    source = open_source(run, load(), source.protocol, AUC)
+    assert {name: KINDS[name].make(source) for name in kinds} == texts
+    (table,) = KINDS["epochs"].make(source)
+    (row,) = table.rows
+    assert row.name == "net"
+    assert row.cells[1].value > row.cells[0].value
+
+
+def test_epochs_are_read_as_written(tmp_path):
+    path = tmp_path / "epoch_scores.npz"
+    write_epoch_scores(path, epochs_of(0))
+    found = read_epoch_scores(path)
+    assert found.keys() == {1, 2, 3}
+    for epoch, scores in epochs_of(0).items():
+        for clip, expected in scores.items():
+            assert np.array_equal(found[epoch][clip].values, expected.values.astype(np.float32))
+
+
+AUC = next(metric for metric in load().metrics.values() if metric.name == "auc")
