@@ -55,7 +55,8 @@ def _selections() -> str:
 {textwrap.fill(groups, WIDTH, subsequent_indent="      ", replace_whitespace=False, break_on_hyphens=False)}
 
 The shell interprets [ and |: put selections that contain them in single quotes. Tables show
-the names that papers print, or those given with `as`; results.csv has the selectors beside them. All mistakes in a request are reported at once.
+the names that papers print, or those given with `as`; results.csv has the selectors beside them.
+All mistakes in a request are reported at once.
 
 Examples:
   bench run --methods all,-trivial --datasets ped2,avenue
