@@ -59,8 +59,9 @@ def its_steps_do_not_wait(cls: type[Method]) -> None:
 
 
 def waits_of_steps(steps: list[tuple[str, int]], seen: Traffic) -> Counter[str]:
-    """Return what waited in the training steps but the first of each epoch, and how often. The
-    harness itself looks at the loss in that step, and works between epochs.
+    """Return what waited in the training steps but the first of each epoch (or part of the
+    training, where steps are counted), and how often. The harness itself looks at the loss in that
+    step, and reports between parts what it does there.
 
     Parameters
     ----------
