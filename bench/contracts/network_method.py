@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class NetworkMethod(Method):
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
-        self.stats, self._mean = {}, (None, None)  # the latter: stats["mean"], and it on a device
+        self.stats, self._mean = {}, cast(Any, (None, None))  # stats["mean"]; the same on a device
         self.network: torch.nn.Module | None = None
         if self.weights_file is not None and self.window.value_range != "mean-subtracted":
             self.needs = self.needs - {"train"} | {"weights"}
