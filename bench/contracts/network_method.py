@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -42,9 +42,8 @@ class NetworkMethod(Method):
     drop_last: ClassVar[bool] = False
     """Leave the last, smaller batch of an epoch out."""
     on_cpu: ClassVar[frozenset[str]] = frozenset()
-    """Entries of a sample that stay on the CPU: those whose values decide what `loss` computes. To
-    ask a tensor on an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU
-    wait for it."""
+    """Entries of a sample that stay on the CPU: their values decide what `loss` computes, and to ask
+    an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU wait."""
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 
@@ -70,7 +69,7 @@ class NetworkMethod(Method):
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
-        self.stats = {}
+        self.stats, self._mean = {}, cast(Any, (None, None))  # stats["mean"]; the same on a device
         self.network: torch.nn.Module | None = None
         if self.weights_file is not None and self.window.value_range != "mean-subtracted":
             self.needs = self.needs - {"train"} | {"weights"}
@@ -301,8 +300,7 @@ class NetworkMethod(Method):
 
         # NumPy's arithmetic takes one thread: several draw samples at a time.
         on_device = isinstance(frames, torch.Tensor)
-        given: Any = frames
-        values = given.float() if on_device else given.astype(np.float32)
+        values: Any = frames.float() if on_device else frames.astype(np.float32)  # type: ignore[union-attr]
         match self.window.value_range:
             case "0..1":
                 values /= 255
@@ -310,8 +308,10 @@ class NetworkMethod(Method):
                 values = values / 127.5 - 1
             case "mean-subtracted":
                 mean: Any = self.stats["mean"]
-                if on_device:
-                    mean = torch.from_numpy(mean).to(given.device)
+                if on_device:  # kept there: a copy for each batch would make the CPU wait
+                    if self._mean[0] is not mean or self._mean[1].device != values.device:
+                        self._mean = mean, torch.from_numpy(mean).to(values.device)
+                    mean = self._mean[1]
                 values = (values - mean) / 255
         tensor = values if on_device else torch.from_numpy(values)
         if self.frames is None or self.frames.channels == 1:

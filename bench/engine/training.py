@@ -142,6 +142,7 @@ def train(
         )
         if progress.step % save_every and progress.step != total:
             continue
+        context.step(progress.step, total, "looking at what was learned")
         progress.kept_steps += [_terms_of_step(*one) for one in kept]
         kept = []
         if made == 0:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-import bench
 from bench.contracts.method import Method
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import MethodError
@@ -60,8 +59,9 @@ def its_steps_do_not_wait(cls: type[Method]) -> None:
 
 
 def waits_of_steps(steps: list[tuple[str, int]], seen: Traffic) -> Counter[str]:
-    """Return what waited in the training steps but the first of each epoch, and how often. The
-    harness itself looks at the loss in that step, and works between epochs.
+    """Return what waited in the training steps but the first of each epoch (or part of the
+    training, where steps are counted), and how often. The harness itself looks at the loss in that
+    step, and reports between parts what it does there.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _on_device(cls: type[Method], step: Callable[[int, int, str], None]) -> Fitt
 def _place(error: BaseException) -> str:
     """Return where in the method's own code an error was, for a message; else where in bench."""
     skipped = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-    own = str(Path(bench.__file__).parent)
+    own = str(Path(__file__).parents[1])
     places = [
         (Path(frame.filename).name, frame.lineno, frame.filename.startswith(own))
         for frame in traceback.extract_tb(error.__traceback__)

@@ -285,6 +285,17 @@ def out_of_memory(root, patch):
     )
 
 
+def not_deterministic(root, patch):
+    from bench.engine.precision import explained
+
+    method = SimpleNamespace(name="mine")
+    with explained(method, Compute("cuda")):
+        raise RuntimeError(
+            "max_unpool2d does not have a deterministic implementation, but you set "
+            "'torch.use_deterministic_algorithms(True)'."
+        )
+
+
 def no_bf16(root, patch):
     from bench.engine import precision as arithmetic
 
@@ -590,6 +601,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Released weights of another network": weights_of_another_network,
     "A network too large for the device": too_large,
     "Bfloat16 where the processor has none": no_bf16,
+    "An operation without a deterministic form": not_deterministic,
     "Compiling without a compiler": no_compiler,
     "Dask without its package": without("distributed", "dask[workers=2]"),
     "SLURM without its package": without("submitit", "slurm[partition=gpu]"),
