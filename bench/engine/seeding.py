@@ -7,9 +7,12 @@ import os
 import random
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_everything(
@@ -52,15 +55,15 @@ def seed_everything(
 
 
 @contextlib.contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Let the block draw what it likes from python, numpy and torch; afterwards all three go on
-    from where they were.
+def kept_random_state(device: torch.device) -> Iterator[None]:
+    """Let the block draw what it likes from python, numpy and torch, on the CPU and a device;
+    afterwards all go on from where they were.
     """
-    import torch
+    from bench.engine.accelerators import forked_random
 
     python, numpy = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng():
+        with forked_random(device):
             yield
     finally:
         random.setstate(python)

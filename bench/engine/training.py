@@ -178,7 +178,7 @@ def train(
         if context.after_epoch is not None:
             network.eval()
             method.network = network
-            with kept_random_state():
+            with kept_random_state(device):
                 context.after_epoch(len(progress.history))
             network.train()
         if history is not None:

@@ -13,9 +13,10 @@ import torch
 from bench.contracts.method import Method
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import MethodError
+from bench.testing.device_traffic import Traffic, traffic
 from bench.testing.made import CheckFailed, NotAsked
 from bench.testing.method_checks import Fitted, compare, first_fit, fit
-from bench.testing.simulated_device import NAME, Traffic, simulated_device, traffic
+from bench.testing.simulated_device import NAME, simulated_device
 
 
 def same_on_a_device(cls: type[Method]) -> None:

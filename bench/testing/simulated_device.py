@@ -1,6 +1,7 @@
 """A simulated accelerator: a torch device named 'simulated' whose memory is the CPU's.
 
-    from bench.testing.simulated_device import simulated_device, traffic
+    from bench.testing.device_traffic import traffic
+    from bench.testing.simulated_device import simulated_device
 
     device = simulated_device()
     with traffic() as seen:
@@ -23,56 +24,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils import backend_registration
 
+from bench.testing.device_traffic import keep
+
 NAME = "simulated"
 CPU, EXTENSION = 1, 12
 """Kinds of devices in DLPack: kDLCPU, kDLExtDev. torch reads the second as PrivateUse1."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """A copy, or a wait: what torch was asked for, and where."""
-
-    operation: str
-    place: str
-    """File and line."""
-
-    def __str__(self) -> str:
-        return f"{self.operation} at {self.place}"
-
-
-@dataclass
-class Traffic:
-    """What passed between the CPU and the device."""
-
-    uploads: list[Event] = field(default_factory=list)
-    """Copies to the device."""
-    waits: list[Event] = field(default_factory=list)
-    """Moments at which the CPU waits until the device has done all it was told: copies to the CPU,
-    copies to the device that are not both pinned and non-blocking, `.item()` and `bool()`, and
-    operations whose shape depends on values, such as boolean indexing."""
-
-
-_open: list[Traffic] = []
-
-
-@contextlib.contextmanager
-def traffic() -> Iterator[Traffic]:
-    """Keep what passes between the CPU and the device."""
-    seen = Traffic()
-    _open.append(seen)
-    try:
-        yield seen
-    finally:
-        _open.remove(seen)
 
 
 @functools.cache
@@ -213,7 +175,7 @@ def _synchronize(device: Any = None, /) -> None:
     if device is not None and torch.device(device).type != NAME:
         _torch_synchronize(device)
     else:
-        _keep("waits", "synchronize")
+        keep("waits", "synchronize")
 
 
 # -- operations ------------------------------------------------------------------------------------
@@ -291,7 +253,7 @@ def _computed(operation: Any, *args: Any, **named: Any) -> Any:
     given = {argument.name: value for argument, value in zip(schema.arguments, args)} | named
     _refuse_what_a_device_refuses(operation, short, given)
     if _waits(operation, short, given):
-        _keep("waits", short)
+        keep("waits", short)
     renamed: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def on_cpu(value: Any) -> Any:
@@ -353,8 +315,8 @@ def _refuse_what_a_device_refuses(operation: Any, short: str, given: dict[str, A
             scalar = tensor.ndim == 0 and not written and torch.Tag.pointwise in operation.tags
             index = short in INDEXED and argument.name in ("indices", "values")
             if on_cpu and index and (tensor.ndim == 0 or argument.name == "indices"):
-                _keep("uploads", short)
-                _keep("waits", f"{short}, by indices on the CPU")
+                keep("uploads", short)
+                keep("waits", f"{short}, by indices on the CPU")
             elif on_cpu and not scalar:
                 raise RuntimeError(
                     f"Expected all tensors to be on the same device, but {argument.name!r} of "
@@ -406,11 +368,11 @@ def _cast(operation: Any, *args: Any, **named: Any) -> Any:
 def _copied(source: torch.Tensor, target: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
     if source.device.type == "cpu":
         pinned = non_blocking and source.data_ptr() in _pinned
-        _keep("uploads", "a copy to the device")
+        keep("uploads", "a copy to the device")
         if not pinned:
-            _keep("waits", "a copy to the device" + " of memory not pinned" * non_blocking)
+            keep("waits", "a copy to the device" + " of memory not pinned" * non_blocking)
     elif target.device.type == "cpu":
-        _keep("waits", "a copy to the CPU")
+        keep("waits", "a copy to the CPU")
     ends = [_renamed(one, CPU) if one.device.type == NAME else one for one in (target, source)]
     ends[0].copy_(ends[1])
     return target
@@ -427,22 +389,3 @@ def _convolved_backward(
     bias = [weight.shape[1] * groups if transposed else weight.shape[0]]
     operation = torch.ops.aten.convolution_backward.default
     return _computed(operation, gradient, inputs, weight, bias, *rest)
-
-
-def _keep(kind: str, operation: str) -> None:
-    if not _open:
-        return
-    event = Event(operation, _place())
-    for seen in _open:
-        getattr(seen, kind).append(event)
-
-
-def _place() -> str:
-    frame: Any = sys._getframe(2)
-    inside = str(Path(torch.__file__).parent)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if file != __file__ and not file.startswith(inside):
-            return f"{'/'.join(Path(file).parts[-2:])}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "unknown"

@@ -20,8 +20,9 @@ from bench.engine.seeding import seed_everything
 from bench.plugins.registry import load
 from bench.plugins.selection import profile_values
 from bench.testing.device_checks import DEVICE_CHECKS, waits_of_steps
+from bench.testing.device_traffic import traffic
 from bench.testing.made import NotAsked, make_clip
-from bench.testing.simulated_device import NAME, simulated_device, traffic
+from bench.testing.simulated_device import NAME, simulated_device
 
 DEVICE = f"{NAME}:0"
 

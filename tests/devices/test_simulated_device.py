@@ -5,7 +5,8 @@ import io
 import pytest
 import torch
 
-from bench.testing.simulated_device import NAME, simulated_device, traffic
+from bench.testing.device_traffic import traffic
+from bench.testing.simulated_device import NAME, simulated_device
 
 
 @pytest.fixture
