@@ -8,6 +8,7 @@ from .ae_conv3d import AEConv3D
 from .ae_convlstm import AEConvLSTM
 from .background import Background, ForegroundArea
 from .c3dsu import DistinctionC3DSU, DistinctionUNet, PlainC3DSU, PlainUNet, StaticC3DSU, StaticUNet
+from .features_knn import FeaturesKNN
 from .lntra import STEAL, LNTRAPatch, LNTRASkip, PseudoBound
 from .memae import MemAE
 from .mnad import MNAD
@@ -54,6 +55,7 @@ def bench_methods() -> list[type[Method]]:
         ForegroundArea,
         PCA,
         OpticalFlow,
+        FeaturesKNN,
         MAMC,
         C2Net,
         ReadScores,

@@ -10,7 +10,6 @@ is not at hand: torchvision's ResNet-50, trained on ImageNet, takes its place.
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ import numpy as np
 
 from bench import (
     Context,
-    DataError,
     Download,
     FrameFormat,
     MethodError,
@@ -401,30 +399,10 @@ class SparseCodingMethod(NetworkMethod):
         return self._extractor
 
     def _trained(self) -> PatchFeatures:
-        import torch
-
+        from .networks.pretrained import made_of_file
         from .networks.resnet_features import trained
 
-        path = self._checked_weights()
-        try:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-        except (
-            pickle.UnpicklingError,
-            RuntimeError,
-            EOFError,
-            ValueError,
-            KeyError,
-            OSError,
-        ) as error:
-            raise DataError(
-                f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
-            ) from error
-        try:
-            return trained(weights)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path} has no weights of torchvision's resnet50: {_first_line(error)}"
-            ) from error
+        return made_of_file(self._checked_weights(), "resnet50", trained)
 
     def _checked_weights(self) -> Path:
         """Return the file with the weights, after a look whether it is the one that its name
@@ -570,7 +548,3 @@ def _write_features(
     with torch.inference_mode():
         vectors = extractor(method.to_range(frames).transpose(0, 1).to(device))
     file.write(vectors.float().cpu().numpy().astype("<f4", copy=False).tobytes())
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

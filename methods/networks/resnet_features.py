@@ -4,59 +4,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 import torch
 from torch import nn
 
+from .pretrained import FrozenFeatures
+
 PATCHES = 21
 """Of a frame: 1 of the whole, 4 and 16 of two grids."""
 FEATURES = {"resnet50": 2048, "random": 128}
 """Length of a patch's vector for each kind of ResNet."""
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the RGB pictures on which torchvision trains, in 0..1."""
 RANDOM_SEED = 0
 
 
-class PatchFeatures(nn.Module):
-    """The vectors of a frame's patches, from a ResNet that is never trained and always in eval
-    mode.
-
-    Parameters
-    ----------
-    trunk : gives a map (N, F, h, w) of pictures (N, 3, 32 h, 32 w); h and w 7, or another size
-        whose patches are 21.
+class PatchFeatures(FrozenFeatures):
+    """The vectors of a frame's patches. The trunk gives a map (N, F, h, w) of pictures (N, 3, 32 h,
+    32 w); h and w are 7, or another size whose patches are 21.
     """
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, trunk: nn.Module) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
-        self.register_buffer("std", torch.tensor(STD)[:, None, None])
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> PatchFeatures:
-        """Stay in eval mode: batch statistics of surveillance frames are not those that the weights
-        belong to.
-        """
-        return super().train(False)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Return (N, 21, F) for RGB frames (N, 3, H, W) in 0..1."""
-        return patches(self.trunk((frames - self.mean) / self.std))
-
-    def digest(self) -> bytes:
-        """Return the SHA-256 of the ResNet's weights, 32 bytes."""
-        found = hashlib.sha256()
-        for name, tensor in self.trunk.state_dict().items():
-            found.update(name.encode())
-            found.update(tensor.cpu().contiguous().numpy().tobytes())
-        return found.digest()
+        return patches(self.trunk(self.normalised(frames)))
 
 
 def patches(maps: torch.Tensor) -> torch.Tensor:
@@ -96,8 +65,13 @@ def trained(weights: Mapping[str, torch.Tensor]) -> PatchFeatures:
 
 
 def untrained() -> PatchFeatures:
-    """Return the features of a thin ResNet of one block a stage, with the same random weights each
-    time.
+    """Return the features of `random_trunk`."""
+    return PatchFeatures(random_trunk())
+
+
+def random_trunk() -> nn.Sequential:
+    """Return a thin ResNet of one block a stage, with the same random weights each time: a stem,
+    and stages of strides 4, 8, 16 and 32.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
@@ -117,7 +91,7 @@ def untrained() -> PatchFeatures:
         for module in trunk.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return PatchFeatures(trunk)
+    return trunk
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Module:
