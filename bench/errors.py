@@ -28,7 +28,15 @@ class RequestError(BenchError):
 
 
 class DataError(BenchError):
-    """A dataset, or one of its files, is missing, incomplete or damaged."""
+    """A dataset, or one of its files, is missing, incomplete or damaged.
+
+    `in_short` says the same in a few words for papers, without paths and commands: 'needs ResNet-50
+    weights'.
+    """
+
+    def __init__(self, text: str, in_short: str = "") -> None:
+        super().__init__(text)
+        self.in_short = in_short
 
 
 class MethodError(BenchError):

@@ -62,6 +62,7 @@ class Avenue(PublishedDataset):
 
     name = "avenue"
     info = DatasetInfo(
+        display_name="Avenue",
         title="CUHK Avenue",
         citation="C. Lu, J. Shi, J. Jia: Abnormal Event Detection at 150 FPS in MATLAB. ICCV 2013",
         year=2013,

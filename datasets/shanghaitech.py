@@ -77,6 +77,7 @@ class ShanghaiTech(PublishedDataset):
 
     name = "shanghaitech"
     info = DatasetInfo(
+        display_name="ShanghaiTech",
         title="ShanghaiTech Campus",
         citation="W. Luo, W. Liu, S. Gao: A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN Framework. ICCV 2017",
         year=2017,

@@ -80,6 +80,7 @@ class Ped1(UCSD):
 
     name = "ped1"
     info = DatasetInfo(
+        display_name="Ped1",
         title="UCSD Ped1",
         citation=_CITATION,
         year=2010,
@@ -106,6 +107,7 @@ class Ped2(UCSD):
 
     name = "ped2"
     info = DatasetInfo(
+        display_name="Ped2",
         title="UCSD Ped2",
         citation=_CITATION,
         year=2010,

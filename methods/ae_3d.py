@@ -75,6 +75,7 @@ class AE3D(SquaredError3D, PseudoAnomalyTraining):
 
     name = "ae-3d"
     info = MethodInfo(
+        display_name="AE-3D",
         title="Memorizing Normality to Detect Anomaly: Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection",
         year=2019,
         venue="ICCV",
@@ -130,7 +131,11 @@ class RandomNetwork(SquaredError3D):
 
     name = "random-network"
     info = MethodInfo(
-        title="ae-3d, untrained", family="trivial", groups=("trivial",), inputs="gray frames"
+        display_name="AE-3D, untrained",
+        title="ae-3d, untrained",
+        family="trivial",
+        groups=("trivial",),
+        inputs="gray frames",
     )
     Parameters: ClassVar[type] = Network3DParameters
     profiles = {"small": {"size": 128, "width": 0.25}, "smoke": {"size": 32, "width": 0.125}}

@@ -81,6 +81,7 @@ class AEConv2D(PseudoAnomalyTraining):
     name = "ae-conv2d"
     version = 2
     info = MethodInfo(
+        display_name="AE-Conv2D",
         title="Learning Temporal Regularity in Video Sequences",
         year=2016,
         venue="CVPR",

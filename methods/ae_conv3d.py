@@ -95,6 +95,7 @@ class AEConv3D(PseudoAnomalyTraining):
     version = 2
     channels_last = frozenset({"bf16"})  # a step takes 0.71 of the time
     info = MethodInfo(
+        display_name="AE-Conv3D",
         title="Spatio-Temporal AutoEncoder for Video Anomaly Detection",
         year=2017,
         venue="ACM Multimedia",

@@ -70,6 +70,7 @@ class AEConvLSTM(PseudoAnomalyTraining):
 
     name = "ae-convlstm"
     info = MethodInfo(
+        display_name="AE-ConvLSTM",
         title="Remembering History with Convolutional LSTM for Anomaly Detection",
         year=2017,
         venue="ICME",

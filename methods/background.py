@@ -42,6 +42,7 @@ class Background(Method):
 
     name = "background"
     info = MethodInfo(
+        display_name="Median background",
         title="Median background",
         family="reference",
         groups=("baseline", "reference"),
@@ -96,7 +97,11 @@ class ForegroundArea(Background):
 
     name = "foreground-area"
     info = MethodInfo(
-        title="Foreground area", family="reference", groups=("reference",), inputs="gray frames"
+        display_name="Foreground area",
+        title="Foreground area",
+        family="reference",
+        groups=("reference",),
+        inputs="gray frames",
     )
 
     THRESHOLD = 4.0

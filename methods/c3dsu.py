@@ -31,6 +31,7 @@ BOXES = (
 
 def _info(network: str, variant: str) -> MethodInfo:
     return MethodInfo(
+        display_name=network if variant == "plain" else f"{network} + {variant}",
         title="Dynamic Distinction Learning: Adaptive Pseudo Anomalies for Video Anomaly Detection",
         year=2024,
         venue="CVPR Workshops",
@@ -39,7 +40,7 @@ def _info(network: str, variant: str) -> MethodInfo:
         family="distinction learning",
         groups=("ddl",),
         inputs="RGB frames",
-        extra_knowledge="" if variant == "plain" else "boxes of objects (a detector)",
+        extra_knowledge="" if variant == "plain" else "detected objects",
         published_protocol=(
             "median filter of 17 frames, no min-max mentioned; what lies beyond a clip's ends (edge) and pooling over clips not stated; a sister "
             "repository of the authors (demetrislappas/MaskedSkipUNet) pools all frames raw; ShanghaiTech: one model a scene, the median of "

@@ -155,8 +155,9 @@ class PseudoAnomaly3D(Reconstruction3D, PseudoAnomalyTraining):
         return {"psnr": 10 * mse.clamp_min(FLOOR).log10(), **self.pictures(windows, output)}
 
 
-def _lntra(*, extra_knowledge: str = "") -> MethodInfo:
+def _lntra(variant: str, *, extra_knowledge: str = "") -> MethodInfo:
     return MethodInfo(
+        display_name=f"LNTRA, {variant}",
         title="Learning Not to Reconstruct Anomalies",
         year=2021,
         venue="BMVC",
@@ -178,7 +179,7 @@ class LNTRASkip(PseudoAnomaly3D):
     """Learns to restore the normal window from one with skipped frames."""
 
     name = "lntra-skip"
-    info = _lntra()
+    info = _lntra("skip frames")
     Parameters = LNTRASkipParameters
     profiles = {"small": SMALL, "smoke": SMOKE}
 
@@ -188,7 +189,8 @@ class LNTRAPatch(PseudoAnomaly3D):
 
     name = "lntra-patch"
     info = _lntra(
-        extra_knowledge="pictures of CIFAR-100, where they are found",
+        "patch",
+        extra_knowledge="CIFAR-100, where found",
     )
     Parameters = LNTRAPatchParameters
     profiles = {"small": SMALL, "smoke": SMOKE}
@@ -199,6 +201,7 @@ class STEAL(PseudoAnomaly3D):
 
     name = "steal"
     info = MethodInfo(
+        display_name="STEAL Net",
         title="Synthetic Temporal Anomaly Guided End-to-End Video Anomaly Detection",
         year=2021,
         venue="ICCV Workshops",
@@ -224,6 +227,7 @@ class PseudoBound(PseudoAnomaly3D):
 
     name = "pseudobound"
     info = MethodInfo(
+        display_name="PseudoBound",
         title="PseudoBound: Limiting the Anomaly Reconstruction Capability of One-Class Classifiers Using Pseudo Anomalies",
         year=2023,
         venue="Neurocomputing",
@@ -232,7 +236,7 @@ class PseudoBound(PseudoAnomaly3D):
         family="pseudo-anomaly",
         groups=("pseudo-anomaly",),
         inputs="gray frames",
-        extra_knowledge="pictures of CIFAR-100, where they are found",
+        extra_knowledge="CIFAR-100, where found",
         published_protocol="not stated where it was read",
         reproduction=(
             "no code is public; the quoted 98.44 on Ped2 equals the best of STEAL's five repeats (its issue 7), and all three numbers agree "

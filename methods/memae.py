@@ -64,6 +64,7 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
 
     name = "memae"
     info = MethodInfo(
+        display_name="MemAE",
         title="Memorizing Normality to Detect Anomaly: Memory-Augmented Deep Autoencoder for Unsupervised Anomaly Detection",
         year=2019,
         venue="ICCV",

@@ -123,6 +123,7 @@ class MNAD(PseudoAnomalyTraining):
     version = 2
     channels_last = frozenset({"bf16"})  # a step takes 0.86 of the time
     info = MethodInfo(
+        display_name="MNAD (reconstruction)",
         title="Learning Memory-guided Normality for Anomaly Detection",
         year=2020,
         venue="CVPR",

@@ -54,6 +54,7 @@ class OpticalFlow(Method):
 
     name = "optical-flow"
     info = MethodInfo(
+        display_name="Optical flow",
         title="Histograms of optical flow (Farneback)",
         family="reference",
         groups=("reference",),

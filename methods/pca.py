@@ -52,6 +52,7 @@ class PCA(Method):
 
     name = "pca"
     info = MethodInfo(
+        display_name="PCA",
         title="Principal component analysis",
         family="reference",
         groups=("baseline", "reference"),

@@ -24,6 +24,7 @@ class MAMC(_PublishedOnly):
 
     name = "mamc"
     info = MethodInfo(
+        display_name="MAMC",
         title="Memory-enhanced appearance-motion consistency framework for video anomaly detection",
         year=2024,
         venue="Computer Communications",
@@ -40,6 +41,7 @@ class C2Net(_PublishedOnly):
 
     name = "c2net"
     info = MethodInfo(
+        display_name="C$^2$Net",
         title="C2Net: content-dependent and -independent cross-attention network for anomaly detection in videos",
         year=2024,
         venue="Applied Intelligence",

@@ -33,7 +33,12 @@ class ReadRegions(Method):
     """
 
     name = "regions"
-    info = MethodInfo(title="Regions from files", family="from a file", inputs="text files")
+    info = MethodInfo(
+        display_name="Regions",
+        title="Regions from files",
+        family="from a file",
+        inputs="text files",
+    )
     Parameters: ClassVar[type] = RegionsParameters
     needs_parameters = True
     uses_seed = False

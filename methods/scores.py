@@ -55,7 +55,12 @@ class ReadScores(Method):
     """Scores from an npz file: one array for each test clip, under the clip's id."""
 
     name = "scores"
-    info = MethodInfo(title="Scores from a file", family="from a file", inputs="an npz file")
+    info = MethodInfo(
+        display_name="Scores",
+        title="Scores from a file",
+        family="from a file",
+        inputs="an npz file",
+    )
     Parameters: ClassVar[type] = ScoresParameters
     needs_parameters = True
     uses_seed = False

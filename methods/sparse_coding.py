@@ -424,6 +424,7 @@ class TSC(SparseCodingMethod):
 
     name = "tsc"
     info = MethodInfo(
+        display_name="TSC",
         title="A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN Framework",
         year=2017,
         venue="ICCV",
@@ -432,7 +433,7 @@ class TSC(SparseCodingMethod):
         family="sparse coding",
         groups=("sparse-coding",),
         inputs="RGB frames",
-        extra_knowledge="features of a ResNet-50 trained on ImageNet",
+        extra_knowledge="ResNet-50 (ImageNet)",
         published_protocol="the error, min-max in each clip, all frames pooled (code)",
         reproduction="the authors' evaluation reports the best test AUC of all checkpoints; their ResNets and features are not public",
         deviations=(
@@ -450,6 +451,7 @@ class StackedRNN(SparseCodingMethod):
 
     name = "srnn"
     info = MethodInfo(
+        display_name="StackRNN",
         title=TSC.info.title,
         year=2017,
         venue="ICCV",

@@ -80,6 +80,7 @@ class SpatioTemporalAE(PseudoAnomalyTraining):
 
     name = "st-ae"
     info = MethodInfo(
+        display_name="ST-AE",
         title="Abnormal Event Detection in Videos using Spatiotemporal Autoencoder",
         year=2017,
         venue="ISNN",

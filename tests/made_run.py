@@ -48,6 +48,7 @@ def make_run(path, cells, scenes=("", "", ""), label_sets=("frame",), one_class=
         )
         record = CellRecord(
             **{"folder": folder, "method": label.split("[")[0], "label": label, "selector": label, "dataset": "made", "dataset_folder": "made",
+               "display_name": label, "dataset_display_name": more.get("dataset", "made"),
                "seed": seed, "status": status, "reason": reason, "profile": "small", "family": "reconstruction", **more}
         )  # fmt: skip
         records.append(record)

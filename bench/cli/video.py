@@ -105,6 +105,7 @@ def _wanted(
             else {(cell.dataset, clip): scene for clip, _, scene in record.clips}
         )
     mistakes = []
+    methods = tuple(map(source.run_scores.names.label_of, methods))
     for name in methods:
         if name not in labels:
             mistakes.append(unknown("finished method", name, labels))

@@ -21,6 +21,8 @@ class DatasetInfo:
     """Facts about a dataset that no file of it says."""
 
     title: str = ""
+    display_name: str = ""
+    """The heading of its column, as in papers: 'Ped2'. Default: derived from the identifier."""
     citation: str = ""
     year: int | None = None
     licence: str = ""

@@ -58,6 +58,10 @@ class MethodInfo:
     """Facts about a method, for tables and `bench list`."""
 
     title: str = ""
+    """Of the paper."""
+    display_name: str = ""
+    """What tables print, as in papers: 'MNAD (reconstruction)'. A formula stands between dollar
+    signs. Default: derived from the identifier."""
     year: int | None = None
     venue: str = ""
     citation: str = ""
@@ -67,6 +71,11 @@ class MethodInfo:
     groups: tuple[str, ...] = ()
     inputs: str = ""
     extra_knowledge: str = ""
+    """What it uses beside the dataset, in a few words: 'detected objects', 'ResNet-50 (ImageNet)'."""
+    supervision: str = ""
+    """What it learns from, as tables name it: 'one-class' (normal videos alone), 'training-free',
+    'unsupervised', 'weakly supervised'. Default: one-class, or training-free for a method that
+    does not need the training part."""
     published: tuple[PublishedAUC, ...] = ()
     published_protocol: str = ""
     """Under which protocol the published numbers were measured, as far as paper or code say."""

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 
 from bench.evaluation.measurements import Measurement
 from bench.evaluation.summaries import summarise
+from bench.plugins.display_names import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RESULT_COLUMNS = (
     "method", "dataset", "scene", "seed", "label_set", "protocol", "metric", "value", "status", "reason", "frames",
-    "anomalous_frames", "clips", "clips_left_out", "detector", "profile", "data_share", "device",
+    "anomalous_frames", "clips", "clips_left_out", "detector", "profile", "data_share", "device", "method_name",
+    "dataset_name",
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "method", "dataset", "label_set", "protocol", "metric", "seeds", "seeds_failed", "mean", "sd", "min", "max", "ci_low",
-    "ci_high", "ci_method", "chance", "published", "published_source", "flags",
+    "ci_high", "ci_method", "chance", "published", "published_source", "flags", "method_name",
+    "dataset_name",
 )  # fmt: skip
 DIGITS = 6
 """Of values in files: more than any use of them needs, and few enough to be the same on every
@@ -55,6 +58,8 @@ def results_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
                 "profile": cell.profile,
                 "data_share": cell.data_share,
                 "device": cell.device,
+                "method_name": plain(cell.display_name),
+                "dataset_name": plain(cell.dataset_display_name),
             }
         )
     frame = pd.DataFrame(lines, columns=list(RESULT_COLUMNS))
@@ -105,6 +110,8 @@ def summary_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
                 "published": _fraction(published.get("auc", "")),
                 "published_source": published.get("source", ""),
                 "flags": "; ".join(summary.flags()),
+                "method_name": summary.name,
+                "dataset_name": summary.dataset_name,
             }
         )
     return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))

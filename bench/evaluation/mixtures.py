@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bench.plugins.display_names import plain
 from bench.runs.records import CellRecord
 from bench.wording import listed
 
@@ -56,7 +57,11 @@ def mixtures_across(cells: Sequence[CellRecord]) -> str:
             for first in firsts
         ]
         found.append(
-            _values(name, values, lambda members: ", ".join(cell.dataset for cell in members))
+            _values(
+                name,
+                values,
+                lambda members: listed(plain(cell.dataset_display_name) for cell in members),
+            )
         )
     text = "; ".join(filter(None, found))
     return f"its columns were not made alike: {text}" if text else ""

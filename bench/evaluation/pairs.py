@@ -100,7 +100,7 @@ class Pair:
     def conclusion(self) -> str:
         """Return in a sentence what follows."""
         found = self.difference
-        first, second = self.first.row, self.second.row
+        first, second = self.first.name, self.second.name
         if found.p is None or found.low is None or found.high is None:
             return f"There is no test: {found.reason}."
         if found.distinguishable:
@@ -119,11 +119,11 @@ class Pair:
     def remarks(self) -> list[str]:
         """Return what must be said beside it."""
         single = [
-            summary.row
+            summary.name
             for summary in (self.first, self.second)
             if len(summary.measurements) == 1 and summary.cell.uses_seed
         ]
-        remarks = [f"{self.first.dataset}: {self.warning}"] if self.warning else []
+        remarks = [f"{self.first.dataset_name}: {self.warning}"] if self.warning else []
         if single:
             remarks.append(
                 f"one seed alone of {' and '.join(single)}: another training may differ, and the "
@@ -169,9 +169,9 @@ class Pair:
         """Return it for a terminal; percent and points."""
         found = self.difference
         protocol = self.first.measurements[0].protocol
-        width = max(len(self.first.row), len(self.second.row), len("difference"))
+        width = max(len(self.first.name), len(self.second.name), len("difference"))
         lines = [
-            f"{self.first.dataset}, labels {self.first.label_set}. Protocol {protocol.name}: "
+            f"{self.first.dataset_name}, labels {self.first.label_set}. Protocol {protocol.name}: "
             f"{sentence(protocol)}."
         ]
         for summary, value in ((self.first, found.first), (self.second, found.second)):
@@ -190,7 +190,7 @@ class Pair:
                 own += f"; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
             if summary.sd is not None:
                 own += f", sd over seeds {summary.sd * 100:.2f}"
-            lines.append(f"  {summary.row.ljust(width)}  {value * 100:6.2f}   {own}")
+            lines.append(f"  {summary.name.ljust(width)}  {value * 100:6.2f}   {own}")
         if found.p is not None and found.low is not None and found.high is not None:
             lines.append(
                 f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips "
@@ -219,13 +219,16 @@ def pairs(
 
     Parameters
     ----------
-    datasets : only these; empty for all.
+    labels : rows, by label or display name.
+    datasets : only these, by label or display name; empty for all.
 
     Raises
     ------
     RequestError : a label or dataset that the run does not have, or a row against itself.
     """
     run_scores = RunScores(run)
+    labels = (run_scores.names.label_of(labels[0]), run_scores.names.label_of(labels[1]))
+    datasets = [run_scores.names.label_of(name) for name in datasets]
     known = {
         "row": dict.fromkeys(cell.label for cell in run_scores.cells),
         "dataset": dict.fromkeys(cell.dataset for cell in run_scores.cells),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contracts.method import MethodInfo, PublishedAUC
+from bench.plugins.registry import current
 
 PER_CLIP = "macro"
 RERUN = "-reimpl"
@@ -90,6 +91,28 @@ class PublishedNumber:
         not, or nothing is known.
         """
         return self.protocol if self.protocol.startswith(("per-scene", PER_CLIP)) else ""
+
+
+_NAMES = {
+    "abnormalgan": "AbnormalGAN",
+    "ffp": "Frame prediction",
+    "hf2vad": "HF$^2$-VAD",
+    "jigsaw": "Jigsaw",
+    "mnad-pred": "MNAD (prediction)",
+    "ssmtl": "SSMTL",
+    "ssmtl-pp-v1": "SSMTL++ v1",
+    "ssmtl-pp-v2": "SSMTL++ v2",
+    "vec": "VEC",
+}
+"""Display names of methods that have published numbers and no class here."""
+
+
+def published_name(key: str) -> str:
+    """Return the display name of a method that is not in a run: that of its class where it is
+    registered; an unknown key as it is.
+    """
+    known = current().methods.get(key)
+    return (known.info.display_name if known is not None else "") or _NAMES.get(key, key)
 
 
 @functools.cache

@@ -16,11 +16,15 @@ from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.measurements import Measurement, joined, label_sets_of
+from bench.evaluation.row_names import row_names
 from bench.files.checksums import digest_of, digest_of_value
+from bench.plugins.display_names import plain
+from bench.plugins.registry import Registry, current
 from bench.runs.folder import Run
 from bench.runs.layout import KEPT
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
+from bench.runs.table_options import TableOptions, read_options
 from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
 
 
@@ -53,10 +57,18 @@ def _check_frames(path: Path, scores: Mapping[str, Scores], dataset: DatasetReco
 class RunScores:
     """The cells, scores and labels of a run, read once, and the numbers that follow from them."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, registry: Registry | None = None) -> None:
+        """Read a run; `registry` (default: that of this process) names rows of earlier versions."""
         self.cells = run.cells()
+        self.options = read_options(run.path)
+        self.names = row_names(
+            self.cells, current() if registry is None else registry, self.options.names
+        )
         self._run = run
         self._as_kept = [replace(cell) for cell in self.cells]
+        for cell in self.cells:
+            cell.display_name = self.names.rows[cell.label]
+            cell.dataset_display_name = self.names.datasets[cell.dataset]
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
         self._common: dict[str, Common] = {}
@@ -113,7 +125,10 @@ class RunScores:
             name: None if record is None else _digest_of_dataset(record)
             for name, record in records.items()
         }
-        return digest_of_value([list(map(_told, self._as_kept)), files, datasets])
+        everything: list[Any] = [list(map(_told, self._as_kept)), files, datasets]
+        if self.options != TableOptions():
+            everything.append(asdict(self.options))
+        return digest_of_value(everything)
 
     def scored_frames(self, cell: CellRecord) -> int:
         """Return how many frames a cell that is done gave a score."""
@@ -199,7 +214,7 @@ class RunScores:
                 reason = (
                     cell.reason or cell.status
                     if cell.status != Status.DONE
-                    else f"{cell.dataset} has no labels: there are scores, and no number"
+                    else f"{plain(cell.dataset_display_name)} has no labels: there are scores, and no number"
                 )
                 nothing = Result(None, reason, 0, 0, 0, 0, None)
                 first = "".join(label_sets[:1])

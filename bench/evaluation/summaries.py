@@ -14,6 +14,7 @@ from bench.contracts.protocol import Protocol
 from bench.evaluation.measurements import Measurement, explained, label_sets_of
 from bench.evaluation.mixtures import mixtures
 from bench.evaluation.run_scores import RunScores
+from bench.plugins.display_names import plain
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.intervals import METRIC, Interval, interval
@@ -42,7 +43,7 @@ class Summary:
     """
 
     row: str
-    """Name of its row in the tables."""
+    """The label of its cells: identifies the row."""
     dataset: str
     label_set: str
     protocol: str
@@ -92,6 +93,16 @@ class Summary:
             if found is None or found.low is None or found.high is None
             else (found.low, found.high)
         )
+
+    @property
+    def name(self) -> str:
+        """The display name of the row, as text."""
+        return plain(self.cell.display_name) or self.row
+
+    @property
+    def dataset_name(self) -> str:
+        """The display name of the dataset, as text."""
+        return plain(self.cell.dataset_display_name) or self.dataset
 
     @property
     def cell(self) -> CellRecord:

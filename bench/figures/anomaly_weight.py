@@ -93,7 +93,7 @@ def _draw(
     legend_below(
         figure,
         [Line2D([], [], **line_look(looks[label])) for label in of_dataset],
-        list(of_dataset),
+        [source.run_scores.names.row(label) for label in of_dataset],
     )
     profiles = ", ".join(
         dict.fromkeys(cell.profile for cells in of_dataset.values() for cell, _, _ in cells)
@@ -111,7 +111,7 @@ def _draw(
     return Drawn(
         f"sigma-{slug(dataset)}",
         figure,
-        f"The weight σ(l) of the pseudo-anomalies over training on {dataset}: {', or '.join(points[one] for one in sorted(kept, reverse=True))}; "
+        f"The weight σ(l) of the pseudo-anomalies over training on {source.run_scores.names.heading(dataset)}: {', or '.join(points[one] for one in sorted(kept, reverse=True))}; "
         "0 is no anomaly, 1 an opaque one; training begins at 0.5."
         + (" One line a seed, or a scene with a model of its own." if several else "")
         + f" Profile: {profiles}.",

@@ -99,11 +99,11 @@ def _draw(
         axis.set_xlabel(name)
         for row, cost in found:
             axis.plot(cost, row.value, markersize=4, linestyle="", **point_look(row.look))
-        _name_points(axis, [(_cut(row.label), cost, row.value) for row, cost in found])
+        _name_points(axis, [(_cut(row.name), cost, row.value) for row, cost in found])
     better = "" if source.metric.higher_is_better else ", lower is better"
     axes[0].set_ylabel(f"{source.metric.title.removeprefix('Frame-level ')} / %{better}")
     left_out = {
-        name: [row.label for row in rows if row not in [other for other, _ in found]]
+        name: [row.name for row in rows if row not in [other for other, _ in found]]
         for name, found in measured.items()
     }
     missing = "".join(
@@ -112,7 +112,7 @@ def _draw(
     return Drawn(
         f"cost-{slug(dataset)}",
         figure,
-        f"What a number costs on {dataset}: {' and '.join(measured)}, on logarithmic axes; means over seeds, as measured while other work may "
+        f"What a number costs on {source.run_scores.names.heading(dataset)}: {' and '.join(measured)}, on logarithmic axes; means over seeds, as measured while other work may "
         f"have gone on. All methods with a number are shown; fitting of less than {LEAST:g} s is drawn at {LEAST:g} s.{missing} "
         f"{facts(source, rows)}",
     )

@@ -16,6 +16,7 @@ import numpy as np
 from bench.figures.reconstructions import proportions
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug
 from bench.planning.commands import keep_commands
+from bench.plugins.display_names import plain
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
@@ -76,7 +77,7 @@ def weights_at_three(source: Source, remake: Remake) -> Iterator[Drawn]:
         yield Drawn(
             f"pseudo-anomaly-{slug(cell.label, cell.dataset)}",
             figure,
-            f"A training frame of {cell.dataset} and its pseudo-anomaly at three weights σ: near 0, {word} by {cell.label}, near 1. {_where(cell, made)}",
+            f"A training frame of {plain(cell.dataset_display_name)} and its pseudo-anomaly at three weights σ: near 0, {word} by {plain(cell.display_name)}, near 1. {_where(cell, made)}",
         )
 
 
@@ -108,7 +109,7 @@ def restorations(source: Source, remake: Remake) -> Iterator[Drawn]:
         yield Drawn(
             f"restoration-{slug(cell.label, cell.dataset)}",
             figure,
-            f"What {cell.label} makes of a training frame X of {cell.dataset} and of its pseudo-anomalous form Xₐ (σ = {made.sigma:.3f}): outputs f, and "
+            f"What {plain(cell.display_name)} makes of a training frame X of {plain(cell.dataset_display_name)} and of its pseudo-anomalous form Xₐ (σ = {made.sigma:.3f}): outputs f, and "
             f"residuals, the root mean square over channels as a share of the value range, on one scale. {_where(cell, made)}",
         )
 

@@ -42,7 +42,7 @@ def _draw(source: Source, dataset: str, label_set: str, table: Table) -> Drawn:
             for row in rows
         ]
     )
-    names = [wrapped(row.name, LETTERS) for row in rows]
+    names = [wrapped(table.row_name(row), LETTERS) for row in rows]
     columns = [_column(name) for name in table.columns]
     figure = new_figure(DOUBLE, 0.7 + 0.15 * sum(name.count("\n") + 1 for name in names))
     axis = figure.subplots()
@@ -74,7 +74,7 @@ def _draw(source: Source, dataset: str, label_set: str, table: Table) -> Drawn:
     return Drawn(
         f"protocols-{slug(dataset, label_set)}",
         figure,
-        f"{metric} in percent of every method under every protocol on {dataset}, labels {label_set}. The better, the darker; the best of each "
+        f"{metric} in percent of every method under every protocol on {table.names.heading(dataset)}, labels {label_set}. The better, the darker; the best of each "
         "protocol is bold, trivial methods aside. "
         + ("Blank where there is no number. " if np.isnan(numbers).any() else "")
         + " ".join(

@@ -166,7 +166,7 @@ def _draw(
     return Drawn(
         f"qualitative-{slug(dataset, network)}",
         figure,
-        f"{network} on {dataset}: frames, their reconstructions and error maps, by variant of the training ({', '.join(kept)}), "
+        f"{network} on {source.run_scores.names.heading(dataset)}: frames, their reconstructions and error maps, by variant of the training ({', '.join(kept)}), "
         f"seed {cell.seed}, profile {cell.profile}. {len(frames)} of the {candidates} anomalous frames whose images were kept for all variants, "
         f"evenly spread over their order (clip, frame); labels {label_set}. Frames are at the size the network sees"
         + (", in the proportions of the video" if known else "")

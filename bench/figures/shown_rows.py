@@ -25,6 +25,8 @@ class Row:
     """A row of the comparison that has a number on one dataset."""
 
     label: str
+    name: str
+    """What is shown of it."""
     number: str
     """As the table prints it, in percent."""
     spread: str
@@ -42,7 +44,7 @@ class Row:
     @property
     def text(self) -> str:
         """What a legend says."""
-        return f"{self.label} {self.number}{self.spread}"
+        return f"{self.name} {self.number}{self.spread}"
 
     def seed(self, seed: int) -> tuple[CellRecord, ...]:
         """Return the cells of one seed."""
@@ -83,6 +85,7 @@ def rows_of(source: Source, dataset: str) -> list[Row]:
     rows = [
         Row(
             row.name,
+            source.comparison.row_name(row),
             found.shown,
             found.spread,
             tuple(

@@ -115,7 +115,7 @@ def _draw(source: Source, dataset: str, rows: list[Row], rule: str) -> Drawn:
     return Drawn(
         f"timelines-{slug(dataset)}",
         figure,
-        f"Scores along the test clips of {dataset}; anomalous frames are shaded. {which}. {rule}.{seeds}{scale} {facts(source, rows)}",
+        f"Scores along the test clips of {source.run_scores.names.heading(dataset)}; anomalous frames are shaded. {which}. {rule}.{seeds}{scale} {facts(source, rows)}",
     )
 
 

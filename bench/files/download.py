@@ -88,7 +88,8 @@ class PretrainedWeights:
         except OSError as error:
             raise DataError(
                 f"{user}: no weights of {self.title} at {shown(path)} ({error.strerror or error}; "
-                f"{otherwise}); {mend}"
+                f"{otherwise}); {mend}",
+                in_short=f"needs {self.title} weights",
             ) from error
         if not found:
             raise DataError(

@@ -59,7 +59,7 @@ def data_of(
         },
         "methods": [
             {
-                "label": label,
+                "label": source.run_scores.names.row(label),
                 "trivial": cells[label].family == TRIVIAL,
                 "pictures": _how_to_get_pictures(source, cells[label]),
             }
@@ -147,7 +147,7 @@ def _dataset(
         )
 
     return {
-        "name": record.label,
+        "name": source.run_scores.names.heading(record.label),
         "clips": [
             {"id": clip, "scene": scene, "length": length, "anomalous": {name: _runs(of_set[clip]) for name, of_set in record.labels.items()}}
             for clip, length, scene in record.clips
@@ -304,8 +304,8 @@ def _training(source: Source) -> Iterator[dict[str, Any]]:
         columns = {name: [_number(row.get(name)) for row in rows] for name in names}
         if any(value is not None for values in columns.values() for value in values):
             yield {
-                "label": cell.label,
-                "dataset": cell.dataset,
+                "label": source.run_scores.names.row(cell.label),
+                "dataset": source.run_scores.names.heading(cell.dataset),
                 "seed": cell.seed,
                 "scene": cell.scene,
                 "status": cell.status,

@@ -55,6 +55,7 @@ def facts_of(
         },
         "data_links": _links(files, "", NUMBERS) + _links(files, question, ["references.bib"]),
         "families": {cell.label: cell.family for cell in cells},
+        "names": source.run_scores.names,
         "trivial": TRIVIAL,
         "has_scenes": any(record.has_scenes for record in datasets_with_scores(source)),
         "failures": [

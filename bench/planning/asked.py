@@ -188,7 +188,8 @@ def _each_once(rows: list[Selected], notes: list[str]) -> list[Selected]:
         other = kept.setdefault(_identity(row), row)
         if other is not row:
             first, second = sorted((other, row), key=lambda one: len(one.values))
-            kept[_identity(row)] = first
+            name = row.given_name or other.given_name
+            kept[_identity(row)] = replace(first, given_name=name)
             note = (
                 f"{second.label} is {first.label}: its parameters are the same, and both are one "
                 "row"

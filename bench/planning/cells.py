@@ -76,6 +76,8 @@ class _Row:
     planned: PlannedDataset
     reason: str = ""
     """Why it cannot be computed here; empty where it can."""
+    in_short: str = ""
+    """The reason in a few words, for papers."""
     data_here: bool = True
     files: dict[str, Any] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
@@ -148,7 +150,7 @@ def _row(
         try:
             method.check(dataset.name)
         except DataError as error:
-            row.reason = str(error)
+            row.reason, row.in_short = str(error), error.in_short
     refusal = method.refusal(compute) if isinstance(method, NetworkMethod) else ""
     if not row.reason and refusal:
         row.reason = f"{chosen.label}: {refusal}"
@@ -232,6 +234,7 @@ def _planned(
         record.status, record.reason = Status.PUBLISHED_ONLY, row.method.published_only
         return PlannedCell(spec, record, row.planned, False, False, record.reason)
     if row.reason:
+        record.reason_in_short = row.in_short
         decision = earlier.without_data(record, row.reason, row.unknown, row.planned.detector)
     else:
         decision = earlier.decide(record, row.chosen.text in asked.forced, request.keep)
@@ -259,6 +262,12 @@ def _record(spec: CellSpec, row: _Row) -> CellRecord:
         dataset_folder=planned.name,
         seed=spec.seed,
         scene=spec.scene,
+        display_name=chosen.display_name,
+        given_name=chosen.given_name,
+        dataset_display_name=planned.selected.display_name,
+        dataset_given_name=planned.selected.given_name,
+        supervision=method.info.supervision,
+        extra_knowledge=method.info.extra_knowledge,
         family=method.info.family,
         citation=method.info.citation,
         year=method.info.year,

@@ -15,6 +15,12 @@ from bench.runs.status import Status
 COPIED_ON_REUSE = (
     "label",
     "selector",
+    "display_name",
+    "given_name",
+    "dataset_display_name",
+    "dataset_given_name",
+    "supervision",
+    "extra_knowledge",
     "family",
     "citation",
     "bibtex",
@@ -75,6 +81,7 @@ class EarlierCells:
         ):
             record.folder, record.label, record.selector = twin.folder, twin.label, twin.selector
             record.parameters_changed = twin.parameters_changed
+            record.display_name = twin.display_name
 
     def without_data(
         self, record: CellRecord, reason: str, unknown: Collection[str], detector: str
@@ -89,10 +96,13 @@ class EarlierCells:
         before = self.by_folder.get(record.folder)
         if before is not None:
             record.attempts = before.attempts
+            _keep_given_names(record, before)
             different = [
                 name for name in differences(before.key, record.key) if name not in unknown
             ]
             if before.status == Status.DONE and not different and before.detector in ("", detector):
+                before.given_name = record.given_name
+                before.dataset_given_name = record.dataset_given_name
                 return Decision(before, True, f"done before; {reason}")
         record.status, record.reason = Status.NO_DATA, reason
         return Decision(record, False, reason)
@@ -104,6 +114,7 @@ class EarlierCells:
             return Decision(record, False, "new")
         different = differences(before.key, record.key)
         record.attempts = before.attempts
+        _keep_given_names(record, before)
         if forced:
             return Decision(record, False, "forced", fresh=True)
         if different:
@@ -137,6 +148,12 @@ class EarlierCells:
         except RunError:
             return "damaged"
         return ""
+
+
+def _keep_given_names(record: CellRecord, before: CellRecord) -> None:
+    """A name that was given stays until another one is given."""
+    record.given_name = record.given_name or before.given_name
+    record.dataset_given_name = record.dataset_given_name or before.dataset_given_name
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from bench.contracts.parameters import (
 from bench.contracts.released_weights import ReleasedWeights, belongs_to_finished_cell
 from bench.errors import BenchError, RequestError
 from bench.plugins.checks import ONE
+from bench.plugins.display_names import derived, find_mistake, plain, with_values
 from bench.plugins.plugin_files import explain
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 Kind = Literal[
     "methods", "datasets", "detectors", "creators", "protocols", "executors", "observers"
 ]
+
+NAMED = ("methods", "datasets")
+"""The kinds whose rows may be given a display name."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,18 @@ class Selected:
     """The selector as tables show it, without quotes."""
     profile: str | None = None
     """Of a method: whose overrides were applied."""
+    given_name: str = ""
+    """The display name that the user gave; empty for none. Not part of `text`: a name changes no
+    number."""
+
+    @property
+    def display_name(self) -> str:
+        """What tables print for this row or column: the name of the class, or one derived from its
+        identifier, and the parameters that the user gave.
+        """
+        info = getattr(self.target, "info", None)
+        name = getattr(info, "display_name", "") or derived(self.name)
+        return with_values(name, self.values)
 
     def make(self) -> Any:
         """Return a new instance with the parameters; for a protocol, the protocol."""
@@ -71,6 +87,7 @@ class _Row:
 
     name: str
     values: Mapping[str, Any]
+    given_name: str = ""
 
     @property
     def text(self) -> str:
@@ -109,7 +126,8 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
     Parameters
     ----------
     text : names or groups separated by commas; `name[key=value,key=a|b]` sets parameters, one row
-        an alternative; `-name` takes away what stands before it.
+        an alternative; `-name` takes away what stands before it; `name as TEXT` gives a method or
+        dataset its display name, in which `{key}` stands for the value of a parameter.
     profile : whose overrides apply to methods before the user's values. With released weights those
         of `paper`, whose network they belong to; with those of a finished cell those asked for.
 
@@ -126,10 +144,11 @@ def select(kind: Kind, text: str, registry: Registry, profile: str | None = None
         if wrong:
             mistakes += wrong
         elif not item.exclude:
+            new = {row.text: row for row in found}
+            # `all,memae as Ours` names a row that is there already.
+            rows = [new[row.text] if _names(new.get(row.text)) else row for row in rows]
             known = {row.text for row in rows}
-            rows += [
-                row for row in {row.text: row for row in found}.values() if row.text not in known
-            ]
+            rows += [row for row in new.values() if row.text not in known]
         else:
             taken = (
                 {row.text for row in found}
@@ -203,13 +222,22 @@ def _read(kind: Kind, item: Item, registry: Registry) -> tuple[list[_Row], list[
     table, groups = registry.table(kind), registry.groups(kind)
     if item.mistakes:
         return [], list(item.mistakes)
+    if item.given_name and kind not in NAMED:
+        return [], [
+            f"{item.text!r}: only rows and columns of tables have names; leave out 'as {item.given_name}'"
+        ]
     if item.name in table:
-        return _read_values(kind, item, table[item.name])
+        found, mistakes = _read_values(kind, item, table[item.name])
+        return _named(item, found, mistakes)
     if item.name not in groups:
         return [], [_unknown(kind, item.name, registry)]
     if item.values:
         return [], [
             f"{item.text!r}: {item.name} is a group, and parameters belong to one {ONE[kind]}; name each ({', '.join(groups[item.name])})"
+        ]
+    if item.given_name:
+        return [], [
+            f"{item.text!r}: {item.name} is a group, and a name belongs to one {ONE[kind]}; name each ({', '.join(groups[item.name])})"
         ]
     if not groups[item.name]:
         return [], [f"{item.name!r} means no {ONE[kind]}: none is there (bench list plugins)"]
@@ -249,6 +277,31 @@ def _read_values(kind: Kind, item: Item, target: Any) -> tuple[list[_Row], list[
     return [
         _Row(item.name, {name: row[name] for name in entries if name in row}) for row in rows
     ], mistakes
+
+
+def _names(row: _Row | None) -> bool:
+    return row is not None and bool(row.given_name)
+
+
+def _named(item: Item, rows: list[_Row], mistakes: list[str]) -> tuple[list[_Row], list[str]]:
+    """Return the rows of an item with the name that stands behind its 'as'."""
+    if not item.given_name or mistakes:
+        return rows, mistakes
+    named = []
+    for row in rows:
+        name = item.given_name
+        for key, value in row.values.items():
+            name = name.replace("{" + key + "}", format_value(value))
+        if mistake := find_mistake(name):
+            return [], [f"{item.text!r}: {mistake}"]
+        named.append(dataclasses.replace(row, given_name=name))
+    if len({row.given_name for row in named}) < len(named):
+        several = [key for key, texts in (item.values or {}).items() if len(texts) > 1]
+        return [], [
+            f"{item.text!r} names {len(named)} rows alike; write the value into the name, as in "
+            f"'{item.given_name} {{{several[0]}}}'"
+        ]
+    return named, []
 
 
 def _unknown(kind: Kind, name: str, registry: Registry) -> str:
@@ -292,7 +345,7 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
                 target = trained_on(target, training.target, training.parameters)
             parameters = target.Parameters(**{**overrides, **own})
         selected = Selected(
-            kind, row.name, target, parameters, row.values, row.text, label, profile
+            kind, row.name, target, parameters, row.values, row.text, label, profile, row.given_name
         )
         if kind != "creators":  # which need the window of the method that they work for
             selected.make()
@@ -312,8 +365,16 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
 
 def _same_labels(kind: Kind, rows: list[Selected]) -> list[str]:
     first: dict[str, Selected] = {}
+    named: dict[str, Selected] = {}
     mistakes = []
     for row in rows:
+        if row.given_name:
+            other = named.setdefault(plain(row.given_name).casefold(), row)
+            if other is not row:
+                mistakes.append(
+                    f"{other.text!r} and {row.text!r} would both be called {row.given_name!r}; "
+                    "give each a name of its own"
+                )
         other = first.setdefault(row.label, row)
         if other is not row:
             mistakes.append(

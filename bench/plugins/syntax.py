@@ -4,6 +4,8 @@ name.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ class Item:
     values: Mapping[str, tuple[str, ...]] | None = None
     """Parameter -> the alternatives given for it, unquoted."""
     mistakes: tuple[str, ...] = ()
+    given_name: str = ""
+    """What stands behind 'as': the display name of the row."""
 
 
 def parse(text: str) -> list[Item]:
@@ -97,6 +101,17 @@ def split(text: str, separator: str) -> list[str]:
     return parts
 
 
+def _split_name(text: str) -> list[str]:
+    """Return a selector and the name behind 'as', where there is one outside of quotes and
+    brackets.
+    """
+    for found in re.finditer(r"(?:^|\s)as(?:\s|$)", text):
+        before = text[: found.start()]
+        if before.count('"') % 2 == 0 and _bare(before).count("[") == _bare(before).count("]"):
+            return [before.strip(), text[found.end() :].strip()]
+    return [text]
+
+
 def _bare(text: str) -> str:
     """Return the text without what stands in quotes."""
     return "".join(text.split('"')[::2])
@@ -114,6 +129,18 @@ def _parse_item(text: str, whole: str) -> Item:
         )
     if text.count('"') % 2:
         return mistake(f"{text!r} lacks a closing '\"'")
+    body, *given = _split_name(body)
+    if given:
+        if exclude:
+            return mistake(f"{text!r}: what is taken away has no name; leave out 'as {given[0]}'")
+        try:
+            name = _unquote("the name", given[0])
+        except ValueError:
+            return mistake(
+                f"{text!r}: write a name behind 'as', as in NAME as Ours; one with a comma stands "
+                "in double quotes"
+            )
+        return dataclasses.replace(_parse_item(body, whole), text=text, given_name=name)
     bare = _bare(body)
     name, bracket, rest = body.partition("[")
     if not bracket:

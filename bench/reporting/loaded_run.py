@@ -73,7 +73,7 @@ class LoadedRun:
 
         Parameters
         ----------
-        method, dataset : as they stand in the table.
+        method, dataset : labels or display names, as they stand in results.csv or in the table.
         seed : default: the first.
 
         Raises
@@ -129,7 +129,7 @@ class LoadedRun:
 
     @cached_property
     def _run_scores(self) -> RunScores:
-        return RunScores(self._run)
+        return RunScores(self._run, self._registry)
 
     @cached_property
     def _own_protocol(self) -> Protocol:
@@ -157,7 +157,8 @@ class LoadedRun:
 
     def _cells(self, method: str, dataset: str, seed: int | None) -> list[CellRecord]:
         """Return the cell of a row, or those of its scenes."""
-        cells = self._run_scores.cells
+        cells, label_of = self._run_scores.cells, self._run_scores.names.label_of
+        method, dataset = label_of(method), label_of(dataset)
         of_method = [cell for cell in cells if cell.label == method]
         if not of_method:
             raise self._unknown("row", method, (cell.label for cell in cells))
@@ -173,6 +174,7 @@ class LoadedRun:
         return found
 
     def _dataset(self, dataset: str) -> DatasetRecord:
+        dataset = self._run_scores.names.label_of(dataset)
         cell = next((cell for cell in self._run_scores.cells if cell.dataset == dataset), None)
         if cell is None:
             raise self._unknown(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.reporting.findings import WIDTH, own_checksum, same_digest, shortened, wrong
 from bench.reporting.report_index import ReportIndex
-from bench.reporting.report_writer import table_kind
+from bench.reporting.report_writer import shared_files_of, table_kind
 from bench.runs.folder import Run
 from bench.runs.layout import NUMBERS
 from bench.scoring.metrics import choose_metric
 from bench.tables.kinds import Source, open_source
-from bench.tables.table_files import kind_files, number_files, question_name, shared_files
+from bench.tables.table_files import kind_files, number_files, question_name
 
 MOST = 5
 """Differing lines of one file that are named."""
@@ -58,15 +59,19 @@ def report_findings(run: Run, run_scores: RunScores, registry: Registry) -> Iter
         made = {
             f"{place}/{file}": text
             for kind in sorted(kinds)
-            for file, text in kind_files(source, kind).items()
+            for file, text in kind_files(
+                replace(source, style=index.style(f"{place}/{kind}.tex")), kind
+            ).items()
         }
         for kind in sorted(kinds):
             if f"{place}/{kind}.txt" not in made:
                 yield wrong(
                     f"{place}/{kind}.txt", "is there, and nothing of the run gives such a table"
                 )
-        stems = {Path(file).stem: text for file, text in made.items() if file.endswith(".tex")}
-        shared = {f"{place}/{file}": text for file, text in shared_files(source, stems).items()}
+        shared = {
+            f"{place}/{file}": text
+            for file, text in shared_files_of(run.report, question, source).items()
+        }
         # Earlier versions made these for a whole report alone.
         made |= {
             file: text

@@ -12,10 +12,17 @@ from bench.files.checksums import sealed
 from bench.files.json_types import type_error
 from bench.files.whole_files import read_json, write_json
 from bench.runs.layout import ReportFiles
+from bench.runs.table_options import PAPER, STYLES
 
 _FIELDS = {"questions": dict[str, dict[str, Any]], "files": dict[str, dict[str, Any]]}
 _QUESTION = {"protocol": dict[str, Any], "metric": str}
-_FILE = {"question": str, "evidence": str, "sha256": str, "tracks": list[str]}
+_FILE = {
+    "question": str,
+    "evidence": str,
+    "sha256": str,
+    "tracks": list[str],
+    "style": str,
+}
 
 
 class ReportIndex:
@@ -42,7 +49,7 @@ class ReportIndex:
                 for path, one in value.get("files", {}).items()
                 if files.holds(path)
                 and not type_error(one, _FILE)
-                and _FILE.keys() <= {*one, "tracks"}
+                and _FILE.keys() <= {*one, "tracks", "style"}
             }
 
     def protocol(self, question: str) -> Protocol | None:
@@ -51,6 +58,11 @@ class ReportIndex:
             return Protocol(**self.questions[question]["protocol"])
         except (KeyError, TypeError, ValueError):
             return None
+
+    def style(self, path: str) -> str:
+        """Return the style of a LaTeX table."""
+        style = self.files.get(path, {}).get("style", PAPER)
+        return style if style in STYLES else PAPER
 
     def write(self) -> None:
         """Write report.json."""

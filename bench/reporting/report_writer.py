@@ -15,6 +15,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
@@ -28,10 +29,18 @@ from bench.plugins.selection import select_one
 from bench.reporting.report_index import ReportIndex
 from bench.runs.folder import Run
 from bench.runs.layout import NUMBERS, ReportFiles
+from bench.runs.table_options import PAPER
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
 from bench.tables.kinds import KINDS, Source, open_source
-from bench.tables.table_files import kind_files, number_files, question_name, shared_files
+from bench.tables.table_files import (
+    NOTES,
+    kind_files,
+    number_files,
+    question_name,
+    shared_files,
+    stem_of,
+)
 
 STALE = "STALE.txt"
 """Beside files that show the run as it was: which these are."""
@@ -47,6 +56,7 @@ class ReportWriter:
         self.source, self.files = source, ReportFiles(folder)
         self.index = ReportIndex(self.files)
         self.written: list[Path] = []
+        self._touched: dict[str, Source] = {}
         self.left_out: list[str] = []
         """A sentence for each thing that this run has none of."""
 
@@ -61,16 +71,13 @@ class ReportWriter:
             files = kind_files(source, name)
             if not files:
                 self.left_out.append(f"{name}: {KINDS[name].absent}")
-                for form in ("txt", "md", "tex"):  # of an earlier state of the run
-                    self._remove(place / f"{name}.{form}")
+            stem = stem_of(name, source)
+            for file in (f"{stem}.txt", f"{stem}.md", f"{stem}.tex", f"{stem}{NOTES}.tex"):
+                if file not in files:  # of an earlier state of the run, or of another style
+                    self._remove(place / file)
             for file, content in files.items():
                 self._put(place / file, content, question, source)
-        here = {path.stem: path for path in sorted(place.glob("*.tex")) if table_kind(path.stem)}
-        tables = {
-            stem: path.read_text(encoding="utf-8", errors="replace") for stem, path in here.items()
-        }
-        for file, content in shared_files(source, tables).items():
-            self._put(place / file, content, question, source)
+        self._touched[question] = source
 
     def numbers(self, protocols: Sequence[Protocol]) -> None:
         """Write results.csv and summary.csv, under these protocols beside those that are named, and
@@ -105,6 +112,8 @@ class ReportWriter:
         for path in written:
             self._note(path, question)
         self.left_out += missing
+        if (self.files.tables(question) / "all.tex").is_file():
+            self._touched.setdefault(question, self.source)
 
     def page(self) -> None:
         """Write the page."""
@@ -120,18 +129,22 @@ class ReportWriter:
         """
         for path in [path for path in self.index.files if not (self.files.folder / path).is_file()]:
             del self.index.files[path]
-        stale: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        stale: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
         for name in [*self.index.files, *self._unlisted()]:
             question, kind = self.files.table_question(name), table_kind(Path(name).stem)
             if question is not None and name.endswith(".tex") and kind and self._is_stale(name):
                 tracks = self.index.files.get(name, {}).get("tracks", [])
-                stale.setdefault((question, tuple(tracks)), []).append(kind)
+                style = self.index.style(name)
+                stale.setdefault((question, tuple(tracks), style), []).append(kind)
         numbers = [self.files.tables() / name for name in NUMBERS]
         if any(self._is_stale(self.files.name(path)) for path in numbers if path.is_file()):
             self.numbers([])
-        for (question, tracks), names in stale.items():
+        for (question, tracks, style), names in stale.items():
             if (source := self._asked_again(question, tracks)) is not None:
-                self.tables(sorted(set(names), key=list(KINDS).index), source)
+                self.tables(sorted(set(names), key=list(KINDS).index), replace(source, style=style))
+        for question, source in self._touched.items():
+            for file, content in shared_files_of(self.files, question, source).items():
+                self._put(self.files.tables(question) / file, content, question, source)
         self._mark()
         self.index.write()
         return list(dict.fromkeys(self.written))
@@ -206,9 +219,13 @@ class ReportWriter:
     def _note(self, path: Path, question: str, source: Source | None = None) -> None:
         source = source or self.source
         self.written.append(path)
-        tracks = {"tracks": list(source.tracks_from)} if path.stem.endswith("-tracks") else {}
+        more: dict[str, Any] = (
+            {"tracks": list(source.tracks_from)} if path.stem.endswith("-tracks") else {}
+        )
+        if path.suffix == ".tex" and table_kind(path.stem) and source.style != PAPER:
+            more["style"] = source.style
         self.index.files[self.files.name(path)] = {
-            "question": question, "evidence": source.run_scores.digest, "sha256": digest_of(path), **tracks
+            "question": question, "evidence": source.run_scores.digest, "sha256": digest_of(path), **more
         }  # fmt: skip
         if question:  # the run's own question stands in run.json
             self.index.questions[question] = {
@@ -284,6 +301,28 @@ _SAID = (
 )
 
 
+def wrote(written: Iterable[Path]) -> list[str]:
+    """Return a line for each folder that files were written to, with their names; one for files of
+    one stem: 'comparison.{md,tex,txt}'.
+    """
+    folders: dict[Path, dict[str, list[str]]] = {}
+    for path in dict.fromkeys(written):
+        ends = folders.setdefault(path.parent, {}).setdefault(path.stem, [])
+        ends.append(path.suffix.removeprefix("."))
+    lines = []
+    for folder, stems in folders.items():
+        names = [
+            f"{stem}.{ends[0]}" if len(ends) == 1 else f"{stem}.{{{','.join(sorted(ends))}}}"
+            for stem, ends in sorted(stems.items())
+        ]
+        lines.append(
+            f"wrote {folder}/{names[0]}"
+            if len(names) == 1
+            else f"wrote {folder}/: {', '.join(names)}"
+        )
+    return lines
+
+
 def stale_note(written: Iterable[Path]) -> str:
     """Return what to say where figures or pages among what was written are of an earlier state of
     the run; empty where none is.
@@ -294,6 +333,22 @@ def stale_note(written: Iterable[Path]) -> str:
         if stale
         else ""
     )
+
+
+def shared_files_of(files: ReportFiles, question: str, source: Source) -> dict[str, str]:
+    """Return the content of what stands beside the LaTeX tables that are there."""
+    place = files.tables(question)
+    tables = {
+        path.stem: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(place.glob("*.tex"))
+        if table_kind(path.stem.removesuffix(NOTES))
+    }
+    figures = {
+        path.stem: " ".join(caption.read_text(encoding="utf-8", errors="replace").split())
+        for path in sorted(files.figures(question).glob("*.pdf"))
+        if (caption := path.with_suffix(".txt")).is_file()
+    }
+    return shared_files(source, tables, figures)
 
 
 def table_kind(stem: str) -> str:

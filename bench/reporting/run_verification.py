@@ -64,7 +64,7 @@ def verify_run(path: Path, registry: Registry) -> RunVerification:
     try:
         run = Run.open(path)
         cells = run.planned()
-        run_scores = RunScores(run)
+        run_scores = RunScores(run, registry)
     except RunError as error:
         return RunVerification(str(path), (wrong("run.json", str(error)),), ())
     findings = [*manifest_findings(run, cells, registry), *checksum_findings(run)]

@@ -159,7 +159,7 @@ class Display(Listener):
     def _render(self) -> Table:
         left = self.seconds_left()
         head = f"{self.finished} of {self.total} cells, {duration(time.monotonic() - self.began)} so far"
-        head += f", about {duration(left)} left" if left is not None else ""
+        head += f", about {duration(left)} left" if left is not None and left >= 1 else ""
         head += f", {self.failed} failed" if self.failed else ""
         table = Table(
             title=head,

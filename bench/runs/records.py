@@ -37,6 +37,19 @@ class CellRecord:
     seed: int
     scene: str = ""
     """The scene whose own model this is; empty for one model for all."""
+    display_name: str = ""
+    """What tables print for the row, with the parameters that the user gave; empty in cells of
+    earlier versions."""
+    given_name: str = ""
+    """The display name that the user gave the row in a selection; empty for none."""
+    dataset_display_name: str = ""
+    dataset_given_name: str = ""
+    supervision: str = ""
+    """What the method learns from, where it says: 'one-class', 'weakly supervised', ..."""
+    extra_knowledge: str = ""
+    """What it uses beside the dataset: a detector, a backbone trained elsewhere."""
+    reason_in_short: str = ""
+    """`reason` in a few words, without paths and commands, for papers."""
     family: str = ""
     citation: str = ""
     year: int | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bench.plugins.display_names import with_values
 from bench.runs.records import CellRecord
 from bench.tables.table import NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
 
@@ -70,6 +71,7 @@ def ablation_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         "their paper.",
         Footnotes(table.footnotes).used(rows),
         [],
+        names=table.names,
     )
 
 
@@ -77,4 +79,4 @@ def place(cell: CellRecord) -> tuple[str, str]:
     """Return network, with the parameters that were given, and variant of a cell that has a place
     in an ablation.
     """
-    return cell.ablation[0] + cell.label.removeprefix(cell.method), cell.ablation[1]
+    return with_values(cell.ablation[0], cell.parameters_changed), cell.ablation[1]

@@ -11,6 +11,7 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.measurements import label_sets_of
 from bench.evaluation.run_scores import RunScores
+from bench.plugins.display_names import plain
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
@@ -75,6 +76,7 @@ def _table(
         _caption(cells, label_set, protocol),
         footnotes.listed(),
         _notes(record, label_set),
+        names=run_scores.names,
     )
 
 
@@ -184,7 +186,7 @@ def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) ->
         else "scores as they are"
     )
     return (
-        f"What an operator gets on {cells[0].dataset}, labels {label_set}: the threshold is the "
+        f"What an operator gets on {plain(cells[0].dataset_display_name)}, labels {label_set}: the threshold is the "
         f"{QUANTILE:g} quantile of the scores of the "
         "training frames, which the method was trained on; the score of a new normal frame tends "
         "to be higher. "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
+from bench.evaluation.in_short import flag_in_short, reason_in_short, short_caption
 from bench.evaluation.mixtures import mixtures_across
 from bench.evaluation.pairs import against_best
 from bench.evaluation.run_scores import RunScores
@@ -19,7 +20,7 @@ from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.scoring.protocols import sentence
 from bench.tables.comparison_notes import comparison_notes
-from bench.tables.forms.text import to_text
+from bench.tables.forms.text import to_terminal
 from bench.tables.table import (
     DASH,
     MARKS,
@@ -29,6 +30,7 @@ from bench.tables.table import (
     Table,
     TableCell,
     cell_of,
+    one_line,
     percent,
     ranks_of,
 )
@@ -51,7 +53,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         kept = [summary for summary in summaries if summary.cell.method != "clip-position"]
         if len(kept) < len(summaries):
             notes.append(
-                "clip-position is left out: after min-max in each clip it is the frame-index"
+                "Clip position is left out: after min-max in each clip it is the frame index"
             )
         summaries = kept
     found = {(summary.row, summary.dataset): summary for summary in summaries}
@@ -71,6 +73,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
     said = _said_in_caption(summaries)
     across = {name: mixtures_across(cells) for name, cells in _cells_of_rows(summaries).items()}
     footnotes = Footnotes()
+    brief: dict[str, str] = {}
     rows: dict[str, Row] = {}
     for family in dict.fromkeys(summary.cell.family for summary in summaries):
         for summary in summaries:
@@ -83,6 +86,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
                         said,
                         across[summary.row],
                         footnotes,
+                        brief,
                     )
                     for column in columns
                 )
@@ -92,20 +96,31 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
     caption = _caption(summaries, protocol, metric, said)
     notes += comparison_notes(run_scores, summaries, protocol, metric)
     return Table(
-        columns, list(rows.values()), caption, footnotes.listed(), notes, TIED if tied else ""
+        columns,
+        list(rows.values()),
+        caption,
+        footnotes.listed(),
+        notes,
+        TIED if tied else "",
+        run_scores.names,
+        short_caption(summaries, protocol, metric),
+        brief,
     )
 
 
-def comparison_text(run: Run, registry: Registry, protocol: str, metric: str = "auc") -> str:
-    """Return the comparison as text for a terminal, at most 100 columns wide.
+def comparison_text(
+    run: Run, registry: Registry, protocol: str, metric: str = "auc", path: str = ""
+) -> str:
+    """Return the comparison as text for a terminal, as wide as that is; `path` is the file with all
+    notes.
 
     Raises
     ------
     RequestError : no such protocol or metric.
     """
     chosen = select_one("protocols", protocol, registry).parameters
-    table = compare(RunScores(run), chosen, choose_metric(metric, registry))
-    return to_text(table).rstrip("\n")
+    table = compare(RunScores(run, registry), chosen, choose_metric(metric, registry))
+    return to_terminal(table, path).rstrip("\n")
 
 
 def _cells_of_rows(summaries: Sequence[Summary]) -> dict[str, list[CellRecord]]:
@@ -169,9 +184,10 @@ def _cell(
     summary: Summary | None,
     ranks: dict[tuple[str, str], int],
     tied: set[tuple[str, str]],
-    said: set[str],
+    shared: set[str],
     across: str,
     footnotes: Footnotes,
+    brief: dict[str, str],
 ) -> TableCell:
     if summary is None:
         return footnotes.mark(DASH, "not part of this run")
@@ -187,17 +203,20 @@ def _cell(
                 if published
                 else f"nothing is published; {reason}"
             )
+            brief[one_line(text)] = "published, not measured here" if published else "not measured"
             return footnotes.mark(published.get("auc", DASH), text)
         if one.cell.status in MARKS and len(summary.measurements) > 1:
             reason = f"seed {one.cell.seed}: {reason}"
+        brief[one_line(reason)] = reason_in_short(one.cell)
         return footnotes.mark(MARKS.get(one.cell.status, DASH), reason)
     low, high = summary.ends or (None, None)
+    brief |= {one_line(flag): short for flag in summary.flags() if (short := flag_in_short(flag))}
     return cell_of(
         summary,
         notes=tuple(
             footnotes.letter(flag)
             for flag in [*summary.flags(), across]
-            if flag and flag not in said
+            if flag and flag not in shared
         ),
         rank=ranks.get((summary.row, summary.dataset), 0),
         tied=(summary.row, summary.dataset) in tied,
@@ -236,7 +255,9 @@ def _caption(
         f"Protocol {protocol.name}: {sentence(protocol)}",
     ]
     if sets := listed(
-        f"{summary.label_set} ({summary.dataset})" for summary in summaries if summary.label_set
+        f"{summary.label_set} ({summary.dataset_name})"
+        for summary in summaries
+        if summary.label_set
     ):
         parts.append(f"Labels: {sets}")
     # Where a file of boxes lies is no fact about the numbers; its name is.
@@ -259,7 +280,7 @@ def _caption(
     )
     if metric.name == "ap":
         chances = [
-            (summary.dataset, summary.measurements[0].result.chance) for summary in summaries
+            (summary.dataset_name, summary.measurements[0].result.chance) for summary in summaries
         ]
         if chances_shown := listed(
             f"{percent(chance)} ({dataset})" for dataset, chance in chances if chance is not None

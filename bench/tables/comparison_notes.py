@@ -32,6 +32,7 @@ def comparison_notes(
     for column in dict.fromkeys(summary.dataset for summary in summaries):
         of_column = [summary for summary in summaries if summary.dataset == column]
         own = [summary for summary in of_column if summary.mean is not None]
+        column = of_column[0].dataset_name
         if (
             share := min(
                 (
@@ -61,7 +62,7 @@ def comparison_notes(
         if record.has_scenes:
             notes.append(f"{column}: the number of each scene is in results.csv")
         beaten = [
-            f"{summary.row} ({percent(summary.mean)}, index {percent(index)})"
+            f"{summary.name} ({percent(summary.mean)}, index {percent(index)})"
             for summary in own
             if summary.cell.family != TRIVIAL
             and summary.mean is not None
@@ -76,11 +77,13 @@ def comparison_notes(
             )
         if protocol.frames == "common":
             common = run_scores.common_frames(own[0].cell.dataset_folder)
-            everyone.setdefault(listed(common.rows), []).append(f"{common.number} ({column})")
+            everyone.setdefault(listed(map(run_scores.names.row, common.rows)), []).append(
+                f"{common.number} ({column})"
+            )
             if common.short:
                 notes.append(
                     f"{column}: these scored less than half of the frames and are given on fewer "
-                    f"still: {listed(common.short)}"
+                    f"still: {listed(map(run_scores.names.row, common.short))}"
                 )
         notes += _order_notes(run_scores, own, shared, metric)
     return notes + [
@@ -93,27 +96,28 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
     """Say where there are too few clips to carry a ranking, and which trivial methods the best
     cannot be told from.
     """
-    column = own[0].dataset
+    column = own[0].dataset_name
     warning = too_few(record, own[0].label_set)
     best = best_of([summary for summary in own if summary.cell.family != TRIVIAL], metric)
     ends = None if best is None else best.ends
     reach = (
-        f"; the best, {best.row}, lies between {percent(ends[0])} and {percent(ends[1])} (95 % "
+        f"; the best, {best.name}, lies between {percent(ends[0])} and {percent(ends[1])} (95 % "
         "over clips)"
         if best is not None and ends
         else ""
     )
     notes = [f"{column}: {warning}{reach}"] if warning else []
     trivial = [summary for summary in own if summary.cell.family == TRIVIAL]
+    names = {summary.row: summary.name for summary in trivial}
     if best is not None and (
         alike := [
-            row
+            names[row]
             for row, found in against_best([best], trivial, metric).items()
             if found.p is not None and not found.distinguishable
         ]
     ):
         notes.append(
-            f"{column}: the best, {best.row}, is not significantly different from the trivial "
+            f"{column}: the best, {best.name}, is not significantly different from the trivial "
             f"{', '.join(alike)}"
         )
     return notes
@@ -151,7 +155,7 @@ def _upside_down_note(summary: Summary, metric: Metric) -> str:
             "normality returns its negative"
         )
     return (
-        f"{summary.dataset}: {summary.row} is probably upside down: normal frames score higher "
+        f"{summary.dataset_name}: {summary.name} is probably upside down: normal frames score higher "
         f"({percent(summary.mean)}), and turned round "
         f"the scores have {percent(sum(known) / len(known))}; {advice}"
     )
@@ -187,7 +191,7 @@ def _order_notes(
         and summary.row in common.rows
     }
     values = [
-        (summary.mean, on_common[summary.row], summary.row)
+        (summary.mean, on_common[summary.row], summary.name)
         for summary in own
         if summary.cell.family != TRIVIAL
         and summary.mean is not None
@@ -208,6 +212,6 @@ def _order_notes(
     if not changes:
         return []
     return [
-        f"{own[0].dataset}: on the {counted(common.number, 'frame')} that all rows scored the "
+        f"{own[0].dataset_name}: on the {counted(common.number, 'frame')} that all rows scored the "
         f"order changes: {'; '.join(changes)}"
     ]

@@ -56,14 +56,14 @@ def _table(
     record = run_scores.dataset(first.cell)
     warning = "" if record is None else too_few(record, first.label_set)
     ahead = (
-        f" To best: {best.row} less the row, in points, on the frames that both scored; p of the "
+        f" To best: {best.name} less the row, in points, on the frames that both scored; p of the "
         "paired test over clips, each pair by "
         "itself, uncorrected for their number."
         if best is not None and differences
         else ""
     )
     caption = (
-        f"Intervals on {first.dataset}, labels {first.label_set}: frame-level AUC in percent, "
+        f"Intervals on {first.dataset_name}, labels {first.label_set}: frame-level AUC in percent, "
         "and its 95 % interval over clips: what other "
         f"clips of the same kind would give ({RESAMPLES} resamples of the clips, standard error "
         "on the logit scale, t of K - 1 degrees "
@@ -75,7 +75,8 @@ def _table(
         rows,
         caption,
         footnotes.listed(),
-        [f"{first.dataset}: {warning}"] if warning else [],
+        [f"{first.dataset_name}: {warning}"] if warning else [],
+        names=run_scores.names,
     )
 
 

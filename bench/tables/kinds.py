@@ -14,6 +14,7 @@ from bench.plugins.registry import Registry
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
+from bench.runs.table_options import PAPER
 from bench.tables.ablation_table import ablation_table
 from bench.tables.alarms_table import alarm_tables
 from bench.tables.comparison import compare
@@ -44,6 +45,8 @@ class Source:
     """Label of a dataset -> clip id -> tracks that the user brought."""
     tracks_from: tuple[str, ...] = ()
     """Where these came from, as the user said."""
+    style: str = PAPER
+    """Of the LaTeX tables, one of `STYLES`."""
 
 
 def open_source(
@@ -61,7 +64,7 @@ def open_source(
     ------
     RequestError : a folder that has no tracks of a dataset of the run, or a line that is none.
     """
-    run_scores = run_scores or RunScores(run)
+    run_scores = run_scores or RunScores(run, registry)
     comparison = compare(run_scores, protocol, metric)
     return Source(
         run,
@@ -111,7 +114,7 @@ def _marked(
                 cells.setdefault(cell.label, {}).setdefault(cell.dataset, []).append(cell)
         said = {
             label: [
-                f"{dataset}: {text}"
+                f"{source.run_scores.names.heading(dataset)}: {text}"
                 for dataset, members in datasets.items()
                 if (text := mixtures(members))
             ]

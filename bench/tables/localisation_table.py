@@ -14,6 +14,7 @@ import numpy as np
 from bench.errors import RunError
 from bench.evaluation.anomaly_tracks import TrackRegions
 from bench.evaluation.run_scores import RunScores
+from bench.plugins.display_names import plain
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.regions import ClipDetections, ClipRegions, Detections, Regions
@@ -67,7 +68,8 @@ def localisation_tables(
             for cell in cells
             if cell.status == Status.DONE
         ):
-            tables.append(_table(run, cells, record, tracks.get(dataset)))
+            table = _table(run, cells, record, tracks.get(dataset))
+            tables.append(replace(table, names=run_scores.names, dataset=dataset))
     return tables
 
 
@@ -104,10 +106,11 @@ def _table(
             mark = DASH if bad is None else MARKS.get(bad.status, DASH)
             shown[label] = [footnotes.mark(mark, str(error))] * len(measures)
             continue
+        name = plain(first[label].display_name)
         shown[label] = [
             _mean([measure(clips) for clips in seeds], footnotes) for measure in measures.values()
         ]
-        notes += _dropped(label, seeds) + _detected(label, seeds)
+        notes += _dropped(name, seeds) + _detected(name, seeds)
     for column in range(len(measures)):
         values = {
             label: value
@@ -158,7 +161,7 @@ def _kept(run: Run, record: DatasetRecord, cells: Sequence[CellRecord]) -> Clips
         size = regions.size if isinstance(regions, Regions) else record.resolution
         if size is None:
             raise Unknown(
-                f"the run does not say how large the frames of {cell.dataset} are, so the "
+                f"the run does not say how large the frames of {plain(cell.dataset_display_name)} are, so the "
                 "regions cannot be placed"
             )
         clips |= {clip: (kept, size) for clip, kept in regions.clips.items()}
@@ -257,7 +260,7 @@ def _shares(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _caption(cells: Sequence[CellRecord], tracks: Mapping[str, TrackRegions] | None) -> str:
     parts = [
-        f"Localisation on {cells[0].dataset}, in percent, higher is better, from the error maps "
+        f"Localisation on {plain(cells[0].dataset_display_name)}, in percent, higher is better, from the error maps "
         "as they are (not smoothed), on the frames "
         "that have one. Pixel AUC (Mahadevan et al. 2010): a normal frame is a false positive "
         "when any of its pixels is detected, an "
@@ -307,7 +310,7 @@ def _notes(record: DatasetRecord, tracks: Mapping[str, TrackRegions] | None) -> 
     return notes
 
 
-def _dropped(label: str, seeds: Sequence[Clips]) -> list[str]:
+def _dropped(name: str, seeds: Sequence[Clips]) -> list[str]:
     kept, dropped = (
         sum(
             number(clip)
@@ -320,18 +323,18 @@ def _dropped(label: str, seeds: Sequence[Clips]) -> list[str]:
     if not dropped:
         return []
     return [
-        f"{label}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false "
+        f"{name}: of {kept + dropped:,} regions at all levels, {dropped:,} are counted as false "
         "and were not kept (the smallest of a frame)"
     ]
 
 
-def _detected(label: str, seeds: Sequence[Clips]) -> list[str]:
+def _detected(name: str, seeds: Sequence[Clips]) -> list[str]:
     found = [
         clip for clips in seeds for clip, _ in clips.values() if isinstance(clip, ClipDetections)
     ]
     if not found:
         return []
     return [
-        f"{label}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and "
+        f"{name}: {sum(len(clip.boxes) for clip in found):,} regions with a score each, and "
         "every score is a level"
     ]

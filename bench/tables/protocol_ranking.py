@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import DEFAULT_PROTOCOL, Protocol
+from bench.evaluation.row_names import RowNames
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, summarise
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.scoring.protocols import sentence
 from bench.tables.table import DASH, MARKS, TRIVIAL, Row, Table, TableCell, as_printed, cell_of
+from bench.wording import listed
 
 BESIDES = tuple(
     f"{DEFAULT_PROTOCOL}[{choice}]" for choice in ("normalise=none", "edge=zero", "frames=common")
@@ -37,7 +39,7 @@ def protocol_ranking(
         by_label = found.setdefault((summary.dataset, summary.label_set), {})
         by_label.setdefault(summary.row, {})[summary.protocol] = summary
     tables = {
-        (dataset, label_set): _table(dataset, label_set, by_label, protocols, metric)
+        (dataset, label_set): _table(label_set, by_label, protocols, metric, run_scores.names)
         for (dataset, label_set), by_label in found.items()
         if any(
             summary.mean is not None
@@ -45,7 +47,7 @@ def protocol_ranking(
             for summary in of_label.values()
         )
     }
-    _compare_label_sets(found, protocol, metric, tables)
+    _compare_label_sets(found, protocol, metric, tables, run_scores.names)
     return tables
 
 
@@ -61,14 +63,15 @@ def protocols_of(registry: Registry, protocol: Protocol) -> list[Protocol]:
 
 
 def _table(
-    dataset: str,
     label_set: str,
     by_label: Mapping[str, Mapping[str, Summary]],
     protocols: Sequence[Protocol],
     metric: Metric,
+    names: RowNames,
 ) -> Table:
     orders = {protocol.name: _order(by_label, protocol.name, metric) for protocol in protocols}
     rows = []
+    dataset = next(iter(next(iter(by_label.values())).values())).dataset_name
     for label, of_label in by_label.items():
         cell = next(iter(of_label.values())).cell
         cells = tuple(
@@ -85,9 +88,9 @@ def _table(
     notes = [
         note
         for protocol in protocols[1:]
-        if (note := _changes(protocols[0].name, protocol.name, orders))
+        if (note := _changes(protocols[0].name, protocol.name, orders, names))
     ]
-    return Table([protocol.name for protocol in protocols], rows, caption, [], notes)
+    return Table([protocol.name for protocol in protocols], rows, caption, [], notes, names=names)
 
 
 def _order(
@@ -119,7 +122,12 @@ def _cell(summary: Summary | None, order: Mapping[str, tuple[int, float]]) -> Ta
     return replace(cell_of(summary), sd=None, place=place, rank=place if place in (1, 2) else 0)
 
 
-def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[int, float]]]) -> str:
+def _changes(
+    first: str,
+    second: str,
+    orders: Mapping[str, Mapping[str, tuple[int, float]]],
+    names: RowNames,
+) -> str:
     """Say how the ranking under one protocol differs from that under another; empty where it does
     not.
     """
@@ -137,7 +145,7 @@ def _changes(first: str, second: str, orders: Mapping[str, Mapping[str, tuple[in
         return ""
     bests = [[label for label in both if orders[name][label][0] == 1] for name in (first, second)]
     best = (
-        f"; the best is {', '.join(bests[1])}, not {', '.join(bests[0])}"
+        f"; the best is {listed(map(names.row, bests[1]))}, not {listed(map(names.row, bests[0]))}"
         if all(bests) and set(bests[0]) != set(bests[1])
         else ""
     )
@@ -152,6 +160,7 @@ def _compare_label_sets(
     protocol: Protocol,
     metric: Metric,
     tables: Mapping[tuple[str, str], Table],
+    names: RowNames,
 ) -> None:
     """Add to the tables of a dataset with several label sets how these change the ranking under the
     protocol.
@@ -163,7 +172,7 @@ def _compare_label_sets(
             for label_set in sets
         }
         for other in sets[1:]:
-            note = _changes(sets[0], other, orders)
+            note = _changes(sets[0], other, orders, names)
             text = note or f"{other}: the ranking is that under {sets[0]}"
             if (dataset, other) in tables:
                 tables[dataset, other].notes.append(f"labels {text} (protocol {protocol.name})")

@@ -163,6 +163,7 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         caption,
         footnotes.listed(),
         list(DDL_NOTES),
+        names=table.names,
     )
 
 

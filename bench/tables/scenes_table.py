@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.evaluation.measurements import Measurement, label_sets_of
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary
+from bench.plugins.display_names import plain
 from bench.runs.status import Status
 from bench.scoring.protocols import sentence
 from bench.tables.table import (
@@ -48,7 +50,8 @@ def scene_tables(run_scores: RunScores, protocol: Protocol, metric: Metric) -> l
             if (one.label_set,) == label_set or one.cell.status != Status.DONE
         ]
         names = sorted({one.scene for one in shown if one.scene})
-        tables.append(_table(dataset, "".join(label_set), names, shown, protocol, metric))
+        table = _table(dataset, "".join(label_set), names, shown, protocol, metric)
+        tables.append(replace(table, names=run_scores.names))
     return tables
 
 
@@ -91,7 +94,7 @@ def _table(
         if any(one.value is not None for one in shown):
             rows.append(Row(label, cell.family, cell.year, shown))
     caption = (
-        f"Scenes of {dataset}, labels {label_set}: {metric.name} in percent of the frames of "
+        f"Scenes of {plain(measurements[0].cell.dataset_display_name)}, labels {label_set}: {metric.name} in percent of the frames of "
         "each scene, and of all scenes pooled. "
         f"Protocol {protocol.name}: {sentence(protocol)}."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bench.evaluation.run_scores import RunScores
 from bench.runs.records import CellRecord
@@ -62,14 +63,15 @@ def speed_tables(run_scores: RunScores) -> list[Table]:
             {f"{cell.device}, {counted(cell.threads, 'thread')}" for cell in of_dataset}
         )
         caption = (
-            f"Cost on {dataset}. Parameters of the network in millions; its 10^9 operations a "
+            f"Cost on {run_scores.names.heading(dataset)}. Parameters of the network in millions; its 10^9 operations a "
             "scored frame; minutes of fitting; seconds of "
             "a training step; scored frames a second, with reading and writing, and of the "
             "network in full batches; the largest resident memory of the cell's process. Means "
             "over seeds, as measured while other work may have gone on. "
             f"Profile: {listed(cell.profile for cell in of_dataset)}. Device: {'; '.join(places)}."
         )
-        tables.append(Table(list(COLUMNS), rows, caption, [], []))
+        table = Table(list(COLUMNS), rows, caption, [], [], names=run_scores.names)
+        tables.append(replace(table, dataset=dataset))
     return tables
 
 

@@ -6,21 +6,12 @@ Numbers stay numbers until `forms` prints them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from bench.evaluation.row_names import RowNames
 from bench.evaluation.summaries import Summary
 
-FAMILIES = (
-    "reference",
-    "non-deep",
-    "reconstruction",
-    "sparse coding",
-    "pseudo-anomaly",
-    "distinction learning",
-)
-"""Order of the headings; families that are not here come after them, and trivial ones last of
-all."""
 TRIVIAL = "trivial"
 DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
@@ -42,6 +33,8 @@ class TableCell:
     sd: float | None = None
     """Over seeds; None for a single one."""
     seeds: int = 1
+    decimals: int = DIGITS
+    """Behind the point of `sd` and of the ends of the interval."""
     mark: str = ""
     """In the place of the number."""
     notes: tuple[str, ...] = ()
@@ -63,7 +56,7 @@ class TableCell:
     @property
     def spread(self) -> str:
         """What is printed behind the number: its standard deviation over so many seeds."""
-        return "" if self.sd is None else f" ± {self.sd:.{DIGITS}f} ({self.seeds})"
+        return "" if self.sd is None else f" ± {self.sd:.{self.decimals}f} ({self.seeds})"
 
 
 NOTHING = TableCell(mark=DASH)
@@ -75,11 +68,14 @@ class Row:
     """One row of a table."""
 
     name: str
+    """The label of its cells, or another identifier; `Table.names` has what is printed."""
     family: str
     year: int | None
     cells: tuple[TableCell, ...]
     citation: str = ""
     """Key of the BibTeX entry; empty where there is none."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Year, supervision, knowledge, input: what `Table.facts` shows."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,7 @@ class Table:
     """A whole table."""
 
     columns: list[str]
+    """Labels of datasets, alone or with a word behind them, or other headings."""
     rows: list[Row]
     caption: str
     """Full sentences."""
@@ -95,6 +92,27 @@ class Table:
     notes: list[str]
     tied: str = ""
     """What the mark of `TableCell.tied` means; empty where there is none."""
+    names: RowNames = field(default_factory=RowNames)
+    """How the forms call its rows and columns."""
+    short: str = ""
+    """The caption in a paper; empty for the first sentence of `caption`."""
+    brief: Mapping[str, str] = field(default_factory=dict)
+    """Text of a footnote -> its words in a paper. Other footnotes stand in the notes alone."""
+    facts: list[str] = field(default_factory=list)
+    """Facts about the methods that a paper shows as columns."""
+    dataset: str = ""
+    """Label of the only dataset that it is about; empty where columns are datasets."""
+    ordered: bool = False
+    """Whether trivial rows, too, stand where the order of the rows puts them."""
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns as they are printed, formulas as text."""
+        return [self.names.heading(column) for column in self.columns]
+
+    def row_name(self, row: Row) -> str:
+        """Return a row's name as it is printed, formulas as text."""
+        return self.names.row(row.name)
 
     @property
     def ranked(self) -> bool:
@@ -107,14 +125,10 @@ class Table:
         return any(cell.sd is not None for row in self.rows for cell in row.cells)
 
     def groups(self) -> list[tuple[str, list[Row]]]:
-        """Return the rows by family, in the order of the headings; trivial ones last."""
+        """Return the rows by family, in the order of the rows; trivial ones last."""
         names = list(dict.fromkeys(row.family for row in self.rows))
-        names.sort(
-            key=lambda name: (
-                name == TRIVIAL,
-                FAMILIES.index(name) if name in FAMILIES else len(FAMILIES),
-            )
-        )
+        if not self.ordered:
+            names.sort(key=lambda name: name == TRIVIAL)
         return [
             (
                 name or ("other" if len(names) > 1 else ""),
@@ -134,7 +148,7 @@ class Footnotes:
 
     def letter(self, text: str) -> str:
         """Return the letter of a text, a new one where it is new."""
-        text = " ".join(text.split())
+        text = one_line(text)
         number = len(self.letters)
         return self.letters.setdefault(text, chr(97 + number % 26) * (number // 26 + 1))
 
@@ -152,21 +166,28 @@ class Footnotes:
         return [(letter, text) for letter, text in self.listed() if letter in used]
 
 
+def one_line(text: str) -> str:
+    """Return a text as a footnote has it."""
+    return " ".join(text.split())
+
+
 def percent(fraction: float) -> str:
     """Return a fraction as the tables print it."""
     return f"{100 * fraction:.{DIGITS}f}"
 
 
-def as_printed(percentage: float) -> float:
+def as_printed(percentage: float, digits: int = DIGITS) -> float:
     """Return a percentage with the digits that tables print: what prints alike is equal."""
-    return round(percentage, DIGITS)
+    return round(percentage, digits)
 
 
-def ranks_of(values: Mapping[str, float], higher_is_better: bool = True) -> dict[str, int]:
+def ranks_of(
+    values: Mapping[str, float], higher_is_better: bool = True, digits: int = DIGITS
+) -> dict[str, int]:
     """Return 1 and 2 for the best and the second of some percentages, as printed; none where there
     is only one.
     """
-    shown = {name: as_printed(value) for name, value in values.items()}
+    shown = {name: as_printed(value, digits) for name, value in values.items()}
     if len(shown) < 2:
         return {}
     order = sorted(set(shown.values()), reverse=higher_is_better)[:2]

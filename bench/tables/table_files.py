@@ -11,11 +11,20 @@ from bench.errors import RequestError
 from bench.evaluation.data_frames import results_frame, summary_frame
 from bench.evaluation.published_numbers import bibliography
 from bench.plugins.selection import select_one
-from bench.tables.forms.latex import PREAMBLE, to_latex
+from bench.runs.table_options import FULL, TableOptions
+from bench.tables.comparison import compare
+from bench.tables.forms.latex import PREAMBLE, escape, to_latex
 from bench.tables.forms.macros import to_macros
 from bench.tables.forms.markdown import to_markdown
+from bench.tables.forms.paper import notes_of, to_paper, without_paths
+from bench.tables.forms.paper_layout import COSTS, paper_table
 from bench.tables.forms.text import to_text
 from bench.tables.kinds import KINDS, Source
+from bench.tables.table import Table
+from bench.wording import listed
+
+NOTES = "-notes"
+"""Behind the name of a table: the file with what its form for a paper leaves out."""
 
 
 def question_name(source: Source) -> str:
@@ -55,23 +64,61 @@ def kind_files(source: Source, name: str) -> dict[str, str]:
     tables = KINDS[name].make(source)
     if not tables:
         return {}
+    options = source.run_scores.options
     stem = stem_of(name, source)
     label = "tab:" + "-".join(filter(None, [question_name(source), stem]))
     labels = [label + (f"-{number}" if number > 1 else "") for number in range(1, len(tables) + 1)]
-    return {
+    files = {
         f"{stem}.txt": "\n\n".join(map(to_text, tables)),
         f"{stem}.md": "\n\n".join(map(to_markdown, tables)),
-        f"{stem}.tex": "\n".join(to_latex(table, label) for table, label in zip(tables, labels)),
     }
+    if source.style == FULL:
+        made = [to_latex(table, label) for table, label in zip(tables, labels)]
+        return files | {f"{stem}.tex": "\n".join(made)}
+    if name == "comparison":
+        tables = [
+            paper_table(
+                source.comparison,
+                source.run_scores,
+                source.registry,
+                _side_by_side(source, options.metrics),
+                source.metric.higher_is_better,
+            )
+        ]
+    else:
+        options = TableOptions(footnotes=options.footnotes)
+    made = [to_paper(table, label, options) for table, label in zip(tables, labels)]
+    first = None if name == "comparison" else source.comparison
+    notes = [notes_of(table, label, first) for table, label in zip(tables, labels)]
+    return files | {f"{stem}.tex": "\n".join(made), f"{stem}{NOTES}.tex": "\n".join(notes)}
 
 
-def shared_files(source: Source, tables: Mapping[str, str]) -> dict[str, str]:
-    """Return what stands beside the LaTeX tables of one question: numbers.tex, references.bib, and
-    all.tex, which shows them all.
+def _side_by_side(source: Source, metrics: Sequence[str]) -> dict[str, dict[str, Table]]:
+    """Return metric -> dataset -> the table that holds it, of those that the comparison does not."""
+    found: dict[str, dict[str, Table]] = {}
+    for metric in metrics:
+        if metric == source.metric.name:
+            continue
+        if metric in source.registry.metrics:
+            table = compare(source.run_scores, source.protocol, source.registry.metrics[metric])
+            found[metric] = dict.fromkeys(table.columns, table)
+            continue
+        kind = KINDS["speed" if metric in COSTS else "localisation"]
+        found[metric] = {table.dataset: table for table in kind.make(source)}
+    return found
+
+
+def shared_files(
+    source: Source, tables: Mapping[str, str], figures: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what stands beside the LaTeX tables of one question: numbers.tex, references.bib,
+    notes.tex, the appendix with all that the tables leave out, and all.tex, which shows everything.
 
     Parameters
     ----------
-    tables : the name of each LaTeX file of a table, without its ending, and its content.
+    tables : the name of each LaTeX file of a table, without its ending, and its content; notes of
+        a table are the file whose name ends with `NOTES`.
+    figures : the name of each figure, without its ending, and its caption.
     """
     cited = {key for text in tables.values() for key in re.findall(r"\\cite\{([^}]*)\}", text)}
     known = [
@@ -81,13 +128,15 @@ def shared_files(source: Source, tables: Mapping[str, str]) -> dict[str, str]:
     ]
     known += [(cell.citation, cell.bibtex) for cell in source.run_scores.cells]
     entries = bibliography(sorted(cited)) | {key: bibtex.strip() for key, bibtex in known if bibtex}
-    order = [stem for name in KINDS for stem in (name, f"{name}-tracks") if stem in tables]
+    order = [(stem, name) for name in KINDS for stem in (name, f"{name}-tracks") if stem in tables]
+    noted = [stem for stem, _ in order if f"{stem}{NOTES}" in tables]
     protocol = source.protocol.name if question_name(source).partition("_")[0] else ""
     return {
         "numbers.tex": to_macros(source.comparison, source.metric.name, protocol),
         "references.bib": "".join(f"{entries[key]}\n\n" for key in sorted(entries)).rstrip("\n")
         + "\n" * bool(entries),
-        "all.tex": _document(order),
+        "notes.tex": _appendix(noted),
+        "all.tex": _document(source, order, noted, figures),
     }
 
 
@@ -104,20 +153,70 @@ def number_files(source: Source, protocols: Sequence[Protocol]) -> dict[str, str
     }
 
 
-def _document(names: Sequence[str]) -> str:
-    """Return a document that shows the tables: pdflatex all, bibtex all, pdflatex all twice."""
-    return "\n".join(
-        [
-            r"\documentclass[10pt]{article}",
-            r"\usepackage[a4paper,margin=2cm]{geometry}",
-            r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
-            PREAMBLE,
-            r"\input{numbers}",
-            r"\begin{document}",
-            *(rf"\input{{{name}}}\clearpage" for name in names),
-            r"\bibliographystyle{plain}",
-            r"\bibliography{references}",
-            r"\end{document}",
-            "",
+def _appendix(noted: Sequence[str]) -> str:
+    """Return the notes of all tables, as a section that a paper's appendix can take."""
+    lines = [
+        "% what the tables leave out; \\input{notes} in an appendix",
+        r"\section*{Notes on the tables}",
+        *(rf"\input{{{stem}{NOTES}}}" for stem in noted),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _document(
+    source: Source,
+    order: Sequence[tuple[str, str]],
+    noted: Sequence[str],
+    figures: Mapping[str, str],
+) -> str:
+    """Return a document that shows tables, notes and figures: pdflatex all, bibtex all, pdflatex all
+    twice.
+    """
+    names = [source.run_scores.names.heading(name) for name in source.comparison.columns]
+    up = "../" * (2 if question_name(source) else 1)
+    place = f"{up}figures/{question_name(source)}/".replace("//", "/")
+    lines = [
+        "% pdflatex all; another paper, or two columns:",
+        r"% pdflatex -jobname all '\def\pages{letterpaper,twocolumn}\input{all}'",
+        r"\providecommand{\pages}{a4paper}",
+        r"\documentclass[10pt,\pages]{article}",
+        r"\usepackage[margin=2cm]{geometry}",
+        r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}",
+        PREAMBLE,
+        r"\usepackage{caption}",
+        r"\input{numbers}",
+        r"\makeatletter",
+        "% In one column nothing floats: notes stand below their table.",
+        r"\if@twocolumn\else",
+        r"\newenvironment{here}[2][]{\par\medskip\noindent\begin{minipage}{\linewidth}"
+        r"\def\@captype{#2}\captionsetup{skip=4pt}}{\end{minipage}\par\medskip}",
+        r"\renewenvironment{table}[1][]{\begin{here}{table}}{\end{here}}",
+        r"\renewenvironment{table*}[1][]{\begin{here}{table}}{\end{here}}",
+        r"\renewenvironment{figure}[1][]{\begin{here}{figure}}{\end{here}}",
+        r"\fi",
+        r"\makeatother",
+        r"\renewcommand{\topfraction}{.95}\renewcommand{\dbltopfraction}{.95}",
+        r"\renewcommand{\textfraction}{.05}\renewcommand{\dblfloatpagefraction}{.7}",
+        rf"\title{{Video anomaly detection on {escape(listed(names))}}}",
+        r"\author{}\date{}",
+        r"\begin{document}",
+        r"\maketitle",
+        r"\sloppy",
+    ]
+    for stem, name in order:
+        about = KINDS[name].about
+        lines += [rf"\section{{{escape(about[:1].upper() + about[1:])}}}", rf"\input{{{stem}}}"]
+        if stem in noted:
+            lines.append(rf"{{\small\input{{{stem}{NOTES}}}}}")
+    if figures:
+        lines.append(r"\section{Figures}")
+    for stem, caption in figures.items():
+        lines += [
+            r"\begin{figure}[tbp]",
+            r"\centering",
+            rf"\includegraphics[width=\linewidth,height=.42\textheight,keepaspectratio]{{{place}{stem}.pdf}}",
+            rf"\caption{{{escape(without_paths(caption))}}}",
+            r"\end{figure}",
         ]
-    )
+    lines += [r"\bibliographystyle{plain}", r"\bibliography{references}", r"\end{document}", ""]
+    return "\n".join(lines)

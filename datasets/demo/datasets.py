@@ -22,8 +22,9 @@ VERSION = "demo-v1"
 """Folder below the cache folder; another version wherever a rendered pixel changes."""
 
 
-def _info(title: str, scenes: int = 1) -> DatasetInfo:
+def _info(display_name: str, title: str, scenes: int = 1) -> DatasetInfo:
     return DatasetInfo(
+        display_name=display_name,
         title=title,
         citation="rendered by this software",
         licence="as this software",
@@ -90,7 +91,7 @@ class DemoPed2(Rendered, Ped2):
     """Gray pictures of one walkway: a bicycle, a cart and a runner are abnormal."""
 
     name = "demo-ped2"
-    info = _info("Demo in the layout of UCSD Ped2")
+    info = _info("Demo Ped2", "Demo in the layout of UCSD Ped2")
     expected = {"train": numbered("64 56 72 60 64"), "test": numbered("72 80 12 72")}
     expected_totals = {"train": 316, "test": 236}
     expected_anomalous = {"frame": numbered("33 52 11 29")}
@@ -100,7 +101,7 @@ class DemoAvenue(Rendered, Avenue):
     """Colour videos of one campus: a runner, thrown bags and a bicycle are abnormal."""
 
     name = "demo-avenue"
-    info = _info("Demo in the layout of CUHK Avenue")
+    info = _info("Demo Avenue", "Demo in the layout of CUHK Avenue")
     expected = {"train": numbered("72 60 64 56 48"), "test": numbered("76 72 14 72")}
     expected_totals = {"train": 300, "test": 234}
     expected_anomalous = {"pixel": numbered("25 19 9 33")}
@@ -110,7 +111,7 @@ class DemoShanghaiTech(Rendered, ShanghaiTech):
     """Colour, three cameras: a cart, a runner, a bicycle and a thrown bag are abnormal."""
 
     name = "demo-shanghaitech"
-    info = _info("Demo in the layout of ShanghaiTech Campus", scenes=3)
+    info = _info("Demo ShanghaiTech", "Demo in the layout of ShanghaiTech Campus", scenes=3)
     expected = {
         "train": {
             "01_001": 64,

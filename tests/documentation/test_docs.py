@@ -69,7 +69,7 @@ def test_readme_begins_with_what_it_is_a_command_and_a_table():
     """The first screen: what it is, one command, the table it prints."""
     screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:50])
     assert "pip install -e . && bench run --methods c3dsu,baseline --datasets demo" in screen
-    assert "c3dsu" in screen.split("<!-- table -->")[1].split("<!-- end of table -->")[0]
+    assert "C3DSU + DDL" in screen.split("<!-- table -->")[1].split("<!-- end of table -->")[0]
 
 
 def test_no_module_without_a_subject():

@@ -367,7 +367,7 @@ TAMPERING = {
         lambda run: edit_number(next(run.report.tables().glob("median17-edge-zero-*/comparison.txt"))),
         "/comparison.txt: line",
     ),
-    "the document leaves a table out": (lambda run: edit(run.report.tables() / "all.tex", r"\input{ablation}\clearpage", ""), "tables/all.tex: line"),
+    "the document leaves a table out": (lambda run: edit(run.report.tables() / "all.tex", "\\input{ablation}\n", ""), "tables/all.tex: line"),
     "a table is gone": (lambda run: (run.report.tables() / "comparison.md").unlink(), "tables/comparison.md: is not there"),
     "results.csv is gone": (lambda run: (run.report.tables() / "results.csv").unlink(), "tables/results.csv: is not there"),
     # figures, page, report.json

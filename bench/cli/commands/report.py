@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,7 @@ import click
 from bench.cli.complete import run_folder, tables_of_a_report
 from bench.cli.options import load_registry, metric_option, plugin_option, protocol_option
 from bench.cli.run_folders import open_runs
+from bench.runs.table_options import STYLES
 
 if TYPE_CHECKING:
     from bench.figures.distinction import Distinction
@@ -47,6 +51,20 @@ Examples:
     help="Draw this figure only; repeatable.",
 )
 @click.option("--page", is_flag=True, help="Write report.html only.")
+@click.option(
+    "--style",
+    type=click.Choice(STYLES),
+    default=STYLES[0],
+    show_default=True,
+    help="LaTeX tables for a paper, with everything else in notes.tex; or full, with all captions"
+    " and footnotes at the table.",
+)
+@click.option(
+    "--edit-table",
+    is_flag=True,
+    help="Open table.toml of the run in an editor (EDITOR) and make the comparison: rows, columns,"
+    " digits, names. Without a terminal the file is only written.",
+)
 @click.option(
     "--video",
     "videos",
@@ -96,6 +114,8 @@ def command(
     tables: tuple[str, ...],
     figures: tuple[str, ...],
     page: bool,
+    style: str,
+    edit_table: bool,
     videos: tuple[str, ...],
     video_methods: tuple[str, ...],
     data: tuple[Path, ...],
@@ -115,8 +135,8 @@ def command(
     from bench.errors import RequestError, RunError
     from bench.figures import kinds as drawing
     from bench.plugins.selection import select_one
-    from bench.reporting.report_writer import ReportWriter
-    from bench.tables.forms.text import to_text
+    from bench.reporting.report_writer import ReportWriter, wrote
+    from bench.tables.forms.text import to_terminal
     from bench.tables.kinds import KINDS, open_source
     from bench.tables.table_files import question_name
     from bench.wording import unknown
@@ -142,8 +162,12 @@ def command(
         raise RequestError(*mistakes)
     try:
         run = open_runs(runs, out)
+        if edit_table:
+            _edit_table(run)
+            tables = tables or ("comparison",)
         chosen = select_one("protocols", protocol or run.manifest.protocol, registry).parameters
         source = open_source(run, registry, chosen, registry.metrics[metric], tracks)
+        source = replace(source, style=style)
         folder = out or run.path
         everything = not (tables or figures or page or videos)
         writer = ReportWriter(source, folder)
@@ -167,14 +191,15 @@ def command(
         written += filmed
     except RunError as error:
         raise RequestError(str(error)) from error
+    place = writer.files.tables(question)
     if not everything:
         for name in tables:
             for table in KINDS[name].make(source):
-                click.echo(to_text(table))
+                click.echo(to_terminal(table, str(place / f"{name}.txt")))
     else:
-        click.echo(to_text(source.comparison))
-    for path in written:
-        click.echo(f"wrote {path}")
+        click.echo(to_terminal(source.comparison, str(place / "comparison.txt")))
+    for line in wrote(written):
+        click.echo(line)
     for sentence in writer.left_out:
         click.echo(f"left out: {sentence}")
     if page or everything:
@@ -188,6 +213,37 @@ def command(
             f"next: (cd {shlex.quote(str(writer.files.tables(question)))} && pdflatex all && "
             "bibtex all && pdflatex all && pdflatex all)"
         )
+
+
+def _edit_table(run: Run) -> None:
+    """Write table.toml with every key explained, unless it is there, and open it."""
+    from bench.evaluation.published_numbers import RERUN, published_numbers
+    from bench.files.whole_files import write_text
+    from bench.runs.table_options import FILE, TEMPLATE
+
+    path = run.path / FILE
+    if not path.is_file():
+        cells = run.cells()
+        rows = list(dict.fromkeys(cell.label for cell in cells))
+        datasets = list(dict.fromkeys(cell.dataset for cell in cells))
+        published = dict.fromkeys(
+            one.key for one in published_numbers() if not one.key.endswith(RERUN)
+        )
+        quoted = [json.dumps(name, ensure_ascii=False) for name in rows]
+        write_text(
+            path,
+            TEMPLATE.format(
+                rows=", ".join(rows),
+                datasets=", ".join(datasets),
+                first=", ".join(quoted[:2]),
+                dataset=", ".join(json.dumps(name, ensure_ascii=False) for name in datasets),
+                published=", ".join(published),
+                example=quoted[0] if quoted else '"memae"',
+            ),
+        )
+        click.echo(f"wrote {path}")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        click.edit(filename=str(path))
 
 
 def _remake(run: Run, cell: CellRecord, data: tuple[Path, ...]) -> Distinction:

@@ -270,7 +270,7 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from bench.reporting.report_writer import stale_note
+    from bench.reporting.report_writer import stale_note, wrote
     from bench.running.session import execute, plan_run
     from bench.tables.comparison import comparison_text
 
@@ -284,10 +284,11 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     if not written:
         return 0
     console.print()
-    console.print(comparison_text(plan.run, registry, plan.protocol.text), markup=False)
+    path = str(plan.run.report.tables() / "comparison.txt")
+    click.echo(comparison_text(plan.run, registry, plan.protocol.text, path=path))
     console.print()
-    for path in written:
-        console.print(f"wrote {path}", markup=False)
+    for line in wrote(written):
+        console.print(line, markup=False)
     if note := stale_note(written):
         console.print(f"note: {note}", markup=False)
     console.print(

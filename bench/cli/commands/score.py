@@ -50,7 +50,7 @@ def command(
     """
     from bench.errors import RequestError, RunError
     from bench.plugins.selection import select
-    from bench.reporting.report_writer import stale_note, write_tables
+    from bench.reporting.report_writer import stale_note, write_tables, wrote
     from bench.runs.folder import Run
     from bench.tables.comparison import comparison_text
 
@@ -75,7 +75,7 @@ def command(
     except RunError as error:
         raise RequestError(str(error)) from error
     click.echo()
-    for path in written:
-        click.echo(f"wrote {path}")
+    for line in wrote(written):
+        click.echo(line)
     if note := stale_note(written):
         click.echo(f"note: {note}")

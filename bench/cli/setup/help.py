@@ -49,11 +49,13 @@ def _selections() -> str:
   NAME[key=value,key=value]     set parameters (bench list methods NAME)
   NAME[key=a|b]                 one row for a and one for b
   NAME[key="a, b"]              a value that contains commas or brackets
+  NAME as TEXT                  the name of the row or dataset in tables: 'memae as Ours'; a formula
+                                stands between dollar signs, {{key}} for the value of a parameter
 
 {textwrap.fill(groups, WIDTH, subsequent_indent="      ", replace_whitespace=False, break_on_hyphens=False)}
 
-The shell interprets [ and |: put selections that contain them in single quotes. Rows of tables are
-named by these selectors. All mistakes in a request are reported at once.
+The shell interprets [ and |: put selections that contain them in single quotes. Tables show
+the names that papers print, or those given with `as`; results.csv has the selectors beside them. All mistakes in a request are reported at once.
 
 Examples:
   bench run --methods all,-trivial --datasets ped2,avenue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bench.plugins.display_names import parts
 from bench.tables.table import DASH, Table, TableCell
 
 ESCAPES = {
@@ -74,6 +75,15 @@ def escape(text: str) -> str:
     return "{}".join("".join(map(_letter, part)) for part in re.split(r"(?<=[-',])(?=[-',])", text))
 
 
+def escape_name(name: str) -> str:
+    """Return a display name for LaTeX: what is no formula is escaped."""
+    pieces = []
+    for text, formula in parts(" ".join(name.split())):
+        before, after = " " * text.startswith(" "), " " * (text.endswith(" ") and len(text) > 1)
+        pieces.append(f"${text}$" if formula else f"{before}{escape(text)}{after}")
+    return "".join(pieces)
+
+
 def _letter(letter: str) -> str:
     if letter in ESCAPES:
         return ESCAPES[letter]
@@ -115,8 +125,8 @@ def to_latex(table: Table, label: str = "") -> str:
     caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
     caption += r" Mean $\pm$ standard deviation over seeds (their number)." if table.spread else ""
     caption += rf" $\sim$ {escape(table.tied)}." if table.tied else ""
-    names = list(map(escape, table.columns))
-    if columns > 4 and max(map(len, table.columns)) > TURNED:
+    names = [escape_name(table.names.heading(column, True)) for column in table.columns]
+    if columns > 4 and max(map(len, table.headings)) > TURNED:
         names = [rf"\rotatebox{{70}}{{{name}}}" for name in names]
     years = any(row.year for row in table.rows)
     long = len(table.rows) > LONG
@@ -145,7 +155,9 @@ def to_latex(table: Table, label: str = "") -> str:
                 rf"\multicolumn{{{1 + years + columns}}}{{l}}{{\emph{{{escape(family)}}}}} \\"
             )
         for row in members:
-            cited = escape(row.name) + (rf"~\cite{{{row.citation}}}" if row.citation else "")
+            cited = escape_name(table.names.row(row.name, True)) + (
+                rf"~\cite{{{row.citation}}}" if row.citation else ""
+            )
             lines.append(
                 " & ".join(
                     [cited, *([str(row.year or "")] if years else []), *map(_cell, row.cells)]

@@ -39,7 +39,9 @@ def to_macros(table: Table, metric: str, protocol: str = "") -> str:
                 values |= {"SD": f"{cell.sd:.{DIGITS}f}", "Seeds": str(cell.seeds)}
             if cell.low is not None and cell.high is not None:
                 values |= {"Low": f"{cell.low:.{DIGITS}f}", "High": f"{cell.high:.{DIGITS}f}"}
-            name = command_name(metric.upper(), protocol, row.name, column)
+            name = command_name(
+                metric.upper(), protocol, table.row_name(row), table.names.heading(column)
+            )
             while any(name + suffix in taken for suffix in values):
                 name += "X"
             taken |= {name + suffix for suffix in values}

@@ -18,14 +18,15 @@ def to_markdown(table: Table) -> str:
         return value + (f" <sup>{','.join(cell.notes)}</sup>" if cell.notes else "")
 
     lines = [
-        "| method | " + " | ".join(map(_escape, table.columns)) + " |",
+        "| method | " + " | ".join(map(_escape, table.headings)) + " |",
         "|---|" + "---:|" * len(table.columns),
     ]
     for family, members in table.groups():
         if family:
             lines.append(f"| *{_escape(family)}* |" + " |" * len(table.columns))
         lines += [
-            "| " + " | ".join([_escape(row.name), *map(shown, row.cells)]) + " |" for row in members
+            "| " + " | ".join([_escape(table.row_name(row)), *map(shown, row.cells)]) + " |"
+            for row in members
         ]
     legend = "Best in bold, second underlined, trivial methods aside." if table.ranked else ""
     legend += " Mean ± standard deviation over seeds (their number)." if table.spread else ""

@@ -1,0 +1,270 @@
+"""The comparison as a paper prints it: rows, columns and facts that `table.toml` chooses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bench.errors import RequestError
+from bench.evaluation.published_numbers import RERUN, number_of, published_numbers
+from bench.evaluation.run_scores import RunScores
+from bench.plugins.registry import Registry
+from bench.runs.records import CellRecord
+from bench.runs.status import Status
+from bench.runs.table_options import FACTS, FILE, TableOptions
+from bench.tables.table import (
+    NOTHING,
+    TRIVIAL,
+    Footnotes,
+    Row,
+    Table,
+    TableCell,
+    cell_as_printed,
+    ranks_of,
+)
+from bench.wording import unknown
+
+HEADINGS = {
+    "year": "Year",
+    "supervision": "Supervision",
+    "knowledge": "Extra knowledge",
+    "input": "Input",
+}
+PUBLISHED = "published, not measured here"
+COLUMNS = {
+    "auc": "AUC",
+    "ap": "AP",
+    "eer": "EER",
+    "rbdc": "RBDC",
+    "tbdc": "TBDC",
+    "fps": "FPS",
+    "parameters": "Param. (M)",
+}
+COSTS = ("fps", "parameters")
+SOURCES = {"rbdc": "RBDC", "tbdc": "TBDC", "fps": "frames/s", "parameters": "parameters/M"}
+"""The columns of other tables that some metrics come from."""
+
+
+def supervision_of(cell: CellRecord) -> str:
+    """Return what a method learns from: normal videos alone ('one-class') or nothing
+    ('training-free'); a cell from a file does not say, and says a dash.
+    """
+    if cell.supervision:
+        return cell.supervision
+    if cell.family == "from a file":
+        return ""
+    return "one-class" if "train" in cell.needs else "training-free"
+
+
+def paper_table(
+    table: Table,
+    run_scores: RunScores,
+    registry: Registry,
+    others: Mapping[str, Mapping[str, Table]],
+    higher_is_better: bool = True,
+) -> Table:
+    """Return a comparison with the rows, columns and facts that the run's table.toml asks for.
+
+    Parameters
+    ----------
+    others : metric -> label of a dataset -> the table that has it in a column; of every metric in
+        `metrics` of table.toml but that of `table`.
+
+    Raises
+    ------
+    RequestError : table.toml names a row, dataset or published method that is not there.
+    """
+    options = run_scores.options
+    _check(options, table, run_scores)
+    cells = {cell.label: cell for cell in reversed(run_scores.cells)}
+    datasets = list(options.datasets) or table.columns
+    places = [table.columns.index(name) for name in datasets]
+    rows = [replace(row, cells=tuple(row.cells[place] for place in places)) for row in table.rows]
+    footnotes, brief = Footnotes(table.footnotes), dict(table.brief)
+    if options.rows:
+        by_name = {row.name: row for row in rows}
+        rows = [by_name[name] for name in options.rows]
+    rows = _without_hidden_ties(rows, table, places)
+    rows += [_published_row(key, datasets, footnotes, brief) for key in options.published]
+    rows = [_with_facts(row, cells.get(row.name), registry) for row in rows]
+    columns = datasets
+    if options.metrics:
+        columns, rows = _side_by_side(rows, datasets, options.metrics, others)
+    rows = [
+        replace(row, cells=tuple(_digits(cell, options.decimals) for cell in row.cells))
+        for row in rows
+    ]
+    rows = _ranked(rows, columns, higher_is_better, options.decimals)
+    return replace(
+        table,
+        columns=columns,
+        rows=_grouped(rows, options),
+        footnotes=footnotes.used(rows),
+        brief=brief,
+        facts=_facts(rows, options),
+        ordered=bool(options.rows) or isinstance(options.groups, Mapping),
+        short=options.caption or table.short,
+    )
+
+
+def _check(options: TableOptions, table: Table, run_scores: RunScores) -> None:
+    keys = [one.key for one in published_numbers() if not one.key.endswith(RERUN)]
+    rows = [row.name for row in table.rows]
+    grouped = options.groups.values() if isinstance(options.groups, Mapping) else ()
+    asked = [
+        *(("rows: no row", name, rows) for name in options.rows),
+        *(("groups: no row", name, rows) for names in grouped for name in names),
+        *(("datasets: no dataset", name, table.columns) for name in options.datasets),
+        *(("published: no method", name, keys) for name in options.published),
+        *(
+            ("names: no row or dataset", name, [*rows, *table.columns])
+            for name in options.names
+            if name not in run_scores.names.rows and name not in run_scores.names.datasets
+        ),
+    ]
+    mistakes = [
+        f"{FILE}: {unknown(what.partition('no ')[2], name, known)}"
+        for what, name, known in asked
+        if name not in known
+    ]
+    if mistakes:
+        raise RequestError(*mistakes)
+
+
+def _published_row(
+    key: str, datasets: Sequence[str], footnotes: Footnotes, brief: dict[str, str]
+) -> Row:
+    """Return the published numbers of a method, each with its source in a footnote where that is
+    not its own paper.
+    """
+    numbers = [number_of(key, name.partition("[")[0]) for name in datasets]
+    shown = []
+    for number in numbers:
+        if number is None:
+            shown.append(NOTHING)
+            continue
+        texts = [*number.marks(), *([number.said()] if number.confidence != "high" else [])]
+        brief |= {text: text for text in texts}
+        shown.append(cell_as_printed(number.auc, tuple(map(footnotes.letter, texts))))
+    first = next(one for one in published_numbers() if one.key == key)
+    year = int(first.year) if first.year.isdigit() else None
+    return Row(key, PUBLISHED, year, tuple(shown), first.citation)
+
+
+def _with_facts(row: Row, cell: CellRecord | None, registry: Registry) -> Row:
+    facts = {"year": str(row.year or "")}
+    if cell is not None:
+        known = registry.methods.get(cell.method)
+        info = known.info if known is not None else None
+        facts |= {
+            "supervision": "" if cell.status == Status.PUBLISHED_ONLY else supervision_of(cell),
+            "knowledge": cell.extra_knowledge or (info.extra_knowledge if info else ""),
+            "input": info.inputs if info else "",
+        }
+    return replace(row, facts=facts)
+
+
+def _facts(rows: Sequence[Row], options: TableOptions) -> list[str]:
+    """Return the columns of facts: those that were asked for, else the year, and others in which
+    rows differ.
+    """
+    if options.facts is not None:
+        return list(options.facts)
+    compared = [row for row in rows if row.family != TRIVIAL]
+    found = ["year"] if any(row.facts.get("year") for row in rows) else []
+    for name in FACTS[1:3]:
+        if len({row.facts.get(name, "") for row in compared} - {""}) > (name == "supervision"):
+            found.append(name)
+    return found
+
+
+def _side_by_side(
+    rows: Sequence[Row],
+    datasets: Sequence[str],
+    metrics: Sequence[str],
+    others: Mapping[str, Mapping[str, Table]],
+) -> tuple[list[str], list[Row]]:
+    """Return columns of several metrics a dataset, and the rows with their cells."""
+
+    def cell(row: Row, dataset: str, metric: str) -> TableCell:
+        if metric not in others:
+            return row.cells[datasets.index(dataset)]
+        table = others[metric].get(dataset)
+        found = None if table is None else next((x for x in table.rows if x.name == row.name), None)
+        if table is None or found is None:
+            return NOTHING
+        column = SOURCES.get(metric, dataset)
+        if column not in table.columns:
+            return NOTHING
+        return replace(found.cells[table.columns.index(column)], notes=())
+
+    columns = [f"{dataset} {COLUMNS[metric]}" for dataset in datasets for metric in metrics]
+    return columns, [
+        replace(
+            row,
+            cells=tuple(cell(row, dataset, metric) for dataset in datasets for metric in metrics),
+        )
+        for row in rows
+    ]
+
+
+def _without_hidden_ties(rows: Sequence[Row], table: Table, places: Sequence[int]) -> list[Row]:
+    """Return the rows without the mark of a tie where the best of the run is not among them."""
+    names = {row.name for row in rows}
+    hidden = [
+        not {row.name for row in table.rows if row.cells[place].rank == 1} <= names
+        for place in places
+    ]
+    return [
+        replace(
+            row,
+            cells=tuple(
+                replace(cell, tied=cell.tied and not gone) for cell, gone in zip(row.cells, hidden)
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _ranked(
+    rows: Sequence[Row], columns: Sequence[str], higher_is_better: bool, decimals: int
+) -> list[Row]:
+    """Return the rows with the best and the second of those that are shown, as they are printed.
+    Published numbers take no part: their protocols differ.
+    """
+    shown = [list(row.cells) for row in rows]
+    for number in range(len(columns)):
+        values = {
+            row.name: cell.value
+            for row, cells in zip(rows, shown)
+            if (cell := cells[number]).value is not None
+            and row.family not in (TRIVIAL, PUBLISHED)
+            and cell.decimals == decimals
+        }
+        metric = next(
+            (key for key, name in COLUMNS.items() if columns[number].endswith(f" {name}")), ""
+        )
+        higher = metric != "eer" if metric else higher_is_better
+        ranks = {} if metric in COSTS else ranks_of(values, higher, decimals)
+        for row, cells in zip(rows, shown):
+            cells[number] = replace(cells[number], rank=ranks.get(row.name, 0))
+    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, shown)]
+
+
+def _digits(cell: TableCell, decimals: int) -> TableCell:
+    """Return a cell with so many digits behind the point, if it is a percentage as tables print
+    them.
+    """
+    if not re.fullmatch(r"\{:\.2f\}", cell.form):
+        return cell
+    return replace(cell, form=f"{{:.{decimals}f}}", decimals=decimals)
+
+
+def _grouped(rows: Sequence[Row], options: TableOptions) -> list[Row]:
+    if options.groups is False:
+        return [replace(row, family="") for row in rows]
+    if isinstance(options.groups, Mapping):
+        heading = {name: title for title, names in options.groups.items() for name in names}
+        return [replace(row, family=heading.get(row.name, row.family)) for row in rows]
+    return list(rows)
