@@ -107,6 +107,7 @@ class FeaturesKNN(Method):
 
     name = "features-knn"
     info = MethodInfo(
+        display_name="Feature kNN",
         title="Towards Total Recall in Industrial Anomaly Detection",
         year=2022,
         venue="CVPR",
@@ -115,7 +116,7 @@ class FeaturesKNN(Method):
         family="reference",
         groups=("reference",),
         inputs="RGB frames",
-        extra_knowledge="features of a MobileNetV2 trained on ImageNet",
+        extra_knowledge="MobileNetV2 (ImageNet)",
         deviations=(
             "features of PatchCore, from a MobileNetV2; a place is compared with the same place of evenly spaced training frames, without coreset and reweighting",
         ),

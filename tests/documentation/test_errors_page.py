@@ -563,7 +563,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A file that is not the owners'": not_the_owners,
     "Incomplete data": labels_only,
     "Missing detector weights": missing_weights,
-    "Missing weights of a ResNet": missing_resnet,
+    "Missing weights of a pretrained network": missing_resnet,
     "Missing CIFAR-100": missing_cifar,
     "Released weights that are a pickled module": pickled_module,
     "Released weights of another network": weights_of_another_network,
