@@ -22,8 +22,11 @@ PARTS = (
     "workers",
     "busy",
     "size",
+    "loading",
     "runs",
 )
+ASKED = ("gpu",)
+"""Parts that are measured only where they are named."""
 
 
 def main() -> int:
@@ -33,7 +36,8 @@ def main() -> int:
         "parts",
         nargs="*",
         metavar="PART",
-        help=f"any of {', '.join(PARTS)}; all of them where none is named",
+        help=f"any of {', '.join(PARTS)}, all of them where none is named; or gpu: one GPU, in at "
+        "most eight minutes",
     )
     parser.add_argument(
         "--quick",
@@ -53,13 +57,24 @@ def main() -> int:
         metavar="PYTHON",
         help="of an environment with an earlier version: for the part `runs`",
     )
+    parser.add_argument(
+        "--device", default="cuda", help="for the part gpu: cuda, cuda:1 or cpu (default: cuda)"
+    )
     arguments = parser.parse_args()
     if arguments.before is None and "runs" in arguments.parts:
         parser.error(
             "the part runs needs --before PYTHON, the interpreter of an environment with an earlier version"
         )
-    if unknown := set(arguments.parts) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(arguments.parts) - {*PARTS, *ASKED}:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS + ASKED)}")
+    if "gpu" in arguments.parts:
+        from bench.engine.machine import choose_device
+        from bench.errors import RequestError
+
+        try:
+            arguments.device = choose_device(arguments.device)
+        except RequestError as error:
+            parser.error(str(error))
     use_short_spin()  # as workers do
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
         # As workers run; the plain implementations get the same.
@@ -74,6 +89,7 @@ def main() -> int:
         arguments.threads,
         not arguments.no_compile and not arguments.quick,
         arguments.before,
+        arguments.device,
     )
     return 0
 
@@ -84,6 +100,7 @@ def measure(
     threads: int | None,
     compiled: bool,
     before: str | None,
+    device: str,
 ) -> None:
     """Print the figures of these parts."""
     import torch
@@ -91,7 +108,7 @@ def measure(
     from bench.engine.machine import cores
     from bench.engine.seeding import seed_everything
 
-    from . import harness, networks, size
+    from . import gpu, harness, loading, networks, size
     from .measure import Report
 
     seed_everything(0, threads or cores())
@@ -143,6 +160,11 @@ def measure(
         harness.beside_other_work(report, 1 if quick else 3)
     if "size" in parts and not quick:
         size.run_folders(report)
+    if "loading" in parts:
+        loading.idle_time(report, 20 if quick else 100)
+    if "gpu" in parts:
+        gpu.examination(report, device, quick)
+        gpu.scoring_batches(report, device, quick)
     if "runs" in parts and before:
         harness.runs(report, before, 2 if quick else 5)
     report.conclude()

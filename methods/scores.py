@@ -1,9 +1,8 @@
-"""Scores that were made elsewhere, read from an npz file."""
+"""Scores that were made elsewhere, read from a file."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +16,18 @@ from bench import (
     MethodError,
     MethodInfo,
     OpenClip,
+    PublishedAUC,
     Scores,
     ascend_within,
-    load_npz,
-    natural_order,
     parameter,
 )
 
-FRAMES = ".frames"
-"""After a clip's id: the array of the frames of its scores."""
-SHOWN = 6
-"""Clips that an error names before it says how many more there are."""
-_POSITIONAL = re.compile(r"arr_[0-9]+")
+from .score_files.clip_names import FRAMES, by_clip, some
+from .score_files.collection import read_collection
+from .score_files.formats import read_arrays
+
+SOURCE = "given with the scores"
+"""Of a published number that the user typed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class ScoresParameters:
 
     path: Path = parameter(
         source="the user's file",
-        doc="npz file of one array for each test clip, by clip id, or in clip order; {dataset} stands for the dataset's name",
+        doc="npz, npy, csv or mat file of scores by clip id, or in clip order; {dataset} stands for the dataset's name; or a collection of such files (csv with columns name and path)",
     )
     first: int | None = parameter(
         None,
@@ -49,17 +48,31 @@ class ScoresParameters:
     higher_is: Literal["anomalous", "normal"] = parameter(
         "anomalous", source="none: depends on the file", doc="what a high score means"
     )
+    keys: str = parameter(
+        "",
+        source="none: depends on the file",
+        doc="key of a clip in the file, with {clip} for its id, as Test{clip}_pred; none: the id, or a key with the same numbers",
+    )
+    published: str = parameter(
+        "",
+        unit="percent",
+        source="none: depends on the file",
+        doc="frame AUC that its paper prints for each dataset, as ped2:99.7+avenue:92.8",
+    )
+
+    def __post_init__(self) -> None:
+        published_numbers(self.published)
 
 
 class ReadScores(Method):
-    """Scores from an npz file: one array for each test clip, under the clip's id."""
+    """Scores from a file (npz, npy, csv, mat): of each test clip, under the clip's id."""
 
     name = "scores"
     info = MethodInfo(
         display_name="Scores",
         title="Scores from a file",
         family="from a file",
-        inputs="an npz file",
+        inputs="a file of scores",
     )
     Parameters: ClassVar[type] = ScoresParameters
     needs_parameters = True
@@ -71,6 +84,25 @@ class ReadScores(Method):
         super().__init__(parameters)
         self._loaded: dict[str, Scores] = {}
         self._path: Path | None = None
+
+    @classmethod
+    def expand(
+        cls, values: Mapping[str, Sequence[str]]
+    ) -> Sequence[tuple[Mapping[str, str], str]] | None:
+        """Return a row for each line of a collection, where `path` names one."""
+        if len(values.get("path", ())) != 1:
+            return None
+        rows = read_collection(Path(values["path"][0]).expanduser())
+        if rows is not None and len(values) > 1:
+            more = next(key for key in values if key != "path")
+            raise ValueError(f"a collection has {more} as a column; leave it out here")
+        return rows
+
+    @property
+    def published(self) -> tuple[PublishedAUC, ...]:
+        """What the user says that the paper prints."""
+        numbers = published_numbers(self.parameters.published)
+        return tuple(PublishedAUC(dataset, auc, SOURCE) for dataset, auc in numbers.items())
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Return the file's scores of a clip.
@@ -88,19 +120,17 @@ class ReadScores(Method):
 
     def _load(self, path: Path, context: Context) -> dict[str, Scores]:
         """Read the file and check it against all test clips at once."""
-        lengths = context.test_lengths
-        arrays = _read(path)
-        others = context.other_test_clips
-        if (
-            arrays
-            and all(_POSITIONAL.fullmatch(key) for key in arrays)
-            and not arrays.keys() & lengths.keys()
-        ):
-            whole = sorted({*lengths, *others})
-            arrays = _in_clip_order(
-                path, arrays, whole if len(arrays) == len(whole) else list(lengths), context
-            )
-        arrays = {unicodedata.normalize("NFC", key): array for key, array in arrays.items()}
+        lengths, others = context.test_lengths, context.other_test_clips
+        arrays, said = by_clip(
+            str(path),
+            read_arrays(path),
+            lengths,
+            others,
+            self.parameters.keys,
+            self.parameters.first,
+        )
+        if said:
+            context.logger.info("%s: %s", path, said)
         unused = others & arrays.keys()
         if unused:
             context.logger.warning(
@@ -117,12 +147,12 @@ class ReadScores(Method):
         missing = [clip for clip in lengths if clip not in arrays]
         extra = [key for key in arrays if key not in lengths and key not in frames]
         if missing or extra:
-            mistakes = [f"it has no scores of {_some(missing)}"] * bool(missing) + [
-                f"it has {_some(extra)}, no test clip"
+            mistakes = [f"it has no scores of {some(missing)}"] * bool(missing) + [
+                f"it has {some(extra)}, no test clip"
             ] * bool(extra)
             raise MethodError(
                 f"{path} does not fit the test clips: {'; '.join(mistakes)}. "
-                f"Its keys must be the {len(lengths)} clip ids, like {_some(list(lengths)[:2])}"
+                f"Its keys must be the {len(lengths)} clip ids, like {some(list(lengths)[:2])}"
             )
         if self.parameters.first is None:
             without = {
@@ -151,6 +181,25 @@ class ReadScores(Method):
             frames = np.arange(first, first + len(values))
         values = values.astype(np.float64)
         return Scores(-values if self.parameters.higher_is == "normal" else values, frames)
+
+
+def published_numbers(text: str) -> dict[str, str]:
+    """Return the frame AUC of each dataset in a text like 'ped2:99.7+avenue:92.8', as it stands
+    there.
+
+    Raises
+    ------
+    ValueError : the text is none of that form, or a number is no percentage.
+    """
+    numbers = {}
+    for part in filter(None, re.split(r"[+;\s]+", text)):
+        dataset, _, number = part.rpartition(":")
+        if not dataset or not re.fullmatch(r"\d{1,3}(\.\d+)?", number) or float(number) > 100:
+            raise ValueError(
+                f"published={text}: {part!r} is no dataset with a percentage, like ped2:99.7"
+            )
+        numbers[dataset] = number
+    return numbers
 
 
 def _refuse_short(path: Path, counts: Mapping[str, tuple[int, int]]) -> None:
@@ -182,54 +231,9 @@ def _refuse_short(path: Path, counts: Mapping[str, tuple[int, int]]) -> None:
     )
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz file; nothing in it is ever unpickled."""
-    wanted = "save it as numpy.savez(path, **{clip: scores})"
-    try:
-        with path.open("rb") as file:
-            if file.read(6) == b"\x93NUMPY":
-                raise MethodError(
-                    f"{path} holds one array, not an npz of one for each clip; {wanted}"
-                )
-        return load_npz(path)
-    except FileNotFoundError as error:
-        raise MethodError(
-            f"there is no file {path}; look at the path, and at {{dataset}} in it"
-        ) from error
-    except OSError as error:
-        raise MethodError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise MethodError(
-            f"{path} cannot be read as npz ({error}); pickled files and arrays of objects are refused, {wanted}"
-        ) from error
-
-
-def _in_clip_order(
-    path: Path, arrays: Mapping[str, np.ndarray], clips: Sequence[str], context: Context
-) -> dict[str, np.ndarray]:
-    """Give arrays that were saved without names to the clips, in order."""
-    if len(arrays) != len(clips):
-        raise MethodError(
-            f"{path} holds {len(arrays)} arrays without names, and there are {len(clips)} test clips; name them by clip id"
-        )
-    if natural_order(clips) != list(clips):
-        raise MethodError(
-            f"{path} holds arrays without names, and the order of the clips is in doubt: by letters {_some(clips)}, "
-            f"by numbers {_some(natural_order(clips))}; name them by clip id"
-        )
-    ordered = sorted(arrays, key=lambda key: int(key.removeprefix("arr_")))
-    context.logger.info(
-        "%s: arrays without names, taken in clip order: %s is clip %s, ..., %s is clip %s",
-        path,
-        ordered[0],
-        clips[0],
-        ordered[-1],
-        clips[-1],
-    )
-    return dict(zip(clips, (arrays[key] for key in ordered)))
-
-
 def _vector(path: Path, key: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2 and 1 in array.shape:
+        array = array.ravel()
     if array.ndim != 1 or array.dtype.kind not in "fiub":
         raise MethodError(
             f"{path}: {key!r} is an array of shape {array.shape} and type {array.dtype}; it must be one row of numbers"
@@ -251,8 +255,3 @@ def _frames(path: Path, clip: str, array: np.ndarray, count: int, length: int) -
             f"it runs from {frames.min()} to {frames.max()}"
         )
     return frames.astype(np.int64)
-
-
-def _some(keys: Sequence[str]) -> str:
-    shown = ", ".join(repr(key) for key in keys[:SHOWN])
-    return shown if len(keys) <= SHOWN else f"{shown} and {len(keys) - SHOWN} more"

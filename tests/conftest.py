@@ -30,29 +30,27 @@ def real_data() -> Path:
     return folder
 
 
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder of the session, which is that of all workers of pytest-xdist."""
+    root = tmp_path_factory.getbasetemp()
+    return root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep tests, and fixtures of every scope, away from the user's cache, data and settings: what
-    they compare lies in one cache."""
+    they compare lies in one cache, of all workers of pytest-xdist."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("BENCH_CACHE", str(shared_folder(tmp_path_factory) / "cache"))
         patch.delenv("BENCH_DATA", raising=False)
         yield
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder to run commands in, with an empty `data`, which toys fill."""
-    (tmp_path / "data").mkdir()
-    return tmp_path
 
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
     """Make a folder that many tests read, once for all workers of pytest-xdist: `once(name, make)`
     calls `make(folder)` unless another worker did. Tests that change it take a copy."""
-    root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    root = shared_folder(tmp_path_factory)
 
     def made(name: str, make: Callable[[Path], None]) -> Path:
         folder, done = root / name, root / f"{name}.done"
@@ -66,6 +64,15 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
         return folder
 
     return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A folder to run commands in, with the dataset of `toys.py` below `data`."""
+    from toys import Toy  # imports OpenCV, which the tests of imports do without
+
+    made = once("toys", lambda folder: Toy().locate([folder / "data"]))
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 of executors."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from forked import bench
 
 from bench.runs.folder import Run
 
@@ -37,14 +37,8 @@ def run(
     place: Path, *more: str, environment: dict[str, str] | None = None, **what: str
 ) -> subprocess.CompletedProcess[str]:
     (place / "data").mkdir(exist_ok=True)
-    return subprocess.run(
-        command(*more, **what),
-        cwd=place,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env={**os.environ, **(environment or {})},
-    )
+    words = command(*more, **what)[3:]
+    return bench(*words, cwd=place, timeout=900, **(environment or {}))
 
 
 def on_disk(place: Path) -> list[str]:

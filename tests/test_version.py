@@ -1,5 +1,6 @@
 """The version stands in one place, and what repeats it repeats it rightly."""
 
+import json
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,15 @@ def test_citation_has_the_version():
     """CITATION.cff cites the version that is here."""
     (found,) = re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
     assert found == bench.__version__
+
+
+def test_zenodo_says_what_the_citation_says():
+    """.zenodo.json, which an archive reads at a release: version, title, keywords."""
+    archive = json.loads((ROOT / ".zenodo.json").read_text())
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert archive["version"] == bench.__version__ and archive["license"] == "MIT"
+    assert f'title: "{archive["title"]}"' in citation
+    assert re.findall(r"^  - ([^n].*)$", citation, re.MULTILINE) == archive["keywords"]
 
 
 def test_changelog_has_the_version():

@@ -97,7 +97,9 @@ class FileScorer(Scorer):
         assert clip is not None
         channels = 3 if self.application.picture_height else self.application.frames.channels
         frames = enumerate(read_frames(clip, channels))
-        while batch := list(itertools.islice(frames, self.application.fitted.compute.batch)):
+        while batch := list(
+            itertools.islice(frames, self.application.fitted.compute.scoring_batch)
+        ):
             now = time.monotonic()
             yield [
                 self.pending(number, self._time(number, rate), now, frame)
@@ -123,7 +125,7 @@ class FileScorer(Scorer):
         def decoded(count: int) -> None:
             if self.stops():
                 raise StopEarly
-            if count % self.application.fitted.compute.batch == 0:
+            if count % self.application.fitted.compute.scoring_batch == 0:
                 self.listener.progress(count, "decoding", None)
 
         who = f"{self.application.cell.label}, {self.footage.shown}"
@@ -153,8 +155,8 @@ class FileScorer(Scorer):
         nothing = np.zeros(0, np.uint8)
         why = FAILED
         try:
-            for begin in range(0, length, self.application.fitted.compute.batch):
-                end = min(begin + self.application.fitted.compute.batch, length)
+            for begin in range(0, length, self.application.fitted.compute.scoring_batch):
+                end = min(begin + self.application.fitted.compute.scoring_batch, length)
                 stretch.waiting.extend(
                     PendingFrame(number, self._time(number, rate), 0.0, nothing, next(pictures))
                     for number in range(begin, end)

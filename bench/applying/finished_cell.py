@@ -75,7 +75,7 @@ def finished_method(
     if isinstance(method, NetworkMethod):
         import torch  # noqa: F401  # seeding touches torch only where it is imported already
     compute = replace(cell.compute, device=device, threads=threads or cell.threads)
-    seed_everything(cell.seed, compute.threads)
+    seed_everything(cell.seed, compute.threads, compute.precision, compute.nondeterministic)
     if cell.key.get("version", method.version) != method.version:
         notes.append(
             f"{cell.method} is version {method.version} here, {cell.key['version']} in the run"

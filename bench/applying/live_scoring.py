@@ -62,7 +62,7 @@ class LiveScorer(Scorer):
             if self.stops():
                 yield STOPPED
                 return
-            taken = source.take(self.application.fitted.compute.batch, POLL)
+            taken = source.take(self.application.fitted.compute.scoring_batch, POLL)
             if taken is None:
                 yield END
                 return

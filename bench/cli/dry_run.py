@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.planning.cells import PlannedCell
     from bench.planning.plan import Plan
 
 
@@ -23,6 +24,17 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
 
         estimate_cells(networks, registry)
     known = earlier_seconds(plan.run)
+    if any(like(cell.record) not in known for cell in to_run):
+        from bench.planning.time_estimate import expected_seconds  # imports torch
+
+        expected = expected_seconds(list(to_run), known, registry)
+    else:
+        expected = {cell: (known[like(cell.record)], False) for cell in to_run}
+    idle: dict[tuple[str, str], list[PlannedCell]] = {}
+    for cell in plan.cells:
+        if cell not in to_run and not cell.reuse:
+            idle.setdefault((cell.record.dataset, cell.why), []).append(cell)
+    alike = {key for key, cells in idle.items() if len(cells) > 1}
     table = Table(box=None, pad_edge=False)
     for name in ("method", "dataset", "seed", "memory", "time", "what would happen"):
         number = name in ("seed", "memory", "time")
@@ -36,15 +48,20 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     for cell in plan.cells:
         record = cell.record
         runs = cell in to_run
+        if not runs and not cell.reuse and (record.dataset, cell.why) in alike:
+            continue
         what = (
             f"{'reused' if cell.reuse else 'run' if runs else record.status}: "
             f"{cell.why.removeprefix('run again: ')}"
         )
         memory = took = ""
         if runs:
-            expected = known.get(like(record))
-            took = "unknown" if expected is None else duration(expected)
-            seconds += [] if expected is None else [expected]
+            if cell in expected:
+                spent, estimated = expected[cell]
+                took = f"~{duration(spent)}" if estimated else duration(spent)
+                seconds.append(spent)
+            else:
+                took = "unknown"
             memory = (
                 "-"
                 if cell.memory is None
@@ -59,7 +76,15 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
         table.add_row(
             escape(record.label), escape(dataset), str(record.seed), memory, took, escape(what)
         )
-    console.print(table)
+    if table.row_count:
+        console.print(table)
+    for dataset, why in idle:
+        cells = idle[dataset, why]
+        if len(cells) > 1:
+            status = " and ".join(dict.fromkeys(str(cell.record.status) for cell in cells))
+            console.print(
+                f"{dataset}: {len(cells)} cells would not run ({status}): {why}", markup=False
+            )
     for text in dict.fromkeys(
         f"{cell.record.label}: {cell.memory.unknown}"
         for cell in networks
@@ -74,8 +99,9 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
             f"time{workers}"
         )
     if seconds:
+        about = "about " if any(estimated for _, estimated in expected.values()) else ""
         totals.append(
-            f"{duration(sum(seconds))} of work"
+            f"{about}{duration(sum(seconds))} of work"
             + (f" for {len(seconds)} of them" if len(seconds) < len(to_run) else "")
         )
     console.print("; ".join([*totals, "nothing was written"]), markup=False)

@@ -23,10 +23,12 @@ RUNS = {
     "run": "Train, score and tabulate methods on datasets.",
     "status": "Show the progress of a run.",
     "stop": "Stop a run, wherever it is running.",
-    "verify": "Check datasets against their specification, or the numbers of a run.",
+    "verify": "Check datasets against their specification, or the numbers of a run or its zip.",
     "score": "Score a run again under other protocols.",
     "report": "Make tables, figures and a page of a run.",
     "compare": "Test whether two methods of a run differ.",
+    "pack": "Write a run as one zip, for reviewers and readers.",
+    "export": "Write a run for a leaderboard, a spreadsheet or a script.",
     "apply": "Score footage, or a live source, with a finished cell.",
 }
 COMMANDS = RUNS | SETUP

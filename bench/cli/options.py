@@ -51,12 +51,10 @@ class Workers(click.ParamType):
 
     name = "number|auto"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        """Return the number, or None for 'auto'."""
-        if value == "auto" or value is None:
-            return None
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or 'auto'."""
+        if value == "auto":
+            return value
         try:
             number = int(value)
         except ValueError:

@@ -54,7 +54,8 @@ def open_runs(paths: tuple[Path, ...], out: Path | None) -> Run:
 
 
 def runs_of(text: str) -> list[Path]:
-    """Return the run folders in a comma list; an empty list if it is a selection of datasets.
+    """Return the run folders and zips of runs in a comma list; an empty list if it is a selection
+    of datasets.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def runs_of(text: str) -> list[Path]:
     if "[" in text:
         return []
     parts = [part for part in text.split(",") if part]
-    runs = [Path(part) for part in parts if Run(Path(part)).exists]
+    runs = [Path(part) for part in parts if Run(Path(part)).exists or part.endswith(".zip")]
     wrong = [part for part in parts if (runs or "/" in part) and Path(part) not in runs]
     if wrong:
         raise RequestError(

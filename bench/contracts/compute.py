@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+PRECISIONS = ("fp32", "tf32", "bf16")
+
 
 def _option(default: Any, help: str, choices: Sequence[str] = (), shown: str = "") -> Any:
     """Return a field that is an option of `bench run`; `shown` is its default in words."""
@@ -16,14 +18,16 @@ def _option(default: Any, help: str, choices: Sequence[str] = (), shown: str = "
 class Compute:
     """How a cell computes. Each field with a help text is an option of `bench run`.
 
-    `precision`, `compile` and `accumulate` change scores, so they are part of a cell's key and
-    mark its row. `device` and `threads` may change the last digits; they stand in the caption.
+    What stands in CHANGES_SCORES is part of a cell's key and marks its row. `device` and `threads` may change the last digits; they stand in the caption.
     """
 
     device: str = _option(
-        "", "Device: cpu, cuda or cuda:N.", shown="the first GPU if there is one, else cpu"
+        "",
+        "Device: cpu, cuda (all GPUs, each with cells of its own), or some GPUs, like cuda:0,cuda:2; "
+        "mps and xpu are untried.",
+        shown="cuda if there is a GPU, else cpu",
     )
-    """Empty: the plan chooses."""
+    """Empty: the plan chooses. In a cell, the kind alone: its worker sees no GPU but its own."""
     threads: int = _option(
         0,
         "CPU threads of a cell.",
@@ -37,21 +41,35 @@ class Compute:
     )
     precision: str = _option(
         "fp32",
-        "Arithmetic of networks in training and scoring. bf16 is faster on devices that support "
-        "it; scores change, and the row of the table says so.",
-        choices=("fp32", "bf16"),
+        "Arithmetic of networks in training and scoring. fp32 is IEEE single precision on every "
+        "device. tf32 (GPUs) and bf16 are faster on devices that have them; scores change, and the "
+        "row of the table says so.",
+        choices=PRECISIONS,
     )
     compile: bool = _option(
         False,
         "Compile networks with torch.compile: minutes at the start, faster afterwards; the row of "
         "the table says so.",
     )
-    batch: int = 4
-    """Windows, or streamed frames, that a network scores at once. No score may depend on it.
+    nondeterministic: bool = _option(
+        False,
+        "Let networks use operations that have no deterministic form on a GPU: the same seed may "
+        "then give other scores; the row of the table says so.",
+    )
+    batch: int = 0
+    """Windows, or streamed frames, that a network scores at once; 0: `scoring_batch`. No score may
+    depend on it."""
 
-    Chosen here, measured on a CPU: at 8 features leave the caches, which costs C3DSU of latent 64
-    an eighth of its time and 3D networks up to half; at 2 only these gain further. Not measured on
-    a GPU."""
+    @property
+    def scoring_batch(self) -> int:
+        """Windows, or streamed frames, that a network scores at once at most; fewer where a batch
+        is out of memory.
+
+        On a CPU 4, measured: at 8 features leave the caches, which costs C3DSU of latent 64 an
+        eighth of its time and 3D networks up to half; at 2 only these gain further. On other
+        devices 64, chosen here, not measured.
+        """
+        return self.batch or (4 if self.device in ("", "cpu") else 64)
 
     @classmethod
     def of_key(cls, key: Mapping[str, Any], device: str, threads: int) -> Compute:
@@ -74,8 +92,8 @@ class Compute:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 wrong.append(f"--{name} {value!r}: expected a whole number from 1")
-        if self.precision not in ("fp32", "bf16"):
-            wrong.append(f"--precision {self.precision!r}: there are fp32 and bf16")
+        if self.precision not in PRECISIONS:
+            wrong.append(f"--precision {self.precision!r}: there are fp32, tf32 and bf16")
         return wrong
 
     def deviations(self) -> list[str]:
@@ -92,6 +110,18 @@ class Compute:
                 "--precision bf16: the network computes in bfloat16, weights stay in fp32; "
                 "published numbers are of fp32"
             )
+        if self.precision == "tf32":
+            found.append(
+                "--precision tf32: convolutions and matrix products round their inputs to 10 bits "
+                "of mantissa; published numbers are of fp32"
+            )
+        if self.nondeterministic:
+            found.append(
+                "--nondeterministic: sums may be taken in another order each time, so that the "
+                "same seed may give other scores"
+            )
+        if (kind := self.device.partition(":")[0]) in ("mps", "xpu"):
+            found.append(f"--device {kind}: nobody has tried bench on such a device")
         if self.compile:
             found.append(
                 "--compile: the network is compiled by torch, so that sums are rounded in another "
@@ -102,5 +132,5 @@ class Compute:
 
 OPTIONS = tuple(field for field in fields(Compute) if "help" in field.metadata)
 """The fields that are options of `bench run`."""
-CHANGES_SCORES = ("accumulate", "precision", "compile")
+CHANGES_SCORES = ("accumulate", "precision", "compile", "nondeterministic")
 """The fields that are part of a cell's key, in its order."""

@@ -77,8 +77,9 @@ class Place:
 class Executor:
     """Starts tasks somewhere, tells when they start and end, and ends them when asked.
 
-    A task is a mapping that JSON can hold. `id`, `run` (the folder), `output` (its log) and
-    `progress` are always there; a task of a cell also has `cell` (its record), `resources`
+    A task is a mapping that JSON can hold. `id`, `run` (the folder), `output` (its log), `progress`
+    and `gpus` (those of this machine of which its process takes one) are always there; a task of a
+    cell also has `cell` (its record), `resources`
     (`threads`, `memory` in bytes or None, `gpus`), and `handle`, if one was kept of a job that may
     still be alive. A task is done by `python -m bench.worker` with the task on its stdin;
     its outcome is what stands in the run folder when it has ended.

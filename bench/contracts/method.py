@@ -227,6 +227,28 @@ class Method:
     def __init__(self, parameters: Any = None) -> None:
         self.parameters = type(self).Parameters() if parameters is None else parameters
 
+    @classmethod
+    def expand(
+        cls, values: Mapping[str, Sequence[str]]
+    ) -> Sequence[tuple[Mapping[str, str], str]] | None:
+        """Return the rows that one item of a selection stands for: the texts of the parameters of
+        each, and its display name. Default: None, the item itself.
+
+        Parameters
+        ----------
+        values : the texts that the user gave, by parameter.
+
+        Raises
+        ------
+        ValueError : with what is wrong.
+        """
+        return None
+
+    @property
+    def published(self) -> tuple[PublishedAUC, ...]:
+        """What the paper of this row prints: that of the class, unless a parameter says more."""
+        return self.info.published
+
     @property
     def deviations(self) -> tuple[str, ...]:
         """What differs from the paper in this configured instance; each is a footnote of the row.

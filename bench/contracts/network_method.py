@@ -41,6 +41,10 @@ class NetworkMethod(Method):
     needs: frozenset[str] = frozenset({"frames", "train"})
     drop_last: ClassVar[bool] = False
     """Leave the last, smaller batch of an epoch out."""
+    on_cpu: ClassVar[frozenset[str]] = frozenset()
+    """Entries of a sample that stay on the CPU: those whose values decide what `loss` computes. To
+    ask a tensor on an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU
+    wait for it."""
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 
@@ -140,11 +144,15 @@ class NetworkMethod(Method):
     def sample(
         self, clip: OpenClip, start: int, generator: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """Return one training sample: tensors without a batch axis. Called in loader processes.
+        """Return one training sample: tensors without a batch axis. Called in loader threads.
 
+        A uint8 tensor is frames, (T, H, W[, 3]): `loss` gets them as `to_range` makes them on the
+        device, (B, C, T, H, W). Default: 'window', the frames of the training window.
         `generator` is seeded by seed, epoch and index: draw everything random from it.
         """
-        return {"window": self.read_window(clip, start, self.training_window)}
+        import torch
+
+        return {"window": torch.from_numpy(read_frames(clip, start, self.training_window))}
 
     def loss(
         self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
@@ -283,24 +291,32 @@ class NetworkMethod(Method):
         """Return frames start, start + step, ... of a clip as (C, T, H, W) float32 in the method's
         value range.
         """
-        return self.to_range(clip.frames[start : start + window.span : window.step])
+        return self.to_range(read_frames(clip, start, window))
 
-    def to_range(self, frames: np.ndarray) -> torch.Tensor:
-        """Return (T, H, W[, 3]) uint8 frames as (C, T, H, W) float32 in the method's value
-        range.
+    def to_range(self, frames: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Return (..., T, H, W[, 3]) uint8 frames as (..., C, T, H, W) float32 in the method's
+        value range, on the device where the frames are.
         """
         import torch
 
-        array = frames.astype(np.float32)
+        # NumPy's arithmetic takes one thread: several draw samples at a time.
+        on_device = isinstance(frames, torch.Tensor)
+        given: Any = frames
+        values = given.float() if on_device else given.astype(np.float32)
         match self.window.value_range:
             case "0..1":
-                array /= 255
+                values /= 255
             case "-1..1":
-                array = array / 127.5 - 1
+                values = values / 127.5 - 1
             case "mean-subtracted":
-                array = (array - self.stats["mean"]) / 255
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        return tensor.unsqueeze(0) if tensor.ndim == 3 else tensor.permute(3, 0, 1, 2).contiguous()
+                mean: Any = self.stats["mean"]
+                if on_device:
+                    mean = torch.from_numpy(mean).to(given.device)
+                values = (values - mean) / 255
+        tensor = values if on_device else torch.from_numpy(values)
+        if self.frames is None or self.frames.channels == 1:
+            return tensor.unsqueeze(-4)
+        return tensor.movedim(-1, -4).contiguous()
 
     def save(self, path: Path) -> None:
         """Write weights and statistics to `path` (safetensors)."""
@@ -371,6 +387,11 @@ class NetworkMethod(Method):
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""
         return context.infer(self, clip, context)
+
+
+def read_frames(clip: OpenClip, start: int, window: Window) -> np.ndarray:
+    """Return a copy of the frames of a window, (T, H, W[, 3]) uint8, so that they are read now."""
+    return np.array(clip.frames[start : start + window.span : window.step])
 
 
 def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -5,6 +5,7 @@ a source.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
@@ -136,7 +137,7 @@ def schema(parameters: Any) -> list[ParameterSchema]:
     if not dataclasses.is_dataclass(parameters):
         raise TypeError(f"{parameters!r} is no dataclass")
     cls = parameters if isinstance(parameters, type) else type(parameters)
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     entries = []
     for field in dataclasses.fields(cls):
         if not field.init:
@@ -158,6 +159,11 @@ def schema(parameters: Any) -> list[ParameterSchema]:
             known["choices"] = known.get("choices") or get_args(base)
         entries.append(ParameterSchema(field.name, hints[field.name], default, **known))
     return entries
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def parse_value(text: str, entry: ParameterSchema) -> Any:

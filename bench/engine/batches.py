@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.accelerators import on_device, pinned
 
 Batch = dict[str, torch.Tensor]
 
-LOADERS = {"cpu": 1, "cuda": 4}
-"""Threads that prepare samples ahead. On a CPU they take time from the network itself."""
+LOADERS = 4
+"""Threads, at least, that draw samples for a device other than the CPU, where one does: more would
+take time from the network itself."""
 AHEAD = 2
 """Batches whose samples are drawn while the network works on another."""
 
@@ -34,6 +35,26 @@ def batch_order(
         yield step, epoch, order[position * size : (position + 1) * size]
 
 
+def in_range(method: NetworkMethod, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a part of a sample, or of a batch of samples, as the loss sees it: of frames, in
+    uint8, their values in the method's range.
+    """
+    return method.to_range(tensor) if tensor.dtype == torch.uint8 else tensor
+
+
+def joined(method: NetworkMethod, samples: Sequence[Batch]) -> Batch:
+    """Return samples as one batch, its frames still in uint8; where only some samples give frames,
+    all are in the method's value range.
+    """
+    batch = {}
+    for name in samples[0]:
+        parts = [sample[name] for sample in samples]
+        if len({part.dtype for part in parts}) > 1:
+            parts = [in_range(method, part) for part in parts]
+        batch[name] = torch.stack(parts)
+    return batch
+
+
 def prefetched(
     method: NetworkMethod,
     clips: Sequence[OpenClip],
@@ -41,9 +62,14 @@ def prefetched(
     order: Iterator[tuple[int, int, np.ndarray]],
     context: Context,
     device: torch.device,
+    loaders: int | None = None,
 ) -> Iterator[tuple[int, Batch]]:
     """Yield (step, batch on the device); the next batches are drawn in threads while the network
     works.
+
+    Parameters
+    ----------
+    loaders : threads that draw; None: as many as the device needs.
     """
 
     def draw(epoch: int, index: int) -> Batch:
@@ -53,24 +79,35 @@ def prefetched(
             clips[clip], start, np.random.default_rng([context.seed, epoch, 1 + index])
         )
 
-    def collate(samples: list[Batch]) -> Batch:
-        batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-        if device.type == "cuda":
-            return {
-                name: tensor.pin_memory().to(device, non_blocking=True)
-                for name, tensor in batch.items()
-            }
-        return batch
+    def join(drawn: list[Future[Batch]]) -> Batch:
+        batch = joined(method, [one.result() for one in drawn])
+        return {
+            name: tensor if name in method.on_cpu else pinned(tensor, device)
+            for name, tensor in batch.items()
+        }
 
-    with ThreadPoolExecutor(LOADERS.get(device.type, 1)) as pool:
-        waiting: list[tuple[int, list[Any]]] = []
+    def moved(batch: Batch) -> Batch:
+        return {
+            name: in_range(method, tensor if name in method.on_cpu else on_device(tensor, device))
+            for name, tensor in batch.items()
+        }
+
+    if loaders is None:
+        loaders = 1 if device.type == "cpu" else max(LOADERS, context.compute.threads)
+    # Joining has a thread of its own, or the network would wait for it.
+    with ThreadPoolExecutor(loaders) as pool, ThreadPoolExecutor(1) as joiner:
+        waiting: list[tuple[int, Future[Batch]]] = []
         try:
             for step, epoch, indices in order:
-                waiting.append((step, [pool.submit(draw, epoch, int(index)) for index in indices]))
+                drawn = [pool.submit(draw, epoch, int(index)) for index in indices]
+                waiting.append((step, joiner.submit(join, drawn)))
                 if len(waiting) > AHEAD:
-                    number, futures = waiting.pop(0)
-                    yield number, collate([future.result() for future in futures])
-            for number, futures in waiting:
-                yield number, collate([future.result() for future in futures])
+                    number, batch = waiting.pop(0)
+                    yield number, moved(batch.result())
+            while waiting:
+                number, batch = waiting.pop(0)
+                yield number, moved(batch.result())
         finally:
+            # The samples first: the joiner waits for them.
             pool.shutdown(wait=False, cancel_futures=True)
+            joiner.shutdown(wait=False, cancel_futures=True)

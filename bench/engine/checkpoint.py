@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from bench.contracts.method import Context
+from bench.engine.accelerators import random_state, set_random_state
 from bench.files.whole_files import write_bytes
 
 
@@ -32,6 +33,7 @@ def write_checkpoint(
     optimiser: torch.optim.Optimizer,
     schedule: Any,
     progress: Progress,
+    device: torch.device,
 ) -> None:
     """Write a checkpoint, whole or not at all."""
     buffer = io.BytesIO()
@@ -50,7 +52,7 @@ def write_checkpoint(
             "history": progress.history,
             "kept_steps": progress.kept_steps,
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_of_device": random_state(device),
         },
         buffer,
     )
@@ -74,8 +76,7 @@ def read_checkpoint(
         if schedule is not None:
             schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["random"])
-        if state["random_cuda"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+        set_random_state(torch.device(context.device), state.get("random_of_device"))
         return Progress(state["step"], state["history"], state["kept_steps"])
     except Exception as error:  # a damaged file can raise anything
         context.logger.info(

@@ -10,10 +10,14 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.accelerators import forked_random
 from bench.engine.precision import autocast
 
 WINDOWS = 32
-"""Windows that the errors are taken on: eight batches of the inference engine each time."""
+"""Windows that the errors are taken on."""
+BATCH = 4
+"""Most windows at once: it happens beside the state of the training, which may leave little
+memory."""
 FRAMES = 128
 """Windows whose target frames make the mean frame. Of so few the error is an 1/128 of the variance
 too high at most."""
@@ -56,7 +60,7 @@ class ExplainedVariance:
             return None
         network.eval()
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with forked_random(torch.device(self.context.device)), torch.no_grad():
                 error = self._error(network)
                 if error is None:
                     self.reconstructs = False
@@ -87,7 +91,7 @@ class ExplainedVariance:
         device = torch.device(self.context.device)
         errors = []
         places = self._windows(WINDOWS)
-        batch = self.context.compute.batch
+        batch = min(BATCH, self.context.compute.scoring_batch)
         for first in range(0, len(places), batch):
             self.context.step(first, len(places), "what is explained of the training frames")
             windows = torch.stack([self._read(place) for place in places[first : first + batch]])

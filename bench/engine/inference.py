@@ -4,9 +4,11 @@ bounded memory.
 
 from __future__ import annotations
 
+import functools
 import mmap
 import weakref
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ import torch
 from bench.contracts.method import Context, OpenClip, Scores, as_scores
 from bench.contracts.network_method import IMAGE_TERMS, NetworkMethod
 from bench.engine.measured_cost import Stopwatch
+from bench.engine.out_of_memory import in_fitting_batches
 from bench.engine.precision import compile_network, computing, laid_out
 from bench.errors import MethodError
 
@@ -43,8 +46,8 @@ def infer(
         network.eval()
     if clip.length < method.window.span:
         return Scores(np.zeros(0), np.zeros(0, dtype=int))
-    device, batch = torch.device(context.device), context.compute.batch
-    laid_out(method, network.to(device), context.compute.precision)
+    batch = context.compute.scoring_batch
+    laid_out(method, network.to(context.device), context.compute.precision)
     collected: dict[str, list[np.ndarray]] = {}
     frames: list[np.ndarray] = []
     read = 0
@@ -55,12 +58,11 @@ def infer(
                 method,
                 scoring,
                 (clip.frames[begin : begin + batch] for begin in range(0, clip.length, batch)),
-                device,
+                context,
             )
         else:
-            chunks = _windowed(method, scoring, clip, device, batch)
+            chunks = _windowed(method, scoring, clip, context)
         if stopwatch is not None:
-            stopwatch.batch = batch
             chunks = stopwatch.each(chunks, context.device)
         for scored, terms in chunks:
             if context.images is not None:
@@ -76,6 +78,8 @@ def infer(
             context.step(
                 int(scored[-1]) + 1 if len(scored) else 0, clip.length, f"scoring clip {clip.id}"
             )
+    if stopwatch is not None:
+        stopwatch.batch = context.compute.scoring_batch
     index = np.concatenate(frames)
     return method.clip_scores(
         {name: np.concatenate(values) for name, values in collected.items()}, index, clip.length
@@ -90,7 +94,7 @@ def infer_as_they_come(
 ) -> Iterator[Scores]:
     """Score consecutive frames while they come, in memory that does not grow with their number.
 
-    Where each of `batches`, but the last, has `context.compute.batch` frames, what is computed is
+    Where each of `batches`, but the last, has `context.compute.scoring_batch` frames, what is computed is
     what `infer` computes on a clip of the same frames.
 
     Parameters
@@ -114,13 +118,12 @@ def infer_as_they_come(
     if network is None:
         raise MethodError(f"{method.name}: score() before fit() or load()")
     network.eval()
-    device = torch.device(context.device)
-    laid_out(method, network.to(device), context.compute.precision)
+    laid_out(method, network.to(context.device), context.compute.precision)
     scoring = _scoring_network(method, network, context.compute.compile)
     chunks = (
-        _streamed(method, scoring, batches, device)
+        _streamed(method, scoring, batches, context)
         if method.streams
-        else _sliding(method, scoring, batches, device, context.compute.batch, at_once)
+        else _sliding(method, scoring, batches, context, at_once)
     )
     nothing = OpenClip("", "test", 0, "")
     while True:
@@ -187,8 +190,7 @@ def _windowed(
     method: NetworkMethod,
     network: torch.nn.Module,
     clip: OpenClip,
-    device: torch.device,
-    batch: int,
+    context: Context,
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), terms (K, ...)) in frame order, each frame once: the first window that
     targets it gives its score.
@@ -199,13 +201,17 @@ def _windowed(
     last = clip.length - window.span
     if starts[-1] != last:
         starts.append(last)
-    reached = -1
-    for begin in range(0, len(starts), batch):
-        chosen = starts[begin : begin + batch]
-        inputs = torch.stack([method.read_window(clip, start, window) for start in chosen]).to(
-            device
-        )
-        terms = method.error(network, {"window": inputs})
+    reached, begin = -1, 0
+
+    def score(count: int) -> tuple[list[int], dict[str, torch.Tensor]]:
+        chosen = starts[begin : begin + count]
+        raw = np.stack([clip.frames[start : start + window.span : window.step] for start in chosen])
+        inputs = method.to_range(torch.from_numpy(raw).to(context.device))
+        return chosen, method.error(network, {"window": inputs})
+
+    while begin < len(starts):
+        chosen, terms = in_fitting_batches(context, len(starts) - begin, score)
+        begin += len(chosen)
         frames = (np.asarray(chosen)[:, None] + targets * window.step).reshape(-1)
         keep = []
         for position, frame in enumerate(frames):
@@ -236,14 +242,14 @@ def _sliding(
     method: NetworkMethod,
     network: torch.nn.Module,
     batches: Iterable[np.ndarray],
-    device: torch.device,
-    batch: int,
+    context: Context,
     at_once: bool,
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield what `_windowed` yields of the whole clip, while its frames come. No more of them are
     held than one batch of windows needs.
     """
     every, span = len(method.window.targets), method.window.span
+    batch = context.compute.scoring_batch
     held = np.zeros(0, np.uint8)
     first, begin, reached = (
         0,
@@ -255,7 +261,7 @@ def _sliding(
         nonlocal reached
         part = held[start:stop]
         for frames, terms in _windowed(
-            method, network, OpenClip("", "test", len(part), "", opener=lambda: part), device, batch
+            method, network, OpenClip("", "test", len(part), "", opener=lambda: part), context
         ):
             frames = frames + first + start
             new = np.flatnonzero(frames > reached)
@@ -288,18 +294,34 @@ def _streamed(
     method: NetworkMethod,
     network: torch.nn.Module,
     batches: Iterable[np.ndarray],
-    device: torch.device,
+    context: Context,
 ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
     """Yield (frames (K,), terms (K, ...)) as the stream gives them."""
     state = method.start(network)
     following = method.window.targets[0] * method.window.step
     for batch in batches:
-        frames = method.to_range(batch).transpose(0, 1).to(device)
-        terms, state = method.next(network, state, frames)
-        count = len(next(iter(terms.values()))) if terms else 0
-        if count:
-            yield np.arange(following, following + count), terms
-            following += count
+        left = batch
+        while len(left):
+            score = functools.partial(_next, method, network, context, state, left)
+            taken, terms, state = in_fitting_batches(context, len(left), score)
+            left = left[taken:]
+            count = len(next(iter(terms.values()))) if terms else 0
+            if count:
+                yield np.arange(following, following + count), terms
+                following += count
+
+
+def _next(
+    method: NetworkMethod,
+    network: torch.nn.Module,
+    context: Context,
+    state: Any,
+    frames: np.ndarray,
+    count: int,
+) -> tuple[int, dict[str, torch.Tensor], Any]:
+    """Let a stream take the first `count` of the frames; return their number, terms and state."""
+    raw = torch.from_numpy(np.array(frames[:count])).to(context.device)
+    return count, *method.next(network, state, method.to_range(raw).transpose(0, 1))
 
 
 def _offer_images(

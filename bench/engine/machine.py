@@ -42,6 +42,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def packages() -> dict[str, str]:
+    """Return the version of every package that is installed, by name."""
+    found = {
+        str(one.metadata["Name"]): one.version
+        for one in importlib.metadata.distributions()
+        if one.metadata["Name"]
+    }
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
 @functools.cache
 def git_state() -> str:
     """Return the commit of the source tree when it was first asked for, with '+' where files differ
@@ -73,16 +83,43 @@ def git_state() -> str:
 
 
 def describe() -> dict[str, Any]:
-    """Return system, processor, cores and memory (bytes)."""
+    """Return system, processor, cores, memory (bytes) and GPUs."""
     import psutil
 
     return {
         "system": platform.system(),
+        "release": platform.release(),
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": cores(),
         "memory": psutil.virtual_memory().total,
+        "gpus": _gpus(),
         "executable": Path(sys.executable).name,
     }
+
+
+def _processor() -> str:
+    """Return the name of the processor; on Linux `platform.processor` has the architecture at
+    most.
+    """
+    names = _values(Path("/proc/cpuinfo"), "model name")
+    return names[0] if names else platform.processor()
+
+
+def _gpus() -> list[str]:
+    """Return the names of NVIDIA's GPUs as the driver gives them, without importing torch."""
+    files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    return [name for file in files for name in _values(file, "Model")[:1]]
+
+
+def _values(path: Path, name: str) -> list[str]:
+    """Return the values of the lines `name : value` of a file of /proc; none where it is absent."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    pairs = (line.partition(":") for line in lines)
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 def choose_device(asked: str | None) -> str:
@@ -104,15 +141,19 @@ def choose_device(asked: str | None) -> str:
         device = torch.device(asked)
     except RuntimeError as error:
         raise RequestError(f"--device {asked!r} is no device; use cpu, cuda or cuda:0") from error
-    count = torch.cuda.device_count() if device.type == "cuda" and torch.cuda.is_available() else 0
-    if device.type != "cuda":
-        raise RequestError(f"--device {asked!r}: methods run on cpu or cuda here")
+    there = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if device.type != "cuda" and (there is None or there.type != device.type):
+        raise RequestError(
+            f"--device {asked!r}: torch finds no such device here; use --device "
+            f"{'cpu' if there is None else f'cpu or {there.type}'}"
+        )
+    count = torch.accelerator.device_count() if there and there.type == device.type else 0
     if (device.index or 0) >= count:
         raise RequestError(
             f"--device {asked!r}: torch finds {count or 'no'} GPU{'s' if count > 1 else ''} here; "
             "use --device cpu, or install a torch with CUDA and a driver"
         )
-    return f"cuda:{device.index or 0}"
+    return f"{device.type}:{device.index or 0}"
 
 
 def _gpu_files() -> bool:

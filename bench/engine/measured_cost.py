@@ -43,10 +43,12 @@ class Stopwatch:
             chunk = next(chunks, None)
             if chunk is None:
                 return
-            if device.startswith("cuda"):
+            if device != "cpu":
                 import torch
 
-                torch.cuda.synchronize(device)
+                from bench.engine.accelerators import synchronize
+
+                synchronize(torch.device(device))
             self.seconds.append(time.perf_counter() - began)
             self.frames.append(len(chunk[0]))
             yield chunk
@@ -151,8 +153,11 @@ def network_cost(
             f"{compute.device} of {compute.threads} thread{'s' * (compute.threads > 1)}; frames from the frame store, decoding out; "
             "the median of full batches after the first"
         )
-    if compute.device.startswith("cuda"):
+    if compute.device != "cpu":
         import torch
 
-        cost["peak_memory_gpu"] = float(torch.cuda.max_memory_allocated(compute.device))
+        from bench.engine.accelerators import peak_memory
+
+        peak = peak_memory(torch.device(compute.device))
+        cost["peak_memory_gpu"] = None if peak is None else float(peak)
     return {name: value for name, value in cost.items() if value is not None}

@@ -1,4 +1,6 @@
-"""How a network computes: in which precision, and whether torch compiles it."""
+"""How a network computes: in which precision, whether torch compiles it, and what of it torch
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,9 @@ from bench.contracts.compute import Compute
 from bench.contracts.method import Context
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import MethodError
+
+NOT_DETERMINISTIC = " does not have a deterministic implementation"
+"""What torch says of an operation that it refuses in deterministic mode."""
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
@@ -53,6 +58,11 @@ def missing(compute: Compute) -> list[str]:
             f"--precision bf16: {compute.device} does not compute in bfloat16 here, it would only be "
             "imitated; use --precision fp32"
         )
+    if compute.precision == "tf32" and not has_tf32(kind):
+        found.append(
+            f"--precision tf32: {compute.device} does not compute in TF32 here, which NVIDIA's GPUs "
+            "from Ampere on do; use --precision fp32"
+        )
     if compute.compile and kind == "cpu" and not compiler():
         found.append(
             "--compile: torch needs a C++ compiler for networks on the CPU, and there is no g++, "
@@ -64,13 +74,20 @@ def missing(compute: Compute) -> list[str]:
 
 
 def has_bf16(kind: str) -> bool:
-    """Whether a kind of device, 'cpu' or 'cuda', has instructions for bfloat16."""
+    """Whether a kind of device, like 'cpu' or 'cuda', has instructions for bfloat16."""
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind != "cpu":
+        return torch.amp.is_autocast_available(kind)
     # Without AVX-512's oneDNN has no kernels of its own for it, and all else is slower than fp32.
     return bool(
         torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
+
+
+def has_tf32(kind: str) -> bool:
+    """Whether a kind of device computes in TF32."""
+    return kind == "cuda" and torch.cuda.is_tf32_supported()
 
 
 def compiler() -> str | None:
@@ -113,16 +130,31 @@ def computing(method: NetworkMethod, context: Context) -> Iterator[None]:
     """Compute as the context says, and explain what torch cannot compile."""
     compute = context.compute
     device = torch.device(compute.device)
-    with autocast(device, compute.precision), explained(method, compute.compile):
+    with autocast(device, compute.precision), explained(method, compute):
         yield
 
 
 @contextlib.contextmanager
-def explained(method: NetworkMethod, compiled: bool) -> Any:
-    """Say, where torch fails to compile a network, whose it was and what to do."""
-    if not compiled:
-        yield
-        return
+def explained(method: NetworkMethod, compute: Compute) -> Iterator[None]:
+    """Say, where torch refuses an operation or fails to compile a network, whose it was and what to
+    do.
+    """
+    try:
+        with _compile_explained(method) if compute.compile else contextlib.nullcontext():
+            yield
+    except RuntimeError as error:
+        operation, refused, _ = str(error).partition(NOT_DETERMINISTIC)
+        if not refused:
+            raise
+        raise MethodError(
+            f"{method.name}: {operation.split()[-1]} has no deterministic form on {compute.device}, "
+            "so that the same seed would not give the same scores; --nondeterministic allows it, "
+            "and marks the row"
+        ) from error
+
+
+@contextlib.contextmanager
+def _compile_explained(method: NetworkMethod) -> Iterator[None]:
     import torch._dynamo.exc
 
     try:

@@ -99,23 +99,34 @@ def train(
     sums: dict[str, torch.Tensor] = {}
     samples = made = refused = 0
     zero_gradients = looks = 0
+    kept: list[tuple[int, list[tuple[int, Batch]]]] = []  # not read yet: that waits for the device
+    last_kept = int(progress.kept_steps[-1]["step"]) - 1 if progress.kept_steps else None
     began = time.monotonic()
     order = batch_order(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
     for step, batch in prefetched(method, clips, windows, order, context, device):
         context.epoch = step // per_epoch
-        with explained(method, context.compute.compile):
+        with explained(method, context.compute):
             parts = gradients(method, network, optimiser, batch, context)
         if not parts:
             refused += 1
         else:
             if made % WATCH_EVERY == 0:
+                progress.kept_steps += [_terms_of_step(*one) for one in kept]
+                kept = []
                 looks += 1
                 for _, terms in parts:
                     _refuse_infinite(method, terms["loss"], step, per_epoch)
                 zero_gradients += _all_zero(network)
             optimiser.step()
-            if _is_kept(step, total, progress):
-                progress.kept_steps.append(_terms_of_step(step, parts))
+            if last_kept is None or _is_kept(step, total, last_kept):
+                last_kept = step
+                # Copies, since a term may be a weight, which the next step changes.
+                kept.append(
+                    (
+                        step,
+                        [(size, {k: v.clone() for k, v in terms.items()}) for size, terms in parts],
+                    )
+                )
             for size, terms in parts:
                 for name, value in terms.items():
                     sums[name] = sums.get(name, torch.zeros((), device=device)) + value * size
@@ -131,6 +142,8 @@ def train(
         )
         if progress.step % save_every and progress.step != total:
             continue
+        progress.kept_steps += [_terms_of_step(*one) for one in kept]
+        kept = []
         if made == 0:
             raise DidNotLearn(f"{method.name}: no step in {refused} batches: {method.why_no_step}")
         if zero_gradients == looks:
@@ -172,7 +185,7 @@ def train(
         if steps is not None:
             write_text(steps, _history_csv(progress.kept_steps))
         if checkpoint is not None:
-            write_checkpoint(checkpoint, network, optimiser, schedule, progress)
+            write_checkpoint(checkpoint, network, optimiser, schedule, progress, device)
         sums, samples, made, refused, zero_gradients, looks = {}, 0, 0, 0, 0, 0
         began = time.monotonic()
 
@@ -184,12 +197,12 @@ def train(
     _refuse_constant(method, clips, windows, device)
 
 
-def _is_kept(step: int, total: int, progress: Progress) -> bool:
-    """Whether the terms of a step are kept: the first step that is made in each of at most
-    KEPT_STEPS equal parts of the training.
+def _is_kept(step: int, total: int, before: int) -> bool:
+    """Whether the terms of a step are kept, where those of step `before` were kept last: the first
+    step that is made in each of at most KEPT_STEPS equal parts of the training.
     """
     each = -(-total // KEPT_STEPS)
-    return not progress.kept_steps or (progress.kept_steps[-1]["step"] - 1) // each < step // each
+    return before // each < step // each
 
 
 def _terms_of_step(step: int, parts: list[tuple[int, Batch]]) -> dict[str, float]:

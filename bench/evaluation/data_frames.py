@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bench.evaluation.measurements import Measurement
-from bench.evaluation.summaries import summarise
+from bench.evaluation.summaries import Summary
 from bench.plugins.display_names import plain
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
-def summary_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
+def summary_frame(summaries: Iterable[Summary]) -> pd.DataFrame:
     """Return summary.csv: one line a method, dataset, label set, protocol and metric.
 
     The columns of the interval (over clips, of the mean over seeds) are empty for metrics other
@@ -82,7 +82,7 @@ def summary_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
     import pandas as pd
 
     lines = []
-    for summary in summarise(measurements):
+    for summary in summaries:
         values = summary.values if summary.mean is not None else []
         over_clips = summary.interval
         chance = next(

@@ -18,7 +18,7 @@ HOW: Mapping[str, Callable[[CellRecord], str]] = {
     "the method's file": lambda cell: cell.source_sha256[:8] or UNKNOWN,
     "commit": lambda cell: cell.git[:10] + "+" * cell.git[10:].endswith("+") or UNKNOWN,
     "threads": lambda cell: str(cell.threads),
-    "device": lambda cell: cell.device,
+    "device": lambda cell: cell.hardware,
     "precision": lambda cell: str(cell.key.get("precision", "fp32")),
 }
 """How a cell was computed."""
@@ -71,7 +71,7 @@ def _value(cell: CellRecord, name: str) -> str:
     if name in ("profile", "detector"):
         return str(getattr(cell, name)) or "none"
     value: Any = (
-        cell.key.get(name, "none")
+        cell.facts.get(name, cell.key.get(name, "none"))  # a fact: after it was out of memory
         if name in WHAT
         else cell.parameters.get(name.removeprefix("parameter "), "none")
     )

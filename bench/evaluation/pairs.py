@@ -16,8 +16,10 @@ from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
 from bench.runs.folder import Run
 from bench.runs.records import DatasetRecord
-from bench.scoring.intervals import METRIC, RESAMPLES, Difference, difference
+from bench.scoring.intervals import METRIC, Column, Difference
+from bench.scoring.power import MOST, clips_needed, detectable
 from bench.scoring.protocols import sentence
+from bench.scoring.resampling import RESAMPLES
 from bench.wording import counted, did_you_mean
 
 FEW_CLIPS = 15
@@ -26,44 +28,14 @@ of its 12 test clips have normal frames), where the plain bootstrap covers less 
 Avenue (19 of 21, or 21), where it nearly holds."""
 
 
-def best_of(summaries: Sequence[Summary], metric: Metric) -> Summary | None:
-    """Return the row with the best mean, the first of equals; None where no row has one."""
-    sign = 1 if metric.higher_is_better else -1
-    found = [
-        (sign * summary.mean, -number, summary)
-        for number, summary in enumerate(summaries)
-        if summary.mean is not None
-    ]
-    return max(found)[2] if found else None
-
-
 def against(first: Summary, second: Summary) -> Difference | None:
     """Return how two rows differ on the frames that all of their seeds scored; None without two
     numbers, and for metrics but `auc`.
     """
     if first.mean is None or second.mean is None or first.metric != METRIC:
         return None
-    return difference(
-        [one.clips for one in first.measurements],
-        [one.clips for one in second.measurements],
-        first.measurements[0].protocol,
-    )
-
-
-def against_best(
-    contenders: Sequence[Summary], rows: Sequence[Summary], metric: Metric
-) -> dict[str, Difference]:
-    """Return row -> how the best contender differs from each other row of one dataset; no row
-    where there is no test.
-
-    The best is chosen by the very numbers that are then tested, and nothing is corrected for the
-    number of rows (docs/statistics.md).
-    """
-    best = best_of(contenders, metric)
-    if best is None:
-        return {}
-    found = {summary.row: against(best, summary) for summary in rows if summary.row != best.row}
-    return {label: one for label, one in found.items() if one is not None}
+    rows = {first.row: first.clip_auc, second.row: second.clip_auc}
+    return Column(rows).difference(first.row, second.row)
 
 
 def too_few(record: DatasetRecord, label_set: str) -> str:
@@ -113,8 +85,21 @@ class Pair:
         return (
             f"These clips cannot tell {first} and {second} apart: the true difference may be "
             f"anything from {_points(found.low)} to "
-            f"{_points(found.high)} points."
+            f"{_points(found.high)} points. {self._needed()}"
         )
+
+    def _needed(self) -> str:
+        """Return how many clips would separate the two, in a sentence."""
+        needed = clips_needed(self.difference)
+        if needed is not None:
+            return (
+                "If it is the measured one, "
+                f"{needed} clips like these would show it "
+                "in 80 of 100 cases."
+            )
+        if any(one is not None for one in self.difference.over_seeds):
+            return "If it is the measured one, more clips alone would not show it at these seeds."
+        return f"If it is the measured one, even {MOST} clips like these would hardly show it."
 
     def remarks(self) -> list[str]:
         """Return what must be said beside it."""
@@ -161,6 +146,8 @@ class Pair:
             "clips": found.clips,
             "resamples": RESAMPLES if found.p is not None else 0,
             "redrawn": found.redrawn,
+            "detectable": rounded(detectable(found)),
+            "clips_needed": clips_needed(found),
             "conclusion": self.conclusion(),
             "remarks": self.remarks(),
         }
@@ -192,11 +179,16 @@ class Pair:
                 own += f", sd over seeds {summary.sd * 100:.2f}"
             lines.append(f"  {summary.name.ljust(width)}  {value * 100:6.2f}   {own}")
         if found.p is not None and found.low is not None and found.high is not None:
+            over_seeds = " and seeds" if any(found.over_seeds) else ""
             lines.append(
-                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips "
-                f"{_points(found.low)} to {_points(found.high)}"
-                f", p {p_text(found.p)}"
+                f"  {'difference'.ljust(width)}  {_points(found.value):>6}   95 % over clips"
+                f"{over_seeds} {_points(found.low)} to {_points(found.high)}, p {p_text(found.p)}"
             )
+            if (smallest := detectable(found)) is not None:
+                lines.append(
+                    f"  {'detectable'.ljust(width)}  {100 * smallest:6.2f}   a true difference of "
+                    "so many points would be found in 80 of 100 cases"
+                )
             resamples = f"; {RESAMPLES} resamples of the clips, {found.redrawn} redrawn"
         else:
             lines.append(f"  {'difference'.ljust(width)}  {_points(found.value):>6}")

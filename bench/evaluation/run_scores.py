@@ -72,7 +72,9 @@ class RunScores:
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
         self._common: dict[str, Common] = {}
-        self._measurements: dict[tuple[Protocol, tuple[str, ...]], list[Measurement]] = {}
+        self._measurements: dict[tuple[Protocol, str], list[Measurement]] = {}
+        self.memo: dict[Any, Any] = {}
+        """What else was computed of these scores, by keys that its authors choose."""
         for cell in self.cells:
             if cell.status != Status.DONE:
                 continue
@@ -200,10 +202,13 @@ class RunScores:
         """
         found: list[Measurement] = []
         for protocol in protocols:
-            key = (protocol, tuple(metric.name for metric in metrics))
-            if key not in self._measurements:
-                self._measurements[key] = list(self._measure(protocol, metrics))
-            found += self._measurements[key]
+            missing = [one for one in metrics if (protocol, one.name) not in self._measurements]
+            if missing:
+                made = list(self._measure(protocol, missing))
+                for number, metric in enumerate(missing):
+                    self._measurements[protocol, metric.name] = made[number :: len(missing)]
+            of_metrics = [self._measurements[protocol, metric.name] for metric in metrics]
+            found += [one for together in zip(*of_metrics) for one in together]
         return found
 
     def _measure(self, protocol: Protocol, metrics: Sequence[Metric]) -> Iterator[Measurement]:

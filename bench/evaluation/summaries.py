@@ -17,7 +17,8 @@ from bench.evaluation.run_scores import RunScores
 from bench.plugins.display_names import plain
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
-from bench.scoring.intervals import METRIC, Interval, interval
+from bench.scoring.intervals import METRIC, Interval, interval_of
+from bench.scoring.resampling import ClipAuc
 from bench.wording import counted, listed
 
 MOST = 5
@@ -82,7 +83,12 @@ class Summary:
         """
         if self.mean is None or self.metric != METRIC:
             return None
-        return interval([one.clips for one in self.measurements], self.measurements[0].protocol)
+        return interval_of(self.clip_auc)
+
+    @property
+    def clip_auc(self) -> ClipAuc:
+        """The AUC of the row as a function of its clips; made anew each time, since it is large."""
+        return ClipAuc([one.clips for one in self.measurements], self.measurements[0].protocol)
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -203,11 +209,20 @@ def summarise(measurements: Iterable[Measurement]) -> list[Summary]:
     return found
 
 
+def summaries_of(run_scores: RunScores, protocol: Protocol, metric: Metric) -> list[Summary]:
+    """Return the summaries of a run under a protocol and metric, made once."""
+    key = "summaries", protocol, metric.name
+    if key not in run_scores.memo:
+        run_scores.memo[key] = summarise(run_scores.measure([protocol], [metric]))
+    made: list[Summary] = run_scores.memo[key]
+    return made
+
+
 def shown_summaries(run_scores: RunScores, protocol: Protocol, metric: Metric) -> list[Summary]:
     """Return the summaries that stand in a table: under the protocol's label set where the dataset
     has it, else under the default.
     """
-    found = summarise(run_scores.measure([protocol], [metric]))
+    found = summaries_of(run_scores, protocol, metric)
     records = [run_scores.dataset(summary.cell) for summary in found]
     return [
         summary

@@ -119,6 +119,7 @@ class DaskExecutor(Executor):
                 n_workers=self.parameters.workers,
                 threads_per_worker=1,
                 memory_limit=0,
+                resources={"GPU": max(1, self.parameters.gpus)},
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,
             )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -39,19 +39,23 @@ class LocalExecutor(Executor):
         self.log = Run(place.run).server_log
         arguments = {"plugins": [str(file) for file in place.plugins], "torch": place.torch_wanted}
         with self.log.open("ab") as errors:
-            self.server = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker.server", json.dumps(arguments)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**ALLOCATOR, **short_spin(os.environ), **os.environ},
-                # Ctrl-C at the terminal is for the runner alone, which then asks the workers.
-                start_new_session=True,
-            )
+            self.server = self.start_server(json.dumps(arguments), errors)
         self.pids: dict[int, int] = {}
         self._lines: queue.Queue[bytes] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         return place.slots
+
+    def start_server(self, arguments: str, errors: BinaryIO) -> subprocess.Popen[bytes]:
+        """Return the server's process, with pipes to its stdin and from its stdout."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench.worker.server", arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**ALLOCATOR, **short_spin(os.environ), **os.environ},
+            # Ctrl-C at the terminal is for the runner alone, which then asks the workers.
+            start_new_session=True,
+        )
 
     def _listen(self) -> None:
         assert self.server.stdout is not None

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.contracts.executor import ENDED, Event, Exit, Place
+from bench.engine.gpus import gpus
 from bench.executors.local import LocalExecutor
 from bench.files.cache import cache_folder
 from bench.files.whole_files import write_bytes
@@ -50,6 +52,8 @@ def run_job(
     cell.folder.mkdir(parents=True, exist_ok=True)
     run.datasets.mkdir(exist_ok=True)
     here = {**task, "run": str(place), "progress": str(cell.progress)}
+    if task["resources"]["gpus"]:
+        here["gpus"] = [asdict(gpu) for gpu in gpus()]
     plugins = []
     for name, text in task["plugins"].items():
         path = Path(name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.figures.shown_rows import Row, datasets_of, facts, rows_of
-from bench.figures.style import DOUBLE, Drawn, new_figure, point_look, slug
+from bench.figures.style import DOUBLE, Drawn, new_figure, point_look, shortened, slug
 from bench.runs.records import CellRecord
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _draw(
         axis.set_xlabel(name)
         for row, cost in found:
             axis.plot(cost, row.value, markersize=4, linestyle="", **point_look(row.look))
-        _name_points(axis, [(_cut(row.name), cost, row.value) for row, cost in found])
+        _name_points(axis, [(shortened(row.name, LETTERS), cost, row.value) for row, cost in found])
     better = "" if source.metric.higher_is_better else ", lower is better"
     axes[0].set_ylabel(f"{source.metric.title.removeprefix('Frame-level ')} / %{better}")
     left_out = {
@@ -124,11 +124,6 @@ def _plain(value: float) -> str:
         if value >= factor:
             return f"{value / factor:g}{letter}"
     return f"{value:g}"
-
-
-def _cut(label: str) -> str:
-    half = (LETTERS - 1) // 2
-    return label if len(label) <= LETTERS else f"{label[:half]}…{label[-half:]}"
 
 
 def _name_points(axis: Axes, names: Sequence[tuple[str, float, float]]) -> None:

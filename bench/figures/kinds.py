@@ -16,6 +16,7 @@ from bench.figures import (
     cost_scatter,
     distinction,
     protocol_heatmap,
+    rank_intervals,
     reconstructions,
     roc_curves,
     timelines,
@@ -65,6 +66,11 @@ KINDS = {
     ),
     "protocols": Kind(
         "every method under every protocol, a colour for each number", protocol_heatmap.heatmaps
+    ),
+    "ranks": Kind(
+        "the rank of every method with its interval over clips",
+        rank_intervals.intervals_of_ranks,
+        lambda source: rank_intervals.ABSENT,
     ),
     "cost": Kind(
         "the number against time of fitting and parameters",

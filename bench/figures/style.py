@@ -118,6 +118,12 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
     figure.set_size_inches(width, height + 0.125 * lines + 0.06)
 
 
+def shortened(label: str, letters: int) -> str:
+    """Return a label of at most so many letters, cut in the middle."""
+    half = (letters - 1) // 2
+    return label if len(label) <= letters else f"{label[:half]}…{label[-half:]}"
+
+
 def wrapped(label: str, width: int) -> str:
     """Return a label on one line or more, broken behind a bracket or comma, or where nothing else
     helps.

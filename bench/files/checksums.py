@@ -33,6 +33,11 @@ def digest_of(path: Path) -> str:
         raise RunError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
+def digest_of_text(text: str) -> str:
+    """Return the SHA-256 of a text, as UTF-8, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest_of_value(value: Any) -> str:
     """Return the SHA-256 of a JSON value in hex; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from bench.contracts.protocol import Protocol
 from bench.evaluation.data_frames import summary_frame
+from bench.evaluation.summaries import summaries_of
 from bench.page.data import datasets_with_scores
 from bench.runs.layout import NUMBERS, ReportFiles
 from bench.runs.manifest import Manifest
@@ -79,9 +80,11 @@ def _intervals(source: Source, protocols: Sequence[Protocol]) -> dict[tuple[str,
     """Return (protocol, method, dataset) -> the interval of the number in percent, where
     summary.csv has one.
     """
-    frame = summary_frame(source.run_scores.measure(protocols, [source.metric])).dropna(
-        subset=["ci_low", "ci_high"]
-    )
+    frame = summary_frame(
+        summary
+        for protocol in protocols
+        for summary in summaries_of(source.run_scores, protocol, source.metric)
+    ).dropna(subset=["ci_low", "ci_high"])
     found: dict[tuple[str, str, str], str] = {}
     for row in frame.itertuples():  # the default label set comes first
         found.setdefault(

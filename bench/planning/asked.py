@@ -11,7 +11,8 @@ from bench.contracts.compute import Compute
 from bench.contracts.executor import Executor
 from bench.contracts.observer import Observer
 from bench.contracts.parameters import plain
-from bench.engine.machine import choose_device, cores
+from bench.engine.gpus import Gpu, chosen_devices
+from bench.engine.machine import cores
 from bench.errors import RequestError
 from bench.files.checksums import digest_of_value
 from bench.planning.request import Request, data_roots
@@ -49,6 +50,8 @@ class Asked:
     roots: list[Path]
     compute: Compute
     """With device and threads."""
+    gpus: list[Gpu]
+    """Those that cells are computed on here."""
     workers: int
     notes: list[str]
 
@@ -72,7 +75,7 @@ def ask(request: Request, registry: Registry) -> Asked:
     notes: list[str] = []
     executor = found(lambda: _executor(request, registry))
     observers = found(lambda: _observers(request, registry))
-    device = found(lambda: _device(request, executor)) or "cpu"
+    device, gpus = found(lambda: _device(request, executor)) or ("cpu", [])
     if request.profile is not None and request.profile not in PROFILES:
         mistakes.append(unknown("profile", request.profile, PROFILES))
     compute = replace(request.compute, device=device)
@@ -92,7 +95,7 @@ def ask(request: Request, registry: Registry) -> Asked:
     forced = found(lambda: _forced(request, registry, methods or {}))
     if mistakes or executor is None or observers is None or protocol is None:
         raise RequestError(*dict.fromkeys(mistakes))
-    workers, threads = _divide(request, device, executor)
+    workers, threads = _divide(request, gpus, executor)
     return Asked(
         executor=executor,
         observers=observers,
@@ -103,6 +106,7 @@ def ask(request: Request, registry: Registry) -> Asked:
         forced=forced or frozenset(),
         roots=roots,
         compute=replace(compute, threads=threads),
+        gpus=gpus,
         workers=workers,
         notes=notes,
     )
@@ -127,23 +131,30 @@ def _observers(request: Request, registry: Registry) -> list[Observer]:
     return observers
 
 
-def _device(request: Request, executor: Executor | None) -> str:
-    if executor is not None and executor.remote:  # whose devices cannot be looked at from here
-        return request.compute.device or ("cuda" if executor.gpus else "cpu")
-    return choose_device(request.compute.device or None)
+def _device(request: Request, executor: Executor | None) -> tuple[str, list[Gpu]]:
+    asked = request.compute.device
+    if executor is None or not executor.remote:
+        return chosen_devices(asked)
+    # The devices of other machines cannot be looked at from here.
+    if ":" in asked:
+        raise RequestError(
+            f"--device {asked}: with --executor {request.executor} each cell gets a GPU of the "
+            "machine where it is computed; write --device cuda"
+        )
+    return asked or ("cuda" if executor.gpus else "cpu"), []
 
 
-def _divide(request: Request, device: str, executor: Executor) -> tuple[int, int]:
+def _divide(request: Request, gpus: list[Gpu], executor: Executor) -> tuple[int, int]:
     """Return the number of workers and the CPU threads of each."""
     import psutil
 
     threads = request.compute.threads
     if executor.remote:
         return 1, threads or executor.threads or REMOTE_THREADS
-    if request.workers is not None:
+    if isinstance(request.workers, int):
         workers = request.workers
-    elif device.startswith("cuda"):
-        workers = 1
+    elif request.workers is None or gpus:
+        workers = len(gpus) or 1
     else:
         available = psutil.virtual_memory().available
         workers = max(1, min(cores(), available // MEMORY_A_WORKER))

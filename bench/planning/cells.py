@@ -305,7 +305,7 @@ def _data_share(dataset: Dataset | None, method: Method) -> float:
 
 
 def _published(method: Method, dataset: Selected) -> dict[str, str]:
-    for number in published_of(method.name, method.info):
+    for number in method.published or published_of(method.name, method.info):
         if number.dataset == dataset.name and TRAIN_ON.name not in dataset.values:
             return {"auc": number.auc, "source": number.source}
     return {}

@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.tracks import Tracks
-from bench.engine.batches import AHEAD, Batch
+from bench.engine.batches import AHEAD, Batch, in_range
 from bench.engine.context import make_context
 from bench.engine.training import gradients
 
@@ -64,6 +64,13 @@ class MemoryEstimate:
     """Numbers in the network."""
     sample: int = 0
     """One training sample."""
+    step_flops: int = 0
+    """Operations of a training step (a multiplication and an addition are two), those of
+    convolutions and matrix products; 0 where nothing is trained."""
+    frame_flops: float = 0.0
+    """Operations of scoring a frame."""
+    batch: int = 0
+    """Windows that are scored at once."""
     unknown: str = ""
     """Why there is no estimate; the numbers are 0 then."""
 
@@ -80,22 +87,16 @@ class MemoryEstimate:
 
 def on_gpu(device: str) -> bool:
     """Whether a device has memory of its own."""
-    return torch.device(device).type == "cuda"
-
-
-def device_memory(device: str) -> int:
-    """Return the memory that a cell can have: all of a GPU, or what is free on this machine;
-    bytes.
-    """
-    if on_gpu(device):
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return int(psutil.virtual_memory().available)
+    kind = torch.device(device).type
+    return kind != "cpu" and hasattr(torch.get_device_module(kind), "get_device_properties")
 
 
 # -- one method ------------------------------------------------------------------------------------
 
 
-def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) -> MemoryEstimate:
+def estimate(
+    method: NetworkMethod, compute: Compute, batch: int | None = None, memory: int | None = None
+) -> MemoryEstimate:
     """Estimate the memory of a cell of a freshly made method, without its data and without any
     arithmetic.
 
@@ -106,7 +107,12 @@ def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) 
     Parameters
     ----------
     batch : windows a training step, where not the method's own.
+    memory : bytes of the GPU, for which the batch of scoring is halved until it fits; None: not
+        known, scoring is estimated as on a CPU.
     """
+    scored = (
+        compute.scoring_batch if memory is not None else Compute(batch=compute.batch).scoring_batch
+    )
     size = int(getattr(method.parameters, "batch", 1)) if batch is None else batch
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -121,16 +127,30 @@ def estimate(method: NetworkMethod, compute: Compute, batch: int | None = None) 
             # Real constants may stand in the code: they are taken for fake ones.
             with FakeTensorMode(allow_non_fake_inputs=True):
                 phase = "training"
-                training = _training(method, drawn, size, compute, Path(folder)) if drawn else 0
+                training, step_flops = (
+                    _training(method, drawn, size, compute, Path(folder)) if drawn else (0, 0)
+                )
                 phase = "scoring"
-                scoring, parameters = _scoring(method, clip, compute.batch)
+                scoring, parameters, frame_flops = _scoring(method, clip, scored)
+                while memory is not None and scored > 1 and PROCESS + scoring > memory:
+                    scored //= 2
+                    scoring, parameters, frame_flops = _scoring(method, clip, scored)
         except Exception as error:  # code that meets tensors without data can raise anything
             reason = (str(error).strip().splitlines() or [""])[0]
             return MemoryEstimate(
                 compute.device,
                 unknown=f"{phase} cannot be tried without data ({type(error).__name__}: {reason})",
             )
-    return MemoryEstimate(compute.device, training, scoring, parameters, _bytes(drawn))
+    return MemoryEstimate(
+        compute.device,
+        training,
+        scoring,
+        parameters,
+        _bytes(drawn),
+        step_flops,
+        frame_flops,
+        scored,
+    )
 
 
 def _made_clip(method: NetworkMethod) -> OpenClip:
@@ -182,11 +202,15 @@ def _drawn(method: NetworkMethod, clip: OpenClip, folder: Path) -> Batch:
 
 def _training(
     method: NetworkMethod, sample: Batch, size: int, compute: Compute, folder: Path
-) -> int:
-    batch = {
+) -> tuple[int, int]:
+    """Return the bytes alive in a training step, and its operations."""
+    drawn = {
         name: torch.empty((size, *tensor.shape), dtype=tensor.dtype)
         for name, tensor in sample.items()
     }
+    batch = {name: in_range(method, tensor) for name, tensor in drawn.items()}
+    with unset_fake_temporarily():  # their values decide what is computed
+        batch |= {name: torch.stack([sample[name]] * size) for name in method.on_cpu & {*sample}}
     network = method.build().train()
     optimiser = method.optimiser(network)
     context = _context(folder, compute)
@@ -196,14 +220,18 @@ def _training(
             raise NotImplementedError("it has no loss for the batch")
         optimiser.step()
         # Now with the gradients of the step before, and with the optimiser's state.
-        gradients(method, network, optimiser, batch, context)
+        with FlopCounterMode(display=False) as counter:
+            gradients(method, network, optimiser, batch, context)
     # Beside the batch on the device: its samples, and the batches ahead, which are in the memory of
     # the CPU.
-    return alive.most + (0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(batch))
+    ahead = 0 if on_gpu(compute.device) else (AHEAD + 1) * _bytes(drawn)
+    return alive.most + ahead, counter.get_total_flops()
 
 
-def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, int]:
-    """Return the bytes alive while a clip is scored, and the numbers in the network."""
+def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, int, float]:
+    """Return the bytes alive while a clip is scored, the numbers in the network, and the operations
+    of a frame.
+    """
     network = method.build().eval()
     window = method.read_window(clip, 0, method.window).shape
     frames = method.to_range(clip.frames[:1]).shape
@@ -215,12 +243,17 @@ def _scoring(method: NetworkMethod, clip: OpenClip, batch: int) -> tuple[int, in
             state = method.start(network)
             for _ in range(method.window.span // batch + 3):
                 chunk = torch.empty(batch, frames[0], *frames[2:])
-                parts, state = method.next(network, state, chunk)
+                with FlopCounterMode(display=False) as counter:
+                    parts, state = method.next(network, state, chunk)
+            scored = batch
         else:
             for _ in range(2):
-                parts = method.error(network, {"window": torch.empty(batch, *window)})
+                with FlopCounterMode(display=False) as counter:
+                    parts = method.error(network, {"window": torch.empty(batch, *window)})
+            scored = batch * len(method.window.targets)
         del parts
-    return alive.most, sum(parameter.numel() for parameter in network.parameters())
+    numbers = sum(parameter.numel() for parameter in network.parameters())
+    return alive.most, numbers, counter.get_total_flops() / scored
 
 
 def _bytes(batch: Batch) -> int:
@@ -256,6 +289,12 @@ class PeakTensorBytes(TorchDispatchMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         aten = torch.ops.aten
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        if given and not any(
+            one.is_floating_point() or isinstance(one, FakeTensor) for one in given
+        ):
+            with unset_fake_temporarily():
+                return function(*args, **(kwargs or {}))
         if function is aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
             return _answer(args[0])
         if function is aten.nonzero.default:

@@ -10,6 +10,7 @@ from typing import Any
 from bench.contracts.compute import Compute
 from bench.contracts.executor import Executor
 from bench.contracts.observer import Observer
+from bench.engine.gpus import Gpu
 from bench.errors import RequestError
 from bench.frames.folders import note_of
 from bench.planning.asked import ask
@@ -34,6 +35,8 @@ class Plan:
     request: Request
     compute: Compute
     """With device and threads."""
+    gpus: list[Gpu]
+    """Those that cells are computed on here."""
     workers: int
     profiles: tuple[str, ...]
     protocol: Selected
@@ -94,6 +97,7 @@ def make_plan(request: Request, registry: Registry, find_run: FindRun) -> Plan:
     plan = Plan(
         request=request,
         compute=asked.compute,
+        gpus=asked.gpus,
         workers=asked.workers,
         profiles=profiles,
         protocol=asked.protocol,
@@ -124,7 +128,7 @@ def _look_at_memory(plan: Plan, registry: Registry) -> None:
     if plan.executor.remote:  # whose memory is not this machine's
         estimate_cells(large, registry)
         return
-    refuse_too_large(large, registry)
+    plan.workers = refuse_too_large(large, registry, plan.gpus, plan.workers, plan.notes)
     named = {item.name for item in parse(plan.request.methods)}
     refused = [cell for cell in large if cell.record.status == Status.NO_DATA]
     if mistakes := [cell.why for cell in refused if cell.record.method in named]:

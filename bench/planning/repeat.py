@@ -4,22 +4,27 @@ whether the scores came out the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from bench.engine.machine import git_state, versions
 from bench.errors import RequestError, RunError
 from bench.files.whole_files import read_json
-from bench.planning.commands import requests_of
+from bench.planning.commands import dataset_selector, requests_of
 from bench.planning.plan import Plan
 from bench.planning.request import Request
+from bench.plugins.checks import ONE
+from bench.plugins.registry import Registry
+from bench.plugins.syntax import parse
 from bench.runs.folder import Run
 from bench.runs.layout import FORMAT, RESULTS
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
+from bench.wording import listed, unknown
 
 
 def read_published(file: Path) -> Run:
@@ -47,13 +52,83 @@ def read_published(file: Path) -> Run:
     return run
 
 
-def again(run: Run, given: Request) -> list[Request]:
-    """Return the requests that together make all cells of a run, as they were planned."""
+def part_of(
+    run: Run,
+    registry: Registry,
+    methods: str | None = None,
+    datasets: str | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[CellRecord]:
+    """Return the planned cells of a run that are named; all where nothing is.
+
+    Parameters
+    ----------
+    methods, datasets : rows or columns of the run, registered names or groups, separated by commas;
+        `-name` takes away.
+
+    Raises
+    ------
+    RequestError : a name or seed that the run does not have.
+    """
+    cells = run.planned()
+    mistakes: list[str] = []
+    if methods is not None:
+        of_cell = {cell.folder: (cell.label, cell.selector, cell.method) for cell in cells}
+        kept = _named("methods", methods, registry, of_cell, mistakes)
+        cells = [cell for cell in cells if cell.folder in kept]
+    if datasets is not None:
+        name = {entry["label"]: entry.get("name", "") for entry in run.manifest.datasets}
+        of_cell = {
+            cell.folder: (cell.dataset, dataset_selector(run, cell), name.get(cell.dataset, ""))
+            for cell in cells
+        }
+        kept = _named("datasets", datasets, registry, of_cell, mistakes)
+        cells = [cell for cell in cells if cell.folder in kept]
+    if seeds is not None:
+        known = {cell.seed for cell in cells}
+        mistakes += [
+            f"--from: the run has no seed {seed} of these cells (there are {listed(sorted(known))})"
+            for seed in seeds
+            if cells and seed not in known
+        ]
+        cells = [cell for cell in cells if cell.seed in seeds]
+    if not cells and not mistakes:
+        mistakes.append(f"--from: {run.path} has no cell of all that is named")
+    if mistakes:
+        raise RequestError(*mistakes)
+    return cells
+
+
+def _named(
+    kind: Literal["methods", "datasets"],
+    text: str,
+    registry: Registry,
+    names: Mapping[str, tuple[str, ...]],
+    mistakes: list[str],
+) -> set[str]:
+    """Return the cells whose names a selection names, by folder; what it means nothing by is added
+    to the mistakes.
+    """
+    kept: set[str] = set()
+    groups = registry.groups(kind)
+    for item in parse(text):
+        wanted = item.text.removeprefix("-") if item.exclude else item.text
+        members = groups.get(wanted, ())
+        found = {folder for folder, mine in names.items() if wanted in mine or mine[-1] in members}
+        if not found and names:
+            known = dict.fromkeys(mine[0] for mine in names.values())
+            mistakes.append(f"--from: the run has {unknown(ONE[kind], wanted, known)}")
+        kept = kept - found if item.exclude else kept | found
+    return kept
+
+
+def again(run: Run, given: Request, cells: Sequence[CellRecord]) -> list[Request]:
+    """Return the requests that together make some cells of a run, as they were planned."""
     out = given.out or RESULTS / f"{run.path.resolve().name}-again"
-    return requests_of(run, run.planned(), replace(given, out=out))
+    return requests_of(run, cells, replace(given, out=out))
 
 
-def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
+def differences(run: Run, plans: Sequence[Plan], cells: Sequence[CellRecord]) -> list[str]:
     """Return what is not here as it was there, a sentence each: versions, datasets, parameters,
     plugins. Empty: the run can be repeated.
     """
@@ -64,7 +139,7 @@ def differences(run: Run, plans: Sequence[Plan]) -> list[str]:
                 f"{package}: the run was made with {version}, here is {here.get(package, 'not installed')}"
             )
     mine = {cell.record.folder: cell.record for plan in plans for cell in plan.cells}
-    for cell in run.planned():
+    for cell in cells:
         if not cell.status.is_runnable:
             continue
         # Of a run that computed one thing under two selectors, one is repeated.
@@ -125,12 +200,12 @@ class Outcome:
     """Cells that one of the two has no scores of."""
 
 
-def compare_scores(run: Run, again: Run) -> Outcome:
-    """Compare the scores of two runs, cell by cell and bit by bit."""
+def compare_scores(run: Run, again: Run, cells: Sequence[CellRecord]) -> Outcome:
+    """Compare the scores of some cells of two runs, bit by bit."""
     same, not_compared = 0, 0
     different = []
     mine = {cell.folder: cell for cell in again.cells()}
-    for cell in run.planned():
+    for cell in cells:
         try:
             first, second = run.scores(cell), again.scores(mine[cell.folder])
         except (RunError, KeyError):

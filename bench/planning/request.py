@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.contracts.compute import OPTIONS, Compute
 from bench.contracts.protocol import DEFAULT_PROTOCOL
@@ -28,8 +28,8 @@ class Request:
     profile: str | None = None
     detector: str | None = None
     compute: Compute = field(default_factory=Compute)
-    workers: int | None = 1
-    """None: as memory and cores allow."""
+    workers: int | Literal["auto"] | None = None
+    """None: one for each GPU, else 1. 'auto': on a CPU as memory and cores allow."""
     data: tuple[Path, ...] = ()
     plugins: tuple[Path, ...] = ()
     new: bool = False
@@ -60,7 +60,7 @@ class Request:
             if not _whole(seed, 0, 2**32)
         ]
         wrong += [] if self.seeds else ["--seeds: no seed"]
-        if self.workers is not None and not _whole(self.workers, 1):
+        if self.workers not in (None, "auto") and not _whole(self.workers, 1):
             wrong.append(f"--workers {self.workers!r}: expected a whole number from 1")
         wrong += self.compute.mistakes()
         if self.shard and not _is_shard(self.shard):
@@ -111,7 +111,7 @@ def _texts(name: str, value: Any) -> list[str | None]:
         return [",".join(map(str, value))]
     if name.endswith("_limit"):
         return [f"{value}s"]
-    return ["auto" if value is None else str(value)]
+    return [str(value)]
 
 
 def _whole(value: object, lowest: int, below: float = float("inf")) -> bool:

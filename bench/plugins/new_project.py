@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import RequestError
-from bench.plugins.checks import NAME
+from bench.plugins.checks import NAME, ONE
 from bench.plugins.registry import Registry
 
 TEMPLATES = Path(__file__).parent / "templates"
-Kind = Literal["method", "dataset"]
+Kind = Literal["method", "network", "dataset"]
+TABLE = {"method": "methods", "network": "methods", "dataset": "datasets"}
+"""What a new one is registered as."""
 
 
 def write_project(
@@ -75,13 +77,13 @@ def _mistakes(kind: Kind, name: str, module: str, registry: Registry) -> list[st
         return [
             f"the name {name!r} must be lower-case letters, digits and hyphens, beginning with a letter, like 'my-{kind}'"
         ]
-    table = registry.table(f"{kind}s")
-    if name in table:
+    table = TABLE[kind]
+    if name in registry.table(table):
         return [
-            f"there is a {kind} {name!r} already, from {registry.origins[f'{kind}s', name]}; choose another name"
+            f"there is a {ONE[table]} {name!r} already, from {registry.origins[table, name]}; choose another name"
         ]
-    if name in registry.groups(f"{kind}s"):
-        return [f"{name!r} is the name of a group of {kind}s; choose another"]
+    if name in registry.groups(table):
+        return [f"{name!r} is the name of a group of {table}; choose another"]
     if (
         keyword.iskeyword(module)
         or module in sys.stdlib_module_names

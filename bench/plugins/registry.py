@@ -173,21 +173,19 @@ def load(files: Sequence[Path] = ()) -> Registry:
     """
     global _current
     registry = Registry()
-    installed = importlib.metadata.entry_points(group=GROUP)
-    if not any(_distribution(entry) == DISTRIBUTION for entry in installed):
+    # The name of a distribution is parsed each time that it is asked for.
+    installed = [
+        (_distribution(entry), entry) for entry in importlib.metadata.entry_points(group=GROUP)
+    ]
+    if not any(name == DISTRIBUTION for name, _ in installed):
         reason = f"the installed package {DISTRIBUTION} was not found, so nothing built in is there; install it (pip install -e .)"
         registry.plugins.append(PluginRecord(DISTRIBUTION, DISTRIBUTION, broken=reason))
     taken: dict[str, str] = {}
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for data, whatever a plugin prints
-        for entry in sorted(
-            installed,
-            key=lambda entry: (
-                _distribution(entry) != DISTRIBUTION,
-                entry.name,
-                _distribution(entry),
-            ),
+        for name, entry in sorted(
+            installed, key=lambda found: (found[0] != DISTRIBUTION, found[1].name, found[0])
         ):
-            _load_entry_point(registry, entry, taken)
+            _load_entry_point(registry, name, entry, taken)
         for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
             if not any(
                 record.module_file == file and not record.broken for record in registry.plugins
@@ -209,10 +207,13 @@ def _distribution(entry: importlib.metadata.EntryPoint) -> str:
 
 
 def _load_entry_point(
-    registry: Registry, entry: importlib.metadata.EntryPoint, taken: dict[str, str]
+    registry: Registry,
+    distribution: str,
+    entry: importlib.metadata.EntryPoint,
+    taken: dict[str, str],
 ) -> None:
     version = entry.dist.version if entry.dist is not None else ""
-    record = PluginRecord(entry.name, f"{_distribution(entry)} {version} ({entry.value})")
+    record = PluginRecord(entry.name, f"{distribution} {version} ({entry.value})")
     try:
         if entry.name in taken:
             raise BrokenPlugin(

@@ -22,6 +22,7 @@ from bench.contracts.released_weights import ReleasedWeights, belongs_to_finishe
 from bench.errors import BenchError, RequestError
 from bench.plugins.checks import ONE
 from bench.plugins.display_names import derived, find_mistake, plain, with_values
+from bench.plugins.expansion import expanded
 from bench.plugins.plugin_files import explain
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
@@ -227,8 +228,12 @@ def _read(kind: Kind, item: Item, registry: Registry) -> tuple[list[_Row], list[
             f"{item.text!r}: only rows and columns of tables have names; leave out 'as {item.given_name}'"
         ]
     if item.name in table:
-        found, mistakes = _read_values(kind, item, table[item.name])
-        return _named(item, found, mistakes)
+        found: list[_Row] = []
+        items, mistakes = expanded(item, table[item.name])
+        for one in items:
+            rows, wrong = _named(one, *_read_values(kind, one, table[item.name]))
+            found, mistakes = found + rows, mistakes + wrong
+        return found, mistakes
     if item.name not in groups:
         return [], [_unknown(kind, item.name, registry)]
     if item.values:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,31 @@ def shortened(value: object) -> str:
     """Return a value as a finding shows it."""
     text = repr(value)
     return text if len(text) <= WIDTH else text[: WIDTH - 4] + " ..."
+
+
+def same_text(path: Path, name: str, expected: str) -> Iterator[Finding]:
+    """Compare a text file with what follows from the run."""
+    if not path.is_file():
+        yield wrong(name, "is not there")
+        return
+    found = path.read_text(encoding="utf-8", errors="replace")
+    if found == expected:
+        yield Finding(name, True, "follows from scores and labels")
+        return
+    for number, (line, of_expected) in enumerate(
+        zip_longest(found.split("\n"), expected.split("\n"), fillvalue=""), start=1
+    ):
+        if line != of_expected:
+            start = max(
+                0,
+                next(
+                    (at for at, (one, other) in enumerate(zip(line, of_expected)) if one != other),
+                    0,
+                )
+                - WIDTH // 2,
+            )
+            texts = [shortened(text[start : start + WIDTH].strip()) for text in (line, of_expected)]
+            yield wrong(
+                name, f"line {number} reads {texts[0]}, and scores and labels give {texts[1]}"
+            )
+            return

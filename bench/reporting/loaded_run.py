@@ -16,6 +16,7 @@ from bench.errors import RequestError, RunError
 from bench.evaluation.data_frames import results_frame, summary_frame
 from bench.evaluation.measurements import Measurement
 from bench.evaluation.run_scores import RunScores
+from bench.evaluation.summaries import summarise
 from bench.plugins.registry import Registry, current
 from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
@@ -53,7 +54,7 @@ class LoadedRun:
         """summary.csv: one line a method, dataset, label set, protocol and metric, the seeds
         joined.
         """
-        return summary_frame(self._measurements)
+        return summary_frame(summarise(self._measurements))
 
     def table(self, protocol: str | Protocol | None = None, metric: str = "auc") -> NotebookTable:
         """Return the comparison under a protocol (a selector, or a Protocol; default: that of the

@@ -108,7 +108,10 @@ class Display(Listener):
             if record.status == Status.DONE
             else f"{mark} {escape(job.title)}: {escape(record.reason)}"
         )
-        self._line(f"{text} ({duration(seconds)}, {self.finished} of {self.total})", markup=True)
+        where = f"{record.gpu}, " if record.gpu else ""
+        self._line(
+            f"{text} ({duration(seconds)}, {where}{self.finished} of {self.total})", markup=True
+        )
 
     def tick(self, jobs: list[Job], waiting: int) -> None:
         """Take over fresh progress."""
@@ -169,7 +172,8 @@ class Display(Listener):
             pad_edge=False,
             expand=False,
         )
-        for name in ("cell", "now", "", "left", "memory"):
+        on_gpus = any(job.progress and job.progress.gpu for job in self._jobs)
+        for name in ("cell", *["gpu"] * on_gpus, "now", "", "left", "memory"):
             table.add_column(
                 name, justify="right" if name in ("left", "memory") else "left", no_wrap=True
             )
@@ -179,6 +183,7 @@ class Display(Listener):
             remaining = progress.seconds_left(time.time()) if progress else None
             table.add_row(
                 escape(job.title),
+                *([progress.gpu if progress else ""] if on_gpus else []),
                 escape(progress.what if progress and progress.what else "starting"),
                 f"[green]{'━' * round(share * 20)}[/][dim]{'━' * (20 - round(share * 20))}[/]",
                 duration(remaining) if remaining is not None else "",

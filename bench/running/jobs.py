@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,7 @@ def task_of(plan: Plan, job: Job, identity: str, handle: str) -> dict[str, Any]:
         "threads": plan.compute.threads,
         "output": str(log),
         "progress": str(job.progress_file),
+        "gpus": [asdict(gpu) for gpu in plan.gpus],
     }
     prepare = {
         "kind": "prepare",

@@ -30,11 +30,12 @@ def run(
     out: str | Path | None = None,
     new: bool = False,
     device: str | None = None,
-    workers: int | Literal["auto"] = 1,
+    workers: int | Literal["auto"] | None = None,
     threads: int | None = None,
     accumulate: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32",
     compile: bool = False,
+    nondeterministic: bool = False,
     keep: str | Iterable[str] = (),
     force: str | Iterable[str] = "",
     fail_fast: bool = False,
@@ -58,7 +59,8 @@ def run(
     seeds : 0, [0, 1, 2] or '0-4'.
     data, plugin : paths, one or several.
     threads : CPU threads of a cell; None or 0: all cores divided by the workers.
-    workers : cells at a time; 'auto': as memory and cores allow.
+    workers : cells at a time; None: one for each GPU, else 1; 'auto': on a CPU as memory and cores
+        allow.
     keep : of 'images', 'weights', 'regions', 'train-scores' and 'epoch-scores'.
     stall_limit, time_limit : seconds.
 
@@ -89,7 +91,7 @@ def run(
             precision=precision,
             compile=compile,
         ),
-        workers=None if workers == "auto" else workers,
+        workers=workers,
         keep=tuple(dict.fromkeys(filter(None, keep.split(",") if isinstance(keep, str) else keep))),
         force=_joined(force),
         fail_fast=fail_fast,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.engine.machine import describe, git_state, versions
+from bench.engine.machine import describe, git_state, packages, versions
 from bench.errors import RequestError, RunError
 from bench.files.claims import DEAD, Claim
 from bench.planning.plan import Plan, make_plan
@@ -116,7 +116,7 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
         f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False
     )
     console.print(
-        f"profile {', '.join(plan.profiles)}; device {plan.compute.device}; "
+        f"profile {', '.join(plan.profiles)}; device {device_text(plan)}; "
         f"{plan.request.executor if plan.executor.remote else plan.workers} "
         f"worker{'s' * (plan.executor.remote or plan.workers > 1)} "
         f"of {plan.compute.threads} thread{'s' * (plan.compute.threads > 1)}; seeds "
@@ -132,6 +132,15 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     for note in [*plan.notes, *([busy] if busy else [])]:
         console.print(f"note: {note}", markup=False)
     return plan
+
+
+def device_text(plan: Plan) -> str:
+    """Return the device of a plan, with the GPUs by model: 'cuda (cuda:0, cuda:1: NVIDIA A100)'."""
+    models: dict[str, list[str]] = {}
+    for gpu in plan.gpus:
+        models.setdefault(gpu.model, []).append(gpu.name)
+    text = "; ".join(f"{', '.join(names)}: {model}" for model, names in models.items())
+    return plan.compute.device + (f" ({text})" if text else "")
 
 
 def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | None:
@@ -281,6 +290,7 @@ def write_run(plan: Plan, registry: Registry) -> None:
             threads=plan.compute.threads,
             resizing=RESIZING,
             versions={**versions()},
+            packages=packages(),
             git=git_state(),
             machine=describe(),
             plugins=[

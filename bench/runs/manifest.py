@@ -40,7 +40,9 @@ class Manifest:
     """Of each cell."""
     resizing: str = ""
     versions: dict[str, str | None] = field(default_factory=dict)
-    """Of Python and of the packages."""
+    """Of Python and of the packages that numbers depend on."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """The version of every package that is installed, by name."""
     git: str | None = None
     machine: dict[str, Any] = field(default_factory=dict)
     plugins: list[dict[str, str | None]] = field(default_factory=list)

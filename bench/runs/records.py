@@ -60,6 +60,11 @@ class CellRecord:
     """Empty where the method needs no tracks."""
     data_share: float = 1.0
     device: str = "cpu"
+    """The kind of device: 'cpu', 'cuda', ..."""
+    gpu: str = ""
+    """The GPU of the last attempt, 'cuda:N' as torch numbered those that the runner saw; empty on a
+    CPU. Not part of the key."""
+    gpu_model: str = ""
     threads: int = 1
     needs: list[str] = field(default_factory=list)
     uses_seed: bool = True
@@ -103,6 +108,11 @@ class CellRecord:
     versions."""
     started: str = ""
     ended: str = ""
+
+    @property
+    def hardware(self) -> str:
+        """The device with the model of its GPU: 'cpu', 'cuda (NVIDIA A100)'."""
+        return self.device + (f" ({self.gpu_model})" if self.gpu_model else "")
 
     @property
     def compute(self) -> Compute:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.contracts.protocol import Protocol
 from bench.scoring.evaluate import ClipScores
+from bench.scoring.events import OVERLAPS, f1, matched
 from bench.scoring.protocols import smooth
 
 QUANTILE = 0.999
@@ -40,6 +41,15 @@ class Alarms:
     """Those of them that are above the threshold: how long the false alarms are."""
     on_already: int
     """Events at whose first frame an alarm went on that had begun before."""
+    alarms: int
+    """Alarms, each as a whole, whatever events it goes through."""
+    matched: tuple[int, ...]
+    """Those of them that are an event, at each of `OVERLAPS`."""
+
+    @property
+    def f1(self) -> list[float | None]:
+        """Event-level F1 at each of `OVERLAPS`; None where there is neither event nor alarm."""
+        return [f1(found, self.events, self.alarms) for found in self.matched]
 
     @property
     def normal_above(self) -> float:
@@ -72,12 +82,20 @@ def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) ->
     the events. An event is found at its first frame above the threshold; its delay counts from its
     first frame, and is 0 where an alarm goes on already. An event without a scored frame is not
     found.
+
+    For F1, alarms stay whole: from their first to their last frame, and events with all of their
+    frames, scored or not (`events.matched`).
     """
-    events, false_alarms, normal_frames, false_frames, on_already = 0, 0, 0, 0, 0
+    events, false_alarms, normal_frames, false_frames, on_already, raised = 0, 0, 0, 0, 0, 0
     delays: list[int] = []
+    found = np.zeros(len(OVERLAPS), dtype=int)
     for clip in clips:
         above = smooth(np.asarray(clip.scores, dtype=np.float64), protocol) > threshold
-        for first, last in runs(clip.labels == 1):
+        true_events = runs(clip.labels == 1)
+        whole = [(int(clip.frames[a]), int(clip.frames[b])) for a, b in runs(above)]
+        raised += len(whole)
+        found += [matched(true_events, whole, overlap) for overlap in OVERLAPS]
+        for first, last in true_events:
             events += 1
             place = int(np.searchsorted(clip.frames, first))
             within = clip.frames[above & (clip.frames >= first) & (clip.frames <= last)]
@@ -90,7 +108,16 @@ def alarms(clips: Sequence[ClipScores], threshold: float, protocol: Protocol) ->
             false_alarms += len(runs(within))
             normal_frames += len(within)
             false_frames += int(within.sum())
-    return Alarms(events, tuple(delays), false_alarms, normal_frames, false_frames, on_already)
+    return Alarms(
+        events,
+        tuple(delays),
+        false_alarms,
+        normal_frames,
+        false_frames,
+        on_already,
+        raised,
+        tuple(found.tolist()),
+    )
 
 
 def more_than_promised(above: int, frames: int, rate: float) -> bool:

@@ -8,51 +8,33 @@ here after those simulations: K is the effective number of clips, (sum of length
 squared lengths) (Kish 1965, for weights), since a few long clips among short ones are fewer than
 they look; and where fewer than FEW clips have frames of one of the classes, it is the number of
 these.
+
+A difference of two rows also has the spread over their seeds, where a row has several: the variance
+of the mean of their logits is added, and degrees of freedom follow Welch (1947) and Satterthwaite
+(1946). So it is a statement about methods, on other clips and after other trainings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 from scipy.special import expit, logit, stdtr, stdtrit
 
 from bench.contracts.protocol import Protocol
-from bench.scoring.evaluate import (
-    ClipScores,
-    Part,
-    has_both,
-    pooled_labels,
-    pooled_scores,
-    processed,
-    used_groups,
-)
-from bench.scoring.metrics import auc
+from bench.scoring import resampling
+from bench.scoring.evaluate import ClipScores
+from bench.scoring.resampling import ONE_CLASS, SINGLE, ClipAuc, resample_together
 
 METRIC = "auc"
-"""The metric that has an interval. For the AUC a resample costs a product of a matrix of clips; any
-other metric would have to sort all frames again, a thousand times a number."""
-RESAMPLES = 1000
-"""Chosen here: the standard error is then known to 1 / sqrt(2 * 1000), two parts in a hundred."""
+"""The metric that has an interval (`resampling`)."""
 LEVEL = 0.95
-SEED = 0
-"""Of the resampling: the same clips are drawn for all methods and seeds of a dataset, on every
-machine."""
 LIMIT = 1e-6
 """How near to 0 or 1 a resample may come before its logit: the last digit that files keep. Chosen
 here."""
-FEW = 4
-"""Clips with frames of a class. With 3 of 20 the interval that counts all 20 covers 90 %, with 2 it
-covers 82 %, with 4 it covers 93 %."""
-TRIES = 20
-"""Draws, in multiples of RESAMPLES, before resampling is given up. Chosen here."""
-ONE_CLASS = "nearly all resamples have frames of one class alone"
-
-Statistic = Callable[[np.ndarray], np.ndarray]
-"""From (R, K) counts of each clip in each resample to (R,) AUCs; NaN where the frames of a resample
-are of one class."""
+SAME = 1e-12
+"""Standard errors and logits up to which two rows are the same scores, or in the same order."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +62,33 @@ class Interval:
         if self.reason:
             return f"none: {self.reason}"
         return (
-            f"clip bootstrap, t on logit scale; {self.clips} clips; {RESAMPLES} resamples, "
-            f"{self.redrawn} redrawn"
+            f"clip bootstrap, t on logit scale; {self.clips} clips; {resampling.RESAMPLES} "
+            f"resamples, {self.redrawn} redrawn"
         )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A part of the variance of a difference of logits, and the degrees of freedom that it is known
+    with.
+    """
+
+    variance: float
+    degrees: float
 
 
 @dataclass(frozen=True)
 class Difference:
     """The AUCs of two methods on the frames that both scored, first less second, with interval and
-    test over clips.
+    test.
 
     Parameters
     ----------
     low, high : the ends of the 95 % interval of the difference; p : two-sided. None where there is
         no test.
     frames, normal_frames : that both scored in every seed.
+    over_clips : the spread of the difference of logits over clips; None where there is no test.
+    over_seeds : that over the seeds of the first and of the second; None where there is one seed.
     """
 
     first: float
@@ -107,6 +101,25 @@ class Difference:
     normal_frames: int
     redrawn: int
     reason: str = ""
+    over_clips: Spread | None = None
+    over_seeds: tuple[Spread | None, Spread | None] = (None, None)
+
+    @property
+    def spread(self) -> Spread | None:
+        """The spread of the difference of logits, over clips and seeds; None where there is no
+        test.
+        """
+        return self.spread_with(1.0)
+
+    def spread_with(self, times: float) -> Spread | None:
+        """Return `spread` for a test set with so many times as many clips; None where there is no
+        test.
+        """
+        if self.over_clips is None:
+            return None
+        clips = times * (self.over_clips.degrees + 1)
+        over_clips = Spread(self.over_clips.variance / times, clips - 1)
+        return joined([over_clips, *(one for one in self.over_seeds if one is not None)])
 
     @property
     def value(self) -> float:
@@ -119,6 +132,15 @@ class Difference:
         return self.p is not None and self.p < 1 - LEVEL
 
 
+def joined(spreads: Sequence[Spread]) -> Spread:
+    """Return the spread of a sum: variances add up, and degrees of freedom follow Welch and
+    Satterthwaite.
+    """
+    variance = sum(one.variance for one in spreads)
+    shares = sum(one.variance**2 / one.degrees for one in spreads)
+    return Spread(variance, variance**2 / shares if shares > 0 else spreads[0].degrees)
+
+
 def interval(seeds: Sequence[Sequence[ClipScores]], protocol: Protocol) -> Interval | None:
     """Return the interval of the mean over seeds of the AUC. None where the AUC does not exist.
 
@@ -127,18 +149,23 @@ def interval(seeds: Sequence[Sequence[ClipScores]], protocol: Protocol) -> Inter
     seeds : the clips of each seed; the same clips are drawn for all of them, so that the spread
         over seeds stays out of it.
     """
-    found = _statistics([seeds], protocol)
-    if found is None:
+    return interval_of(ClipAuc(seeds, protocol))
+
+
+def interval_of(row: ClipAuc) -> Interval | None:
+    """Return the interval of a row, as `interval` does of its clips."""
+    if not row.exists:
         return None
-    (statistic,), clips, counted, reason = found
-    value = float(statistic(np.ones((1, clips)))[0])
+    value, reason = row.value, SINGLE if row.rarer < 2 else ""
     if not reason and not LIMIT < value < 1 - LIMIT:
         reason = "every pair of frames is ordered alike, so that no resample differs"
-    drawn, redrawn = (None, 0) if reason else _resampled([statistic], clips)
+    if reason:
+        return Interval(value, None, None, len(row.clips), 0, reason)
+    drawn, clips, redrawn = resample_together([row])
     if drawn is None:
-        return Interval(value, None, None, clips, redrawn, reason or ONE_CLASS)
-    reach = _quantile(counted) * _standard_error(_logit(drawn[0]), counted)
-    low, high = expit(logit(value) + reach * np.array([-1, 1]))
+        return Interval(value, None, None, clips, redrawn, ONE_CLASS)
+    error = _spread(logit_of(drawn[0]), row.counted).variance ** 0.5
+    low, high = expit(logit(value) + quantile(row.counted - 1) * error * np.array([-1, 1]))
     return Interval(value, float(low), float(high), clips, redrawn)
 
 
@@ -151,229 +178,151 @@ def difference(
     AUC there.
 
     The same clips are drawn for both. The difference of their logits is set against its standard
-    error over the resamples, with Student's t of K - 1 degrees of freedom; the ends of its interval
-    are turned back into AUCs with the middle of both logits held, so that the interval holds 0
-    where, and only where, p is at least 0.05.
+    error, over the resamples and over the seeds of a row that has several, with Student's t; the
+    ends of its interval are turned back into AUCs with the middle of both logits held, so that the
+    interval holds 0 where, and only where, p is at least 0.05.
 
     Parameters
     ----------
     first, second : the clips of each seed of each method; seeds need not be equally many.
     """
-    scored = [{clip.id: clip.frames for clip in clips} for clips in (*first, *second)]
-    nothing = np.empty(0, dtype=np.int64)
-    frames = {
-        name: reduce(np.intersect1d, [of.get(name, nothing) for of in scored]) for name in scored[0]
-    }
-    sides = [[_restricted(clips, frames) for clips in seeds] for seeds in (first, second)]
-    found = _statistics(sides, protocol)
-    if found is None:
-        return None
-    statistics, clips, counted, reason = found
-    one, other = (float(statistic(np.ones((1, clips)))[0]) for statistic in statistics)
-    labels = np.concatenate([clip.labels[clip.frames] for clip in sides[0][0]])
-    counts = (len(labels), int((labels == 0).sum()))
-    if not reason and not all(LIMIT < value < 1 - LIMIT for value in (one, other)):
-        reason = "one of the two orders every pair of frames alike, so that no resample differs"
-    drawn, redrawn = (None, 0) if reason else _resampled(statistics, clips)
-    if drawn is None:
-        return Difference(
-            one, other, None, None, None, clips, *counts, redrawn, reason or ONE_CLASS
+    rows = {"first": ClipAuc(first, protocol), "second": ClipAuc(second, protocol)}
+    return Column(rows).difference("first", "second")
+
+
+class Column:
+    """Rows on one dataset, under one protocol and label set, set against one another: what two of
+    them share is computed once, however many pairs there are.
+    """
+
+    def __init__(self, rows: Mapping[str, ClipAuc]) -> None:
+        self.rows = rows
+        lengths: dict[str, int] = {}
+        for row in rows.values():
+            for clips in row.seeds:
+                lengths |= {clip.id: len(clip.labels) for clip in clips}
+        ends = np.cumsum([0, *lengths.values()])
+        self._places = dict(zip(lengths, ends.tolist()))
+        self._frames = int(ends[-1])
+        self._masks: dict[str, list[np.ndarray]] = {}
+        self._restricted: dict[tuple[str, bytes], ClipAuc] = {}
+        self._pairs: dict[tuple[str, str], tuple[Difference | None, np.ndarray | None]] = {}
+
+    def difference(self, first: str, second: str) -> Difference | None:
+        """Return what `difference` returns of two rows."""
+        return self._pair(first, second)[0]
+
+    def deviations(self, first: str, second: str) -> np.ndarray | None:
+        """Return (R,) how far the difference of logits lies from its mean in each resample, in
+        standard errors of the whole difference (`over_clips` and `over_seeds`). None where there is
+        no test, or nothing differs.
+        """
+        return self._pair(first, second)[1]
+
+    def _pair(self, first: str, second: str) -> tuple[Difference | None, np.ndarray | None]:
+        if (first, second) not in self._pairs:
+            self._pairs[first, second] = self._compared(first, second)
+        return self._pairs[first, second]
+
+    def _compared(self, first: str, second: str) -> tuple[Difference | None, np.ndarray | None]:
+        mask = np.logical_and.reduce([*self._mask(first), *self._mask(second)])
+        sides = [self._on(first, mask), self._on(second, mask)]
+        if not all(side.exists for side in sides):
+            return None, None
+        one, other = (side.value for side in sides)
+        labels = np.concatenate([clip.labels[clip.frames] for clip in sides[0].seeds[0]])
+        counts = (len(labels), int((labels == 0).sum()))
+        reason = SINGLE if min(side.rarer for side in sides) < 2 else ""
+        if not reason and not all(LIMIT < value < 1 - LIMIT for value in (one, other)):
+            reason = "one of the two orders every pair of frames alike, so that no resample differs"
+        if reason:
+            clips = len(dict.fromkeys(clip for side in sides for clip in side.clips))
+            return Difference(one, other, None, None, None, clips, *counts, 0, reason), None
+        drawn, clips, redrawn = resample_together(sides)
+        if drawn is None:
+            return (
+                Difference(one, other, None, None, None, clips, *counts, redrawn, ONE_CLASS),
+                None,
+            )
+        middle, apart = (logit(one) + logit(other)) / 2, logit(one) - logit(other)
+        logits = np.subtract(*map(logit_of, drawn))
+        over_clips = _spread(logits, min(side.counted for side in sides))
+        over_seeds = (seeds_spread(sides[0]), seeds_spread(sides[1]))
+        whole = joined([over_clips, *(one for one in over_seeds if one is not None)])
+        error = whole.variance**0.5
+        same = error < SAME
+        p = (
+            float(abs(apart) < SAME)
+            if same
+            else float(2 * stdtr(whole.degrees, -abs(apart) / error))
         )
-    middle, apart = (logit(one) + logit(other)) / 2, logit(one) - logit(other)
-    error = _standard_error(np.subtract(*map(_logit, drawn)), counted)
-    same = error < 1e-12  # two rows of the same scores, or of scores in the same order
-    p = float(abs(apart) < 1e-12) if same else float(2 * stdtr(counted - 1, -abs(apart) / error))
-    ends = apart + _quantile(counted) * error * np.array([-1, 1])
-    low, high = expit(middle + ends / 2) - expit(middle - ends / 2)
-    return Difference(one, other, float(low), float(high), p, clips, *counts, redrawn)
+        ends = apart + quantile(whole.degrees) * error * np.array([-1, 1])
+        low, high = expit(middle + ends / 2) - expit(middle - ends / 2)
+        found = Difference(
+            one,
+            other,
+            float(low),
+            float(high),
+            p,
+            clips,
+            *counts,
+            redrawn,
+            over_clips=over_clips,
+            over_seeds=over_seeds,
+        )
+        if same:
+            return found, None
+        counted = over_clips.degrees + 1
+        widened = (logits - logits.mean()) * (counted / (counted - 1)) ** 0.5
+        return found, widened / error
+
+    def _mask(self, row: str) -> list[np.ndarray]:
+        """Return for each seed of a row which of all frames it scored: (F,) bool."""
+        if row not in self._masks:
+            self._masks[row] = []
+            for clips in self.rows[row].seeds:
+                mask = np.zeros(self._frames, dtype=bool)
+                for clip in clips:
+                    mask[self._places[clip.id] + clip.frames] = True
+                self._masks[row].append(mask)
+        return self._masks[row]
+
+    def _on(self, row: str, mask: np.ndarray) -> ClipAuc:
+        """Return a row with some of its frames alone."""
+        whole = self.rows[row]
+        if all(np.array_equal(mask, of_seed) for of_seed in self._mask(row)):
+            return whole
+        key = row, mask.tobytes()
+        if key not in self._restricted:
+            seeds = [[self._some(clip, mask) for clip in clips] for clips in whole.seeds]
+            self._restricted[key] = ClipAuc(seeds, whole.protocol)
+        return self._restricted[key]
+
+    def _some(self, clip: ClipScores, mask: np.ndarray) -> ClipScores:
+        keep = mask[self._places[clip.id] + clip.frames]
+        return replace(clip, scores=clip.scores[keep], frames=clip.frames[keep])
 
 
-def _restricted(clips: Sequence[ClipScores], frames: Mapping[str, np.ndarray]) -> list[ClipScores]:
-    """Return the clips with these of their frames alone."""
-    kept = [(clip, np.isin(clip.frames, frames.get(clip.id, ()))) for clip in clips]
-    return [
-        replace(clip, scores=clip.scores[keep], frames=clip.frames[keep]) for clip, keep in kept
-    ]
+def seeds_spread(row: ClipAuc) -> Spread | None:
+    """Return the spread over seeds of the mean of the logits of a row; None for a single seed."""
+    seeds = len(row.seeds)
+    if seeds < 2:
+        return None
+    return Spread(float(np.var(logit_of(row.of_seeds), ddof=1)) / seeds, seeds - 1)
 
 
-def _quantile(clips: float) -> float:
-    return float(stdtrit(clips - 1, (1 + LEVEL) / 2))
+def quantile(degrees: float) -> float:
+    """Return the two-sided 95 % quantile of Student's t."""
+    return float(stdtrit(degrees, (1 + LEVEL) / 2))
 
 
-def _logit(values: np.ndarray) -> np.ndarray:
+def logit_of(values: np.ndarray) -> np.ndarray:
+    """Return the logits of AUCs, which are kept LIMIT away from 0 and 1."""
     return np.asarray(logit(np.clip(values, LIMIT, 1 - LIMIT)))
 
 
-def _standard_error(drawn: np.ndarray, clips: float) -> float:
-    """Return the standard deviation over resamples; a bootstrap of K clips is too narrow by sqrt((K
-    - 1) / K).
+def _spread(drawn: np.ndarray, clips: float) -> Spread:
+    """Return the variance over resamples; a bootstrap of K clips is too narrow by sqrt((K - 1) /
+    K).
     """
-    return float(np.std(drawn, ddof=1) * np.sqrt(clips / (clips - 1)))
-
-
-def _statistics(
-    methods: Sequence[Sequence[Sequence[ClipScores]]], protocol: Protocol
-) -> tuple[list[Statistic], int, float, str] | None:
-    """Return what resampling the clips of several methods needs. None where the AUC of a seed does
-    not exist.
-
-    Returns
-    -------
-    A statistic for each method; the number of clips that take part; how many they count for (K);
-    why they cannot be resampled, or ''.
-    """
-    groups = [
-        [used_groups(processed(clips, protocol), protocol) for clips in seeds] for seeds in methods
-    ]
-    every = [of_seed for seeds in groups for of_seed in seeds]
-    if not every or not all(
-        of_seed and has_both(pooled_labels(of_seed[0], protocol)) for of_seed in every
-    ):
-        return None
-    used = {part.id for of_seed in every for group in of_seed for part in group}
-    order = list(
-        dict.fromkeys(
-            clip.id for seeds in methods for clips in seeds for clip in clips if clip.id in used
-        )
-    )
-    place = {name: number for number, name in enumerate(order)}
-    statistics = [
-        _mean([_statistic(of_seed, place, protocol) for of_seed in seeds]) for seeds in groups
-    ]
-    rarer = min(_clips_of_the_rarer_class(of_seed, protocol) for of_seed in every)
-    reason = (
-        ""
-        if rarer > 1
-        else "one clip alone has frames of one of the classes, and cannot be resampled"
-    )
-    effective = min(_effective_number(of_seed, protocol) for of_seed in every)
-    return statistics, len(order), effective if rarer >= FEW else min(effective, rarer), reason
-
-
-def _effective_number(groups: list[list[Part]], protocol: Protocol) -> float:
-    """Return how many clips of equal weight these are worth: by their lengths where frames are
-    pooled, all of them in a mean over clips.
-    """
-    lengths = np.array([len(part.labels) for group in groups for part in group], dtype=np.float64)
-    if protocol.pool.startswith("macro"):
-        return float(len(lengths))
-    return max(float(lengths.sum() ** 2 / (lengths**2).sum()), 2.0)
-
-
-def _clips_of_the_rarer_class(groups: list[list[Part]], protocol: Protocol) -> int:
-    labels = [part.labels for group in groups for part in group]
-    if protocol.pool == "macro-padded":
-        return len(labels)  # each has a frame of both classes added
-    return min(sum(bool((of_clip == kind).any()) for of_clip in labels) for kind in (0, 1))
-
-
-def _mean(statistics: Sequence[Statistic]) -> Statistic:
-    """Return the mean of the seeds' statistics."""
-    return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
-
-
-def _statistic(groups: list[list[Part]], place: Mapping[str, int], protocol: Protocol) -> Statistic:
-    """Return the AUC of any resample of the clips, exactly as `evaluate` would give it for clips
-    repeated so often.
-
-    Parameters
-    ----------
-    groups : the clips that get a number together; place : clip -> its column of the weights.
-    """
-    if protocol.pool.startswith("macro"):
-        columns = [place[group[0].id] for group in groups]
-        values = np.array(
-            [
-                auc(pooled_labels(group, protocol), pooled_scores(group, protocol))
-                for group in groups
-            ]
-        )
-
-        def mean_of_clips(weights: np.ndarray) -> np.ndarray:
-            used = weights[:, columns]
-            with np.errstate(invalid="ignore"):
-                return np.asarray(used @ values / used.sum(axis=1))
-
-        return mean_of_clips
-    counted = [([place[part.id] for part in group], *pair_counts(group)) for group in groups]
-
-    def pooled(weights: np.ndarray) -> np.ndarray:
-        each = np.empty((len(counted), len(weights)))
-        for row, (columns, above, anomalous, normal) in zip(each, counted):
-            used = weights[:, columns]
-            with np.errstate(invalid="ignore"):
-                row[:] = np.einsum("rk,rk->r", used @ above, used) / (
-                    (used @ anomalous) * (used @ normal)
-                )
-        exists = ~np.isnan(each).all(axis=0)
-        joined = np.full(len(weights), np.nan)
-        joined[exists] = (np.nanmedian if protocol.pool == "scene-median" else np.nanmean)(
-            each[:, exists], axis=0
-        )
-        return joined
-
-    return pooled
-
-
-def pair_counts(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what the pooled AUC of any resample of K clips follows from.
-
-    With counts w of the clips, it is w' above w / (w' anomalous) (w' normal): the Mann-Whitney
-    statistic, whose pairs of frames are here added up by the clips that the two frames belong to.
-
-    Returns
-    -------
-    above : (K, K) pairs of an anomalous frame of clip i and a normal frame of clip j in which the
-        first has the higher score; ties half.
-    anomalous, normal : (K,) frames of each clip.
-    """
-    clips = np.repeat(np.arange(len(parts)), [len(part.labels) for part in parts])
-    labels = np.concatenate([part.labels for part in parts]) == 1
-    scores = np.concatenate([part.scores for part in parts])
-    anomalous, normal = (
-        np.bincount(clips[kind], minlength=len(parts)).astype(np.float64)
-        for kind in (labels, ~labels)
-    )
-    order = np.argsort(scores[~labels], kind="stable")
-    below = np.zeros((len(order) + 1, len(parts)))  # normal frames of each clip among the m lowest
-    below[np.arange(1, len(order) + 1), clips[~labels][order]] = 1
-    np.cumsum(below, axis=0, out=below)
-    ordered = scores[~labels][order]
-    lower, upto = (np.searchsorted(ordered, scores[labels], side) for side in ("left", "right"))
-    above = np.zeros((len(parts), len(parts)))
-    first = 0
-    for number, count in enumerate(anomalous.astype(int)):
-        here = slice(first, first + count)
-        above[number] = (below[lower[here]].sum(axis=0) + below[upto[here]].sum(axis=0)) / 2
-        first += count
-    return above, anomalous, normal
-
-
-def _resampled(statistics: Sequence[Statistic], clips: int) -> tuple[np.ndarray | None, int]:
-    """Return (statistics, RESAMPLES) AUCs of the same resamples, and how many were drawn again;
-    None where nearly all had to be.
-
-    The legacy generator is used on purpose: its stream is frozen (NEP 19), so that tables are the
-    same under every NumPy.
-    """
-    generator = np.random.RandomState(SEED)
-    kept = np.empty((len(statistics), 0))
-    redrawn = 0
-    while kept.shape[1] < RESAMPLES:
-        number = RESAMPLES - kept.shape[1]
-        drawn = (
-            generator.randint(clips, size=(number, clips), dtype=np.int64)
-            + np.arange(number)[:, None] * clips
-        )
-        weights = (
-            np.bincount(drawn.ravel(), minlength=number * clips)
-            .reshape(number, clips)
-            .astype(np.float64)
-        )
-        values = np.array([statistic(weights) for statistic in statistics])
-        exists = np.isfinite(values).all(axis=0)
-        redrawn += int((~exists).sum())
-        if redrawn > TRIES * RESAMPLES:
-            return None, redrawn
-        kept = np.concatenate([kept, values[:, exists]], axis=1)
-    return kept, redrawn
+    return Spread(float(np.var(drawn, ddof=1) * clips / (clips - 1)), clips - 1)

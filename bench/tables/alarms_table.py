@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
@@ -15,9 +18,28 @@ from bench.plugins.display_names import plain
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
-from bench.scoring.alarms import QUANTILE, Alarms, alarms, more_than_promised, threshold_of
+from bench.scoring.alarms import (
+    QUANTILE,
+    Alarms,
+    alarms,
+    more_than_promised,
+    runs,
+    threshold_of,
+)
+from bench.scoring.evaluate import ClipScores
+from bench.scoring.events import OVERLAPS, best_by_frame_index
 from bench.scoring.protocols import sentence
-from bench.tables.table import DASH, MARKS, Footnotes, Row, Table, TableCell
+from bench.tables.table import (
+    DASH,
+    MARKS,
+    NOTHING,
+    TRIVIAL,
+    Footnotes,
+    Row,
+    Table,
+    TableCell,
+    as_printed,
+)
 from bench.wording import listed
 
 COLUMNS = (
@@ -27,7 +49,11 @@ COLUMNS = (
     "false alarms/h",
     "false alarm min/h",
     "normal above/%",
+    *(f"F1@{overlap:g}" for overlap in OVERLAPS),
 )
+ALWAYS_ON = "alarm always on"
+FRAME_INDEX = "frame index, best threshold"
+"""Rows that every table of alarms has: what is reached without a detector."""
 
 
 def alarm_tables(run: Run, run_scores: RunScores, protocol: Protocol) -> list[Table]:
@@ -70,14 +96,68 @@ def _table(
                 footnotes,
             )
         rows.append(Row(label, mine[0].family, mine[0].year, tuple(shown)))
+    rows += _trivial_rows(record, label_set, protocol, footnotes)
     return Table(
         list(COLUMNS),
         rows,
         _caption(cells, label_set, protocol),
         footnotes.listed(),
-        _notes(record, label_set),
+        [*_notes(record, label_set), *_no_better_notes(rows)],
         names=run_scores.names,
     )
+
+
+def _trivial_rows(
+    record: DatasetRecord, label_set: str, protocol: Protocol, footnotes: Footnotes
+) -> list[Row]:
+    """Return what needs no detector: an alarm that is always on, and the index of each frame with
+    the threshold that suits the test labels best.
+    """
+    clips = [
+        ClipScores(clip, scene, np.ones(length), np.arange(length), record.labels[label_set][clip])
+        for clip, length, scene in record.clips
+    ]
+    on = _row([alarms(clips, 0.0, replace(protocol, smooth="none"))], record, footnotes)
+    lengths = [(len(clip.labels), runs(clip.labels == 1)) for clip in clips]
+    chosen = footnotes.letter(
+        "the threshold is the best for the test labels, chosen for each overlap by itself: no "
+        "detector can know it, and it shows what these labels give away"
+    )
+    index = [
+        NOTHING if value is None else TableCell(value, notes=(chosen,))
+        for value, _ in (best_by_frame_index(lengths, overlap) for overlap in OVERLAPS)
+    ]
+    aside = [NOTHING] * (len(COLUMNS) - len(index))
+    return [
+        Row(ALWAYS_ON, TRIVIAL, None, tuple(on)),
+        Row(FRAME_INDEX, TRIVIAL, None, (*aside, *index)),
+    ]
+
+
+def _no_better_notes(rows: Sequence[Row]) -> list[str]:
+    """Say for each overlap which rows have no higher F1 than the best trivial one."""
+    notes = []
+    for number, overlap in enumerate(OVERLAPS, len(COLUMNS) - len(OVERLAPS)):
+        known = [
+            (as_printed(value), row)
+            for row in rows
+            if (value := row.cells[number].value) is not None
+        ]
+        trivial = [(value, row.name) for value, row in known if row.family == TRIVIAL]
+        if not trivial:
+            continue
+        most, name = max(trivial, key=lambda one: one[0])
+        others = [(value, row) for value, row in known if row.family != TRIVIAL]
+        beaten = [
+            f"{row.name} ({row.cells[number].shown})" for value, row in others if value <= most
+        ]
+        if beaten:
+            which = "no row is" if len(beaten) == len(others) else "not"
+            notes.append(
+                f"F1 at overlap {overlap:g}: {which} better than the trivial {name} "
+                f"({most:.2f}): {', '.join(beaten)}"
+            )
+    return notes
 
 
 def _why_not(run: Run, cells: Sequence[CellRecord]) -> str:
@@ -125,6 +205,8 @@ def _outcome(
         sum(one.normal_frames for one in found),
         sum(one.false_frames for one in found),
         sum(one.on_already for one in found),
+        sum(one.alarms for one in found),
+        tuple(map(sum, zip(*(one.matched for one in found)))),
     )
 
 
@@ -158,7 +240,14 @@ def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -
         why = "the frame rate of the dataset is not known in this run"
         seconds = hourly = footnotes.mark(DASH, why)
     frames = nothing or TableCell(median, "{:g}")
-    return [events, frames, seconds, hourly, *_false_time(found, footnotes)]
+    return [events, frames, seconds, hourly, *_false_time(found, footnotes), *_f1(found)]
+
+
+def _f1(found: Sequence[Alarms]) -> list[TableCell]:
+    """Return the mean over seeds of F1 at each overlap."""
+    of_overlaps = zip(*(one.f1 for one in found))
+    known = [[value for value in values if value is not None] for values in of_overlaps]
+    return [TableCell(statistics.fmean(values)) if values else NOTHING for values in known]
 
 
 def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell]:
@@ -196,7 +285,8 @@ def _caption(cells: Sequence[CellRecord], label_set: str, protocol: Protocol) ->
         "alarm. Median delay of the events found, from "
         "their first frames; false alarms, and minutes of false alarm, in an hour of normal "
         "video; the share of normal frames above the "
-        "threshold. "
+        "threshold. F1 of events: an alarm, whole, is an event where both overlap in time by at "
+        "least 0.2, 0.5 or 0.8 (intersection over union), each at most once. "
         f"Profile: {listed(cell.profile for cell in cells)}."
     )
 

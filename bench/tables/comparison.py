@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
+from bench.evaluation.columns import against_best
 from bench.evaluation.in_short import flag_in_short, reason_in_short, short_caption
 from bench.evaluation.mixtures import mixtures_across
-from bench.evaluation.pairs import against_best
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, share_text, shown_summaries
 from bench.plugins.registry import Registry
@@ -66,7 +66,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         (row, column)
         for column in columns
         for row, found_difference in against_best(
-            contenders[column], contenders[column], metric
+            run_scores, contenders[column], contenders[column], metric
         ).items()
         if found_difference.p is not None and not found_difference.distinguishable
     }
@@ -231,8 +231,8 @@ def _devices(cells: Sequence[CellRecord]) -> str:
     """
     done = [cell for cell in cells if cell.status == Status.DONE]
     found = []
-    for device in dict.fromkeys(cell.device for cell in done or cells):
-        threads = sorted({cell.threads for cell in done if cell.device == device == "cpu"})
+    for device in dict.fromkeys(cell.hardware for cell in done or cells):
+        threads = sorted({cell.threads for cell in done if cell.hardware == device == "cpu"})
         found.append(
             device
             + (

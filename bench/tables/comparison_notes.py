@@ -10,12 +10,14 @@ import numpy as np
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.pairs import against_best, best_of, too_few
+from bench.evaluation.columns import against_best, best_of, ranking
+from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
-from bench.evaluation.summaries import Summary, share_text, summarise
+from bench.evaluation.summaries import Summary, share_text, summaries_of
 from bench.runs.records import DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
+from bench.tables.rank_table import resolution
 from bench.tables.table import TRIVIAL, percent
 from bench.wording import counted, listed
 
@@ -28,7 +30,7 @@ def comparison_notes(
     shared: list[Summary] = []
     everyone: dict[str, list[str]] = {}
     if protocol.frames == "own":
-        shared = summarise(run_scores.measure([replace(protocol, frames="common")], [metric]))
+        shared = summaries_of(run_scores, replace(protocol, frames="common"), metric)
     for column in dict.fromkeys(summary.dataset for summary in summaries):
         of_column = [summary for summary in summaries if summary.dataset == column]
         own = [summary for summary in of_column if summary.mean is not None]
@@ -69,7 +71,8 @@ def comparison_notes(
             and (index := _frame_index(run_scores, summary, protocol, metric)) is not None
             and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
-        notes += _few_clips_notes(record, own, metric)
+        notes += _few_clips_notes(run_scores, record, own, metric)
+        notes += _ranking_notes(run_scores, own, metric)
         notes += filter(None, (_upside_down_note(summary, metric) for summary in own))
         if beaten:
             notes.append(
@@ -92,7 +95,9 @@ def comparison_notes(
     ]
 
 
-def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metric) -> list[str]:
+def _few_clips_notes(
+    run_scores: RunScores, record: DatasetRecord, own: Sequence[Summary], metric: Metric
+) -> list[str]:
     """Say where there are too few clips to carry a ranking, and which trivial methods the best
     cannot be told from.
     """
@@ -112,7 +117,7 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
     if best is not None and (
         alike := [
             names[row]
-            for row, found in against_best([best], trivial, metric).items()
+            for row, found in against_best(run_scores, [best], trivial, metric).items()
             if found.p is not None and not found.distinguishable
         ]
     ):
@@ -121,6 +126,26 @@ def _few_clips_notes(record: DatasetRecord, own: Sequence[Summary], metric: Metr
             f"{', '.join(alike)}"
         )
     return notes
+
+
+def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric) -> list[str]:
+    """Say what the clips resolve of the order of a column, and which differences from the best a
+    correction for the number of tests does not leave.
+    """
+    contenders = [summary for summary in own if summary.cell.family != TRIVIAL]
+    found = ranking(run_scores, contenders, metric)
+    if found is None:
+        return []
+    best, *others = found.ranks
+    lost = [
+        row
+        for row in others
+        if (test := found.tests.get((best, row))) is not None
+        and test.distinguishable
+        and not found.separated(best, row)
+    ]
+    said = f"; without ~, and not separated from the best: {', '.join(lost)}" if lost else ""
+    return [resolution(own[0].dataset_name, found) + said]
 
 
 def _upside_down_note(summary: Summary, metric: Metric) -> str:

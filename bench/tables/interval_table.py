@@ -6,12 +6,24 @@ from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.pairs import against_best, best_of, too_few
+from bench.evaluation.columns import against_best, best_of
+from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
-from bench.scoring.intervals import METRIC, RESAMPLES, Difference
+from bench.scoring.intervals import METRIC, Difference
 from bench.scoring.protocols import sentence
-from bench.tables.table import DASH, NOTHING, TRIVIAL, Footnotes, Row, Table, TableCell, cell_of
+from bench.scoring.resampling import RESAMPLES
+from bench.tables.table import (
+    DASH,
+    NOTHING,
+    TRIVIAL,
+    Footnotes,
+    Row,
+    Table,
+    TableCell,
+    cell_of,
+    p_cell,
+)
 
 COLUMNS = ["AUC", "95 %", "to best", "95 % of it", "p"]
 
@@ -43,7 +55,7 @@ def _table(
 ) -> Table:
     contenders = [summary for summary in summaries if summary.cell.family != TRIVIAL]
     best = best_of(contenders, metric)
-    differences = against_best(contenders, summaries, metric)
+    differences = against_best(run_scores, contenders, summaries, metric)
     footnotes = Footnotes()
     rows = []
     for summary in summaries:
@@ -56,9 +68,9 @@ def _table(
     record = run_scores.dataset(first.cell)
     warning = "" if record is None else too_few(record, first.label_set)
     ahead = (
-        f" To best: {best.name} less the row, in points, on the frames that both scored; p of the "
-        "paired test over clips, each pair by "
-        "itself, uncorrected for their number."
+        f" To best: {best.name} less the row, in points, on the frames that both scored, with the "
+        "spread over the seeds of rows that have several; p of the paired test over clips, each "
+        "pair by itself (corrected: table of ranks)."
         if best is not None and differences
         else ""
     )
@@ -67,7 +79,7 @@ def _table(
         "and its 95 % interval over clips: what other "
         f"clips of the same kind would give ({RESAMPLES} resamples of the clips, standard error "
         "on the logit scale, t of K - 1 degrees "
-        f"of freedom). The spread over seeds is no part of it.{ahead} Protocol {protocol.name}: "
+        f"of freedom), without the spread over seeds.{ahead} Protocol {protocol.name}: "
         f"{sentence(protocol)}."
     )
     return Table(
@@ -98,5 +110,5 @@ def _to_best(found: Difference | None, footnotes: Footnotes) -> list[TableCell]:
     return [
         ahead,
         TableCell(100 * found.low, "{:+.2f} to {:+.2f}", (100 * found.high,)),
-        TableCell(found.p, "<0.001" if found.p < 0.001 else "{:.3f}"),
+        p_cell(found.p),
     ]

@@ -26,6 +26,7 @@ from bench.tables.published_tables import (
     with_published_columns,
     with_published_rows,
 )
+from bench.tables.rank_table import rank_tables
 from bench.tables.scenes_table import scene_tables
 from bench.tables.speed_table import speed_tables
 from bench.tables.table import Footnotes, Table
@@ -157,6 +158,11 @@ KINDS = {
         "intervals over clips, and the difference to the best with its interval and test",
         _marked(lambda source: interval_tables(source.run_scores, source.protocol, source.metric)),
         "intervals are given for auc alone, and where a cell has a number",
+    ),
+    "ranks": Kind(
+        "where the rank of each row may lie, how often it is first, and what is not separated",
+        _marked(lambda source: rank_tables(source.run_scores, source.protocol, source.metric)),
+        "ranks are given for auc alone, and where two methods or more have a number",
     ),
     "ablation": Kind(
         "the networks of the DDL paper and the variants of their training",

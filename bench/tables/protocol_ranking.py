@@ -10,7 +10,7 @@ from bench.contracts.metric import Metric
 from bench.contracts.protocol import DEFAULT_PROTOCOL, Protocol
 from bench.evaluation.row_names import RowNames
 from bench.evaluation.run_scores import RunScores
-from bench.evaluation.summaries import Summary, summarise
+from bench.evaluation.summaries import Summary, summaries_of
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
 from bench.scoring.protocols import sentence
@@ -35,7 +35,7 @@ def protocol_ranking(
     """
     protocols = protocols_of(registry, protocol)
     found: dict[tuple[str, str], dict[str, dict[str, Summary]]] = {}
-    for summary in summarise(run_scores.measure(protocols, [metric])):
+    for summary in (one for each in protocols for one in summaries_of(run_scores, each, metric)):
         by_label = found.setdefault((summary.dataset, summary.label_set), {})
         by_label.setdefault(summary.row, {})[summary.protocol] = summary
     tables = {

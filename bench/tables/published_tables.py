@@ -180,8 +180,11 @@ def _published(number: PublishedNumber | None, footnotes: Footnotes) -> TableCel
 
 
 def _own(cell: CellRecord, footnotes: Footnotes) -> TableCell:
-    """Return the number that a method says of itself, where it is in no data file."""
-    if "auc" not in cell.published or cell.parameters_changed:
+    """Return the number that a method says of itself, where it is in no data file, or that the user
+    gave as a parameter.
+    """
+    changed = cell.parameters_changed and "published" not in cell.parameters_changed
+    if "auc" not in cell.published or changed:
         return NOTHING
     source = cell.published.get("source", "") or "the method's own word"
     return cell_as_printed(cell.published["auc"], (footnotes.letter(source),))

@@ -60,7 +60,7 @@ def speed_tables(run_scores: RunScores) -> list[Table]:
             )
             rows.append(Row(label, cells[0].family, cells[0].year, shown))
         places = sorted(
-            {f"{cell.device}, {counted(cell.threads, 'thread')}" for cell in of_dataset}
+            {f"{cell.hardware}, {counted(cell.threads, 'thread')}" for cell in of_dataset}
         )
         caption = (
             f"Cost on {run_scores.names.heading(dataset)}. Parameters of the network in millions; its 10^9 operations a "

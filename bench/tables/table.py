@@ -201,6 +201,11 @@ def cell_of(summary: Summary, **more: Any) -> TableCell:
     return TableCell(100 * summary.mean, sd=sd, seeds=len(summary.measurements), **more)
 
 
+def p_cell(p: float) -> TableCell:
+    """Return the cell of a p-value."""
+    return TableCell(p, "<0.001" if p < 0.001 else "{:.3f}")
+
+
 def cell_as_printed(text: str, notes: tuple[str, ...] = ()) -> TableCell:
     """Return a number with the digits that its source prints; what is no number stands as a
     mark.

@@ -10,6 +10,7 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.evaluation.data_frames import results_frame, summary_frame
 from bench.evaluation.published_numbers import bibliography
+from bench.evaluation.summaries import summaries_of
 from bench.plugins.selection import select_one
 from bench.runs.table_options import FULL, TableOptions
 from bench.tables.comparison import compare
@@ -147,9 +148,15 @@ def number_files(source: Source, protocols: Sequence[Protocol]) -> dict[str, str
     }
     metrics = list(source.registry.metrics.values())
     found = source.run_scores.measure(every.values(), metrics)
+    joined = [
+        summary
+        for protocol in every.values()
+        for of_metrics in zip(*(summaries_of(source.run_scores, protocol, one) for one in metrics))
+        for summary in of_metrics
+    ]
     return {
         "results.csv": results_frame(found).to_csv(index=False, lineterminator="\n"),
-        "summary.csv": summary_frame(found).to_csv(index=False, lineterminator="\n"),
+        "summary.csv": summary_frame(joined).to_csv(index=False, lineterminator="\n"),
     }
 
 

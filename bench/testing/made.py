@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,14 +81,20 @@ def _in_format(pictures: np.ndarray, frames: FrameFormat) -> np.ndarray:
     return array
 
 
-def make_context(folder: Path, history: Path | None = None) -> Context:
-    """Return a context that trains and scores networks on the CPU, in a scratch `folder`; the loss
-    of each epoch is written to `history`.
+def make_context(
+    folder: Path,
+    history: Path | None = None,
+    device: str = "cpu",
+    step: Callable[[int, int, str], None] | None = None,
+) -> Context:
+    """Return a context that trains and scores networks, in a scratch `folder`; the loss of each
+    epoch is written to `history`, and `step` takes the reports of progress.
     """
     return context.make_context(
         SEED,
-        Compute("cpu"),
+        Compute(device),
         folder,
         test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)},
         history=history,
+        step=step,
     )

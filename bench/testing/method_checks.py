@@ -22,6 +22,9 @@ from bench.errors import MethodError, RequestError
 from bench.plugins.selection import profile_values
 from bench.testing.made import SEED, TEST_LENGTH, CheckFailed, NotAsked, make_clip, make_context
 
+OF_DEVICES = ("same_on_a_device", "its_steps_do_not_wait")
+"""The checks of `device_checks`, which imports torch."""
+
 Check = Callable[[type[Method]], None]
 
 
@@ -34,7 +37,7 @@ def _clips(method: Method, split: str) -> list[OpenClip]:
 
 
 @dataclass
-class _Fitted:
+class Fitted:
     """A fitted method, and its scores of the test clips."""
 
     method: Method
@@ -58,14 +61,19 @@ def _score(method: Method, clips: Sequence[OpenClip], context: Context) -> dict[
     }
 
 
-def _fit(cls: type[Method]) -> _Fitted:
+def fit(
+    cls: type[Method],
+    device: str = "cpu",
+    step: Callable[[int, int, str], None] | None = None,
+) -> Fitted:
+    """Fit a method on the made clips and score them; `step` takes the reports of progress."""
     if isinstance(getattr(cls, "build", None), Callable):  # type: ignore[arg-type]
         import torch  # noqa: F401  # seeding reaches it only where it is imported
     seed_everything(SEED)
     method = _make(cls)
     folder = Path(tempfile.mkdtemp())
     history = folder / "training.csv"
-    context = make_context(folder, history)
+    context = make_context(folder, history, device, step)
     weakref.finalize(context, shutil.rmtree, folder, ignore_errors=True)
     method.fit(_clips(method, "train"), context)
     losses = (
@@ -73,24 +81,26 @@ def _fit(cls: type[Method]) -> _Fitted:
         if history.exists()
         else []
     )
-    return _Fitted(method, context, _score(method, _clips(method, "test"), context), losses)
+    return Fitted(method, context, _score(method, _clips(method, "test"), context), losses)
 
 
-_kept: dict[type[Method], _Fitted] = {}
+_kept: dict[type[Method], Fitted] = {}
 """The method that was fitted last: the checks of one method come one after the other."""
 
 
-def _fitted(cls: type[Method]) -> _Fitted:
+def first_fit(cls: type[Method]) -> Fitted:
+    """Return the method fitted on the CPU, the same for all its checks."""
     if cls not in _kept:
-        fitted = _fit(cls)
+        fitted = fit(cls)
         _kept.clear()
         _kept[cls] = fitted
     return _kept[cls]
 
 
-def _compare(
+def compare(
     found: dict[str, Scores], expected: dict[str, Scores], what: str, tolerance: float = 0.0
 ) -> None:
+    """Refuse scores of clips that differ by more than `tolerance` of the largest."""
     for clip, scores in expected.items():
         if not np.array_equal(found[clip].frames, scores.frames):
             raise CheckFailed(f"{what}: other frames of clip {clip} have a score")
@@ -112,7 +122,7 @@ def says_what_it_is(cls: type[Method]) -> None:
         raise CheckFailed("the class has no docstring: say in a line what it does")
     if not isinstance(cls.version, int) or cls.version < 1:
         raise CheckFailed(f"version {cls.version!r} must be a whole number from 1")
-    unknown = set(cls.expected_failures) - {check.__name__ for check in CHECKS}
+    unknown = set(cls.expected_failures) - {check.__name__ for check in CHECKS} - {*OF_DEVICES}
     if unknown:
         raise CheckFailed(
             f"expected_failures names no check: {', '.join(sorted(unknown))}; there are {', '.join(check.__name__ for check in CHECKS)}"
@@ -136,7 +146,7 @@ def needs_are_known(cls: type[Method]) -> None:
 def scores_what_it_claims(cls: type[Method]) -> None:
     """One finite score for each frame it claims, in order, in at least one clip."""
     try:
-        scores = _fitted(cls).scores
+        scores = first_fit(cls).scores
     except MethodError as error:
         raise CheckFailed(str(error)) from error
     if not any(len(found.values) for found in scores.values()):
@@ -147,7 +157,7 @@ def its_loss_falls(cls: type[Method]) -> None:
     """Training a network in profile smoke lowers its loss from the first epoch to the last."""
     if not issubclass(cls, NetworkMethod):
         raise NotAsked("it has no network")
-    losses = _fitted(cls).losses
+    losses = first_fit(cls).losses
     if len(losses) > 1 and losses[-1] >= losses[0]:
         shown = ", ".join(f"{loss:.4g}" for loss in losses)
         raise CheckFailed(
@@ -157,12 +167,12 @@ def its_loss_falls(cls: type[Method]) -> None:
 
 def same_under_the_same_seed(cls: type[Method]) -> None:
     """A second method, fitted with the same seed, gives the same scores."""
-    _compare(_fit(cls).scores, _fitted(cls).scores, "fitted again with the same seed")
+    compare(fit(cls).scores, first_fit(cls).scores, "fitted again with the same seed")
 
 
 def same_after_save_and_load(cls: type[Method]) -> None:
     """What `save` wrote and `load` read scores as before."""
-    fitted = _fitted(cls)
+    fitted = first_fit(cls)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fitted"
         try:
@@ -171,16 +181,16 @@ def same_after_save_and_load(cls: type[Method]) -> None:
             raise CheckFailed(str(error)) from error
         again = _make(cls)
         again.load(path)
-    _compare(
+    compare(
         _score(again, _clips(again, "test"), fitted.context), fitted.scores, "after save and load"
     )
 
 
 def same_in_any_order(cls: type[Method]) -> None:
     """The scores of a clip do not depend on which clips were scored before it."""
-    fitted = _fitted(cls)
+    fitted = first_fit(cls)
     clips = _clips(fitted.method, "test")
-    _compare(
+    compare(
         _score(fitted.method, clips[::-1], fitted.context), fitted.scores, "clips in another order"
     )
 
@@ -189,7 +199,7 @@ def same_for_any_batch(cls: type[Method]) -> None:
     """The scores of a network do not depend on how many windows it sees at once, within its
     `batch_tolerance`.
     """
-    fitted = _fitted(cls)
+    fitted = first_fit(cls)
     method = fitted.method
     if not isinstance(method, NetworkMethod) or method.network is None:
         raise NotAsked("it has no network")
@@ -202,12 +212,12 @@ def same_for_any_batch(cls: type[Method]) -> None:
             clip.id: as_scores(infer(method, clip, context), clip.length, method.name)
             for clip in _clips(method, "test")
         }
-        _compare(found, fitted.scores, f"in batches of {batch}", method.batch_tolerance)
+        compare(found, fitted.scores, f"in batches of {batch}", method.batch_tolerance)
 
 
 def leaves_its_inputs_alone(cls: type[Method]) -> None:
     """Frames are the same after scoring as before."""
-    fitted = _fitted(cls)
+    fitted = first_fit(cls)
     if not fitted.method.needs & {"frames", "train"}:
         return
     clips = _clips(fitted.method, "test")

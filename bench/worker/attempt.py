@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts.executor import Exit
+from bench.engine.gpus import Gpu
+from bench.engine.out_of_memory import is_out_of_memory
 from bench.errors import BenchError
 from bench.files.claims import Claim
 from bench.planning.cell_spec import CellSpec
@@ -30,8 +32,13 @@ from bench.worker.open_cell import OpenCell
 from bench.worker.progress import Reporter
 
 
-def attempt(task: Mapping[str, Any]) -> int:
-    """Make an attempt at the cell of a task, write its outcome, and return the exit code."""
+def attempt(task: Mapping[str, Any], gpu: Gpu | None = None) -> int:
+    """Make an attempt at the cell of a task, write its outcome, and return the exit code.
+
+    Parameters
+    ----------
+    gpu : the one that this process has.
+    """
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
     spec = CellSpec.from_json(task["spec"])
@@ -51,7 +58,9 @@ def attempt(task: Mapping[str, Any]) -> int:
         record.attempts, record.seconds = now.attempts, now.seconds
     elif task["fresh"]:
         _clear(files)
-    reporter = Reporter(files.progress)
+    if gpu is not None:
+        record.gpu, record.gpu_model = gpu.name, gpu.model
+    reporter = Reporter(files.progress, record.gpu)
     logger, warnings = _logger(files.log)
     record.attempts += 1
     record.status, record.reason, record.started, record.ended = Status.RUNNING, "", _now(), ""
@@ -104,16 +113,13 @@ def _clear(cell: CellFiles) -> None:
 def _reason(error: BaseException, record: CellRecord) -> str:
     first = (str(error).strip().splitlines() or [""])[0]
     log = f"Log: {CellFiles(Path(record.folder)).log}"
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "not enough memory" in first
-        or "can't allocate memory" in first
-    ):
-        return (
-            f"out of memory at {_peak_memory() / 2**30:.1f} GB; try --workers 1, a smaller batch "
-            f"or a smaller size. {log}"
+    if is_out_of_memory(error):
+        device = (
+            f"at {_peak_memory() / 2**30:.1f} GB"
+            if record.device == "cpu"
+            else f"on {record.gpu or record.device}"
         )
+        return f"out of memory {device}; try --workers 1, a smaller batch or a smaller size. {log}"
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"
     return f"{type(error).__name__}: {first} ({place}). {log}"

@@ -40,7 +40,7 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
     ------
     MethodError : no test clip got a score, or the method returned something else than scores.
     """
-    method, record = cell.method, cell.record
+    record = cell.record
     (cell.scratch / "scores").mkdir(parents=True, exist_ok=True)
     kinds = [keeper for kind, keeper in KINDS.items() if kind in cell.spec.keep]
     for kind in kinds:
@@ -49,6 +49,7 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
     with cell.timed("fit"):
         fit(cell, warnings)
     record.facts = cell.context.facts
+    method = cell.method  # another than before, where it was out of memory
 
     cell.reporter.begin("score", "scoring")
     made = (kind.of(cell) for kind in kinds)

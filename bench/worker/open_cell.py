@@ -127,7 +127,10 @@ class OpenCell:
         """Set every random generator, so that what comes next does not depend on what came
         before.
         """
-        seed_everything(self.spec.seed, self.spec.compute.threads)
+        compute = self.spec.compute
+        seed_everything(
+            self.spec.seed, compute.threads, compute.precision, compute.nondeterministic
+        )
 
     def score(self, clip: OpenClip, context: Context, what: str) -> Scores:
         """Return the checked scores of a clip; `what` is the clip in errors."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.contracts.executor import Exit
+from bench.engine.gpus import own_gpu
 from bench.worker.attempt import attempt
 from bench.worker.interrupts import Interrupted, ignore_stops, listen_for_stops
 from bench.worker.preparation import prepare
@@ -27,7 +28,8 @@ def run_task(task: Mapping[str, Any], alive: int | None = None) -> int:
     try:
         listen_for_stops()
         _limit_threads(int(task["threads"]))
-        return prepare(task) if task["kind"] == "prepare" else attempt(task)
+        with own_gpu(task.get("gpus", ())) as gpu:
+            return prepare(task) if task["kind"] == "prepare" else attempt(task, gpu)
     except Interrupted:
         return Exit.STOPPED
     finally:

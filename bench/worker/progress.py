@@ -29,6 +29,8 @@ class Progress:
     done_before: int = 0
     """How much of `total` was done already when this worker began (a resumed training)."""
     phase: str = ""
+    gpu: str = ""
+    """The GPU that the worker has, 'cuda:N'; empty without one."""
 
     def seconds_left(self, now: float) -> float | None:
         """Return the seconds left of what it does now, judged by the pace so far; None where that
@@ -43,8 +45,8 @@ class Progress:
 class Reporter:
     """Writes progress to `path`, at most twice a second."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, gpu: str = "") -> None:
+        self.path, self.gpu = path, gpu
         self.steps = 0
         self.phase = ""
         self._what = ""
@@ -89,6 +91,7 @@ class Reporter:
             self._since,
             max(0, self._done_before),
             self.phase,
+            self.gpu,
         )
         # A full disk must not end a training that is still in memory; the results' own writes will
         # say it.

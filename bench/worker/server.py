@@ -88,6 +88,11 @@ def _say(event: dict[str, Any]) -> None:
     os.write(1, (json.dumps(event) + "\n").encode())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve with the arguments of the command line."""
     arguments = json.loads(sys.argv[1])
     serve(arguments["plugins"], arguments["torch"])
+
+
+if __name__ == "__main__":
+    main()

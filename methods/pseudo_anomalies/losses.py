@@ -4,6 +4,8 @@ B windows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 EPSILON = 1e-6
@@ -27,7 +29,11 @@ def reconstruction(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def distinction_ratios(
-    normal: torch.Tensor, pseudo: torch.Tensor, output: torch.Tensor, mask: torch.Tensor
+    normal: torch.Tensor,
+    pseudo: torch.Tensor,
+    output: torch.Tensor,
+    mask: torch.Tensor,
+    inside: Sequence[int],
 ) -> torch.Tensor:
     """Return, at each masked pixel of the batch, how far the output is from the normal frame over
     how far from the pseudo-anomalous one.
@@ -37,34 +43,46 @@ def distinction_ratios(
     Parameters
     ----------
     normal, pseudo, output : (B, C, K, H, W); the output is that for the pseudo-anomalous window.
-    mask : (B, 1, K, H, W), 1 inside the object.
+    mask : (B, 1, K, H, W), above 0 inside the object.
+    inside : the masked pixels of each sample. Known beforehand, so that the CPU need not wait for
+        a device to count them.
 
     Returns
     -------
     (P,) for the P masked pixels.
     """
-    inside = mask[:, 0] > 0
-    return (channel_norm(normal - output)[inside] + EPSILON) / (
-        channel_norm(pseudo - output)[inside] + EPSILON
+    places = _places(mask[:, 0] > 0, sum(inside))
+    return (channel_norm(normal - output).flatten()[places] + EPSILON) / (
+        channel_norm(pseudo - output).flatten()[places] + EPSILON
     )
 
 
 def distinction_of_norms(
-    normal: torch.Tensor, pseudo: torch.Tensor, output: torch.Tensor, mask: torch.Tensor
+    normal: torch.Tensor,
+    pseudo: torch.Tensor,
+    output: torch.Tensor,
+    mask: torch.Tensor,
+    inside: Sequence[int],
 ) -> torch.Tensor:
     """Return, for each sample with a mask, the ratio of the two norms over its whole masked frames:
     DDL, paper.
 
-    Whether the paper means a sample or the batch it does not say; a sample is taken here.
+    Whether the paper means a sample or the batch it does not say; a sample is taken here. Parameters
+    are those of `distinction_ratios`.
 
     Returns
     -------
     (S,) for the S samples with a mask.
     """
-    masked = mask.flatten(1).any(dim=1)
+    places = _places((mask > 0).flatten(1).any(dim=1), sum(count > 0 for count in inside))
     above = torch.linalg.vector_norm((mask * (normal - output)).flatten(1), dim=1)
     below = torch.linalg.vector_norm((mask * (pseudo - output)).flatten(1), dim=1)
-    return ((above + EPSILON) / (below + EPSILON))[masked]
+    return ((above + EPSILON) / (below + EPSILON))[places]
+
+
+def _places(wanted: torch.Tensor, count: int) -> torch.Tensor:
+    """Return where a tensor, seen flat, is true: it is at `count` places."""
+    return torch.nonzero_static(wanted.flatten(), size=count)[:, 0]
 
 
 class AnomalyWeight(torch.nn.Module):

@@ -74,6 +74,7 @@ class PseudoAnomalyTraining(NetworkMethod):
     """
 
     Parameters: ClassVar[type] = PseudoAnomalyParameters
+    on_cpu = frozenset({"masked", "inside"})
     why_no_step = (
         "no window of the training split has a tracked object in all of its frames. Look at what the detector finds "
         "(datasets/*.json of the run), or choose another --detector"
@@ -194,8 +195,9 @@ class PseudoAnomalyTraining(NetworkMethod):
     def sample(
         self, clip: OpenClip, start: int, generator: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        """Return a window, and with pseudo-anomalies their content and mask, (C, T, H, W) and (1,
-        T, H, W), and which creator made them.
+        """Return the frames of a window, and with pseudo-anomalies their content and mask, (C, T,
+        H, W) and (1, T, H, W), which creator made them, whether any pixel is `masked`, and the
+        number of masked pixels `inside` the reconstructed frames.
 
         One number is drawn; each creator has an interval of it as wide as its probability (LNTRA,
         code). Outside of all of them the window stays normal: creator -1, an empty mask.
@@ -217,10 +219,27 @@ class PseudoAnomalyTraining(NetworkMethod):
         else:
             kind, window, parts = -1, None, {}
         if window is None:
-            window = self.read_window(clip, start, self.training_window)
+            window = super().sample(clip, start, generator)["window"]
         if kind < 0:
-            parts = {"content": torch.zeros_like(window), "mask": torch.zeros_like(window[:1])}
-        return {"window": window, **parts, "creator": torch.tensor(kind)}
+            assert self.frames is not None
+            shape = (self.training_window.length, *self.frames.size)
+            parts = {
+                "content": torch.zeros(self.frames.channels, *shape),
+                "mask": torch.zeros(1, *shape),
+            }
+        return {
+            "window": window,
+            **parts,
+            "creator": torch.tensor(kind),
+            **self.counted(parts["mask"]),
+        }
+
+    def counted(self, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return what the loss has to know of a mask (1, T, H, W) before a device can tell."""
+        return {
+            "masked": mask.any(),
+            "inside": (mask[:, list(self.reconstructed_frames)] > 0).sum(),
+        }
 
     def loss(
         self, network: torch.nn.Module, batch: dict[str, torch.Tensor], context: Context
@@ -249,18 +268,24 @@ class PseudoAnomalyTraining(NetworkMethod):
             return None
         assert self.network is not None, "neither trained nor loaded"
         batch = {name: part[None] for name, part in self.sample(clip, start, generator).items()}
+        if batch["window"].dtype == torch.uint8:
+            batch["window"] = self.to_range(batch["window"])
         place = len(self.reconstructed_frames) // 2
         frame = list(self.reconstructed_frames)[place]
         if not bool(batch["mask"][:, :, frame].any()):
             return None
         network = self.network.eval()
+        device = next(network.parameters()).device
         with torch.inference_mode():
             sigma = network.anomaly_weight()  # type: ignore[operator]
             windows = [
                 batch["window"],
                 *(self._blend(batch, torch.as_tensor(one)) for one in (float(sigma), *sigmas)),
             ]
-            outputs = [self.reconstruct(network, windows[kind])[0, :, place] for kind in (0, 1)]
+            outputs = [
+                self.reconstruct(network, windows[kind].to(device))[0, :, place].cpu()
+                for kind in (0, 1)
+            ]
         normal, pseudo, *blends = (window[0, :, frame].numpy() for window in windows)
         return {
             "normal": normal,
@@ -323,7 +348,7 @@ class PseudoAnomalyTraining(NetworkMethod):
 
         # A batch without any mask makes no step; one whose masks miss the scored frames makes one
         # on reconstruction alone (DDL, code).
-        if not bool(batch["mask"].any()):
+        if not bool(batch["masked"].any()):
             return None
         mask = self._frames_of(batch["mask"])
         sigma = network.anomaly_weight()  # type: ignore[operator]
@@ -335,7 +360,13 @@ class PseudoAnomalyTraining(NetworkMethod):
         ratio = (
             distinction_ratios if self.parameters.distinction == "pixel" else distinction_of_norms
         )
-        ratios = ratio(normal, self._frames_of(pseudo), self.reconstruct(network, pseudo), mask)
+        ratios = ratio(
+            normal,
+            self._frames_of(pseudo),
+            self.reconstruct(network, pseudo),
+            mask,
+            batch["inside"].tolist(),
+        )
         if not len(ratios):
             ratios = ratios.new_zeros(1)
         distinction = ratios.mean()
@@ -371,4 +402,10 @@ class PseudoAnomalyTraining(NetworkMethod):
         }
 
     def _frames_of(self, windows: torch.Tensor) -> torch.Tensor:
-        return windows[:, :, list(self.reconstructed_frames)]
+        import torch
+
+        # Not windows[:, :, list(...)]: torch would copy the list to the device and wait for that.
+        frames = self.reconstructed_frames
+        if isinstance(frames, range):
+            return windows[:, :, frames.start : frames.stop : frames.step]
+        return torch.stack([windows[:, :, frame] for frame in frames], dim=2)

@@ -12,6 +12,7 @@ from forked import TOYS, bench, toy_words
 from bench.applying.finished_cell import finished_method
 from bench.applying.pseudo_anomaly_example import pseudo_anomaly_example
 from bench.errors import RequestError, RunError
+from bench.figures.kinds import OF_THE_RUN
 from bench.plugins.registry import load
 from bench.runs.folder import Run
 
@@ -20,7 +21,7 @@ from bench.runs.folder import Run
 def made(once):
     """A run of two networks with distinction, of noise, which needs no detector, and of one
     without."""
-    methods = "unet[pseudo=noise,every=4,epochs=1],unet-sdl[pseudo=noise,every=4,epochs=1],unet-plain[every=4,epochs=1]"
+    methods = "unet[pseudo=noise],unet-sdl[pseudo=noise],unet-plain"
 
     def make(place):
         found = bench(*toy_words(methods, "--out", "run", "--keep", "weights"), cwd=place)
@@ -62,7 +63,7 @@ def test_pictures_are_what_the_network_makes(made):
     np.testing.assert_allclose(found.residuals["|X - X_A|"], difference, atol=1 / 255)
 
 
-def test_the_command_draws_both_figures_and_a_report_without_names_neither(made, tmp_path):
+def test_the_command_draws_both_figures_if_they_are_named(made, tmp_path):
     words = ("report", str(made / "run"), "--plugin", str(TOYS))
     figures = (
         "--figure",
@@ -75,14 +76,15 @@ def test_the_command_draws_both_figures_and_a_report_without_names_neither(made,
     done = bench(*words, *figures, "--out", "drawn", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (tmp_path / "drawn" / "figures").glob("*.pdf"))
-    rows = ["unet-epochs=1-every=4-pseudo=noise-toy", "unet-sdl-epochs=1-every=4-pseudo=noise-toy"]
-    assert len(names) == 4 and all(
-        name.startswith(("pseudo-anomaly-unet", "restoration-unet")) for name in names
-    ), (names, rows)
+    assert names == [
+        f"{kind}-{row}-pseudo=noise-toy.pdf"
+        for kind in ("pseudo-anomaly", "restoration")
+        for row in ("unet", "unet-sdl")
+    ]
     (text,) = (tmp_path / "drawn" / "figures").glob("restoration-unet-sdl*.txt")
     assert "σ = 0.500" in text.read_text()
-    again = bench(*words, "--out", "all", cwd=tmp_path)
-    assert again.returncode == 0 and not list((tmp_path / "all" / "figures").glob("restoration*"))
+    # What a report without names draws; `test_everything_is_the_default` sees that it is this.
+    assert not {"pseudo-anomaly", "restoration"} & set(OF_THE_RUN)
 
 
 def test_a_method_without_one_is_refused(made, tmp_path):

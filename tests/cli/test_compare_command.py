@@ -24,10 +24,17 @@ def test_text_says_numbers_meaning_and_warning():
     """Both methods, the difference with its interval and p, a sentence, and what Ped2 cannot
     carry."""
     text = compare(EVIDENCE, "c3dsu", "memae").stdout
-    assert "ped2, labels frame. Protocol median17" in text and "sd over seeds 1.08" in text
+    assert "Ped2, labels frame. Protocol median17" in text and "sd over seeds 1.08" in text
     assert "1000 resamples of the clips, 0 redrawn" in text and "95 % over clips" in text
-    assert "c3dsu is better than memae over clips like these" in text
-    assert "warning: ped2: 12 test clips, 4 of one class, and 362 normal frames, in 8 clips" in text
+    assert "C3DSU + DDL is better than MemAE over clips like these" in text
+    assert "warning: Ped2: 12 test clips, 4 of one class, and 362 normal frames, in 8 clips" in text
+
+
+def test_rows_are_found_by_the_names_of_the_table_too():
+    """Whatever their case."""
+    assert compare(EVIDENCE, "C3DSU + DDL", "memAE", "--dataset", "Ped2").stdout == (
+        compare(EVIDENCE, "c3dsu", "memae").stdout
+    )
 
 
 def test_json_is_data_alone():

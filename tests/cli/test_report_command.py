@@ -12,8 +12,10 @@ from known_answers import COLUMNS, FIRST, KNOWN
 
 from bench.cli.commands.report import command
 from bench.errors import RequestError
+from bench.figures.kinds import OF_THE_RUN
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
+NAMES = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}
 METHODS = ("c3dsu", "pca", "frame-index")
 
 
@@ -48,12 +50,14 @@ def test_one_table_is_printed_and_written(run):
         "ddl-table1.txt",
         "ddl-table1.md",
         "ddl-table1.tex",
+        "ddl-table1-notes.tex",
+        "notes.tex",
         "numbers.tex",
         "references.bib",
         "all.tex",
     } <= names
     assert "comparison.txt" not in names and not (run / "report.html").exists()
-    assert (run / "tables" / "ddl-table1.txt").read_text() in found.output
+    assert "  AE-Conv2D " in found.output and "wrote " + str(run / "tables") + "/: " in found.output
 
 
 def test_page_alone(run):
@@ -78,9 +82,11 @@ def test_page_beside_a_table(run):
 
 
 def test_everything_is_the_default(run):
-    """Tables and page; the page links to the tables, and a real run without pictures takes less
-    than 5 MB."""
+    """Tables, page, and the figures that need no data; the page links to the tables, and a real run
+    without pictures takes less than 5 MB."""
     report(run)
+    drawn = {path.name for path in (run / "figures").glob("*.pdf")}
+    assert drawn == {name for name in drawn if name.startswith(OF_THE_RUN)} != set()
     text = (run / "report.html").read_text()
     assert (
         'href="tables/protocols.tex"' in text
@@ -173,9 +179,9 @@ def test_known_answers_stand_in_the_sensitivity_table(real_data, tmp_path, sourc
         folder = tmp_path / source / "tables" / ("" if metric == "auc" else f"_{metric}")
         tables = (folder / "protocols.md").read_text().split("| method |")[1:]
         for (dataset, label_set), table in zip(cases, tables, strict=True):
-            assert f"on {dataset}, labels {label_set}" in table
+            assert f"on {NAMES[dataset]}, labels {label_set}" in table
             names = table.split("|\n")[0].replace("\\", "").replace(" ", "").split("|")
-            row = next(line for line in table.splitlines() if line.startswith("| scores"))
+            row = next(line for line in table.splitlines() if line.startswith("| Scores"))
             values = dict(
                 zip(
                     names,

@@ -3,7 +3,6 @@ are meant to be."""
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -22,18 +21,8 @@ from bench.frames.verification import findings_of
 DEMO = [DemoPed2, DemoAvenue, DemoShanghaiTech]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder that `own_cache` sets for each test, for fixtures of the module, which come before
-    it."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE", str(folder))
-        yield folder
-
-
 @pytest.fixture(scope="module", params=DEMO, ids=lambda cls: cls.name)
-def dataset(request: pytest.FixtureRequest, cache: Path) -> Dataset:
+def dataset(request: pytest.FixtureRequest) -> Dataset:
     found: Dataset = request.param()
     found.locate([])
     return found

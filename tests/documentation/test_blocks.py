@@ -19,6 +19,7 @@ import click
 import pytest
 from blocks import PAGES, ROOT, RUN, SHOWN, Block, blocks, commands_of, shell_of
 from click.testing import CliRunner
+from forked import write_shim
 
 from bench import BenchError
 from bench.cli.main import bench
@@ -67,14 +68,16 @@ for line in sys.stdin:
 class Session:
     """One page's folder and Python, in the way of a reader at a terminal."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("BENCH_")
         }
+        (folder / "bin").mkdir()
+        write_shim(folder / "bin" / "bench")
         self.environment |= {
-            "PATH": f"{BENCH}:{os.environ['PATH']}",
-            "BENCH_CACHE": str(cache),
+            "PATH": f"{folder / 'bin'}:{BENCH}:{os.environ['PATH']}",
+            "BENCH_CACHE": os.environ["BENCH_CACHE"],
             "MPLBACKEND": "Agg",
             "NO_COLOR": "1",
         }
@@ -158,16 +161,10 @@ def on_demo_data(script: str) -> str:
     return re.sub(r"(bench (?:verify|prepare) )([\w,-]+)", demo, script)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    """One cache for all pages: the demo is rendered once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def session(tmp_path, cache):
+def session(tmp_path):
     """A reader's folder, and the committed run in it."""
-    session = Session(tmp_path, cache)
+    session = Session(tmp_path)
     yield session
     session.close()
 
@@ -294,7 +291,8 @@ def check_selections(name: str, values: dict, registry: Registry) -> None:
         "detector": "detectors",
     }
     for option, kind in kinds.items():
-        of_runs = name == "verify" and "/" in str(values.get(option)).partition("[")[0]
+        named = str(values.get(option))
+        of_runs = name == "verify" and ("/" in named.partition("[")[0] or named.endswith(".zip"))
         if values.get(option) and not of_runs:
             select(kind, values[option], registry)
     assert values.get("profile") in (None, *PROFILES)

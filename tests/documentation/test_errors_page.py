@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -39,7 +40,9 @@ from bench.contracts.dataset import checked_labels
 from bench.contracts.executor import Event, Executor, Exit
 from bench.downloads.available import choose
 from bench.downloads.getting import get, sources
+from bench.engine import gpus
 from bench.engine.context import make_context
+from bench.engine.gpus import Gpu
 from bench.engine.machine import choose_device
 from bench.evaluation.anomaly_tracks import read_tracks
 from bench.evaluation.pairs import pairs
@@ -52,7 +55,7 @@ from bench.objects.fasterrcnn import FasterRCNNDetector
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import current, load
-from bench.plugins.selection import make_creators, select
+from bench.plugins.selection import make_creators, select, select_one
 from bench.running import cell_queue
 from bench.running.jobs import Listener
 from bench.running.runner import Runner
@@ -60,6 +63,7 @@ from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.runners import hold
+from bench.worker import fitting
 
 ROOT = Path(__file__).parents[2]
 TOYS = ROOT / "tests" / "toys.py"
@@ -189,7 +193,7 @@ def weights_of_another_network(root, patch):
 def too_large(root, patch):
     from bench.planning import memory_limits
 
-    patch.setattr(memory_limits, "device_memory", lambda device: 2**29)
+    patch.setattr(memory_limits, "free_memory", lambda: 2**29)
     make_plan(
         Request("ae-3d", "demo-ped2", compute=Compute("cpu"), profile="small"),
         load(),
@@ -262,6 +266,23 @@ def always_taken(root, patch):
     plan.executor = Taken()
     Runner(plan, Listener()).execute()
     raise BenchError(plan.cells[0].record.reason)
+
+
+def absent_gpu(root, patch):
+    there = [Gpu(f"cuda:{number}", str(number), "A100", 2**36) for number in range(2)]
+    patch.setattr(gpus, "gpus", lambda: there)
+    gpus.chosen_devices("cuda:0,cuda:7")
+
+
+def out_of_memory(root, patch):
+    method = select_one("methods", "c3dsu", load(), "paper").make()
+    method.fit = lambda clips, context: (_ for _ in ()).throw(MemoryError)
+    record = CellRecord("cells/x", "c3dsu", "c3dsu", "c3dsu", "toy", "toy", 0, gpu="cuda:0")
+    context = SimpleNamespace(compute=Compute("cuda", accumulate=10))
+    patch.setattr(fitting, "_what_fits", lambda cell: (4, 0))
+    fitting.in_memory(
+        SimpleNamespace(method=method, record=record, scratch=root, context=context), []
+    )
 
 
 def no_bf16(root, patch):
@@ -590,6 +611,8 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Labels of a run that were changed": changed_labels,
     "Two copies of a dataset": two_copies,
     "A GPU where there is none": lambda root, patch: choose_device("cuda"),
+    "A GPU number that is not there": absent_gpu,
+    "A training that is out of memory on its device": out_of_memory,
     "A tif that is a Git LFS pointer": pointer,
     "Labels that are a pickle": pickled_labels,
     "Boxes that are a pickle": pickled_boxes,

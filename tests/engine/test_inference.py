@@ -9,6 +9,7 @@ import torch
 
 from bench import MethodError, NetworkMethod, OpenClip, Window
 from bench.contracts.compute import Compute
+from bench.contracts.method import FrameFormat
 from bench.engine.context import make_context
 from bench.engine.inference import infer, infer_as_they_come
 
@@ -201,3 +202,93 @@ def test_whoever_takes_scores_is_not_in_inference_mode():
     )
     next(scores)
     assert not torch.is_inference_mode_enabled()
+
+
+class Narrow(Mean):
+    """Has memory for three windows."""
+
+    asked: tuple[int, ...] = ()
+
+    def error(self, network, batch):
+        self.asked = (*self.asked, len(batch["window"]))
+        if len(batch["window"]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().error(network, batch)
+
+
+class NarrowStream(Streaming):
+    """Has memory for three frames."""
+
+    def next(self, network, state, frames):
+        if len(frames) > 3:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return super().next(network, state, frames)
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [(Narrow, Mean), (NarrowStream, Streaming)])
+def test_a_batch_that_is_out_of_memory_is_halved(narrow, wide):
+    """The scores are those of any other batch, and the next clip begins with the size that fits."""
+    method = narrow()
+    method.network = method.build()
+    context = make_context(0, Compute("cpu", batch=64), None)
+    found = infer(method, clip_of(40), context)
+    expected = score(wide(), 40)
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.frames, expected.frames)
+    assert context.compute.batch in (2, 3)
+    method.asked = ()
+    infer(method, clip_of(40), context)
+    assert all(size <= 3 for size in method.asked)
+
+
+def test_one_window_that_is_out_of_memory_is_an_error():
+    """Nothing smaller can be tried; other errors are not tried again."""
+    method = Narrow()
+    method.error = lambda network, batch: (_ for _ in ()).throw(MemoryError)
+    method.network = method.build()
+    with pytest.raises(MemoryError):
+        infer(method, clip_of(40), make_context(0, Compute("cpu", batch=8), None))
+    method.error = lambda network, batch: 1 / 0
+    context = make_context(0, Compute("cpu", batch=8), None)
+    with pytest.raises(ZeroDivisionError):
+        infer(method, clip_of(40), context)
+    assert context.compute.batch == 8
+
+
+class Ranged(NetworkMethod):
+    """Sees what a value range makes of frames."""
+
+    name = "ranged"
+    Parameters = Nothing
+
+    def __init__(self, value_range, channels):
+        self.value_range = value_range
+        super().__init__()
+        self.frames = FrameFormat((5, 4), channels)
+
+    @property
+    def window(self):
+        return Window(3, value_range=self.value_range)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("value_range", ["0..1", "-1..1", "mean-subtracted"])
+def test_frames_that_crossed_to_the_device_have_the_values_of_numpy(value_range, channels):
+    """All bytes, bit by bit, in a batch of windows and in each of them."""
+    method = Ranged(value_range, channels)
+    shape = (2, 3, 5, 4) + (3,) * (channels == 3)
+    frames = np.resize(np.random.default_rng(0).permutation(256), shape).astype(np.uint8)
+    mean = np.random.default_rng(1).random(shape[2:], dtype=np.float32) * 255
+    method.stats = {"mean": mean}
+    values = frames.astype(np.float32)
+    plain = {
+        "0..1": values / np.float32(255),
+        "-1..1": values / np.float32(127.5) - np.float32(1),
+        "mean-subtracted": (values - mean) / np.float32(255),
+    }[value_range]
+    plain = plain[:, None] if channels == 1 else plain.transpose(0, 4, 1, 2, 3)
+    found = method.to_range(torch.from_numpy(frames))
+    assert found.dtype == torch.float32 and found.is_contiguous()
+    np.testing.assert_array_equal(found.numpy(), plain)
+    for window, expected in zip(frames, plain, strict=True):
+        np.testing.assert_array_equal(method.to_range(window).numpy(), expected)

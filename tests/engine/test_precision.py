@@ -12,6 +12,7 @@ from bench.contracts.compute import Compute
 from bench.engine import precision as arithmetic
 from bench.engine.context import make_context
 from bench.engine.inference import infer
+from bench.engine.machine import choose_device
 from bench.engine.seeding import seed_everything
 from bench.planning import memory_limits
 from bench.planning.memory_estimate import MemoryEstimate
@@ -19,6 +20,7 @@ from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.runs.folder import Run
+from bench.testing.simulated_device import simulated_device
 
 needs_bf16 = pytest.mark.skipif(
     not arithmetic.has_bf16("cpu"), reason="this processor has no instructions for bfloat16"
@@ -194,7 +196,7 @@ def test_scoring_form_is_made_again_when_weights_have_changed(tmp_path):
 @pytest.fixture
 def plan_of(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        memory_limits, "estimate", lambda method, compute: MemoryEstimate(compute.device)
+        memory_limits, "estimate", lambda method, compute, **more: MemoryEstimate(compute.device)
     )
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
 
@@ -266,3 +268,91 @@ def test_method_that_needs_fp32_is_refused_by_name_and_a_dash_in_a_group(
     }
     assert cells["tsc"].status == "no data"
     assert cells["ae-3d"].status == "queued"
+
+
+# -- what torch computes with ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def torch_flags():
+    """torch's own flags, put back."""
+    yield
+    seed_everything(0)
+
+
+BACKENDS = (
+    torch.backends.cuda.matmul,
+    torch.backends.cudnn.conv,
+    torch.backends.cudnn.rnn,
+    torch.backends.mkldnn.conv,
+    torch.backends.mkldnn.matmul,
+)
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"), [("fp32", "ieee"), ("bf16", "ieee"), ("tf32", "tf32")]
+)
+def test_fp32_is_ieee_unless_tf32_is_asked_for(precision, kind, torch_flags):
+    """On every backend, whatever torch's own default is."""
+    torch.backends.fp32_precision = "tf32"
+    seed_everything(0, 1, precision)
+    assert {backend.fp32_precision for backend in BACKENDS} == {kind}
+
+
+def test_tf32_is_refused_where_there_is_none():
+    (said,) = arithmetic.missing(Compute("cpu", precision="tf32"))
+    assert said == (
+        "--precision tf32: cpu does not compute in TF32 here, which NVIDIA's GPUs from Ampere on "
+        "do; use --precision fp32"
+    )
+
+
+def test_tf32_nondeterminism_and_untried_devices_are_marked():
+    how = Compute("mps:0", precision="tf32", nondeterministic=True)
+    assert [line.partition(":")[0] for line in how.deviations()] == [
+        "--precision tf32",
+        "--nondeterministic",
+        "--device mps",
+    ]
+    assert how.key() == {"precision": "tf32", "nondeterministic": True}
+
+
+class Pooling(Tiny):
+    """A loss with an operation that has no deterministic form on CUDA."""
+
+    def loss(self, network, batch, context):
+        output = network(batch["window"][:, :, 0])
+        return {"loss": torch.nn.functional.adaptive_max_pool2d(output, 2).square().mean()}
+
+
+def test_an_operation_without_a_deterministic_form_is_named(tmp_path, torch_flags):
+    """With the option that allows it, under which it trains."""
+    seed_everything(3)
+    method = Pooling()
+    context = make_context(3, Compute(str(simulated_device())), tmp_path)
+    with pytest.raises(MethodError) as refused:
+        context.train(method, [clip_of()], context)
+    assert str(refused.value) == (
+        "tiny: adaptive_max_pool2d_backward has no deterministic form on simulated:0, so that the "
+        "same seed would not give the same scores; --nondeterministic allows it, and marks the row"
+    )
+    seed_everything(3, nondeterministic=True)
+    context.train(method, [clip_of()], context)
+    assert method.network is not None
+
+
+@pytest.mark.parametrize(("there", "instead"), [(None, "cpu"), ("xpu", "cpu or xpu")])
+def test_devices_that_are_not_here(monkeypatch, there, instead):
+    """An accelerator that torch has is offered; one that it has is taken."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: there is not None)
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda: there and torch.device(there)
+    )
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    with pytest.raises(RequestError) as refused:
+        choose_device("mps")
+    assert str(refused.value) == (
+        f"--device 'mps': torch finds no such device here; use --device {instead}"
+    )
+    if there:
+        assert choose_device("xpu:1") == "xpu:1"

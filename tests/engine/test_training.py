@@ -46,7 +46,7 @@ class Tiny(NetworkMethod):
         window = super().sample(clip, start, generator)["window"]
         return {
             "window": window,
-            "noise": torch.from_numpy(generator.random(window.shape, dtype=np.float32)) * 0.1,
+            "noise": torch.from_numpy(generator.random((1, *window.shape), dtype=np.float32)) * 0.1,
         }
 
     def loss(self, network, batch, context):

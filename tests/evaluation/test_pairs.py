@@ -8,14 +8,17 @@ import pandas as pd
 import pytest
 from made_run import LENGTHS, done, labels_of, make_run
 
+from bench.evaluation.columns import column_of
 from bench.evaluation.data_frames import summary_frame
 from bench.evaluation.pairs import pairs, too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import summarise
+from bench.figures.rank_intervals import intervals_of_ranks
 from bench.plugins.registry import load
 from bench.reporting.report_writer import write_tables
 from bench.runs.records import DatasetRecord
-from bench.scoring.intervals import difference
+from bench.scoring.intervals import Column, difference
+from bench.scoring.ranks import rank
 from bench.tables.comparison import compare, comparison_text
 from bench.tables.forms.latex import to_latex
 from bench.tables.forms.markdown import to_markdown
@@ -141,7 +144,7 @@ def test_the_table_of_intervals_is_that_of_the_summary(tmp_path):
     run = make_run(tmp_path, [*NEAR, done("best", 0.8, seed=1)])
     (table,) = KINDS["intervals"].make(open_source(run, REGISTRY, RAW, AUC))
     shown = {row.name: [cell.shown or cell.mark for cell in row.cells] for row in table.rows}
-    frame = summary_frame(RunScores(run).measure([RAW], [AUC])).set_index("method")
+    frame = summary_frame(summarise(RunScores(run).measure([RAW], [AUC]))).set_index("method")
     for label, row in frame.iterrows():
         assert shown[label][0] == f"{row['mean'] * 100:.2f}"
         assert shown[label][1] == f"{row.ci_low * 100:.2f} to {row.ci_high * 100:.2f}"
@@ -150,7 +153,7 @@ def test_the_table_of_intervals_is_that_of_the_summary(tmp_path):
     ]
     assert shown["best"][2:] == ["best", "-", "-"]
     assert shown["bad"][2] == f"{(frame['mean']['best'] - frame['mean']['bad']) * 100:+.2f}"
-    assert "The spread over seeds is no part of it" in table.caption
+    assert "degrees of freedom), without the spread over seeds." in table.caption
 
 
 def test_a_row_without_an_interval_says_why(tmp_path):
@@ -209,7 +212,68 @@ def test_a_pair_that_clips_cannot_tell_apart(tmp_path):
     facts = pair.facts()
     assert facts["p"] >= 0.05
     ends = f"from {facts['ci_low'] * 100:+.2f} to {facts['ci_high'] * 100:+.2f} points"
-    assert (
-        facts["conclusion"]
-        == f"These clips cannot tell best and alike apart: the true difference may be anything {ends}."
+    assert facts["clips_needed"] > facts["clips"] and facts["detectable"] > facts["difference"]
+    assert facts["conclusion"] == (
+        f"These clips cannot tell best and alike apart: the true difference may be anything {ends}. "
+        f"If it is the measured one, {facts['clips_needed']} clips like these would show it in 80 of "
+        "100 cases."
     )
+    assert f"{100 * facts['detectable']:.2f}   a true difference of so many points" in pair.text()
+
+
+def test_ranks_stand_in_table_figure_and_notes(tmp_path):
+    """As `rank` gives them; the note counts neighbours and pairs, and names what a correction
+    takes away."""
+    run = make_run(tmp_path, [*NEAR, done("reversed", direction=backwards)])
+    source = open_source(run, REGISTRY, RAW, AUC)
+    (table,) = KINDS["ranks"].make(source)
+    summaries = {one.row: one for one in summarise(RunScores(run).measure([RAW], [AUC]))}
+    order = [row.name for row in table.rows]
+    assert order == sorted(order, key=lambda row: -summaries[row].mean)
+    assert "constant" not in order
+    column = Column({row: summaries[row].clip_auc for row in order})
+    found = rank(column, order)
+    for place, row in enumerate(table.rows, 1):
+        known = found.ranks[row.name]
+        shown = [cell.shown or cell.mark for cell in row.cells]
+        assert shown[1:5] == [
+            str(place),
+            f"{known.low} to {known.high}",
+            f"{100 * known.first:.0f}",
+            known.groups,
+        ]
+        if place > 1:
+            test, corrected = found.tests[order[0], row.name], found.adjusted[order[0], row.name]
+            assert shown[5:] == ["<0.001" if p < 0.001 else f"{p:.3f}" for p in (test.p, corrected)]
+    apart = [found.separated(*pair) for pair in found.neighbours]
+    pairs_apart = [found.separated(*pair) for pair in found.tests]
+    (note,) = table.notes
+    assert note.startswith(
+        f"made: {apart.count(False)} of 3 neighbours in the ranking, and {pairs_apart.count(False)} "
+        "of 6 pairs of rows, are not separated (paired tests over clips, Benjamini-Hochberg among "
+        "all pairs); with 3 clips, a true difference of "
+    )
+    assert any(one.startswith(note) for one in source.comparison.notes)
+    (drawn,) = intervals_of_ranks(source)
+    names = [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()]
+    lines = [
+        tuple(line.get_xdata()) for line in drawn.figure.axes[0].lines if len(line.get_xdata()) == 2
+    ]
+    assert names == order and note in drawn.caption
+    assert lines == [(one.low, one.high) for one in found.ranks.values()]
+
+
+def test_what_a_correction_takes_away_is_named(tmp_path):
+    """Rows without ~ that are not separated from the best among all pairs."""
+    run = make_run(tmp_path, [*NEAR, done("reversed", direction=backwards)])
+    run_scores = RunScores(run)
+    table = compare(run_scores, RAW, AUC)
+    found = rank(
+        column_of(run_scores, "made", RAW, AUC),
+        [row.name for row in KINDS["ranks"].make(open_source(run, REGISTRY, RAW, AUC))[0].rows],
+    )
+    best, *others = found.ranks
+    lost = [row for row in others if found.tests[best, row].p < 0.05 <= found.adjusted[best, row]]
+    note = next(one for one in table.notes if "neighbours in the ranking" in one)
+    said = f"; without ~, and not separated from the best: {', '.join(lost)}"
+    assert note.endswith(said) if lost else "without ~" not in note

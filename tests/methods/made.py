@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bench import OpenClip
+from bench.engine.batches import in_range, joined
 
 
 def fill(network: nn.Module, gain: float) -> nn.Module:
@@ -30,6 +31,12 @@ def fill(network: nn.Module, gain: float) -> nn.Module:
                     parameter.shape
                 )
     return network
+
+
+def counted(method, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The batch with what its samples would say of their masks."""
+    of_samples = [method.counted(mask) for mask in batch["mask"]]
+    return batch | {name: torch.stack([one[name] for one in of_samples]) for name in of_samples[0]}
 
 
 def watched(layers: Iterable[nn.Module]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -72,3 +79,9 @@ class Known(nn.Module):
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         return windows - self.residual
+
+
+def batch_of_samples(method, samples):
+    """Join samples as the training loop does."""
+    batch = joined(method, samples)
+    return {name: in_range(method, tensor) for name, tensor in batch.items()}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from bench.methods.ae_conv3d import AEConv3D, AEConv3DParameters
 from bench.methods.networks.stae import HalvingPool3D, SpatioTemporalAutoEncoder, prediction_loss
-from made import clip_of, fill, moving_square, watched, wave
+from made import clip_of, counted, fill, moving_square, watched, wave
 from torch import nn
 from torch.nn import functional
 
@@ -209,6 +209,7 @@ def test_pseudo_anomalies_span_what_is_predicted(pseudo_loss, prediction, tmp_pa
         "mask": mask,
         "creator": torch.tensor([0, -1]),
     }
+    batch = counted(method, batch)
     terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     terms["loss"].backward()
     assert all(parameter.grad is not None for parameter in network.parameters())

@@ -19,7 +19,7 @@ from bench.methods.c3dsu import (
 )
 from bench.methods.networks.c3dsu import Block, Conv3DSkipUNet, UNet, patch_max
 from bench.methods.networks.c3dsu_folded import FoldedUNet
-from made import fill, watched
+from made import counted, fill, watched
 from torch import nn
 
 from bench import OpenClip
@@ -532,6 +532,7 @@ def test_losses_in_bf16_are_those_of_fp32_outputs(tmp_path):
         "mask": mask,
         "creator": torch.zeros(2, dtype=torch.long),
     }
+    batch = counted(method, batch)
     with torch.autocast("cpu", torch.bfloat16):
         terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     normal, pseudo = (output.detach().numpy().astype(np.float64) for output in outputs)

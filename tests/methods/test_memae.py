@@ -9,7 +9,7 @@ import torch
 from bench.methods.memae import MemAE, MemAEParameters
 from bench.methods.networks.autoencoder_3d import AutoEncoder3D
 from bench.methods.networks.memae import MemoryAutoEncoder3D
-from made import Known, clip_of, fill, moving_square, watched, wave
+from made import Known, clip_of, counted, fill, moving_square, watched, wave
 from torch import nn
 
 from bench import MethodError
@@ -241,6 +241,7 @@ def test_pseudo_anomalies_pass_the_memory_too(pseudo_loss, passes, tmp_path, mon
         "creator": torch.tensor([0, -1]),
     }
     context = make_context(0, Compute("cpu"), tmp_path)
+    batch = counted(method, batch)
     terms = method.loss(network, batch, context)
     assert len(seen) == passes
     attention = torch.cat(seen)
@@ -248,7 +249,7 @@ def test_pseudo_anomalies_pass_the_memory_too(pseudo_loss, passes, tmp_path, mon
     torch.testing.assert_close(terms["entropy"], expected)
     assert {"loss", "reconstruction", "masked", "entropy", "empty"} <= set(terms)
     if pseudo_loss == "distinction":
-        batch["mask"] = torch.zeros_like(mask)
+        batch = counted(method, batch | {"mask": torch.zeros_like(mask)})
         assert method.loss(network, batch, context) is None
 
 

@@ -19,7 +19,7 @@ from bench.methods.networks.mnad import (
     separateness,
     updated,
 )
-from made import wave
+from made import counted, wave
 from torch import nn
 
 from bench import Context, MethodError, OpenClip
@@ -196,7 +196,11 @@ def test_memory_begins_in_the_positive_corner():
     items = MemoryGuidedAutoEncoder(3, 0.1).items
     assert bool((items >= 0).all())
     torch.testing.assert_close(items.norm(dim=1), torch.ones(10))
-    assert items.std(dim=0).min() > 0
+    # A uniform number has mean 1/2 and standard deviation sqrt(1/12); the root mean square of
+    # those of an item, which the scaling makes 1, is sqrt(1/3) before.
+    of_one = items.detach().numpy() * np.sqrt(items.shape[1])
+    assert of_one.mean() == pytest.approx(np.sqrt(3) / 2, abs=0.07)
+    assert of_one.std() == pytest.approx(1 / 2, abs=0.05)
 
 
 # -- the memory ------------------------------------------------------------------------------------
@@ -534,6 +538,7 @@ def test_pseudo_anomalies_do_not_reach_the_memory(pseudo_loss, normal, context):
         "mask": mask,
         "creator": torch.tensor([0, -1]),
     }
+    batch = counted(method, batch)
     with torch.no_grad():
         queries = network.encoder(windows[normal, :, 0])
     items = network.items.clone()

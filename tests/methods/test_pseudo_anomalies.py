@@ -14,6 +14,7 @@ from bench.methods.pseudo_anomalies.losses import (
 )
 from bench.methods.pseudo_anomalies.objects import Objects
 from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from made import batch_of_samples, counted
 
 from bench import Creator, FrameFormat, OpenClip, RequestError, Tracks, Window
 from bench.contracts.compute import Compute
@@ -53,16 +54,16 @@ def test_distinction_loss_golden(logit, linear, pixel, total, gradient, per_samp
     output = (0.8 * pseudo.mean(2) + 0.05 if linear else R_CONSTANT)[:, :, None]
     normal, target, mask = X[:, :, 1:2], pseudo[:, :, 1:2], M[:, :, 1:2]
     recon = reconstruction(R[:, :, None], normal)
-    distinction = distinction_ratios(normal, target, output, mask).mean()
+    inside = (mask > 0).flatten(1).sum(1).tolist()
+    distinction = distinction_ratios(normal, target, output, mask, inside).mean()
     loss = recon + 0.01 * distinction
     loss.backward()
     assert recon.item() == pytest.approx(0.30881940, rel=1e-7)
     assert distinction.item() == pytest.approx(pixel, rel=1e-7)
     assert loss.item() == pytest.approx(total, rel=1e-7)
     assert weight.logit.grad.item() == pytest.approx(gradient, rel=1e-6)
-    assert distinction_of_norms(normal, target, output, mask).mean().item() == pytest.approx(
-        per_sample, rel=1e-7
-    )
+    norms = distinction_of_norms(normal, target, output, mask, inside)
+    assert norms.mean().item() == pytest.approx(per_sample, rel=1e-7)
 
 
 def test_blend_golden():
@@ -165,7 +166,7 @@ def test_objects_on_the_other_value_range():
 
 def batch_of(method, clip):
     samples = [method.sample(clip, start, np.random.default_rng(start)) for start in range(2)]
-    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    return batch_of_samples(method, samples)
 
 
 def test_batch_without_any_mask_makes_no_step(tmp_path):
@@ -194,6 +195,7 @@ def test_batch_whose_masks_miss_the_scored_frames_steps_on_reconstruction(tmp_pa
             (Linear,),
             {"reconstructed_frames": (1,), "reconstruct": lambda self, net, w: net(w)[:, :, [1]]},
         )
+    batch = counted(method, batch)
     terms = method.loss(network, batch, make_context(0, Compute("cpu"), tmp_path))
     assert (
         terms["distinction"].item() == 0
@@ -380,7 +382,7 @@ def test_each_sample_is_blended_by_its_own_creator(tmp_path, monkeypatch):
     samples = [
         method.sample(clip, 0, Told(np.random.default_rng(0), number)) for number in (0.1, 0.9)
     ]
-    batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+    batch = batch_of_samples(method, samples)
     blended = method._blend(batch)
     assert torch.equal(blended[0], torch.ones(1, 3, 16, 16))
     torch.testing.assert_close(blended[1], (batch["window"][1] + 1) / 2)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from bench.methods.ae_3d import AE3D, AE3DParameters
 from bench.methods.ae_conv2d import AEConv2D, AEConv2DParameters
+from made import batch_of_samples
 
 from bench import OpenClip, Tracks
 from bench.contracts.compute import Compute
@@ -36,7 +37,7 @@ def made(cls, parameters, values, **more):
     return (
         method,
         method.build(),
-        {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]},
+        batch_of_samples(method, samples),
     )
 
 

@@ -2,16 +2,23 @@
 
 import logging
 import pickle
+import re
 
+import forked
 import numpy as np
 import pytest
+import scipy.io
+from bench.methods.score_files import formats
 from bench.methods.scores import ReadScores, ScoresParameters
 from known_answers import real_clips
 
 import bench
-from bench import MethodError, OpenClip
+from bench import MethodError, OpenClip, RequestError
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
+from bench.plugins.registry import load
+from bench.plugins.selection import select, select_one
+from bench.runs.folder import Run
 
 LENGTHS = {"01": 5, "02": 4}
 VALUES = {"01": np.array([0.5, 1, 2, 3, 4]), "02": np.array([9, 8, 7, 6])}
@@ -209,7 +216,23 @@ def test_a_file_already_read_can_be_saved(tmp_path, read):
             r"no scores of '01'; it has '1', no test clip",
         ),
         ({}, {}, r"no scores of '01', '02'"),
-        ({"arr_0": VALUES["01"]}, {}, r"holds 1 arrays without names, and there are 2 test clips"),
+        (
+            {"arr_0": VALUES["01"], "arr_1": VALUES["02"], "arr_2": VALUES["02"]},
+            {},
+            r"holds 3 arrays without names, and there are 2 test clips",
+        ),
+        (
+            {"arr_0": VALUES["01"]},
+            {},
+            r"one array of 5 scores, and the 2 test clips have 9 frames; that is 2 less for each clip: set first to",
+        ),
+        ({"all": np.zeros(8)}, {"first": 0}, r"one array of 8 scores.*name an array for each clip"),
+        ({"all": np.zeros((3, 3))}, {}, r"one array of shape \(3, 3\) for all clips"),
+        (
+            VALUES,
+            {"keys": "Test{clip}"},
+            r"has no key like 'Test01', as keys=Test\{clip\} says; it has '01', '02'",
+        ),
         (VALUES, {"first": 2}, r"clip '01' has 5 scores from frame 2 on, but only 5 frames"),
         (
             VALUES | {"02": np.zeros(5)},
@@ -315,12 +338,187 @@ def test_an_array_of_objects(tmp_path, read):
         read(None)
 
 
-def test_a_single_array(tmp_path, read):
-    """A .npy, whatever its name."""
-    with (tmp_path / "ped2.npz").open("wb") as file:
-        np.save(file, VALUES["01"])
-    with pytest.raises(MethodError, match="holds one array, not an npz"):
-        read(None)
+def test_one_array_of_all_clips(tmp_path, read):
+    """As npy, as the only array of an npz, as rows: cut in clip order; where each clip lacks as many
+    scores, `first` has to say which."""
+    whole = np.concatenate([*VALUES.values()])
+    for array in (whole, whole[:, None], whole[None]):
+        with (tmp_path / "ped2.npz").open("wb") as file:
+            np.save(file, array)
+        assert [read(None, clip).values.tolist() for clip in LENGTHS] == [
+            VALUES[clip].tolist() for clip in LENGTHS
+        ]
+        np.save(tmp_path / "flat.npy", array)
+        assert read(None, "02", path=tmp_path / "flat.npy").values.tolist() == [9, 8, 7, 6]
+    assert read({"scores": whole}, "02").values.tolist() == [9, 8, 7, 6]
+    short = np.concatenate([array[1:] for array in VALUES.values()])
+    scores = read({"scores": short}, "02", first=1)
+    assert scores.values.tolist() == [8, 7, 6] and scores.frames.tolist() == [1, 2, 3]
+
+
+def test_columns_are_rows(read):
+    """(N, 1) and (1, N), as MATLAB saves vectors."""
+    arrays = {"01": VALUES["01"][:, None], "02": VALUES["02"][None]}
+    assert read(arrays).values.tolist() == VALUES["01"].tolist()
+    assert read(arrays, "02").values.tolist() == VALUES["02"].tolist()
+
+
+def test_keys_of_other_programs(read):
+    """'Test001' is clip '01' by its number, and any key by a pattern; labels beside it are not read."""
+    arrays = {f"Test00{number}": array for number, array in enumerate(VALUES.values(), 1)}
+    assert read(arrays, "02").values.tolist() == VALUES["02"].tolist()
+    framed = arrays | {"Test002": np.array([5.0]), "Test002.frames": np.array([2])}
+    assert read(framed, "02").frames.tolist() == [2]
+    assert read(VALUES | {"01.labels": np.zeros(5)}).values.tolist() == VALUES["01"].tolist()
+    patterned = {f"{clip}/pred_1": array for clip, array in VALUES.items()} | {"note": np.zeros(1)}
+    assert read(patterned, "02", keys="{clip}/pred_1").values.tolist() == [9, 8, 7, 6]
+    with pytest.raises(MethodError, match=r"it has no scores of '01', '02'; it has 'a1', 'b1'"):
+        read({"a1": VALUES["01"], "b1": VALUES["02"]})
+
+
+def test_csv(tmp_path, read):
+    """Columns under a header, in any order of lines; or a number a line."""
+    path = tmp_path / "ped2.csv"
+    lines = [f"02,{f},{v}" for f, v in enumerate(VALUES["02"])][::-1]
+    lines += [f"01,{f},{v}" for f, v in enumerate(VALUES["01"])]
+    path.write_text("\ufeffClip, Frame, Score\n" + "\n".join(lines) + "\n\n")
+    for clip in LENGTHS:
+        scores = read(None, clip, path=path)
+        assert scores.values.tolist() == VALUES[clip].tolist()
+        assert scores.frames.tolist() == list(range(LENGTHS[clip]))
+    path.write_text("clip,score\n" + "".join(f"{c},{v}\n" for c in LENGTHS for v in VALUES[c]))
+    assert read(None, "02", path=path).values.tolist() == VALUES["02"].tolist()
+    path.write_text("".join(f"{v}\n" for c in LENGTHS for v in VALUES[c]))
+    assert read(None, "02", path=path).values.tolist() == VALUES["02"].tolist()
+    path.write_text("score\n" + "".join(f"{v}\n" for c in LENGTHS for v in VALUES[c]))
+    assert read(None, "02", path=path).values.tolist() == VALUES["02"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "it is empty"),
+        ("frame,value2\n0,1\n", "its first line is 'frame,value2', no clip,frame,score"),
+        ("1,2\n", "line 1 has 2 columns and no header"),
+        ("clip,score\n01,x\n", "line 2: 'x' is no finite number"),
+        ("clip,score\n01,nan\n", "line 2: 'nan' is no finite number"),
+        ("clip,score\n01\n", "line 2 has 1 columns, and the first 2"),
+        ("clip,frame,score\n01,0.5,1\n", "a frame of clip '01' is no whole number"),
+        ("clip,score\n01,\xff\n".encode("latin1"), "can't decode byte"),
+    ],
+)
+def test_csv_that_is_none(tmp_path, read, text, expected):
+    """The line, and what is wrong with it."""
+    path = tmp_path / "ped2.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(MethodError, match=f"cannot be read as csv .*{expected}"):
+        read(None, path=path)
+
+
+def test_mat(tmp_path, read):
+    """Arrays by name, one of all, and a cell array in clip order; compressed or not."""
+    path = tmp_path / "ped2.mat"
+    cells = np.empty((1, 2), dtype=object)
+    cells[0, 0], cells[0, 1] = VALUES["01"][None], VALUES["02"][:, None]
+    for content in (
+        {f"Test00{number}": array for number, array in enumerate(VALUES.values(), 1)},
+        {"scores": np.concatenate([*VALUES.values()])},
+        {"scores": cells},
+    ):
+        for compressed in (False, True):
+            scipy.io.savemat(path, content, do_compression=compressed)
+            assert read(None, "02", path=path).values.tolist() == VALUES["02"].tolist()
+
+
+def test_mat_that_is_none(tmp_path, read, monkeypatch):
+    """Structures, texts, HDF5, damage, and what unpacks to more than is read."""
+    path = tmp_path / "ped2.mat"
+
+    def refused(text):
+        with pytest.raises(MethodError, match=f"cannot be read as mat .*{text}"):
+            read(None, path=path)
+
+    scipy.io.savemat(path, {"a": {"b": 1.0}})
+    refused("'a' is no array of numbers")
+    cells = np.empty((1, 1), dtype=object)
+    cells[0, 0] = "text"
+    scipy.io.savemat(path, {"a": cells})
+    refused("'a' holds something else than one row of numbers for each clip")
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
+    refused("it is of version 7.3")
+    path.write_bytes(pickle.dumps({"a": 1}) + bytes(200))
+    refused("it is no mat file of version 5 to 7")
+    scipy.io.savemat(path, {"a": np.zeros(100_000)}, do_compression=True)
+    content = path.read_bytes()
+    path.write_bytes(content[:-20])
+    refused("it is cut off")
+    path.write_bytes(content)
+    monkeypatch.setattr(formats, "LARGEST", 500_000)
+    refused("it takes more than the 500000 bytes that are read")
+
+
+COLLECTION = """name,path,first,higher_is,keys,published
+DMAD,dmad/{dataset}.npz,4,,,ped2:99.7+avenue:92.8
+SVD-GAN,svd-gan/{dataset}.npz,0,+,,
+
+"MNAD, theirs",/data/mnad.mat,,-1,pred_{clip},
+"""
+
+
+def test_a_collection_names_many_files(tmp_path):
+    """A row each, under its name; paths start beside the collection; a sign or a word says what is
+    high; each row's selector stands for itself."""
+    (tmp_path / "others.csv").write_text(COLLECTION)
+    rows = select("methods", f"pca,scores[path={tmp_path}/others.csv]", load())
+    assert [row.given_name for row in rows] == ["", "DMAD", "SVD-GAN", "MNAD, theirs"]
+    assert [row.text for row in rows[1:3]] == [
+        f"scores[path={tmp_path}/dmad/{{dataset}}.npz,first=4,published=ped2:99.7+avenue:92.8]",
+        f"scores[path={tmp_path}/svd-gan/{{dataset}}.npz,first=0,higher_is=anomalous]",
+    ]
+    last = rows[3].parameters
+    assert (str(last.path), last.higher_is, last.keys) == (
+        "/data/mnad.mat",
+        "normal",
+        "pred_{clip}",
+    )
+    assert select("methods", rows[1].text, load())[0].parameters == rows[1].parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "expected"),
+    [
+        (
+            "name,path,frist\na,b,1\n",
+            "",
+            "there is no column 'frist'; a collection has name, path,",
+        ),
+        ("name,path,first\na,b\n", "", "line 2: 2 cells, and the head has 3"),
+        ("name,path\na,\n", "", "line 2: path is empty"),
+        ("name,path\n", "", "the collection has no row"),
+        ("name,path,first\na,b,x\n", "", "first must be a whole number"),
+        ("name,path,higher_is\na,b,up\n", "", "higher_is must be one of anomalous, normal"),
+        ("name,path\na,b\na,c\n", "", "would both be called 'a'"),
+        ("name,path\na,b\n", ",first=3", "a collection has first as a column; leave it out here"),
+        ("name,path\na,b\n", "] as x", "its rows have names already; leave out 'as x'"),
+    ],
+)
+def test_collections_that_are_none(tmp_path, text, more, expected):
+    """Line and column, before anything is run."""
+    (tmp_path / "others.csv").write_text(text)
+    end = more if more.startswith("]") else f"{more}]"
+    with pytest.raises(RequestError) as error:
+        select("methods", f"scores[path={tmp_path}/others.csv{end}", load())
+    assert expected in str(error.value)
+
+
+def test_published_numbers(tmp_path):
+    """Of each dataset, as typed; they stand in the row and change no score."""
+    row = select_one("methods", "scores[path=a.npz,published=ped2:99.70+avenue:78]", load())
+    published = {one.dataset: one.auc for one in row.make().published}
+    assert published == {"ped2": "99.70", "avenue": "78"} and not ReadScores.info.published
+    for text in ("99.7", "ped2:101", "ped2:0.99x"):
+        with pytest.raises(RequestError, match="no dataset with a percentage, like ped2:99.7"):
+            select_one("methods", f"scores[path=a.npz,published={text}]", load())
 
 
 def test_a_folder(tmp_path, read):
@@ -378,3 +576,26 @@ def test_real_scores_of_windows(real_data):
     with pytest.raises(MethodError, match=r"12 of 12 clips lack 15 scores.*first=0 .*first=15 "):
         number()
     assert (number(first=8), number(first=0)) == (91.69, 89.54)
+
+
+@pytest.mark.realdata
+def test_other_peoples_scores_in_one_command(real_data, tmp_path):
+    """One file, one line: each row under its name, and a dash with its reason where a file is
+    missing."""
+    lines = ["name,path,first,published"]
+    lines += [
+        f"DMAD,{real_data}/scores/dmad/{{dataset}}.npz,4,ped2:99.7",
+        f"MemAE,{real_data}/scores/memae/{{dataset}}.npz,8,",
+    ]
+    (tmp_path / "others.csv").write_text("\n".join(lines))
+    done = forked.bench(
+        "run", "--methods", "scores[path=others.csv]", "--datasets", "ped2,shanghaitech",
+        "--data", str(real_data), "--threads", "1", "--out", "run", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = {(cell.given_name, cell.dataset): cell for cell in Run.open(tmp_path / "run").cells()}
+    assert cells["MemAE", "shanghaitech"].status == "no data"
+    assert "no file or folder" in cells["MemAE", "shanghaitech"].reason
+    assert cells["DMAD", "ped2"].published["auc"] == "99.7"
+    results = (tmp_path / "run" / "tables" / "comparison.txt").read_text()
+    assert re.search(r"DMAD +96\.52", results) and re.search(r"MemAE +91\.69.* -", results)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from forked import bench, toy_words
+from forked import Command, bench, toy_words
 
 from bench import Observer, RequestError
 from bench.observers.mlflow import MLflowObserver
@@ -220,7 +220,8 @@ def test_tensorboard_and_mlflow_read_it(tmp_path):
     tracking = pytest.importorskip("mlflow.tracking")
     words = ("--methods", "ae-3d,frame-index", "--datasets", "demo-ped2", "--device", "cpu")
     more = ("--threads", "1", "--out", "run", "--observe", "tensorboard,mlflow")
-    done = bench("run", *words, *more, cwd=tmp_path)
+    patience = "from bench.running import observer_threads; observer_threads.PATIENCE = 200"
+    done = Command("run", *words, *more, cwd=tmp_path, first=patience).end()
     assert done.returncode == 0, done.stderr
     assert "observer" not in done.stdout and not done.stderr.strip(), done.stdout + done.stderr
     run = Run.open(tmp_path / "run")

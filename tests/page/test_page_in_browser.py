@@ -440,5 +440,7 @@ def test_print_has_tables_and_no_controls(page):
         "addEventListener('beforeprint', () => { window.unfolded = document.querySelectorAll('#more details[open]').length; })"
     )
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
-    assert printed.startswith(b"%PDF") and page.execute_script("return window.unfolded") > 0
+    folded = page.find_elements("css selector", "#more details")
+    assert printed.startswith(b"%PDF") and folded
+    assert page.execute_script("return window.unfolded") == len(folded)
     assert page.find_elements("css selector", "#more details[open]") == []

@@ -13,7 +13,14 @@ from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord
 
-OTHER = {"device": "cuda:1", "threads": 3, "accumulate": 2, "precision": "bf16", "compile": True}
+OTHER = {
+    "nondeterministic": True,
+    "device": "cuda:1",
+    "threads": 3,
+    "accumulate": 2,
+    "precision": "bf16",
+    "compile": True,
+}
 SPEC = CellSpec(
     method="net",
     selector="net[width=2]",

@@ -1,13 +1,12 @@
 """A file behind a cell changes: the cell is made again. One that is not there is a reason before
 the run."""
 
-import os
-import subprocess
 import sys
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -205,22 +204,25 @@ def test_tracks_follow_the_files_of_their_detector(place):
 def test_another_scores_file_weight_or_helper_gives_another_number(place):
     """Through the command line: each row is turned round, and so is its number; a row that names
     nothing is kept."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [
+        "run",
         "--methods",
         "frame-index,mine,mine[weight=other.npy],scores[path=mine.npz]",
         "--datasets",
         "demo-ped2",
         "--out",
         "run",
+        "--plugin",
+        "mine.py",
+        "--threads",
+        "1",
     ]
-    line = [sys.executable, "-m", "bench", "run", *words, "--plugin", "mine.py", "--threads", "1"]
     clips = planned("frame-index")[0].dataset.dataset.clips("test")
     np.save("other.npy", 1.0)
     np.savez("mine.npz", **{clip.id: np.arange(len(clip.source.paths)) for clip in clips})
 
     def numbers() -> dict[str, float]:
-        done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=environment)
+        done = forked.bench(*words, cwd=place)
         assert done.returncode == 0, done.stdout + done.stderr
         frame = bench.load("run").results.query("protocol == 'median17' and metric == 'auc'")
         return dict(zip(frame["method"], frame["value"].astype(float)))

@@ -9,6 +9,9 @@ import forked
 import pytest
 from forked import TOYS
 
+from bench.errors import RequestError
+from bench.planning.repeat import part_of
+from bench.plugins.registry import load
 from bench.runs.folder import Run
 
 
@@ -111,11 +114,58 @@ def test_what_differs_is_refused_before_work(place, made):
 
 def test_options_that_the_run_has_decided_are_refused(place, made):
     """A run with another seed is not the same run."""
-    done = bench(place, "--from", "made/run.json", "--seeds", "5", "--methods", "brightness")
+    done = bench(place, "--from", "made/run.json", "--profile", "smoke", "--force", "brightness")
     assert (
         done.returncode == 2
-        and "--from repeats a run as it was; leave out --methods, --seeds" in done.stderr
+        and "--from repeats a run as it was; leave out --profile, --force" in done.stderr
     )
+
+
+def test_a_part_is_repeated(place, made):
+    """What --methods, --datasets and --seeds name, compared alone; the rest goes to the same
+    folder, later."""
+    part = ("--methods", "brightness", "--datasets", "toy", "--seeds", "3")
+    done = bench(place, "--from", "made", *part)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scores of 1 cells are those of made, bit by bit" in done.stdout
+    again = Run.open(place / "results" / "made-again")
+    assert [(cell.label, cell.seed) for cell in again.cells()] == [("brightness", 3)]
+    done = bench(place, "--from", "made", "--methods", "trivial")
+    assert "scores of 1 cells are those of made, bit by bit" in done.stdout
+    assert len(Run.open(place / "results" / "made-again").cells()) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ({}, ["brightness 0", "brightness 3", "frame-index 0"]),
+        ({"methods": "frame-index"}, ["frame-index 0"]),
+        ({"methods": "frame-index,brightness"}, ["brightness 0", "brightness 3", "frame-index 0"]),
+        ({"methods": "all,-brightness"}, ["frame-index 0"]),
+        ({"methods": "trivial", "datasets": "toy"}, ["frame-index 0"]),
+        ({"seeds": [3]}, ["brightness 3"]),
+    ],
+)
+def test_parts_by_name(made, part, expected):
+    """Rows, registered names, groups; what is taken away."""
+    cells = part_of(Run.open(made), load([TOYS]), **part)
+    assert [f"{cell.label} {cell.seed}" for cell in cells] == expected
+
+
+def test_parts_that_are_not_there(made):
+    """Each mistake, with what there is."""
+    with pytest.raises(RequestError) as error:
+        part_of(Run.open(made), load([TOYS]), "brightnes,pca", "toi", [5])
+    assert error.value.mistakes == (
+        "--from: the run has no method 'brightnes' - did you mean 'brightness'? (there are brightness, frame-index)",
+        "--from: the run has no method 'pca' (there are brightness, frame-index)",
+    )
+    with pytest.raises(RequestError, match="no dataset 'toi' - did you mean 'toy'"):
+        part_of(Run.open(made), load([TOYS]), datasets="toi")
+    with pytest.raises(RequestError, match=r"no seed 5 of these cells \(there are 0, 3\)"):
+        part_of(Run.open(made), load([TOYS]), seeds=[5])
+    with pytest.raises(RequestError, match="has no cell of all that is named"):
+        part_of(Run.open(made), load([TOYS]), "brightness,-brightness")
 
 
 def test_no_run_json_is_refused(place):

@@ -1,5 +1,6 @@
 """`bench new`: what it writes works from the start, and what it refuses."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 from forked import bench
 
+from bench import NetworkMethod
 from bench.cli.setup.new import command
 from bench.errors import RequestError
-from bench.plugins.new_project import write_project
+from bench.plugins.new_project import TABLE, write_project
 from bench.plugins.registry import load
 
 
@@ -29,7 +31,7 @@ def typed(folder, *words):
     return done.stdout
 
 
-@pytest.mark.parametrize("kind", ["method", "dataset"])
+@pytest.mark.parametrize("kind", ["method", "network", "dataset"])
 def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
     """Its tests pass, its checks are green, and it gives a row, all without installing it."""
     monkeypatch.chdir(tmp_path)
@@ -46,10 +48,12 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
     assert not [
         path for path in folder.rglob("*") if path.is_file() and "my-" + kind in path.read_text()
     ]
-    assert "passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider")
+    # What every method owes is asked of the network by `bench check` below.
+    part = ("-k", "differ") if kind == "network" else ()
+    assert "passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider", *part)
     plugin = ("--plugin", "src/night_walk.py")
-    if kind == "method":
-        row = ("--methods", "night-walk", "--datasets", "demo-ped2")
+    if kind != "dataset":
+        row = ("--methods", "night-walk", "--datasets", "demo-ped2", "--profile", "smoke")
     else:
         run(folder / "tests", "example", "../data")
         row = ("--methods", "frame-difference", "--datasets", "night-walk", "--profile", "smoke")
@@ -61,18 +65,40 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
         and checked.endswith("all checks passed\n")
     )
     table = typed(folder, "run", *row, *plugin, "--device", "cpu", "--threads", "1", "--out", "run")
-    assert "night-walk" in table and "wrote run/tables/comparison.txt" in table
+    assert "Night walk" in table and "wrote run/tables/: all.tex, comparison.{md,tex,txt}" in table
 
 
-@pytest.mark.parametrize("kind", ["method", "dataset"])
+@pytest.mark.parametrize("kind", ["method", "network", "dataset"])
 def test_one_file_is_the_plugin(tmp_path, kind):
     """--file writes that of the project, which loads by itself."""
     (file,) = write_project(kind, "night-walk", load(), tmp_path, as_file=True)
     assert file == tmp_path / "night_walk.py" and list(tmp_path.iterdir()) == [file]
     registry = load([file])
-    assert "night-walk" in registry.table(f"{kind}s") and not registry.complaints()
+    assert "night-walk" in registry.table(TABLE[kind]) and not registry.complaints()
     write_project(kind, "night-walk", load(), tmp_path)
     assert (tmp_path / "night-walk" / "src" / "night_walk.py").read_text() == file.read_text()
+
+
+def test_a_network_in_the_project_of_a_method(tmp_path, monkeypatch):
+    """The method's own test passes with a network swapped in."""
+    for kind in ("method", "network"):
+        write_project(kind, f"night-{kind}", load(), tmp_path)
+    source = (tmp_path / "night-network" / "src" / "night_network.py").read_text()
+    for old, new in (("Network", "Method"), ("network", "method")):
+        source = source.replace(f"Night{old}", f"Night{new}").replace(
+            f"night-{old}", f"night-{new}"
+        )
+    project = tmp_path / "night-method"
+    (project / "src" / "night_method.py").write_text(source)
+    monkeypatch.syspath_prepend(project / "src")
+    spec = importlib.util.spec_from_file_location(
+        "night_test", project / "tests" / "test_night_method.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert issubclass(module.NightMethod, NetworkMethod)
+    module.test_frames_that_differ_from_training_score_higher(tmp_path / "scratch")
+    monkeypatch.delitem(sys.modules, "night_method")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +109,8 @@ def test_one_file_is_the_plugin(tmp_path, kind):
             "Night_Walk",
             "must be lower-case letters, digits and hyphens, beginning with a letter, like 'my-method'",
         ),
+        ("network", "pca", "there is a method 'pca' already, from vad-bench"),
+        ("network", "baseline", "is the name of a group of methods"),
         ("method", "3d", "beginning with a letter"),
         ("method", "../up", "must be lower-case"),
         ("method", "pca", "there is a method 'pca' already, from vad-bench"),

@@ -273,8 +273,12 @@ def test_operator_table_by_hand(tmp_path):
         int((np.diff(labels, prepend=1) == -1).sum())
         for labels in (labels.astype(int) for labels in labels_of().values())
     )
+    # Four of eight frames of an event are an overlap of half; a permanent alarm reaches no half.
+    half = f"{2 * 3 / (events + 3):.2f}"
+    more = f"{2 * 3 / (events + 6):.2f}"
+    permanent = f"{2 * 2 / (events + 3):.2f}"  # 8 of 40, and 8 of 30, but not 8 of 50
     assert entries(table) == {
-        "good": [f"3 of {events}", "2", "0.2", "0.0", "0.00", "0.00"],
+        "good": [f"3 of {events}", "2", "0.2", "0.0", "0.00", "0.00", half, half, "0.00"],
         "wrong": [
             f"3 of {events}",
             "2",
@@ -282,6 +286,7 @@ def test_operator_table_by_hand(tmp_path):
             f"{3 / (normal / 10 / 3600):.1f}",
             f"{3 / normal * 60:.2f}",
             f"{3 / normal * 100:.2f}",
+            *(more, more, "0.00"),
         ],
         "always": [
             f"{events} of {events}",
@@ -290,17 +295,29 @@ def test_operator_table_by_hand(tmp_path):
             f"{false / (normal / 10 / 3600):.1f}",
             "60.00",
             "100.00",
+            *(permanent, "0.00", "0.00"),
         ],
-        "silent": [f"0 of {events}", ("-", "c"), ("-", "c"), "0.0", "0.00", "0.00"],
-        "scaled": [("-", "d")] * 6,
-        "old": [("-", "e")] * 6,
-        "reads-nothing": [("-", "f")] * 6,
-        "broken": [("failed", "g")] * 6,
+        "silent": [f"0 of {events}", ("-", "c"), ("-", "c"), "0.0", *["0.00"] * 5],
+        "scaled": [("-", "d")] * 9,
+        "old": [("-", "e")] * 9,
+        "reads-nothing": [("-", "f")] * 9,
+        "broken": [("failed", "g")] * 9,
+        "alarm always on": [*entries(table)["always"]],
+        "frame index, best threshold": [("-",)] * 6
+        + [f"{2 * 3 / (events + 3):.2f}", *[f"{2 * 1 / (events + 2):.2f}"] * 2],
     }
+    assert table.notes[1:] == [
+        f"F1 at overlap 0.2: no row is better than the trivial frame index, best threshold (0.75): "
+        f"good ({half}), wrong ({more}), always ({permanent}), silent (0.00)",
+        "F1 at overlap 0.5: not better than the trivial frame index, best threshold (0.29): "
+        "always (0.00), silent (0.00)",
+        "F1 at overlap 0.8: no row is better than the trivial frame index, best threshold (0.29): "
+        "good (0.00), wrong (0.00), always (0.00), silent (0.00)",
+    ]
     texts = dict(table.footnotes)
     notes = {row.name: [cell.notes for cell in row.cells] for row in table.rows}
-    assert notes["good"] == [()] * 6
-    assert notes["wrong"][-1] == notes["always"][-1] == ("a",) and notes["always"][0] == ("b",)
+    assert notes["good"] == [()] * 9
+    assert notes["wrong"][5] == notes["always"][5] == ("a",) and notes["always"][0] == ("b",)
     assert (
         texts["a"]
         == "the threshold did not hold: it promises at most 0.1 % of normal frames above it"

@@ -3,6 +3,7 @@ anew or marked."""
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.plugins.registry import load
 from bench.reporting.report_writer import write_tables
+from bench.runs.folder import Run
 from bench.tables.kinds import open_source
 from bench.tables.table_files import question_name
 
@@ -42,6 +44,23 @@ def call(command, *arguments):
 @pytest.fixture
 def run(tmp_path):
     return make_run(tmp_path / "run", CELLS, label_sets=("frame", "pixel"))
+
+
+@pytest.fixture(scope="module")
+def whole_report(once):
+    """The run with all tables, figures and the page."""
+
+    def make(place):
+        run = make_run(place / "run", CELLS, label_sets=("frame", "pixel"))
+        call(report_command, run.path)
+
+    return once("whole-report", make) / "run"
+
+
+@pytest.fixture
+def reported(whole_report, tmp_path):
+    """A copy of it."""
+    return Run(shutil.copytree(whole_report, tmp_path / "run"))
 
 
 def add_row(run):
@@ -115,23 +134,22 @@ def test_one_table_more_leaves_the_others_in_the_document(run):
     ],
 )
 @pytest.mark.parametrize("command", [score_command, report_command])
-def test_a_second_question_changes_nothing_that_was_written(run, command, how):
+def test_a_second_question_changes_nothing_that_was_written(reported, command, how):
     """Another protocol, metric or label set: the paper's files keep every byte, and the new ones
     are there."""
-    call(report_command, run.path)
     before = {
         name: content
-        for name, content in contents(run.path).items()
+        for name, content in contents(reported.path).items()
         if name not in ("report.json", "tables/results.csv", "tables/summary.csv")
     }
-    lines = set((run.report.tables() / "results.csv").read_text().splitlines())
+    lines = set((reported.report.tables() / "results.csv").read_text().splitlines())
     more = (
         ("--table", "comparison", "--figure", "roc", "--page") if command is report_command else ()
     )
-    call(command, run.path, *how, *more)
-    after = contents(run.path)
+    call(command, reported.path, *how, *more)
+    after = contents(reported.path)
     assert {name: after.get(name) for name in before} == before
-    assert lines <= set((run.report.tables() / "results.csv").read_text().splitlines())
+    assert lines <= set((reported.report.tables() / "results.csv").read_text().splitlines())
     new = {
         name
         for name in after.keys() - before.keys()
@@ -167,7 +185,7 @@ def test_lines_of_an_earlier_question_stay_in_results(run):
     """A protocol with parameters is computed again with each next one."""
     call(score_command, run.path, "--protocol", "median17[edge=zero]")
     call(score_command, run.path, "--protocol", "raw")
-    call(report_command, run.path)
+    call(report_command, run.path, "--table", "comparison", "--table", "protocols")
     for name in ("results.csv", "summary.csv"):
         assert "median17[edge=zero]" in set(pd.read_csv(run.report.tables() / name).protocol)
 
@@ -213,19 +231,28 @@ def test_lines_of_a_plugin_stay_while_they_are_true(run, tmp_path):
     )  # report.json knows the protocol
 
 
-def test_a_row_more_makes_all_tables_anew_and_marks_figures_and_page(run):
+def test_a_row_more_makes_all_tables_anew_and_marks_figures_and_page(reported):
     """Whoever opens one of them sees the new row, or that it is missing."""
-    call(report_command, run.path)
     call(
-        report_command, run.path, "--protocol", "raw", "--table", "comparison", "--table", "scenes"
+        report_command,
+        reported.path,
+        "--protocol",
+        "raw",
+        "--table",
+        "comparison",
+        "--table",
+        "scenes",
     )
-    said = call(score_command, add_row(run).path)
+    said = call(score_command, add_row(reported).path)
     (note,) = [
         line
         for line in said.splitlines()
         if line.startswith("note: of an earlier state of the run, and marked: ")
     ]
-    assert f"{run.path / 'figures' / 'STALE.txt'}" in note and f"{run.path / 'report.html'}" in note
+    assert (
+        f"{reported.path / 'figures' / 'STALE.txt'}" in note
+        and f"{reported.path / 'report.html'}" in note
+    )
     for name in (
         "comparison",
         "published-rows",
@@ -236,42 +263,40 @@ def test_a_row_more_makes_all_tables_anew_and_marks_figures_and_page(run):
         "ddl-table1",
         "raw/comparison",
     ):
-        assert "mnad" in (run.report.tables() / f"{name}.txt").read_text(), name
-    assert r"\AUCMnadPedTwo" in (run.report.tables() / "numbers.tex").read_text()
-    assert "The run has changed since this was made" in (run.path / "report.html").read_text()
-    marked = (run.path / "figures" / "STALE.txt").read_text()
+        assert "mnad" in (reported.report.tables() / f"{name}.txt").read_text(), name
+    assert r"\AUCMnadPedTwo" in (reported.report.tables() / "numbers.tex").read_text()
+    assert "The run has changed since this was made" in (reported.path / "report.html").read_text()
+    marked = (reported.path / "figures" / "STALE.txt").read_text()
     assert "The run has changed since this was made" in marked and "roc-ped2.pdf" in marked
-    call(report_command, run.path, "--figure", "roc", "--page")
-    assert "roc-ped2.pdf" not in (run.path / "figures" / "STALE.txt").read_text()
-    assert "The run has changed" not in (run.path / "report.html").read_text()
-    call(report_command, run.path)
-    assert not (run.path / "figures" / "STALE.txt").exists()
+    call(report_command, reported.path, "--figure", "roc", "--page")
+    assert "roc-ped2.pdf" not in (reported.path / "figures" / "STALE.txt").read_text()
+    assert "The run has changed" not in (reported.path / "report.html").read_text()
+    call(report_command, reported.path)
+    assert not (reported.path / "figures" / "STALE.txt").exists()
 
 
-def test_nothing_is_marked_or_made_anew_while_the_run_is_as_it_was(run):
+def test_nothing_is_marked_or_made_anew_while_the_run_is_as_it_was(reported):
     """A second table of the same state writes that table and what is shared, alone."""
-    call(report_command, run.path)
-    said = call(report_command, run.path, "--table", "speed")
+    said = call(report_command, reported.path, "--table", "speed")
     wrote = [line for line in said.splitlines() if line.startswith("wrote ")]
     assert wrote == [
-        f"wrote {run.report.tables()}/: all.tex, notes.tex, numbers.tex, references.bib, "
+        f"wrote {reported.report.tables()}/: all.tex, notes.tex, numbers.tex, references.bib, "
         "speed.{md,tex,txt}, speed-notes.tex"
     ]
 
 
-def test_tables_of_earlier_versions_are_made_anew(run):
+def test_tables_of_earlier_versions_are_made_anew(reported):
     """They have no report.json; other files of the user's in the folder are left alone."""
-    call(report_command, run.path)
-    (run.path / "report.json").unlink()
-    (run.report.tables() / "speed.tex").write_text("old")
-    (run.report.tables() / "paper.tex").write_text(r"\input{comparison}")
-    write_tables(run, load())
-    assert "old" not in (run.report.tables() / "speed.tex").read_text()
-    assert (run.report.tables() / "paper.tex").read_text() == r"\input{comparison}"
-    assert "paper" not in json.loads((run.path / "report.json").read_text())["files"]
+    (reported.path / "report.json").unlink()
+    (reported.report.tables() / "speed.tex").write_text("old")
+    (reported.report.tables() / "paper.tex").write_text(r"\input{comparison}")
+    write_tables(reported, load())
+    assert "old" not in (reported.report.tables() / "speed.tex").read_text()
+    assert (reported.report.tables() / "paper.tex").read_text() == r"\input{comparison}"
+    assert "paper" not in json.loads((reported.path / "report.json").read_text())["files"]
     assert (
-        "roc-ped2.pdf" in (run.path / "figures" / "STALE.txt").read_text()
-        and not (run.report.tables() / "STALE.txt").exists()
+        "roc-ped2.pdf" in (reported.path / "figures" / "STALE.txt").read_text()
+        and not (reported.report.tables() / "STALE.txt").exists()
     )
 
 

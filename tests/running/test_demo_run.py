@@ -11,14 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from forked import Command, bench
 
 from bench.runs.folder import Run
 
-COMMAND = [
+WORDS = [
     *(
-        sys.executable,
-        "-m",
-        "bench",
         "run",
         "--methods",
         "ae-3d,pca,frame-index",
@@ -29,10 +27,10 @@ COMMAND = [
 ]
 
 
-def finish(place: Path) -> tuple[str, Run]:
-    done = subprocess.run(COMMAND, cwd=place, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout, Run.open(place / "run")
+def fresh(place: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in processes of its own, with nothing of the tests'."""
+    command = [sys.executable, "-m", "bench", *WORDS]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
 
 
 def children(pid: int) -> list[int]:
@@ -45,9 +43,7 @@ def children(pid: int) -> list[int]:
 
 def cut(place: Path, moment: float, worker: bool) -> None:
     """Kill the runner, or its worker, some seconds after the first cell began."""
-    runner = subprocess.Popen(
-        COMMAND, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    runner = Command(*WORDS, cwd=place)
     end = time.monotonic() + 120
     while (
         not (place / "run/cells/ae-3d/demo-ped2/0/progress.json").exists()
@@ -70,13 +66,16 @@ def test_killed_demo_run_ends_with_the_undisturbed_numbers(tmp_path):
     whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
     whole.mkdir()
     disturbed.mkdir()
-    output, expected = finish(whole)
-    assert "ae-3d" in output
-    assert "comparison.tex" in output
+    done = fresh(whole)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ae-3d" in done.stdout
+    assert "comparison.tex" in done.stdout
     moments = random.Random()  # another moment in each run of this test: it must not matter
     cut(disturbed, moments.uniform(0, 4), worker=False)
     cut(disturbed, moments.uniform(0, 4), worker=True)
-    _, found = finish(disturbed)
+    done = bench(*WORDS, cwd=disturbed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected, found = Run.open(whole / "run"), Run.open(disturbed / "run")
     for cell, other in zip(expected.cells(), found.cells(), strict=True):
         assert cell.folder == other.folder
         scores, again = expected.scores(cell), found.scores(other)

@@ -5,7 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from executed import run as bench
+from forked import bench as bench_command
+from forked import toy_words
 
 from bench import Scores
 from bench.files.checksums import digest_of, seal_is_broken
@@ -14,11 +15,16 @@ from bench.runs.folder import Run
 from bench.runs.scores import write_scores
 
 
+def bench(place, methods, *more):
+    return bench_command(*toy_words(methods, "--out", "run", *more), cwd=place)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A finished run of two cells."""
     place = tmp_path_factory.mktemp("whole")
-    done = bench(place, "--out", "run", methods="brightness,steady")
+    (place / "data").mkdir()
+    done = bench(place, "brightness,steady")
     assert done.returncode == 0, done.stdout + done.stderr
     return Run.open(place / "run")
 
@@ -61,7 +67,7 @@ def test_changed_scores_are_no_number_and_the_cell_is_computed_again(whole):
         },
     )
     place = whole.path.parent
-    done = bench(place, "--out", "run", methods="brightness,steady")
+    done = bench(place, "brightness,steady")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [cell.attempts for cell in whole.cells()] == [2, 1]
     for clip, scores in whole.scores(whole.cells()[0]).items():
@@ -71,7 +77,7 @@ def test_changed_scores_are_no_number_and_the_cell_is_computed_again(whole):
 def test_another_protocol_of_a_second_command_leaves_the_tables_of_the_first(whole):
     """Its own are in a folder of its name; the run keeps the protocol that it was begun with."""
     before = (whole.report.tables() / "comparison.txt").read_text()
-    done = bench(whole.path.parent, "--out", "run", "--protocol", "raw", methods="steady")
+    done = bench(whole.path.parent, "steady", "--protocol", "raw")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Protocol raw" in done.stdout and "tables/raw/comparison.txt" in done.stdout
     assert (whole.report.tables() / "comparison.txt").read_text() == before

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import TOYS, Command
 
 from bench.files import claims
 from bench.files.claims import Holder
 from bench.runs.folder import Run
 
-TOYS = Path(__file__).parents[1] / "toys.py"
 METHODS = "brightness[pause=0.005],brightness[pause=0.006]"
 
 
@@ -23,16 +23,15 @@ def start(
     place: Path,
     *more: str,
     before: tuple[str, ...] = (),
-    bench: tuple[str, ...] = ("-m", "bench"),
+    impatient: bool = False,
     methods: str = METHODS,
     data: str = "data",
     datasets: str = "toy",
-) -> subprocess.Popen[str]:
+) -> Command | subprocess.Popen[str]:
+    """Start a runner: on another host with `before`; `impatient` for one to which a host is dead
+    after three seconds of silence."""
     (place / data).mkdir(exist_ok=True)
-    command = [
-        *before,
-        sys.executable,
-        *bench,
+    words = [
         "run",
         "--methods",
         methods,
@@ -41,16 +40,36 @@ def start(
         "--seeds",
         "0-2",
     ]
-    command += ["--plugin", str(TOYS), "--data", data, "--device", "cpu", "--threads", "1", *more]
+    words += ["--plugin", str(TOYS), "--data", data, "--device", "cpu", "--threads", "1", *more]
+    if not before:
+        first = "import bench.files.claims; bench.files.claims.DEAD = 3" if impatient else ""
+        return Command(*words, cwd=place, first=first)
+    command = [*before, sys.executable, "-m", "bench", *words]
     return subprocess.Popen(
         command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
-def finish(*runners: subprocess.Popen[str]) -> list[str]:
-    outputs = [runner.communicate(timeout=120)[0] for runner in runners]
-    assert [runner.returncode for runner in runners] == [0] * len(runners), outputs
-    return outputs
+def end(runner: Command | subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for a runner; return its exit code and what it said."""
+    if isinstance(runner, Command):
+        done = runner.end(timeout=120)
+        return done.returncode, done.stdout + done.stderr
+    output, _ = runner.communicate(timeout=120)
+    return runner.returncode, output
+
+
+def finish(*runners: Command | subprocess.Popen[str]) -> list[str]:
+    ended = [end(runner) for runner in runners]
+    assert [code for code, _ in ended] == [0] * len(runners), ended
+    return [output for _, output in ended]
+
+
+@pytest.fixture
+def place(once, tmp_path):
+    """A folder with a finished run `whole` and its data."""
+    made = once("sharing", lambda folder: finish(start(folder, "--out", "whole")))
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 def same_numbers(place: Path, first: str, second: str) -> None:
@@ -64,19 +83,19 @@ def same_numbers(place: Path, first: str, second: str) -> None:
     ).read_bytes()
 
 
-def test_shards_fill_one_run(tmp_path):
+def test_shards_fill_one_run(place):
     """Two shards started together run each cell once; the same line for all then repeats nothing
     and has the numbers of one runner."""
     finish(
-        start(tmp_path, "--out", "shared", "--shard", "1/2"),
-        start(tmp_path, "--out", "shared", "--shard", "2/2"),
+        start(place, "--out", "shared", "--shard", "1/2"),
+        start(place, "--out", "shared", "--shard", "2/2"),
     )
-    run = Run.open(tmp_path / "shared")
+    run = Run.open(place / "shared")
     assert [(cell.status, cell.attempts) for cell in run.cells()] == [("done", 1)] * 6
     assert not list(run.path.glob("**/.claim*")) and not list(run.path.glob(".run*"))
-    _, again = finish(start(tmp_path, "--out", "whole"), start(tmp_path, "--out", "shared"))
+    (again,) = finish(start(place, "--out", "shared"))
     assert "6 of 6 cells are done already" in again
-    same_numbers(tmp_path, "whole", "shared")
+    same_numbers(place, "whole", "shared")
 
 
 def test_shard_runs_its_cells_alone(tmp_path):
@@ -92,9 +111,8 @@ def test_shard_runs_its_cells_alone(tmp_path):
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3"])
 def test_shard_that_is_none_is_refused(tmp_path, shard):
     """I/N with I from 1 to N."""
-    runner = start(tmp_path, "--shard", shard)
-    output, _ = runner.communicate(timeout=60)
-    assert runner.returncode == 2
+    code, output = end(start(tmp_path, "--shard", shard))
+    assert code == 2
     assert f"--shard {shard!r}: expected I/N with I from 1 to N, like 2/8" in output
 
 
@@ -109,109 +127,97 @@ def another_host() -> tuple[str, ...]:
     return command
 
 
-def test_two_hosts_fill_one_run_by_the_same_line(tmp_path):
+def test_two_hosts_fill_one_run_by_the_same_line(place):
     """Both run cells, none is run twice, and each waits for the other's before it writes the
     tables."""
     elsewhere = another_host()
-    finish(start(tmp_path, "--out", "whole"))
-    finish(start(tmp_path, "--out", "shared"), start(tmp_path, "--out", "shared", before=elsewhere))
-    run = Run.open(tmp_path / "shared")
+    finish(start(place, "--out", "shared"), start(place, "--out", "shared", before=elsewhere))
+    run = Run.open(place / "shared")
     assert [(cell.status, cell.attempts) for cell in run.cells()] == [("done", 1)] * 6
-    same_numbers(tmp_path, "whole", "shared")
-
-
-IMPATIENT = (
-    "-c",
-    "import bench.files.claims, bench.cli.main; bench.files.claims.DEAD = 3; bench.cli.main.bench()",
-)
-"""A command for which a host is dead after three seconds of silence."""
+    same_numbers(place, "whole", "shared")
 
 
 @pytest.mark.parametrize(
     "content", [claims._text(Holder("elsewhere/1", 7, 1.0)).encode(), b'[{"host": "\xb2']
 )
-def test_cell_of_a_host_that_died_is_followed(tmp_path, content):
+def test_cell_of_a_host_that_died_is_followed(place, content):
     """A claim that nobody touches any more, another host's or one that cannot be read, holds its
     cell up for a while and not for ever."""
-    finish(start(tmp_path, "--out", "whole"))
-    cell = Run.open(tmp_path / "whole").cells()[1]
-    shutil.copytree(tmp_path / "whole", tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / cell.folder)
-    (tmp_path / "run" / cell.folder).mkdir()
-    (tmp_path / "run" / cell.folder / ".claim.1").write_bytes(content)
-    (output,) = finish(start(tmp_path, "--out", "run", bench=IMPATIENT))
+    cell = Run.open(place / "whole").cells()[1]
+    shutil.copytree(place / "whole", place / "run")
+    shutil.rmtree(place / "run" / cell.folder)
+    (place / "run" / cell.folder).mkdir()
+    (place / "run" / cell.folder / ".claim.1").write_bytes(content)
+    (output,) = finish(start(place, "--out", "run", impatient=True))
     assert "is at work on it" in output
-    run = Run.open(tmp_path / "run")
+    run = Run.open(place / "run")
     assert [(one.status, one.attempts) for one in run.cells()] == [("done", 1)] * 6
-    same_numbers(tmp_path, "whole", "run")
+    same_numbers(place, "whole", "run")
 
 
-def test_damaged_claim_of_a_runner_is_named(tmp_path):
+def test_damaged_claim_of_a_runner_is_named(place):
     """It may belong to one that is at work: the command is refused, and says which file to
     remove."""
-    finish(start(tmp_path, "--out", "run"))
-    left = tmp_path / "run" / f".runner-all-{claims.this_host().replace('/', '-')}.1"
+    (place / "whole").rename(place / "run")
+    left = place / "run" / f".runner-all-{claims.this_host().replace('/', '-')}.1"
     left.write_bytes(b"[{")
-    refused = start(tmp_path, "--out", "run")
-    output = " ".join(refused.communicate(timeout=60)[0].split())
-    assert refused.returncode == 2
+    code, output = end(start(place, "--out", "run"))
+    assert code == 2
     assert (
-        f"may be working on this run, since {left.relative_to(tmp_path)} cannot be read; if no other `bench run` is, remove that file"
-        in output
+        f"may be working on this run, since {left.relative_to(place)} cannot be read; if no other `bench run` is, remove that file"
+        in " ".join(output.split())
     )
     left.unlink()
-    finish(start(tmp_path, "--out", "run"))
+    finish(start(place, "--out", "run"))
 
 
-def test_runner_with_another_copy_is_refused_while_one_is_at_work(tmp_path):
+def test_runner_with_another_copy_is_refused_while_one_is_at_work(place):
     """Two machines that share the run and not the data: the second would put numbers of other
     pictures into it."""
-    finish(start(tmp_path, "--out", "whole"))
-    shutil.copytree(tmp_path / "data", tmp_path / "other")
-    next((tmp_path / "other" / "toy" / "train" / "01").glob("*.png")).write_bytes(
-        b"another picture"
-    )
-    first = start(tmp_path, "--out", "run", "--shard", "1/2", methods="brightness[pause=0.05]")
-    while not (tmp_path / "run" / "run.json").exists():
+    shutil.copytree(place / "data", place / "other")
+    next((place / "other" / "toy" / "train" / "01").glob("*.png")).write_bytes(b"another picture")
+    first = start(place, "--out", "run", "--shard", "1/2", methods="brightness[pause=0.05]")
+    while not (place / "run" / "run.json").exists():
         time.sleep(0.02)
     second = start(
-        tmp_path, "--out", "run", "--shard", "2/2", methods="brightness[pause=0.05]", data="other"
+        place, "--out", "run", "--shard", "2/2", methods="brightness[pause=0.05]", data="other"
     )
-    output = " ".join(second.communicate(timeout=120)[0].split())
-    assert second.returncode == 2
+    code, output = end(second)
+    output = " ".join(output.split())
+    assert code == 2
     assert (
         "was begun with another copy of toy (fingerprint " in output
         and "is at work on it" in output
         and "`bench verify toy` on both machines" in output
     )
     finish(first)
-    assert [cell.status for cell in Run.open(tmp_path / "run").cells()] == [
+    assert [cell.status for cell in Run.open(place / "run").cells()] == [
         "done",
         "queued",
         "done",
     ]
 
 
-def test_claim_of_a_host_that_died_does_not_keep_another_copy_out(tmp_path):
+def test_claim_of_a_host_that_died_does_not_keep_another_copy_out(place):
     """A new container after a killed one, with new data: the run goes on with the new data, as it
     would on one machine."""
-    finish(start(tmp_path, "--out", "run"))
-    left = tmp_path / "run" / ".runner-all-elsewhere.1"
+    (place / "whole").rename(place / "run")
+    left = place / "run" / ".runner-all-elsewhere.1"
     left.write_text(claims._text(Holder("elsewhere", 7, 1.0)))
     os.utime(left, (1, 1))
-    next((tmp_path / "data" / "toy" / "train" / "01").glob("*.png")).unlink()
-    finish(start(tmp_path, "--out", "run"))
-    assert [cell.attempts for cell in Run.open(tmp_path / "run").cells()] == [2] * 6
+    next((place / "data" / "toy" / "train" / "01").glob("*.png")).unlink()
+    finish(start(place, "--out", "run"))
+    assert [cell.attempts for cell in Run.open(place / "run").cells()] == [2] * 6
 
 
-def test_runner_without_a_dataset_leaves_its_fingerprint(tmp_path):
+def test_runner_without_a_dataset_leaves_its_fingerprint(place):
     """The next one still sees which copy the run was begun with."""
-    finish(start(tmp_path, "--out", "run"))
-    before = Run.open(tmp_path / "run").manifest.datasets
-    (tmp_path / "data" / "gone").touch()
-    finish(start(tmp_path, "--out", "run", datasets="toys"))
+    (place / "whole").rename(place / "run")
+    before = Run.open(place / "run").manifest.datasets
+    (place / "data" / "gone").touch()
+    finish(start(place, "--out", "run", datasets="toys"))
     assert (
-        Run.open(tmp_path / "run").manifest.datasets[0]["fingerprint"]
+        Run.open(place / "run").manifest.datasets[0]["fingerprint"]
         == before[0]["fingerprint"]
         != ""
     )

@@ -1,16 +1,20 @@
 """Test sets made up to know the truth: autocorrelated scores with clip effects, in the geometry of
 real datasets."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from scipy.signal import lfilter
-from scipy.stats import norm, rankdata
+from scipy.special import logit
+from scipy.stats import norm, rankdata, t
 
 from bench.contracts.metric import Metric
 from bench.scoring.evaluate import ClipScores, evaluate, processed
-from bench.scoring.intervals import RESAMPLES, difference, interval, pair_counts
+from bench.scoring.intervals import Column, difference, interval
 from bench.scoring.metrics import auc
+from bench.scoring.ranks import rank
+from bench.scoring.resampling import RESAMPLES, ClipAuc, pair_counts
 
 AUC = Metric("auc", auc)
 PED2 = ((180, 61, 180), (180, 95, 180), (150, 1, 146), (180, 31, 180), (150, 1, 129), (180, 1, 159),
@@ -87,10 +91,10 @@ def one_method(geometry, skill, generator):
     return clips_of(found, noise(found, generator), skill)
 
 
-def two_methods(geometry, skills, shared, generator):
-    """Two methods whose scores have `shared` of their variance in common."""
+def several_methods(geometry, skills, shared, generator):
+    """Methods whose scores have `shared` of their variance in common."""
     found = geometry(generator)
-    common, *own = (noise(found, generator) for _ in range(3))
+    common, *own = (noise(found, generator) for _ in range(1 + len(skills)))
     mixed = [
         [np.sqrt(shared) * a + np.sqrt(1 - shared) * b for a, b in zip(common, scores)]
         for scores in own
@@ -175,9 +179,11 @@ def rejections(geometry, skills, shared, protocol, runs, seed=0):
     apart, and in which the interval of the difference holds the true one."""
     generator = np.random.RandomState(seed)
     found = []
-    for _ in range(runs):
-        pair = two_methods(geometry, skills, shared, generator)
+    while len(found) < runs:
+        pair = several_methods(geometry, skills, shared, generator)
         ours = difference([pair[0]], [pair[1]], protocol)
+        if ours is None or ours.p is None:
+            continue  # a test set drawn without normal frames
         low, high = np.nanpercentile(
             np.subtract(*resampled(pair, protocol, generator)), [2.5, 97.5]
         )
@@ -199,3 +205,65 @@ def rejections(geometry, skills, shared, protocol, runs, seed=0):
         told.mean(),
         ((low <= value.mean()) & (value.mean() <= high)).mean(),
     )
+
+
+def seeded(geometry, seeds, effect, protocol, runs, seed=0):
+    """The shares of runs in which two equal methods are told apart, each with so many seeds whose
+    skill varies by `effect`: with the spread over clips alone, and by our test."""
+    generator = np.random.RandomState(seed)
+    found = []
+    for _ in range(runs):
+        skills = 2 + effect * generator.randn(2 * seeds)
+        clips = several_methods(geometry, skills, 0.5, generator)
+        ours = difference(clips[:seeds], clips[seeds:], protocol)
+        alone = replace(ours, over_seeds=(None, None)).spread
+        apart = abs(logit(ours.first) - logit(ours.second))
+        found.append((2 * t.sf(apart / alone.variance**0.5, alone.degrees) < 0.05, ours.p < 0.05))
+    return np.array(found).mean(axis=0)
+
+
+def ranked(geometry, skills, shared, protocol, runs, seed=0):
+    """What a ranking of methods of these skills says, in shares of test sets (of rows and test
+    sets, for intervals): percentiles of resampled ranks hold the true rank, our interval holds it;
+    its mean width; any pair of equals, or the wrong way round, has an uncorrected p below 0.05 with
+    the best, and is separated after correction; of the separated pairs those that are false (FDR);
+    of the pairs of unequals those that are separated.
+
+    The true rank of equals is all that they share: an interval has to hold both ends.
+    """
+    generator = np.random.RandomState(seed)
+    skill = np.array(skills)
+    best_rank = 1 + (skill[None, :] > skill[:, None]).sum(axis=1)
+    worst_rank = len(skill) - (skill[None, :] < skill[:, None]).sum(axis=1)
+    found = []
+    for _ in range(runs):
+        methods = several_methods(geometry, skills, shared, generator)
+        drawn = resampled(methods, protocol, generator)
+        places = 1 + (drawn[None, :, :] > drawn[:, None, :]).sum(axis=1)
+        low, high = np.nanpercentile(places, [2.5, 97.5], axis=1)
+        plain = (low <= best_rank) & (worst_rank <= high)
+        column = Column({str(n): ClipAuc([clips], protocol) for n, clips in enumerate(methods)})
+        order = sorted(column.rows, key=lambda row: -column.rows[row].value)
+        ranking = rank(column, order)
+        ends = np.array(
+            [(ranking.ranks[str(n)].low, ranking.ranks[str(n)].high) for n in range(len(skill))]
+        )
+        held = (ends[:, 0] <= best_rank) & (worst_rank <= ends[:, 1])
+        false = {pair: skill[int(pair[0])] <= skill[int(pair[1])] for pair in ranking.tests}
+        said = [pair for pair in ranking.tests if ranking.separated(*pair)]
+        alone = [
+            pair for pair in false if pair[0] == order[0] and ranking.tests[pair].distinguishable
+        ]
+        true = len(false) - sum(false.values())
+        found.append(
+            (
+                plain.mean(),
+                held.mean(),
+                np.diff(ends).mean() + 1,
+                any(false[pair] for pair in alone),
+                any(false[pair] for pair in said),
+                np.mean([false[pair] for pair in said]) if said else 0.0,
+                sum(not false[pair] for pair in said) / true if true else np.nan,
+            )
+        )
+    return np.array(found).mean(axis=0)

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from simulated_clips import AUC, clips_of, coverage, noise, ped2, rejections
 
 from bench.plugins.registry import load
-from bench.scoring import intervals
+from bench.scoring import resampling
 from bench.scoring.evaluate import ClipScores, evaluate
 from bench.scoring.intervals import difference, interval
 
@@ -79,7 +79,7 @@ def spelt_out(methods, protocol, resamples):
 @pytest.fixture
 def few_resamples(monkeypatch):
     """Forty, so that they can be spelt out."""
-    monkeypatch.setattr(intervals, "RESAMPLES", 40)
+    monkeypatch.setattr(resampling, "RESAMPLES", 40)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -3,8 +3,6 @@ whole path through the command."""
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 from bench.datasets import DemoPed2
 from click.testing import CliRunner
-from forked import bench
+from forked import Command, bench
 from scipy import ndimage
 
 from bench import DataError, OpenClip, RequestError, Window
@@ -271,12 +269,12 @@ KEEP = ("--keep", "regions,train-scores,epoch-scores")
 
 
 def command(methods: str, out: str, *more: str) -> list[str]:
-    start = [sys.executable, "-m", "bench", "run", "--methods", methods, "--datasets", "demo-ped2"]
+    start = ["run", "--methods", methods, "--datasets", "demo-ped2"]
     return [*start, "--device", "cpu", "--threads", "1", "--out", out, *more]
 
 
 def run_it(place: Path, arguments: list[str]) -> str:
-    done = bench(*arguments[3:], cwd=place)
+    done = bench(*arguments, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     return " ".join(done.stdout.split())
 
@@ -358,12 +356,7 @@ def cut_after_the_first_clip(place: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     hold = place / "hold"
     hold.touch()
     monkeypatch.setenv("HOLD", str(hold))
-    runner = subprocess.Popen(
-        command("held", "run", "--plugin", "held.py"),
-        cwd=place,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    runner = Command(*command("held", "run", "--plugin", "held.py"), cwd=place)
     cell = place / "run/cells/held/demo-ped2/0"
     end = time.monotonic() + 300
     while not (cell / "scratch/scores/01.npz").exists():

@@ -135,7 +135,8 @@ def command(
     from bench.errors import RequestError, RunError
     from bench.figures import kinds as drawing
     from bench.plugins.selection import select_one
-    from bench.reporting.report_writer import ReportWriter, wrote
+    from bench.reporting.report_writer import ReportWriter
+    from bench.reporting.written_files import wrote
     from bench.tables.forms.text import to_terminal
     from bench.tables.kinds import KINDS, open_source
     from bench.tables.table_files import question_name

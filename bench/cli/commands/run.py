@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bench.cli.complete import run_folder, selection
 from bench.cli.dry_run import show_plan
@@ -55,8 +56,8 @@ Examples (quote selections that contain [ or |):
     type=click.Path(path_type=Path),
     metavar="RUN.JSON",
     shell_complete=run_folder,
-    help="Repeat a published run exactly, instead of --methods and --datasets; refused if versions"
-    " or data differ.",
+    help="Repeat a published run exactly, or the part of it that --methods, --datasets and --seeds"
+    " name; refused if versions or data differ.",
 )
 @click.option("--seeds", default="0", show_default=True, help="Random seeds: 0 or 0,1,2 or 0-4.")
 @profile_option
@@ -80,9 +81,9 @@ Examples (quote selections that contain [ or |):
 @click.option(
     "--workers",
     type=Workers(),
-    default="1",
-    show_default=True,
-    help="Number of cells that run at the same time; auto: as many as fit memory and cores.",
+    help="Number of cells that run at the same time; with more than there are GPUs, several cells"
+    " share a GPU. auto: on a CPU, as many as fit memory and cores. [default: one for each GPU, else"
+    " 1]",
 )
 @click.option(
     "--keep",
@@ -171,9 +172,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 FIXED = (
-    "methods",
-    "datasets",
-    "seeds",
     "profile",
     "protocol",
     "detector",
@@ -185,8 +183,6 @@ FIXED = (
 
 
 def _refuse_fixed_options(ctx: click.Context) -> None:
-    from click.core import ParameterSource
-
     given = [
         f"--{name}"
         for name in FIXED
@@ -209,6 +205,7 @@ def run(**options: Any) -> int:
     registry = load_registry(plugins)
     command_line = "bench " + shlex.join(sys.argv[1:])
     published = options.pop("published")
+    part = {name: options[name] for name in ("methods", "datasets")}
     if published is not None:
         options |= {"methods": "", "datasets": ""}
     compute = take_compute(options)
@@ -222,22 +219,40 @@ def run(**options: Any) -> int:
         }
     )
     if published is not None:
-        return _repeat(published, request, registry, console, dry_run)
+        ctx = click.get_current_context()
+        seeds_given = ctx.get_parameter_source("seeds") is ParameterSource.COMMANDLINE
+        part["seeds"] = request.seeds if seeds_given else None
+        return _repeat(published, part, request, registry, console, dry_run)
     return _execute(request, registry, console, dry_run)
 
 
-def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: bool) -> int:
-    """Repeat a published run, and say whether its scores came out the same."""
+def _repeat(
+    published: Path,
+    part: dict[str, Any],
+    given: Any,
+    registry: Any,
+    console: Any,
+    dry_run: bool,
+) -> int:
+    """Repeat a published run or a part of it, and say whether its scores came out the same."""
     from bench.errors import RequestError
     from bench.planning.plan import make_plan
-    from bench.planning.repeat import again, compare_scores, differences, read_published, remarks
+    from bench.planning.repeat import (
+        again,
+        compare_scores,
+        differences,
+        part_of,
+        read_published,
+        remarks,
+    )
     from bench.running.session import run_finder
     from bench.runs.folder import Run
 
     first = read_published(published)
-    requests = again(first, given)
+    cells = part_of(first, registry, **part)
+    requests = again(first, given, cells)
     plans = [make_plan(request, registry, run_finder(request.out, False)) for request in requests]
-    if found := differences(first, plans):
+    if found := differences(first, plans, cells):
         raise RequestError(
             f"--from: {first.path / 'run.json'} cannot be repeated here exactly:",
             *(f"  {text}" for text in found),
@@ -250,7 +265,7 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
         if codes[-1] == 130:
             return 130
     if not dry_run:
-        outcome = compare_scores(first, Run.open(plans[0].run.path))
+        outcome = compare_scores(first, Run.open(plans[0].run.path), cells)
         if outcome.same or outcome.different:
             console.print(
                 f"scores of {outcome.same} cells are those of {first.path}, bit by bit",
@@ -270,7 +285,8 @@ def _repeat(published: Path, given: Any, registry: Any, console: Any, dry_run: b
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
-    from bench.reporting.report_writer import stale_note, wrote
+    from bench.reporting.report_writer import stale_note
+    from bench.reporting.written_files import wrote
     from bench.running.session import execute, plan_run
     from bench.tables.comparison import comparison_text
 

@@ -50,7 +50,8 @@ def command(
     """
     from bench.errors import RequestError, RunError
     from bench.plugins.selection import select
-    from bench.reporting.report_writer import stale_note, write_tables, wrote
+    from bench.reporting.report_writer import stale_note, write_tables
+    from bench.reporting.written_files import wrote
     from bench.runs.folder import Run
     from bench.tables.comparison import comparison_text
 

@@ -77,6 +77,7 @@ def command(run: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({**facts, "cells": [asdict(cell) for cell in cells]}, indent=1))
         return
     click.echo(f"run {opened.path}: {manifest.command}")
+    on_gpus = any(cell.gpu for cell in cells)
     rows = [
         [
             cell.label,
@@ -84,6 +85,7 @@ def command(run: Path | None, as_json: bool) -> None:
             cell.seed,
             cell.status,
             duration(cell.seconds["total"]) if cell.seconds.get("total") else "",
+            *([cell.gpu] if on_gpus else []),
             doing.get(cell.folder) or cell.reason,
         ]
         for cell in cells
@@ -91,10 +93,10 @@ def command(run: Path | None, as_json: bool) -> None:
     click.echo(
         tabulate(
             rows,
-            ["method", "dataset", "seed", "status", "time", ""],
+            [*["method", "dataset", "seed", "status", "time"], *["gpu"] * on_gpus, ""],
             tablefmt="plain",
             disable_numparse=True,
-            maxcolwidths=[None] * 5 + [70],
+            maxcolwidths=[None] * (5 + on_gpus) + [70],
         )
     )
     counts = Counter(cell.status for cell in cells)

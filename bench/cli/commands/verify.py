@@ -48,8 +48,9 @@ def command(
     """Check DATASETS (names or selections, default: all) clip by clip: frames, labels and pixel
     masks. Also lists files that are ignored.
 
-    Given the folder of a run instead, recompute every number of its tables from its scores and
-    labels, and check that checksums, labels and files agree. Nothing is written.
+    Given the folder of a run instead, or its zip (bench pack), recompute every number of its tables
+    from its scores and labels, and check that checksums, labels and files agree. Nothing is
+    written.
 
     Exit code 0: everything is correct; 1: something is missing or wrong.
     """
@@ -123,13 +124,15 @@ def show(console: Console, outcome: Verification, full: bool) -> None:
 
 
 def verify_runs(paths: list[Path], as_json: bool, plugin: tuple[Path, ...]) -> int:
-    """Check runs, print differences, and return the exit code: 0 if there are none."""
+    """Check runs and zips of runs, print differences, and return the exit code: 0 if there are none."""
     from bench.reporting.run_verification import verify_run
+    from bench.sharing.pack_verification import verify_pack
 
     registry = load_registry(plugin)
     outcomes = []
     for path in paths:
-        outcomes.append(verify_run(path, registry))
+        verify = verify_pack if path.suffix == ".zip" else verify_run
+        outcomes.append(verify(path, registry))
         if not as_json:
             _show_run(outcomes[-1])
     if as_json:

@@ -31,10 +31,21 @@ from bench.cli.options import data_option, plugin_option
 @click.option(
     "--static", is_flag=True, help="Run only the checks that need neither training nor data."
 )
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "simulated"]),
+    default="cpu",
+    help="simulated: run the checks of networks on a simulated accelerator as well, which is as "
+    "strict as a GPU: nothing may stay on the CPU, or make it wait.",
+)
 @data_option
 @plugin_option
 def command(
-    names: tuple[str, ...], static: bool, data: tuple[Path, ...], plugin: tuple[Path, ...]
+    names: tuple[str, ...],
+    static: bool,
+    device: str,
+    data: tuple[Path, ...],
+    plugin: tuple[Path, ...],
 ) -> None:
     """Run the conformance checks on the named methods, creators and datasets, or on all those of a
     plugin FILE. Each takes less than a minute.
@@ -56,6 +67,11 @@ def command(
         run_check,
     )
 
+    of_device: Sequence[Callable[[Any], None]] = ()
+    if device == "simulated":
+        from bench.testing.device_checks import DEVICE_CHECKS
+
+        of_device = DEVICE_CHECKS
     files = [Path(name) for name in names if name.endswith(".py")]
     registry = load([*plugin, *files])
     resolved = {file.resolve() for file in files}
@@ -97,7 +113,7 @@ def command(
         elif cls.needs_parameters:
             click.echo(f"{cls.name}: skipped, since it needs parameters")
         else:
-            for check in STATIC if static else CHECKS:
+            for check in STATIC if static else [*CHECKS, *of_device]:
                 label = f"{cls.name}: {check.__name__.replace('_', ' ')}"
                 expected = cls.expected_failures.get(check.__name__)
                 cases.append((label, functools.partial(run_check, cls, check), expected))

@@ -10,11 +10,11 @@ import click
 @click.command(
     "new",
     epilog=(
-        "Examples: bench new method my-method   |   bench new dataset my-dataset   |   bench new "
-        "method my-method --file"
+        "Examples: bench new method my-method   |   bench new network my-network   |   bench new "
+        "dataset my-dataset   |   bench new method my-method --file"
     ),
 )
-@click.argument("kind", type=click.Choice(["method", "dataset"]))
+@click.argument("kind", type=click.Choice(["method", "network", "dataset"]))
 @click.argument("name")
 @click.option(
     "--file",
@@ -24,7 +24,7 @@ import click
 )
 def command(kind: str, name: str, as_file: bool) -> None:
     """Create the folder NAME with a small working plugin, its tests, pyproject.toml and README, for
-    you to change.
+    you to change: a method of a few lines, a network with its training, or a dataset.
 
     NAME is the name of the method or dataset: lower-case letters, digits and hyphens.
     """
@@ -37,7 +37,7 @@ def command(kind: str, name: str, as_file: bool) -> None:
     file = next(path for path in written if path.stem == name.replace("-", "_"))
     row = (
         f"--methods {name},pca --datasets demo"
-        if kind == "method"
+        if kind != "dataset"
         else f"--methods frame-difference,pca --datasets {name}"
     )
     if as_file:

@@ -35,7 +35,7 @@ class EpochScoreKeeper(Keeper):
             scores: dict[str, Scores] = {}
             for number, clip in enumerate(cell.test_clips(), start=1):
                 cell.seed()
-                scores[clip.id] = cell.method.score(clip, context)
+                scores[clip.id] = cell.score(clip, context, f"clip {clip.id}")
                 cell.reporter.step(number, len(cell.lengths), f"scored clip {clip.id}, {epoch=}")
             write_scores(_file(cell, epoch), scores)
 

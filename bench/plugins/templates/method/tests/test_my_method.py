@@ -1,11 +1,10 @@
 """my-method does what every method owes, and what it promises."""
 
-from types import SimpleNamespace
-
 import numpy as np
 from my_method import MyMethod
 
-from bench.testing import parametrize_with_checks
+from bench import OpenClip
+from bench.testing import make_context, parametrize_with_checks
 
 
 @parametrize_with_checks([MyMethod])
@@ -14,14 +13,20 @@ def test_does_what_every_method_owes(method, check):
     check(method)
 
 
-def test_frames_that_differ_from_training_score_higher():
-    """Gray training frames; a test clip that turns white in the middle."""
-    gray, white = np.full((2, 8, 8), 90, np.uint8), np.full((2, 8, 8), 250, np.uint8)
-    method = MyMethod()
-    method.fit([SimpleNamespace(frames=np.repeat(gray, 10, axis=0))], None)
-    assert method.score(SimpleNamespace(frames=np.concatenate([gray, white])), None) == [
-        0,
-        0,
-        160,
-        160,
-    ]
+def test_frames_that_differ_from_training_score_higher(tmp_path):
+    """Training frames of one dim pattern; a test clip that turns to bright noise in the middle."""
+    method = MyMethod(MyMethod.Parameters(**MyMethod.profiles.get("smoke", {})))
+    size = (20, *method.frames.size)
+    generator = np.random.default_rng(0)
+    dim = np.repeat(generator.integers(80, 100, (1, *size[1:]), dtype=np.uint8), 20, axis=0)
+    noise = generator.integers(150, 256, size, dtype=np.uint8)
+    context = make_context(tmp_path)
+    method.fit([_clip("train", dim)], context)
+    scores = method.score(_clip("test", np.concatenate([dim, noise])), context)
+    values = np.asarray(getattr(scores, "values", scores))
+    frames = np.asarray(getattr(scores, "frames", np.arange(len(values))))
+    assert values[frames >= 20].min() > values[frames < 20].max()
+
+
+def _clip(split, frames):
+    return OpenClip("01", split, len(frames), "made", opener=lambda: frames)

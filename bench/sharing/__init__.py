@@ -1,0 +1,1 @@
+"""Passing a run on: one zip that can be verified, without names where wanted, and exports."""

@@ -1,0 +1,1 @@
+"""Files of scores that other programs wrote: their formats, and whose scores they are."""

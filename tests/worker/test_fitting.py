@@ -1,0 +1,132 @@
+"""A training that is out of memory. The device is the CPU; the method says where its memory ends."""
+
+import logging
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from bench import Context, MethodError, NetworkMethod, OpenClip, Window
+from bench.contracts.compute import Compute
+from bench.contracts.method import FrameFormat
+from bench.engine.context import make_context
+from bench.engine.seeding import seed_everything
+from bench.runs.records import CellRecord
+from bench.worker.fitting import fit
+
+
+@dataclass(frozen=True)
+class Parameters:
+    epochs: int = 2
+    batch: int = 8
+    learning_rate: float = 1e-2
+    most: int = 4
+
+
+class Greedy(NetworkMethod):
+    """A convolution that has memory for `most` windows."""
+
+    name = "greedy"
+    Parameters = Parameters
+    frames = FrameFormat((8, 8), 1)
+    refuses = ""
+
+    @property
+    def window(self):
+        return Window(1)
+
+    def build(self):
+        return torch.nn.Conv3d(1, 1, 3, padding=1)
+
+    def loss(self, network, batch, context):
+        if type(batch["window"]) is torch.Tensor and len(batch["window"]) > self.parameters.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
+        return {"loss": (network(batch["window"]) - batch["window"]).square().mean()}
+
+    def error(self, network, batch):
+        return {"error": (network(batch["window"]) - batch["window"]).square().mean((1, 3, 4))}
+
+    def refusal(self, compute):
+        return self.refuses if compute.accumulate > 1 else ""
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """Return a function that makes a cell of a method, and what its log says."""
+
+    def make(method, **more):
+        logger = logging.Logger("cell", logging.INFO)
+        said = []
+        logger.addHandler(SimpleNamespace(level=0, handle=lambda one: said.append(one)))
+        frames = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+        clip = OpenClip("01", "train", 12, "made", opener=lambda: frames)
+        record = CellRecord("cells/x", "greedy", "greedy", "greedy", "toy", "toy", 0)
+        record.gpu = "cuda:1"
+        seed_everything(0)
+        context: Context = make_context(
+            0, Compute("cpu", **more), tmp_path, logger, checkpoint=tmp_path / "checkpoint.pt"
+        )
+        return SimpleNamespace(
+            method=method, context=context, scratch=tmp_path, record=record, logger=logger,
+            training_clips=lambda: [clip], seed=lambda: seed_everything(0), said=said,
+        )  # fmt: skip
+
+    return make
+
+
+def weights(cell):
+    return [one.detach().numpy() for one in cell.method.network.parameters()]
+
+
+def test_it_is_trained_again_in_parts_and_says_so(cell, tmp_path):
+    """Once, anew; the weights are those of --accumulate from the start. An attempt that goes on
+    takes the parts over."""
+    found = cell(Greedy())
+    fit(found, [])
+    parts = found.context.facts["accumulate"]
+    assert parts >= 2
+    warnings = [one.getMessage() for one in found.said if one.levelno == logging.WARNING]
+    (text,) = warnings
+    assert f"out of memory in training, so it was trained with --accumulate {parts}: each" in text
+    (tmp_path / "fitted").unlink()
+    (tmp_path / "accumulate.json").rename(tmp_path / "kept.json")
+    asked = cell(Greedy(), accumulate=parts)
+    fit(asked, [])
+    assert all(np.array_equal(*pair) for pair in zip(weights(found), weights(asked), strict=True))
+    (tmp_path / "fitted").unlink()
+    (tmp_path / "kept.json").rename(tmp_path / "accumulate.json")
+    again = cell(Greedy(Parameters(most=8)))
+    fit(again, [])
+    assert again.context.facts["accumulate"] == again.context.compute.accumulate == parts
+
+
+def test_out_of_memory_again_is_the_reason_with_what_would_fit(cell):
+    """Not tried a third time."""
+    found = cell(Greedy(Parameters(most=1)))
+    with pytest.raises(MethodError) as caught:
+        fit(found, [])
+    parts = found.context.facts["accumulate"]
+    text = str(caught.value)
+    assert (
+        f"greedy: out of memory on cuda:1 in training with batch=8 and --accumulate {parts};"
+        in text
+    )
+    assert "should fit, and so may --workers 1. Log: cells/x/log.txt" in text
+
+
+def test_a_method_that_cannot_be_trained_in_parts_fails_with_a_smaller_batch(cell):
+    """Its `refusal` says so."""
+    method = Greedy()
+    method.refuses = "its loss looks at the whole batch"
+    with pytest.raises(MethodError, match=r"in training with batch=8; batch=\d should fit, and"):
+        fit(cell(method), [])
+
+
+def test_another_error_is_not_tried_again(cell):
+    """It stays what it is."""
+    method = Greedy()
+    method.loss = lambda *given: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        fit(cell(method), [])
