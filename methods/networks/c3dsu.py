@@ -13,8 +13,9 @@ from torch.nn import functional
 FEW = 4
 """Input channels up to which a block's kernels are padded to one size and joined, in scoring and
 under automatic casts. Chosen here, measured: a convolution of so few channels waits for memory, and
-reads its input once then. In training (bf16, latent 64, 256x256) the first block takes .77 of its
-time; joined at 8, 16, 32 and 64 channels, blocks take .88, 1.05, 1.2 and 1.7 of theirs."""
+reads its input once then. In training (bf16, latent 64, 256x256, one core) the first block takes
+.76 of its time so; joined as well, the encoder's blocks of 8, 16 and 32 channels take .88, 1.05 and
+1.15 of theirs."""
 
 
 def under_autocast(x: torch.Tensor) -> bool:
