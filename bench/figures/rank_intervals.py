@@ -50,6 +50,7 @@ def _draw(source: Source, dataset: str, found: Ranking) -> Drawn:
     axis.set_xlim(0.5, count + 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_xlabel("rank")
+    axis.set_title("first in", loc="right", fontsize="small")
     beside = axis.secondary_yaxis("right")
     beside.set_yticks(
         range(1, count + 1),
