@@ -90,10 +90,10 @@ def test_too_few_clips_are_said_in_every_form(tmp_path):
     run = make_run(tmp_path, NEAR)
     write_tables(run, REGISTRY, ["raw"])
     normal = sum(int((labels == 0).sum()) for labels in labels_of().values())
-    for form in ("txt", "md", "tex"):
-        text = " ".join((run.report.tables() / "raw" / f"comparison.{form}").read_text().split())
+    for name in ("comparison.txt", "comparison.md", "comparison-notes.tex"):
+        text = " ".join((run.report.tables() / "raw" / name).read_text().split())
         assert (
-            f"made: 3 test clips, 0 of one class, and {normal} normal frames, in 3 clips: the data cannot carry close rankings"
+            f"3 test clips, 0 of one class, and {normal} normal frames, in 3 clips: the data cannot carry close rankings"
             in text
         )
         assert re.search(r"the best, best, lies between \d+\.\d\d and \d+\.\d\d", text)
