@@ -27,7 +27,8 @@ def shortened(cls: type[Method]) -> type[Method]:
     """The method with a profile `smoke` of seconds."""
     if "ddl" not in cls.info.groups:
         return cls
-    return type(cls.__name__, (cls,), {"profiles": {"smoke": {**cls.profiles["smoke"], **SHORT}}})
+    short = {"smoke": {**cls.profiles["smoke"], **SHORT}}
+    return type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "profiles": short})
 
 
 REGISTERED = [
