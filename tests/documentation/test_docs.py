@@ -15,6 +15,7 @@ from bench.figures.kinds import KINDS as figure_kinds
 from bench.frames.folders import VIDEO_ENDINGS
 from bench.frames.image_files import IMAGE_ENDINGS
 from bench.plugins import hookspecs
+from bench.plugins.registry import load
 from bench.tables.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -66,10 +67,37 @@ def test_report_page_lists_what_a_report_has():
 
 
 def test_readme_begins_with_what_it_is_a_command_and_a_table():
-    """The first screen: what it is, one command, the table it prints."""
-    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:50])
+    """The first screen: what it is, one command, ten rows of the table it writes, without
+    footnotes."""
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:30])
     assert "pip install -e . && bench run --methods c3dsu,baseline --datasets demo" in screen
-    assert "C3DSU + DDL" in screen.split("<!-- table -->")[1].split("<!-- end of table -->")[0]
+    table = screen.split("<!-- table -->")[1].split("<!-- end of table -->")[0]
+    names = [line.split("|")[1].strip() for line in table.strip().splitlines()[2:]]
+    methods = load().methods
+    chosen = [methods["c3dsu"], *(methods[name] for name in load().groups("methods")["baseline"])]
+    assert names == [cls.info.display_name for cls in chosen]
+    assert "[" not in table and "<sup>" not in table
+
+
+def test_evidence_of_the_readme_is_that_of_the_committed_runs():
+    """Each number of Ped2 that it names stands in the tables of the run that it links."""
+    text = (ROOT / "README.md").read_text().split("measured here on a CPU:")[1].split("## ")[0]
+    small, medium = (
+        (ROOT / "results" / name / "tables" / "comparison.txt").read_text()
+        for name in ("ped2-small", "ped2-medium")
+    )
+    first, gains, last = (" ".join(part.split()) for part in text.split("\n- ")[1:])
+    for number in re.findall(r"\d+\.\d+", first + last):
+        assert number in small, number
+    best, second, plain = (
+        float(re.search(rf"{re.escape(name)} +(\d+\.\d+)", medium)[1])
+        for name in ("C3DSU + SDL", "C3DSU + DDL", "C3DSU ")
+    )
+    assert f"{second - plain:.1f} to {best - plain:.1f} points" in gains
+    found = re.search(
+        r"no better than the frame index on the same frames: (.*?)(note:|$)", small, re.DOTALL
+    )
+    assert "Three trained networks" in last and found[1].count("index ") == 3
 
 
 def test_no_module_without_a_subject():
