@@ -11,6 +11,7 @@ import functools
 import gc
 import importlib
 import json
+import logging
 import os
 import secrets
 import select
@@ -22,6 +23,7 @@ import traceback
 import warnings
 import weakref
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from bench.cli.main import bench as commands
@@ -146,6 +148,10 @@ def _fork(run: Callable[[], object], stdin: int, stdout: int, stderr: int) -> in
         for number, file in enumerate((stdin, stdout, stderr)):
             os.dup2(file, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        # These would write into whatever has their numbers now.
+        logging.getLogger().handlers.clear()
+        tracker = resource_tracker._resource_tracker
+        tracker._fd = tracker._pid = None
         gc.freeze()  # what was there before is never collected: it would close files opened now
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         run()
