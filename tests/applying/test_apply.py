@@ -343,13 +343,13 @@ def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     )
     table = tables["yard"]
     assert (
-        len(table) == 3 * application.fitted.compute.batch
+        len(table) == 3 * application.fitted.compute.scoring_batch
         and table["score"].notna().all()
         and told.outcome.ended == "stopped"
     )
     assert (
         told.events[-1]["closed"] == "stopped"
-        and told.events[-1]["last_frame"] == 3 * application.fitted.compute.batch - 1
+        and told.events[-1]["last_frame"] == 3 * application.fitted.compute.scoring_batch - 1
     )
 
 

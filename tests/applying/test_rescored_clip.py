@@ -63,7 +63,8 @@ def test_scores_are_those_of_the_run(made, run):
         )
     source = cv2.imread(str(made / "data" / "toy" / "test" / "02" / "007.png"))[..., ::-1]
     np.testing.assert_array_equal(frames[7].picture, source)
-    seen = cv2.resize(source, (48, 48), interpolation=cv2.INTER_LINEAR).astype(float)
+    height, width = frames[7].error.shape
+    seen = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR).astype(float)
     difference = np.linalg.norm((seen - frames[7].reconstruction) / 255, axis=2) / np.sqrt(3)
     np.testing.assert_allclose(frames[7].error, difference, atol=1 / 255)
     assert again.largest == pytest.approx(max(np.quantile(frame.error, 0.999) for frame in frames))

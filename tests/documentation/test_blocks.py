@@ -194,10 +194,10 @@ def check_notebook(answers: list[dict], said: str) -> None:
     runs = [answer["html"] for answer in answers if answer["text"].startswith("<run study")]
     assert len(runs) == 2 and all(
         f">{name}</td>" in html
-        for name in ("pca", "frame-difference", "frame-index")
+        for name in ("PCA", "Frame difference", "Frame index")
         for html in runs
     )
-    assert ">brightness</td>" in runs[1] and ">brightness</td>" not in runs[0]
+    assert ">Brightness</td>" in runs[1] and ">Brightness</td>" not in runs[0]
     assert "3 of 4 cells are done already" in said
     assert any(
         answer["text"].startswith("<auc 0.") and "median17" in answer["text"] for answer in answers

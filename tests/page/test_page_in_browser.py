@@ -340,7 +340,13 @@ def test_datasets_are_switched(browser, tmp_path):
     chosen."""
     run = make_run(tmp_path, [done("pca"), done("mnad")])
     first, second = run.cells()
-    other = replace(second, dataset="other", dataset_folder="other", folder="cells/mnad/other/0")
+    other = replace(
+        second,
+        dataset="other",
+        dataset_display_name="Other",
+        dataset_folder="other",
+        folder="cells/mnad/other/0",
+    )
     record = run.dataset("made")
     run.write_dataset(replace(record, name="other", label="other", clips=record.clips[1:]))
     run.write_cell(other)
@@ -352,7 +358,7 @@ def test_datasets_are_switched(browser, tmp_path):
     write_page(source, tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())
     assert [text.split()[0] for text in texts(browser, ".clip")] == ["01", "02", "03"]
-    choose(browser, "#dataset", "other")
+    choose(browser, "#dataset", "Other")
     assert [text.split()[0] for text in texts(browser, ".clip")] == ["02", "03"] and find(
         browser, "#clip h3"
     ).text == "Clip 02"

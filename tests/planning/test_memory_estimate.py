@@ -515,7 +515,7 @@ def test_dry_run_estimates_new_cells(plan_of, tmp_path, monkeypatch):
     tried."""
     monkeypatch.chdir(tmp_path)
     found = memory.MemoryEstimate("cpu", 300 * MEGABYTE, step_flops=10**9, frame_flops=2e7)
-    monkeypatch.setattr(memory_limits, "estimate", lambda method, compute: found)
+    monkeypatch.setattr(memory_limits, "estimate", lambda method, compute, memory: found)
     monkeypatch.setattr(time_estimate, "probe", lambda compute: 1e7 / time_estimate.EFFICIENCY)
     plan = plan_of("ae-3d,pca")
     dataset = plan.datasets[0].dataset

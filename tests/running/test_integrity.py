@@ -79,7 +79,8 @@ def test_another_protocol_of_a_second_command_leaves_the_tables_of_the_first(who
     before = (whole.report.tables() / "comparison.txt").read_text()
     done = bench(whole.path.parent, "steady", "--protocol", "raw")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Protocol raw" in done.stdout and "tables/raw/comparison.txt" in done.stdout
+    assert "Protocol raw" in done.stdout
+    assert "tables/raw/: all.tex, comparison.{md,tex,txt}" in done.stdout
     assert (whole.report.tables() / "comparison.txt").read_text() == before
     assert "Protocol raw" in (whole.report.tables() / "raw" / "comparison.txt").read_text()
     assert Run.open(whole.path).manifest.protocol == "median17"

@@ -455,7 +455,7 @@ def test_preparation_that_is_asked_to_stop_is_not_done(monkeypatch):
     """Its exit code says so: what it should make is not there. Nor is it there where a cell was
     stopped before it began."""
 
-    def stopped(task):
+    def stopped(*_):
         raise Interrupted
 
     monkeypatch.setattr(worker, "prepare", stopped)

@@ -13,6 +13,7 @@ from scipy.ndimage import median_filter
 from sklearn.metrics import roc_auc_score
 
 from bench.plugins.registry import load
+from bench.runs.scores import write_epoch_scores
 from bench.tables.forms.macros import command_name, to_macros
 from bench.tables.forms.text import to_text
 from bench.tables.kinds import KINDS, open_source
@@ -391,6 +392,8 @@ def test_every_table_compiles(tmp_path):
     for cell in run.cells()[:2]:
         run.write_regions(cell, regions())
         run.write_train_scores(cell, run.scores(cell))
+        epochs = {1: run.scores(cell), 2: run.scores(cell)}
+        write_epoch_scores(run.files_of(cell).epoch_scores, epochs)
     written, missing = write_kinds(source_of(run), tuple(KINDS), run.path)
     assert missing == ["ddl-table1: no dataset of the run is one of the paper's"]
     assert all(path.read_bytes().isascii() for path in written if path.suffix == ".tex")
