@@ -111,7 +111,7 @@ def rescore(
             "the run: it is a different copy"
         )
     with tempfile.TemporaryDirectory(prefix="bench-rescore-") as folder:
-        pictures = _Pictures(Path(folder), length)
+        pictures = RescoredPictures(Path(folder), length)
         context = make_context(
             cell.seed,
             fitted.compute,
@@ -161,7 +161,7 @@ def _differences(before: Scores, now: Scores) -> list[str]:
     )
 
 
-class _Pictures:
+class RescoredPictures:
     """Stores reconstructions and error maps in memory-mapped files."""
 
     def __init__(self, folder: Path, length: int) -> None:
@@ -172,11 +172,13 @@ class _Pictures:
 
     @property
     def parts(self) -> tuple[str, ...]:
+        """The kinds of pictures that came: 'reconstruction', 'map'."""
         return tuple(self.arrays)
 
     def __call__(
         self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, Any]
     ) -> None:
+        """Store what the inference engine shows of a scored frame."""
         self.known.add(frame)
         if "reconstruction" in found:
             self._keep("reconstruction", frame, as_picture(method, found["reconstruction"]))
@@ -193,6 +195,7 @@ class _Pictures:
         self.arrays[name][frame] = picture
 
     def get(self, name: str, frame: int) -> np.ndarray | None:
+        """Return the picture of a frame; None where the frame has no score, or no such picture."""
         return (
             np.asarray(self.arrays[name][frame])
             if frame in self.known and name in self.arrays
@@ -200,7 +203,7 @@ class _Pictures:
         )
 
 
-def _frames(clip: Clip, pictures: _Pictures) -> Iterator[RescoredFrame]:
+def _frames(clip: Clip, pictures: RescoredPictures) -> Iterator[RescoredFrame]:
     for frame, picture in enumerate(read_frames(clip)):
         yield RescoredFrame(
             picture, pictures.get("reconstruction", frame), pictures.get("map", frame)

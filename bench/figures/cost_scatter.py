@@ -161,7 +161,7 @@ def _name_points(axis: Axes, names: Sequence[tuple[str, float, float]]) -> None:
                 _distance(box, *place) < own for place in places if tuple(place) != (left, bottom)
             )
             return (
-                sum(_overlap(box, other) for other in (*taken, *marks))
+                sum(shared_area(box, other) for other in (*taken, *marks))
                 + 100 * outside
                 + 20 * others
             )
@@ -192,7 +192,7 @@ def _distance(box: Box, x: float, y: float) -> float:
     return float(np.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3])))
 
 
-def _overlap(box: Box, other: Box) -> float:
+def shared_area(box: Box, other: Box) -> float:
     """Return the area that two (left, bottom, right, top) boxes share."""
     return max(0.0, min(box[2], other[2]) - max(box[0], other[0])) * max(
         0.0, min(box[3], other[3]) - max(box[1], other[1])

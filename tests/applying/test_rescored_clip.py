@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from forked import TOYS, bench, toy_words
 
 from bench import Scores
-from bench.applying.rescored_clip import rescore
+from bench.applying.rescored_clip import RescoredPictures, rescore
 from bench.cli.commands.report import command
 from bench.errors import DataError, RequestError, RunError
 from bench.plugins.registry import load
@@ -200,3 +200,12 @@ def test_mistakes_of_a_video_come_at_once(run):
     )
     with pytest.raises(RequestError, match="name a clip with --video CLIP"):
         report(run.path, "--fps", 5)
+
+
+def test_a_frame_without_a_score_has_no_picture(tmp_path):
+    """None, and not the black of a frame that nobody wrote."""
+    pictures = RescoredPictures(tmp_path, 3)
+    pictures(None, None, 1, {"map": np.ones((2, 2))})
+    assert [pictures.get("map", frame) is None for frame in range(3)] == [True, False, True]
+    np.testing.assert_array_equal(pictures.get("map", 1), np.ones((2, 2)))
+    assert pictures.get("reconstruction", 1) is None

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from bench.cli.main import COMMANDS, bench
@@ -69,3 +70,11 @@ def test_unknown_topic():
     """With the nearest."""
     done = CliRunner().invoke(bench, ["help", "protocol"])
     assert done.exit_code == 2 and "no topic 'protocol' - did you mean 'protocols'?" in done.output
+
+
+def test_commands_are_completed():
+    """By the shell, without importing them."""
+    found = ShellComplete(bench, {}, "bench", "_BENCH_COMPLETE").get_completions([], "re")
+    assert [item.value for item in found] == ["report"]
+    found = ShellComplete(bench, {}, "bench", "_BENCH_COMPLETE").get_completions([], "")
+    assert [item.value for item in found] == list(COMMANDS)

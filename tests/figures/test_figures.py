@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from made_run import LENGTHS, done, labels_of, make_run
 from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
@@ -19,6 +21,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench import Scores
 from bench.cli.commands.report import command
+from bench.figures.cost_scatter import shared_area
 from bench.figures.distinction import Distinction
 from bench.figures.kinds import KINDS, OF_THE_RUN, write_figures
 from bench.figures.reconstructions import strips
@@ -621,3 +624,15 @@ def test_figures_need_no_torch_and_help_no_matplotlib(tmp_path):
         len(list((tmp_path / "run" / "figures").glob("*.pdf"))) == len(OF_THE_RUN)
         and not (tmp_path / "run" / "tables").exists()
     )
+
+
+@given(st.lists(st.integers(0, 6), min_size=8, max_size=8))
+def test_area_that_two_names_share(ends):
+    """Counted square by square."""
+    boxes = []
+    for x, y, right, top in (ends[:4], ends[4:]):
+        boxes.append((min(x, right), min(y, top), max(x, right), max(y, top)))
+    filled = [np.zeros((7, 7), dtype=bool) for _ in boxes]
+    for area, (left, bottom, right, top) in zip(filled, boxes):
+        area[left:right, bottom:top] = True
+    assert shared_area(*(tuple(map(float, box)) for box in boxes)) == (filled[0] & filled[1]).sum()
