@@ -517,10 +517,16 @@ class Taken(Executor):
     code = Exit.TAKEN
 
     def __init__(self):
-        self.started = []
+        self.started, self.ended = [], []
 
     def open(self, place):
         return None
+
+    def close(self):
+        self.ended.append("close")
+
+    def detach(self):
+        self.ended.append("detach")
 
     def start(self, task):
         self.started.append(task["id"])
@@ -572,6 +578,7 @@ def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):
     plan = make_plan(request, load([TOYS]), lambda signature: (Run(place / "run"), False))
     plan.executor = Taken()
     assert not Runner(plan, Listener()).execute()
+    assert plan.executor.ended == ["close"], "its tasks may go on"
     assert len(plan.executor.started) == cell_queue.TAKEN_AT_MOST
     (cell,) = plan.cells
     assert cell.record.status == "failed"
