@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.contracts.method import MethodInfo, PublishedAUC
 from bench.plugins.registry import current
+from bench.plugins.trained_on import TRAIN_ON
 
 PER_CLIP = "macro"
 RERUN = "-reimpl"
@@ -123,12 +124,22 @@ def published_numbers() -> tuple[PublishedNumber, ...]:
 
 
 @functools.cache
-def number_of(key: str, dataset: str) -> PublishedNumber | None:
-    """Return the number to print for a method on a dataset: the highest confidence, then pooled
-    over clips, then the most digits.
+def dataset_in_papers(label: str) -> str:
+    """Return the registered name of the dataset that papers mean by a label, like 'ped2' or
+    'shanghaitech[models=per-scene]'; empty for one that is trained on another (`train_on`), of
+    which none prints a number.
+    """
+    name, _, values = label.partition("[")
+    return "" if f"{TRAIN_ON.name}=" in values else name
+
+
+def number_of(key: str, label: str) -> PublishedNumber | None:
+    """Return the number to print for a method on a dataset, by its label: the highest confidence,
+    then pooled over clips, then the most digits.
 
     Reruns, means over clips (`macro`) and what is `low` do not count; None where nothing is left.
     """
+    dataset = dataset_in_papers(label)
     found = [
         number
         for number in published_numbers()

@@ -7,6 +7,7 @@ import pytest
 from bench import MethodInfo, PublishedAUC
 from bench.evaluation.published_numbers import (
     bibliography,
+    dataset_in_papers,
     number_of,
     published_numbers,
     published_of,
@@ -102,3 +103,12 @@ def test_every_citation_has_an_entry():
     }
     assert keys - own == set(bibliography(keys - own))
     assert all(f"{{{key}," in entry for key, entry in bibliography(keys).items())
+
+
+def test_no_paper_prints_a_number_of_training_on_another_dataset():
+    """The number of the dataset itself would stand beside a row that never saw its training
+    clips."""
+    assert number_of("c3dsu", "ped2").auc == "98.46"
+    assert number_of("c3dsu", "ped2[train_on=avenue]") is None
+    assert dataset_in_papers("shanghaitech[models=per-scene]") == "shanghaitech"
+    assert dataset_in_papers("ped2[path=x,train_on=avenue]") == ""

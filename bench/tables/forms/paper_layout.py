@@ -138,7 +138,7 @@ def _published_row(
     """Return the published numbers of a method, each with its source in a footnote where that is
     not its own paper.
     """
-    numbers = [number_of(key, name.partition("[")[0]) for name in datasets]
+    numbers = [number_of(key, name) for name in datasets]
     shown = []
     for number in numbers:
         if number is None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.evaluation.published_numbers import RERUN, PublishedNumber, number_of, published_numbers
+from bench.evaluation.published_numbers import (
+    RERUN,
+    PublishedNumber,
+    dataset_in_papers,
+    number_of,
+    published_numbers,
+)
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.table import (
@@ -48,7 +54,7 @@ def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
     for key in dict.fromkeys(
         number.key for number in published_numbers() if not number.key.endswith(RERUN)
     ):
-        numbers = [number_of(key, _name(column)) for column in table.columns]
+        numbers = [number_of(key, column) for column in table.columns]
         first = next((number for number in numbers if number is not None), None)
         if first is not None and key not in here:
             shown = tuple(_published(number, footnotes) for number in numbers)
@@ -75,7 +81,7 @@ def with_published_columns(table: Table, cells: Sequence[CellRecord]) -> Table |
         shown: list[TableCell] = []
         for column, measured in zip(table.columns, row.cells):
             cell = by_label[row.name]
-            number = None if cell.parameters_changed else number_of(cell.method, _name(column))
+            number = None if cell.parameters_changed else number_of(cell.method, column)
             own = next(
                 (cell for cell in cells if (cell.label, cell.dataset) == (row.name, column)), cell
             )
@@ -117,11 +123,11 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         if number.quoted_citation == DDL_PAPER and "1" in number.table
     ]
     datasets = dict.fromkeys(number.dataset for number in printed)
-    if not any(_name(column) in datasets for column in table.columns):
+    if not any(dataset_in_papers(column) in datasets for column in table.columns):
         return None
     footnotes = Footnotes()
     measured = {
-        (cell.method, _name(column)): found
+        (cell.method, dataset_in_papers(column)): found
         for row in table.rows
         for column, found in zip(table.columns, row.cells)
         for cell in cells
@@ -165,11 +171,6 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         list(DDL_NOTES),
         names=table.names,
     )
-
-
-def _name(column: str) -> str:
-    """Return the registered name of the dataset of a column."""
-    return column.partition("[")[0]
 
 
 def _published(number: PublishedNumber | None, footnotes: Footnotes) -> TableCell:
