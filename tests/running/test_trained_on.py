@@ -3,11 +3,12 @@
 import forked
 import numpy as np
 import pytest
+from bench.datasets import DemoPed2
 
-from bench import Dataset, DatasetInfo, FrameFormat, RequestError
+from bench import FrameFormat, RequestError
 from bench.frames.store import dataset_folder, open_frames
 from bench.objects.tracking import open_tracks, prepare_tracks, tracks_key
-from bench.plugins.checks import BrokenPlugin, _check_parameters
+from bench.plugins.checks import BrokenPlugin, check_offers
 from bench.plugins.registry import load
 from bench.plugins.selection import select, select_one
 from bench.plugins.trained_on import TRAIN_ON
@@ -102,6 +103,9 @@ def test_the_name_is_taken():
     class Parameters:
         train_on: str = parameter("", source="test")
 
-    mine = type("Mine", (Dataset,), {"info": DatasetInfo(), "Parameters": Parameters})
+    class Mine(DemoPed2):
+        name = "mine"
+
+    Mine.Parameters = Parameters
     with pytest.raises(BrokenPlugin, match=f"a parameter {TRAIN_ON.name!r} of bench"):
-        _check_parameters(mine)
+        check_offers("bench_datasets", [Mine])

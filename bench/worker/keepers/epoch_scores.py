@@ -36,7 +36,9 @@ class EpochScoreKeeper(Keeper):
             for number, clip in enumerate(cell.test_clips(), start=1):
                 cell.seed()
                 scores[clip.id] = cell.score(clip, context, f"clip {clip.id}")
-                cell.reporter.step(number, len(cell.lengths), f"scored clip {clip.id}, {epoch=}")
+                cell.reporter.step(
+                    number, len(cell.lengths), f"scored clip {clip.id} after epoch {epoch}"
+                )
             write_scores(_file(cell, epoch), scores)
 
         _folder(cell).mkdir(parents=True, exist_ok=True)
