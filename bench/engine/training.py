@@ -17,16 +17,16 @@ import torch
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.batches import Batch, batch_order, prefetched
-from bench.engine.checkpoint import Progress, read_checkpoint, write_checkpoint
+from bench.engine.checkpoint import CheckpointWriter, EpochSoFar, Progress, read_checkpoint
 from bench.engine.explained_variance import ExplainedVariance
 from bench.engine.precision import autocast, compile_network, explained, laid_out
 from bench.engine.seeding import kept_random_state
 from bench.errors import DidNotLearn, MethodError
 from bench.files.whole_files import write_text
 
-CHECKPOINT_STEPS = 500
-"""A method that counts steps and not epochs is kept this often, and at least four times. Chosen
-here: some minutes of a 3D network on two cores."""
+ROW_STEPS = 500
+"""A method that counts steps and not epochs has a row of its history this often, and at least four.
+Chosen here: some minutes of a 3D network on two cores."""
 WATCH_EVERY = 50
 """Steps between two looks at loss and gradients; each look waits for the device."""
 KEPT_STEPS = 500
@@ -46,7 +46,7 @@ def train(
 
     With a `checkpoint` path training goes on from there where the file exists, and ends
     bit-identical to an undisturbed one on the same machine with the same number of threads. The
-    file is written after each epoch. `history` is a CSV of one row an epoch, and `steps` one of
+    file is written after each epoch, and inside of a long one about every minute. `history` is a CSV of one row an epoch, and `steps` one of
     single steps.
 
     Raises
@@ -75,7 +75,7 @@ def train(
             f"{method.name}: {len(windows)} training windows are less than one batch of "
             f"{batch_size}, and the last, smaller batch is left out; take a smaller batch"
         )
-    total, save_every = _length(method, per_epoch)
+    total, row_every = _length(method, per_epoch)
 
     if not method.stats:
         context.step(0, total, "statistics of the training frames")
@@ -96,9 +96,8 @@ def train(
         compile_network(method, network)
     network.train()
     variance = ExplainedVariance(method, clips, context)
-    sums: dict[str, torch.Tensor] = {}
-    samples = made = refused = 0
-    zero_gradients = looks = 0
+    writer = CheckpointWriter(checkpoint, network, optimiser, schedule, device)
+    epoch, seconds = progress.epoch, progress.epoch.seconds
     kept: list[tuple[int, list[tuple[int, Batch]]]] = []  # not read yet: that waits for the device
     last_kept = int(progress.kept_steps[-1]["step"]) - 1 if progress.kept_steps else None
     began = time.monotonic()
@@ -108,15 +107,15 @@ def train(
         with explained(method, context.compute):
             parts = gradients(method, network, optimiser, batch, context)
         if not parts:
-            refused += 1
+            epoch.refused += 1
         else:
-            if made % WATCH_EVERY == 0:
+            if epoch.made % WATCH_EVERY == 0:
                 progress.kept_steps += [_terms_of_step(*one) for one in kept]
                 kept = []
-                looks += 1
+                epoch.looks += 1
                 for _, terms in parts:
                     _refuse_infinite(method, terms["loss"], step, per_epoch)
-                zero_gradients += _all_zero(network)
+                epoch.zero_gradients += _all_zero(network)
             optimiser.step()
             if last_kept is None or _is_kept(step, total, last_kept):
                 last_kept = step
@@ -129,9 +128,10 @@ def train(
                 )
             for size, terms in parts:
                 for name, value in terms.items():
-                    sums[name] = sums.get(name, torch.zeros((), device=device)) + value * size
-                samples += size
-            made += 1
+                    before = epoch.sums.get(name, torch.zeros((), device=device))
+                    epoch.sums[name] = before + value * size
+                epoch.samples += size
+            epoch.made += 1
         if schedule is not None:
             _step_schedule(schedule)
         progress.step = step + 1
@@ -140,14 +140,21 @@ def train(
             total,
             f"training, epoch {step // per_epoch + 1} of {-(-total // per_epoch)}",
         )
-        if progress.step % save_every and progress.step != total:
+        ended = progress.step % row_every == 0 or progress.step == total
+        if not ended and not writer.due:
             continue
-        context.step(progress.step, total, "looking at what was learned")
         progress.kept_steps += [_terms_of_step(*one) for one in kept]
         kept = []
-        if made == 0:
-            raise DidNotLearn(f"{method.name}: no step in {refused} batches: {method.why_no_step}")
-        if zero_gradients == looks:
+        epoch.seconds = seconds + time.monotonic() - began
+        if not ended:
+            writer.write(progress)
+            continue
+        context.step(progress.step, total, "looking at what was learned")
+        if epoch.made == 0:
+            raise DidNotLearn(
+                f"{method.name}: no step in {epoch.refused} batches: {method.why_no_step}"
+            )
+        if epoch.zero_gradients == epoch.looks:
             raise DidNotLearn(
                 f"{method.name}: all gradients are zero: the loss does not depend on the network"
             )
@@ -155,16 +162,16 @@ def train(
             "epoch": float(len(progress.history) + 1),
             "step": float(progress.step),
         }
-        row |= {name: float(value) / samples for name, value in sums.items()}
+        row |= {name: float(value) / epoch.samples for name, value in epoch.sums.items()}
         if not all(np.isfinite(list(row.values()))):
             raise DidNotLearn(
                 f"{method.name}: a training term is not finite after step {progress.step}: {row}; "
                 "try a lower learning_rate"
             )
         row |= {
-            "steps": float(made),
-            "steps_refused": float(refused),
-            "seconds": round(time.monotonic() - began, 3),
+            "steps": float(epoch.made),
+            "steps_refused": float(epoch.refused),
+            "seconds": round(epoch.seconds, 3),
         }
         share = variance.of(network)
         if share is not None:
@@ -173,8 +180,10 @@ def train(
         context.logger.info(
             "epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items())
         )
-        if refused:
-            context.logger.info("%d of %d batches gave no step", refused, made + refused)
+        if epoch.refused:
+            context.logger.info(
+                "%d of %d batches gave no step", epoch.refused, epoch.made + epoch.refused
+            )
         if context.after_epoch is not None:
             network.eval()
             method.network = network
@@ -185,10 +194,9 @@ def train(
             write_text(history, _history_csv(progress.history))
         if steps is not None:
             write_text(steps, _history_csv(progress.kept_steps))
-        if checkpoint is not None:
-            write_checkpoint(checkpoint, network, optimiser, schedule, progress, device)
-        sums, samples, made, refused, zero_gradients, looks = {}, 0, 0, 0, 0, 0
-        began = time.monotonic()
+        epoch = progress.epoch = EpochSoFar()
+        writer.write(progress)
+        seconds, began = 0.0, time.monotonic()
 
     network.eval()
     method.network = network
@@ -260,13 +268,11 @@ def _built(
 
 
 def _length(method: NetworkMethod, per_epoch: int) -> tuple[int, int]:
-    """Return the steps of the whole training, and after how many of them a checkpoint is
-    written.
-    """
+    """Return the steps of the whole training, and after how many of them the history gets a row."""
     if method.epochs is not None:
         return max(1, method.epochs) * per_epoch, per_epoch
     if method.steps is not None:
-        return max(1, method.steps), min(CHECKPOINT_STEPS, max(1, method.steps // 4))
+        return max(1, method.steps), min(ROW_STEPS, max(1, method.steps // 4))
     raise MethodError(
         f"{method.name}: its parameters have neither 'epochs' nor 'steps': declare one of them"
     )

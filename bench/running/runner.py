@@ -190,7 +190,7 @@ class Runner:
 
     def _stop_all(self, asked: int) -> None:
         self.listener.say(
-            "stopping: each worker writes down where it is (Ctrl-C once more ends them at once)"
+            "stopping: each worker records that it was interrupted (Ctrl-C once more ends them at once)"
             if asked == 1
             else "ending the workers at once"
         )

@@ -12,6 +12,7 @@ import torch
 
 from bench import DidNotLearn, MethodError, NetworkMethod, OpenClip, Window
 from bench.contracts.compute import Compute
+from bench.engine.checkpoint import CheckpointWriter, Progress
 from bench.engine.context import make_context
 from bench.engine.explained_variance import ExplainedVariance
 from bench.engine.precision import laid_out
@@ -94,14 +95,23 @@ def train(method, folder: Path, stop_after: int | None = None, kept: bool = True
     return method.score(make_clips()[0], context)
 
 
+@pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("stop_after", [7, 8, 13, 20])
-def test_training_cut_off_ends_bit_identical(tmp_path, stop_after):
+def test_training_cut_off_ends_bit_identical(tmp_path, monkeypatch, caplog, stop_after, inside):
     """A training that was cut off anywhere ends with the same scores and the same history as an
-    undisturbed one."""
+    undisturbed one, whether the last checkpoint lies between two epochs or inside of one."""
+    caplog.set_level(logging.INFO)
     whole = train(Tiny(), tmp_path / "whole")
+    if inside:
+        monkeypatch.setattr("bench.engine.checkpoint.SAVE_SECONDS", 0)
+        monkeypatch.setattr("bench.engine.checkpoint.WRITING_SHARE", float("inf"))
     with pytest.raises(Stop):
         train(Tiny(), tmp_path / "cut", stop_after)
     resumed = train(Tiny(), tmp_path / "cut")
+    per_epoch = int(read_history(tmp_path / "whole")[0]["steps"])
+    last = stop_after - 1 if inside else (stop_after - 1) // per_epoch * per_epoch
+    gone_on = [one for one in caplog.messages if one.startswith("going on from")]
+    assert gone_on == ([f"going on from step {last} of {3 * per_epoch}"] if last else [])
     np.testing.assert_array_equal(resumed.values, whole.values)
 
     def rows(folder):
@@ -112,6 +122,31 @@ def test_training_cut_off_ends_bit_identical(tmp_path, stop_after):
 
     assert rows("cut") == rows("whole")
     assert [row["epoch"] for row in rows("whole")] == ["1", "2", "3"]
+
+
+def test_no_checkpoint_is_written_more_often_than_its_time_allows(tmp_path, monkeypatch):
+    """Inside an epoch: at least SAVE_SECONDS apart, and so far that writing takes its share."""
+    now = [0.0]
+    monkeypatch.setattr("bench.engine.checkpoint.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bench.engine.checkpoint.write_bytes", lambda *written: written_at(now))
+    network = torch.nn.Linear(1, 1)
+    optimiser = torch.optim.SGD(network.parameters())
+    path, times, took = tmp_path / "checkpoint.pt", [], [0.1]
+
+    def written_at(now):
+        times.append(now[0])
+        now[0] += took[0]
+
+    writer = CheckpointWriter(path, network, optimiser, None, torch.device("cpu"))
+    while now[0] < 2000:
+        if writer.due:
+            writer.write(Progress())
+            took[0] = 10.0  # of a large network, on a slow disk
+        now[0] += 1
+    assert times[0] == 60
+    assert times[1] == pytest.approx(60 + 60, abs=1.5)
+    assert times[2] == pytest.approx(times[1] + 10 + 10 / 0.02, abs=1.5)
+    assert not CheckpointWriter(None, network, optimiser, None, torch.device("cpu")).due
 
 
 def read_steps(folder):
