@@ -21,7 +21,8 @@ from bench.runs.folder import Run
 def made(once):
     """A run of two networks with distinction, of noise, which needs no detector, and of one
     without."""
-    methods = "unet[pseudo=noise],unet-sdl[pseudo=noise],unet-plain"
+    small = "size=48,every=12,epochs=1"
+    methods = f"unet[pseudo=noise,{small}],unet-sdl[pseudo=noise,{small}],ae-3d"
 
     def make(place):
         found = bench(*toy_words(methods, "--out", "run", "--keep", "weights"), cwd=place)
@@ -77,7 +78,7 @@ def test_the_command_draws_both_figures_if_they_are_named(made, tmp_path):
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (tmp_path / "drawn" / "figures").glob("*.pdf"))
     assert names == [
-        f"{kind}-{row}-pseudo=noise-toy.pdf"
+        f"{kind}-{row}-pseudo=noise-size=48-epochs=1-every=12-toy.pdf"
         for kind in ("pseudo-anomaly", "restoration")
         for row in ("unet", "unet-sdl")
     ]
@@ -91,9 +92,9 @@ def test_a_method_without_one_is_refused(made, tmp_path):
     run = Run.open(Path(shutil.copytree(made / "run", tmp_path / "run")))
     with pytest.raises(
         RequestError,
-        match=r"unet-plain.* on toy: no training window .* has a pseudo-anomaly to show",
+        match=r"ae-3d.* on toy: no training window .* has a pseudo-anomaly to show",
     ):
-        pseudo_anomaly_example(run, cell_of(run, "unet-plain"), [made / "data"], lambda *at: None)
+        pseudo_anomaly_example(run, cell_of(run, "ae-3d"), [made / "data"], lambda *at: None)
     cell = cell_of(run, "unet")
     (run.cell_path(cell) / "weights").unlink()
     with pytest.raises(

@@ -198,7 +198,6 @@ def plan_of(tmp_path, monkeypatch):
     monkeypatch.setattr(
         memory_limits, "estimate", lambda method, compute, **more: MemoryEstimate(compute.device)
     )
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
 
     def plan(methods, **more):
         request = Request(methods, "demo-ped2", compute=Compute("cpu", **more))
