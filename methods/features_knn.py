@@ -150,7 +150,7 @@ class FeaturesKNN(Method):
     def check(self, dataset: str) -> None:
         """Look whether the weights of the network are there and whole."""
         if self.parameters.features != "random":
-            self._checked_weights()
+            self._check_weights()
 
     def fit(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Keep the features of evenly spaced frames of all training clips.
@@ -230,23 +230,16 @@ class FeaturesKNN(Method):
         """Return the network, read once."""
         if self._extractor is None:
             from .networks.place_features import of_mobilenet, of_random_weights
-            from .networks.pretrained import made_of_file
 
-            self._extractor = (
-                of_random_weights()
-                if self.parameters.features == "random"
-                else made_of_file(self._checked_weights(), "mobilenet_v2", of_mobilenet)
-            )
+            if self.parameters.features == "random":
+                self._extractor = of_random_weights()
+            else:
+                self._check_weights()
+                self._extractor = MOBILENET.read(self.parameters.weights, of_mobilenet)
         return self._extractor.to(device)
 
-    def _checked_weights(self) -> Path:
-        """Return the file with the weights, after a look whether it is the one that its name
-        promises.
-
-        Raises
-        ------
-        DataError : missing, or another hash than its name says.
-        """
-        named = self.parameters.weights
-        MOBILENET.digest(named, self.name, f"'{self.name}[weights=FILE]' names another file")
-        return MOBILENET.path(named)
+    def _check_weights(self) -> None:
+        """Raise DataError if the weights are missing, or not those that their name promises."""
+        MOBILENET.digest(
+            self.parameters.weights, self.name, f"'{self.name}[weights=FILE]' names another file"
+        )

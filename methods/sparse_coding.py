@@ -201,7 +201,7 @@ class SparseCodingMethod(NetworkMethod):
         """Look whether the weights of the ResNet are there and whole."""
         super().check(dataset)
         if self.parameters.features == "resnet50":
-            self._checked_weights()
+            self._check_weights()
 
     def build(self) -> torch.nn.Module:
         """Return the network of the codes; the ResNet, which is not trained, is no part of it."""
@@ -399,22 +399,16 @@ class SparseCodingMethod(NetworkMethod):
         return self._extractor
 
     def _trained(self) -> PatchFeatures:
-        from .networks.pretrained import made_of_file
         from .networks.resnet_features import trained
 
-        return made_of_file(self._checked_weights(), "resnet50", trained)
+        self._check_weights()
+        return RESNET.read(self.parameters.resnet, trained)
 
-    def _checked_weights(self) -> Path:
-        """Return the file with the weights, after a look whether it is the one that its name
-        promises.
-
-        Raises
-        ------
-        DataError : missing, or another hash than its name says.
-        """
-        named = self.parameters.resnet
-        RESNET.digest(named, self.name, f"'{self.name}[resnet=FILE]' names another file")
-        return RESNET.path(named)
+    def _check_weights(self) -> None:
+        """Raise DataError if the weights are missing, or not those that their name promises."""
+        RESNET.digest(
+            self.parameters.resnet, self.name, f"'{self.name}[resnet=FILE]' names another file"
+        )
 
 
 class TSC(SparseCodingMethod):

@@ -4,8 +4,6 @@ Never downloads its weights.
 
 from __future__ import annotations
 
-import pickle
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -135,33 +133,7 @@ class FasterRCNNDetector(Detector):
     def _load(self) -> None:
         import torch
 
-        path = WEIGHTS.path(self.parameters.weights)
-        try:
-            with warnings.catch_warnings():
-                # Of files that were not written by torch; those it cannot read become an error
-                # below.
-                warnings.filterwarnings(
-                    "ignore", message="Detected pickle protocol", category=UserWarning
-                )
-                state = torch.load(path, map_location="cpu", weights_only=True)
-        except (
-            pickle.UnpicklingError,
-            RuntimeError,
-            EOFError,
-            ValueError,
-            KeyError,
-            OSError,
-        ) as error:
-            raise DataError(
-                f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
-            ) from error
-        network = _build()
-        try:
-            network.load_state_dict(state)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path} has no weights of torchvision's fasterrcnn_resnet50_fpn_v2: {_first_line(error)}"
-            ) from error
+        network = WEIGHTS.read(self.parameters.weights, _made)
         name = self.parameters.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -170,8 +142,14 @@ class FasterRCNNDetector(Detector):
             self._network = network.eval().to(self._device)
         except (RuntimeError, AssertionError) as error:
             raise DataError(
-                f"detector fasterrcnn: device {name!r} cannot be used: {_first_line(error)}"
+                f"detector fasterrcnn: device {name!r} cannot be used: {str(error).splitlines()[0]}"
             ) from error
+
+
+def _made(weights: dict[str, Any]) -> Any:
+    network = _build()
+    network.load_state_dict(weights)
+    return network
 
 
 def _build() -> Any:
@@ -179,7 +157,3 @@ def _build() -> Any:
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
     return fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=CLASSES)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

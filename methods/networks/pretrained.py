@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import nn
 
-from bench import DataError
-
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the RGB pictures on which torchvision trains, in 0..1."""
-
-Network = TypeVar("Network")
 
 
 class FrozenFeatures(nn.Module):
@@ -50,41 +42,3 @@ class FrozenFeatures(nn.Module):
             found.update(name.encode())
             found.update(tensor.cpu().contiguous().numpy().tobytes())
         return found.digest()
-
-
-def made_of_file(
-    path: Path, network: str, make: Callable[[Mapping[str, torch.Tensor]], Network]
-) -> Network:
-    """Return what `make` makes of the weights in a file.
-
-    Parameters
-    ----------
-    network : torchvision's name of it, for errors.
-
-    Raises
-    ------
-    DataError : the file cannot be read as weights, or has those of another network.
-    """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        OSError,
-    ) as error:
-        raise DataError(
-            f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
-        ) from error
-    try:
-        return make(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} has no weights of torchvision's {network}: {_first_line(error)}"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

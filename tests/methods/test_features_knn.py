@@ -172,7 +172,7 @@ def test_weights_of_a_file_are_used(whole, tmp_path):
         assert method.bank.shape == (16, 2, 128)
         assert context.facts["network_sha256"] == of_mobilenet(weights).digest().hex()
     else:
-        with pytest.raises(DataError, match=r"w\.pth has no weights of torchvision's mobilenet_v2"):
+        with pytest.raises(DataError, match=r"w\.pth has no weights of torchvision's MobileNetV2"):
             method.fit([clip_of(frames_of(0, 2))], context)
 
 

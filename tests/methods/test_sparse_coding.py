@@ -589,7 +589,7 @@ def test_weights_are_checked_against_the_hash_in_their_name(tmp_path):
     ("state", "text"),
     [
         (None, "cannot be read as weights"),
-        ({"other": torch.zeros(3)}, "has no weights of torchvision's resnet50"),
+        ({"other": torch.zeros(3)}, "has no weights of torchvision's ResNet-50"),
         ([1], "has no weights"),
     ],
 )

@@ -151,9 +151,7 @@ def test_whole_objects_are_not_unpickled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", [{"other": torch.zeros(3)}, {"scale": torch.zeros(3, 3)}, [1, 2]])
 def test_weights_of_another_network_are_refused(tmp_path: Path, state: Any) -> None:
-    with pytest.raises(
-        DataError, match="has no weights of torchvision's fasterrcnn_resnet50_fpn_v2"
-    ):
+    with pytest.raises(DataError, match="has no weights of torchvision's Faster R-CNN"):
         detector(weights=str(save(tmp_path, state))).begin(CLIP, "ped2")
 
 
