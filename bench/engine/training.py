@@ -78,7 +78,8 @@ def train(
     total, row_every = _length(method, per_epoch)
 
     if not method.stats:
-        context.step(0, total, "statistics of the training frames")
+        # Of no total: the time left of a resumed training is told by the steps after this one.
+        context.step(0, 0, "statistics of the training frames")
         method.stats = method.statistics(clips)
     random_state = torch.get_rng_state()
     network, optimiser, schedule = _built(method, device, total, context.compute.precision)

@@ -20,6 +20,7 @@ from bench.engine.seeding import seed_everything
 from bench.plugins.registry import load
 from bench.plugins.selection import profile_values
 from bench.testing import make_clip
+from bench.worker.progress import Reporter, read_progress
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,33 @@ def test_training_cut_off_ends_bit_identical(tmp_path, monkeypatch, caplog, stop
 
     assert rows("cut") == rows("whole")
     assert [row["epoch"] for row in rows("whole")] == ["1", "2", "3"]
+
+
+def test_steps_of_an_earlier_attempt_do_not_shorten_the_time_left(tmp_path, monkeypatch):
+    """The time left is judged by the steps of this attempt, also where the statistics of the frames
+    are computed anew."""
+
+    class Measured(Tiny):
+        def statistics(self, clips):
+            return {"mean": 0.5}
+
+    with pytest.raises(Stop):
+        train(Measured(), tmp_path, 20)
+    reporter = Reporter(tmp_path / "progress.json")
+    monkeypatch.setattr("bench.worker.progress.WRITE_EVERY", 0)
+    reporter.begin("fit", "training")
+    seen = []
+
+    def step(done, total, what):
+        reporter.step(done, total, what)
+        seen.append(read_progress(tmp_path / "progress.json"))
+
+    paths = {"checkpoint": tmp_path / "checkpoint.pt"}
+    Measured().fit(make_clips(), make_context(7, Compute("cpu"), tmp_path, step=step, **paths))
+    trained = [one for one in seen if one.what.startswith("training")]
+    first = trained[0].done
+    assert first > 1
+    assert {one.done_before for one in trained} == {first}
 
 
 def test_no_checkpoint_is_written_more_often_than_its_time_allows(tmp_path, monkeypatch):
