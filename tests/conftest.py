@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from bench.engine.machine import cores
 from bench.engine.openmp import use_short_spin
 from bench.plugins import registry
 
@@ -17,6 +18,12 @@ hypothesis.settings.register_profile(
 )  # other work on the machine is no fault
 hypothesis.settings.load_profile("bench")
 use_short_spin()  # here and in every process that a test starts, before torch is imported
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as there are cores: tests wait for the commands that they start."""
+    return -(-3 * cores() // 2)
 
 
 @pytest.fixture(scope="session")

@@ -270,16 +270,11 @@ def test_pictures_belong_to_the_scored_frame():
     torch.testing.assert_close(parts["reconstruction"][:, 0], residual)
 
 
-@pytest.mark.parametrize(
-    "values", [{}, {"channels": 3, "prediction": False}], ids=["gray", "rgb-without-prediction"]
-)
-def test_training_lowers_the_error(values, deterministic, tmp_path):
-    """Profile smoke, as the harness runs it: the loss of training windows falls well below that of
-    the first steps."""
-    frames = moving_square(48)
-    if "channels" in values:
-        frames = np.repeat(frames[..., None], 3, axis=3)
-    clip = clip_of(frames)
+def test_training_in_rgb_without_prediction_lowers_the_error(deterministic, tmp_path):
+    """The loss of training windows falls well below that of the first steps; that it falls with the
+    defaults is a check of conformance."""
+    values = {"channels": 3, "prediction": False}
+    clip = clip_of(np.repeat(moving_square(48)[..., None], 3, axis=3))
 
     def loss_after(steps: int) -> float:
         torch.manual_seed(0)

@@ -12,7 +12,7 @@ from bench.plugins.registry import load
 from bench.plugins.selection import select_one
 from bench.reporting.report_writer import write_tables
 from bench.runs.scores import read_epoch_scores, write_epoch_scores
-from bench.scoring.resampling import RESAMPLES, resamples
+from bench.scoring.resampling import resamples
 from bench.tables.kinds import KINDS, open_source
 
 QUALITIES = {0: (0.2, 0.9, 0.4), 1: (0.7, 0.3, 0.5)}
@@ -56,9 +56,10 @@ def auc(scores, times=None):
     )
 
 
-def test_audit_is_as_scikit_learn_computes_it(run):
+def test_audit_is_as_scikit_learn_computes_it(run, monkeypatch):
     """Last, oracle and lowest loss, means over seeds; the interval from the same resamples, in each
     of which the best epoch is chosen anew."""
+    monkeypatch.setattr("bench.scoring.resampling.RESAMPLES", 100)
     keep_epochs(run)
     raw = select_one("protocols", "raw", load()).make()
     found = audit(run, RunScores(run), run.cells()[:2], "frame", raw)
@@ -69,7 +70,7 @@ def test_audit_is_as_scikit_learn_computes_it(run):
     assert found.oracle_epochs == tuple(int(np.argmax(values[s])) + 1 for s in values) == (2, 1)
     assert found.loss_epochs == (2, 2)
     gains = []
-    for times in resamples(3, RESAMPLES):
+    for times in resamples(3, 100):
         drawn = [[auc(of, times.tolist()) for of in epochs_of(s).values()] for s in values]
         gains.append(np.mean([max(of_seed) - of_seed[-1] for of_seed in drawn]))
     assert (found.low, found.high) == pytest.approx(np.quantile(gains, [0.025, 0.975]))
