@@ -151,29 +151,7 @@ def train(
             writer.write(progress)
             continue
         context.step(progress.step, total, "looking at what was learned")
-        if epoch.made == 0:
-            raise DidNotLearn(
-                f"{method.name}: no step in {epoch.refused} batches: {method.why_no_step}"
-            )
-        if epoch.zero_gradients == epoch.looks:
-            raise DidNotLearn(
-                f"{method.name}: all gradients are zero: the loss does not depend on the network"
-            )
-        row: dict[str, float] = {
-            "epoch": float(len(progress.history) + 1),
-            "step": float(progress.step),
-        }
-        row |= {name: float(value) / epoch.samples for name, value in epoch.sums.items()}
-        if not all(np.isfinite(list(row.values()))):
-            raise DidNotLearn(
-                f"{method.name}: a training term is not finite after step {progress.step}: {row}; "
-                "try a lower learning_rate"
-            )
-        row |= {
-            "steps": float(epoch.made),
-            "steps_refused": float(epoch.refused),
-            "seconds": round(epoch.seconds, 3),
-        }
+        row = _row(method, progress)
         share = variance.of(network)
         if share is not None:
             row["explained"] = share
@@ -205,6 +183,39 @@ def train(
         context.fact("explained", progress.history[-1]["explained"])
     method.judge(progress.history, context)  # first: it may know the cause of what is refused next
     _refuse_constant(method, clips, windows, device)
+
+
+def _row(method: NetworkMethod, progress: Progress) -> dict[str, float]:
+    """Return the row of the history for what was counted since the last one.
+
+    Raises
+    ------
+    DidNotLearn : no step, gradients that are all zero, or a term that is not finite.
+    """
+    epoch = progress.epoch
+    if epoch.made == 0:
+        raise DidNotLearn(
+            f"{method.name}: no step in {epoch.refused} batches: {method.why_no_step}"
+        )
+    if epoch.zero_gradients == epoch.looks:
+        raise DidNotLearn(
+            f"{method.name}: all gradients are zero: the loss does not depend on the network"
+        )
+    row: dict[str, float] = {
+        "epoch": float(len(progress.history) + 1),
+        "step": float(progress.step),
+    }
+    row |= {name: float(value) / epoch.samples for name, value in epoch.sums.items()}
+    if not all(np.isfinite(list(row.values()))):
+        raise DidNotLearn(
+            f"{method.name}: a training term is not finite after step {progress.step}: {row}; "
+            "try a lower learning_rate"
+        )
+    return row | {
+        "steps": float(epoch.made),
+        "steps_refused": float(epoch.refused),
+        "seconds": round(epoch.seconds, 3),
+    }
 
 
 def _is_kept(step: int, total: int, before: int) -> bool:
