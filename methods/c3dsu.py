@@ -171,9 +171,9 @@ class _StaticC3DSU(_DistinctionC3DSU):
 
 # Smaller batches make more steps of the same windows: in profile `small` an epoch at batch 10 and
 # 1e-2 is 84 steps. `medium` was chosen among eight settings, by made anomalies in held-out training
-# clips of Ped2 (results/search-medium). `large` is the paper's training whole. `smoke` was chosen in
-# the same way on training clips of Demo Avenue: 73.0 under median17, where 48 x 48 and a quarter of
-# the windows have 61.1, size 64 has 68.0, and trainings of twice the work 71.0 and 72.6.
+# clips of Ped2 (results/search-medium). `large` is the paper's training whole. `smoke` was chosen
+# in the same way on training clips of Demo Avenue: 73.0 under median17, where 48 x 48 and a quarter
+# of the windows have 61.1, size 64 has 68.0, and trainings of twice the work 71.0 and 72.6.
 PROFILES: dict[str, Mapping[str, Any]] = {
     "large": {"latent": 64},
     "medium": {"latent": 64, "epochs": 6, "batch": 2, "learning_rate": 1e-3, "every": 3},

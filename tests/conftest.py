@@ -22,7 +22,8 @@ use_short_spin()  # here and in every process that a test starts, before torch i
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many workers again as there are cores: tests wait for the commands that they start."""
+    """Half as many workers again as there are cores: tests wait for the commands that they
+    start."""
     return -(-3 * cores() // 2)
 
 

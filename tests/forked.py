@@ -81,7 +81,8 @@ class Command:
             return None
 
     def wait(self, timeout: float = 240) -> int:
-        """Wait for the end and return the exit code; `subprocess.TimeoutExpired` after `timeout`."""
+        """Wait for the end and return the exit code; `subprocess.TimeoutExpired` after
+        `timeout`."""
         if self.returncode is None:
             if not select.select([self._answers], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(self.words, timeout)
@@ -217,8 +218,8 @@ def _command(
 
 
 class Server:
-    """The server of the workers, forked before the command does anything: autograd, which its look at
-    the memory of networks uses, cannot be used in a process and then in its fork."""
+    """The server of the workers, forked before the command does anything: autograd, which its look
+    at the memory of networks uses, cannot be used in a process and then in its fork."""
 
     def __init__(self):
         reading, writing = os.pipe(), os.pipe()

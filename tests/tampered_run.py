@@ -39,8 +39,8 @@ def record(name, seed=0, quality=0.5, **more):
 
 
 def make_honest(folder):
-    """Make a finished run with everything: two seeds, a failure, kept files, tables under two questions,
-    figures and page."""
+    """Make a finished run with everything: two seeds, a failure, kept files, tables under two
+    questions, figures and page."""
     run = make_run(
         folder,
         [

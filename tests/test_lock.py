@@ -1,4 +1,5 @@
-"""requirements.lock names every package that bench needs, in versions that pyproject.toml allows."""
+"""requirements.lock names every package that bench needs, in versions that pyproject.toml
+allows."""
 
 import importlib.util
 import re

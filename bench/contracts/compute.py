@@ -18,7 +18,8 @@ def _option(default: Any, help: str, choices: Sequence[str] = (), shown: str = "
 class Compute:
     """How a cell computes. Each field with a help text is an option of `bench run`.
 
-    What stands in CHANGES_SCORES is part of a cell's key and marks its row. `device` and `threads` may change the last digits; they stand in the caption.
+    What stands in CHANGES_SCORES is part of a cell's key and marks its row. `device` and `threads`
+    may change the last digits; they stand in the caption.
     """
 
     device: str = _option(

@@ -71,7 +71,8 @@ class MethodInfo:
     groups: tuple[str, ...] = ()
     inputs: str = ""
     extra_knowledge: str = ""
-    """What it uses beside the dataset, in a few words: 'detected objects', 'ResNet-50 (ImageNet)'."""
+    """What it uses beside the dataset, in a few words: 'detected objects', 'ResNet-50
+    (ImageNet)'."""
     supervision: str = ""
     """What it learns from, as tables name it: 'one-class' (normal videos alone), 'training-free',
     'unsupervised', 'weakly supervised'. Default: one-class, or training-free for a method that

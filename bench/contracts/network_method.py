@@ -42,8 +42,8 @@ class NetworkMethod(Method):
     drop_last: ClassVar[bool] = False
     """Leave the last, smaller batch of an epoch out."""
     on_cpu: ClassVar[frozenset[str]] = frozenset()
-    """Entries of a sample that stay on the CPU: their values decide what `loss` computes, and to ask
-    an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU wait."""
+    """Entries of a sample that stay on the CPU: their values decide what `loss` computes, and to
+    ask an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU wait."""
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 

@@ -248,7 +248,9 @@ def _file(
 
 
 def clean(done: Sequence[Wanted], failed: Sequence[Wanted]) -> None:
-    """Remove archives that were fetched and unpacked, but those that a failed dataset needs again."""
+    """Remove archives that were fetched and unpacked, but those that a failed dataset needs
+    again.
+    """
     again = {one.file for item in failed for one in item.downloads}
     for item in done:
         for one in item.downloads:

@@ -15,8 +15,8 @@ from bench.engine.accelerators import random_state, set_random_state
 from bench.files.whole_files import write_bytes
 
 SAVE_SECONDS = 60.0
-"""Seconds between two checkpoints inside an epoch, at least: what an interruption may cost. An epoch
-can take hours. Chosen here."""
+"""Seconds between two checkpoints inside an epoch, at least: what an interruption may cost. An
+epoch can take hours. Chosen here."""
 WRITING_SHARE = 0.02
 """Most of the time that writing these may take. Chosen here."""
 

@@ -28,8 +28,8 @@ class ExplainedVariance:
 
     Both errors are mean squares over the pixels of the target frames of up to WINDOWS training
     windows, as they are scored; the mean frame is that of the target frames of up to FRAMES
-    training windows. Both samples are spaced evenly over the training split. 1: all is explained; 0:
-    no better than to answer the mean frame, whatever is asked. Chosen here; there is no source.
+    training windows. Both samples are spaced evenly over the training split. 1: all is explained;
+    0: no better than to answer the mean frame, whatever is asked. Chosen here; there is no source.
 
     Nothing is drawn at random, and the network is in eval mode meanwhile, so that the training
     stays what it was, bit by bit.

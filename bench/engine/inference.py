@@ -94,8 +94,8 @@ def infer_as_they_come(
 ) -> Iterator[Scores]:
     """Score consecutive frames while they come, in memory that does not grow with their number.
 
-    Where each of `batches`, but the last, has `context.compute.scoring_batch` frames, what is computed is
-    what `infer` computes on a clip of the same frames.
+    Where each of `batches`, but the last, has `context.compute.scoring_batch` frames, what is
+    computed is what `infer` computes on a clip of the same frames.
 
     Parameters
     ----------

@@ -40,8 +40,8 @@ def seed_everything(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=nondeterministic)
-    # Left alone, cuDNN computes convolutions in TF32. Each backend by itself, since what was set for
-    # one (torch.compile does that) goes before what is set for all.
+    # Left alone, cuDNN computes convolutions in TF32. Each backend by itself, since what was set
+    # for one (torch.compile does that) goes before what is set for all.
     every: Any = torch.backends
     conv, matmul = (every.cudnn.conv, every.mkldnn.conv), (every.cuda.matmul, every.mkldnn.matmul)
     for backend in (every, every.cudnn.rnn, *conv, *matmul):

@@ -46,8 +46,8 @@ def train(
 
     With a `checkpoint` path training goes on from there where the file exists, and ends
     bit-identical to an undisturbed one on the same machine with the same number of threads. The
-    file is written after each epoch, and inside of a long one about every minute. `history` is a CSV of one row an epoch, and `steps` one of
-    single steps.
+    file is written after each epoch, and inside of a long one about every minute. `history` is a
+    CSV of one row an epoch, and `steps` one of single steps.
 
     Raises
     ------
@@ -247,10 +247,10 @@ def gradients(
     """Leave the gradients of one batch in the network, and return (samples, terms of the loss) of
     each part that has a loss.
 
-    The batch is cut into `context.compute.accumulate` parts that differ by at most one sample, or into single
-    samples where it has fewer. They pass the network one after the other, so that the memory is
-    that of the largest part; each part's loss counts by its share of the batch. Without a loss of
-    any part the list is empty, and the gradients stay what they were.
+    The batch is cut into `context.compute.accumulate` parts that differ by at most one sample, or
+    into single samples where it has fewer. They pass the network one after the other, so that the
+    memory is that of the largest part; each part's loss counts by its share of the batch. Without a
+    loss of any part the list is empty, and the gradients stay what they were.
     """
     size = len(next(iter(batch.values())))
     given: list[tuple[int, Batch]] = []

@@ -1,8 +1,8 @@
 """What distinction learning trains with and what comes of it: Figures 3 and 4 of the DDL paper,
 from kept weights and a training clip.
 
-What the network makes of the window is computed elsewhere (`bench.applying.pseudo_anomaly_example`), where the
-dataset and torch are.
+What the network makes of the window is computed elsewhere
+(`bench.applying.pseudo_anomaly_example`), where the dataset and torch are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What all figures share: sizes, colours, marks, and how they are drawn and saved.
 
-seaborn draws the heat map. The other figures are drawn by matplotlib alone: they need no statistics,
-and a row has one look in all of them.
+seaborn draws the heat map. The other figures are drawn by matplotlib alone: they need no
+statistics, and a row has one look in all of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""Display names: what tables print for a method, a dataset or a row that a selection names.
 
 A display name is one line of text. A formula in it stands between dollar signs, as in
-`FlowCast, $T=4$`: LaTeX sets it as one, every other form shows it as text. Only formulas of letters,
-digits, `COMMANDS` and scripts are taken, so that no name can run a command of LaTeX.
+`FlowCast, $T=4$`: LaTeX sets it as one, every other form shows it as text. Only formulas of
+letters, digits, `COMMANDS` and scripts are taken, so that no name can run a command of LaTeX.
 """
 
 from __future__ import annotations

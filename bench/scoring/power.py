@@ -1,7 +1,7 @@
 """What a paired test can find: the smallest difference, and how many clips another one takes.
 
-Both follow from the noncentral t distribution, with the spread that the test itself has: over clips,
-which falls with their number, and over seeds, which does not.
+Both follow from the noncentral t distribution, with the spread that the test itself has: over
+clips, which falls with their number, and over seeds, which does not.
 """
 
 from __future__ import annotations

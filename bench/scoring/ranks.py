@@ -1,5 +1,5 @@
-"""What a ranking resolves: where the rank of a row may lie, how often a row is first, and which rows
-the clips cannot order.
+"""What a ranking resolves: where the rank of a row may lie, how often a row is first, and which
+rows the clips cannot order.
 
 All of it follows from the paired tests of `intervals`, on the frames that both rows of a pair
 scored. Two questions have two corrections for the number of comparisons:

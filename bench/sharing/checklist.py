@@ -1,5 +1,5 @@
-"""checklist.md of a pack: what reproducibility checklists of conferences ask, answered as far as the
-run knows.
+"""checklist.md of a pack: what reproducibility checklists of conferences ask, answered as far as
+the run knows.
 """
 
 from __future__ import annotations

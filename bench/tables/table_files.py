@@ -95,7 +95,9 @@ def kind_files(source: Source, name: str) -> dict[str, str]:
 
 
 def _side_by_side(source: Source, metrics: Sequence[str]) -> dict[str, dict[str, Table]]:
-    """Return metric -> dataset -> the table that holds it, of those that the comparison does not."""
+    """Return metric -> dataset -> the table that holds it, of those that the comparison does
+    not.
+    """
     found: dict[str, dict[str, Table]] = {}
     for metric in metrics:
         if metric == source.metric.name:
@@ -176,8 +178,8 @@ def _document(
     noted: Sequence[str],
     figures: Mapping[str, str],
 ) -> str:
-    """Return a document that shows tables, notes and figures: pdflatex all, bibtex all, pdflatex all
-    twice.
+    """Return a document that shows tables, notes and figures: pdflatex all, bibtex all, pdflatex
+    all twice.
     """
     names = [source.run_scores.names.heading(name) for name in source.comparison.columns]
     up = "../" * (2 if question_name(source) else 1)

@@ -73,8 +73,8 @@ def distinction_of_norms(
     """Return, for each sample with a mask, the ratio of the two norms over its whole masked frames:
     DDL, paper.
 
-    Whether the paper means a sample or the batch it does not say; a sample is taken here. Parameters
-    are those of `distinction_ratios`.
+    Whether the paper means a sample or the batch it does not say; a sample is taken here.
+    Parameters are those of `distinction_ratios`.
 
     Returns
     -------

@@ -1,9 +1,12 @@
-"""Makes a folder dataset that settings can be chosen on without a test label: `held_out.py PED2 BOXES FOLDER`.
+"""Makes a folder dataset that settings can be chosen on without a test label: `held_out.py PED2
+BOXES FOLDER`.
 
-PED2 is the dataset's folder (training/frames/01/000.jpg), BOXES the detections of its training part. Clips 01 to 12 stay training clips. Each of the
-training clips 13 to 16 becomes three test clips with one made anomaly each, for 40 % of its frames:
+PED2 is the dataset's folder (training/frames/01/000.jpg), BOXES the detections of its training
+part. Clips 01 to 12 stay training clips. Each of the training clips 13 to 16 becomes three test
+clips with one made anomaly each, for 40 % of its frames:
 
-- rider: a pedestrian of another training clip, laid down and 1.5 to 2 times as large, who crosses the picture at several times a pedestrian's speed;
+- rider: a pedestrian of another training clip, laid down and 1.5 to 2 times as large, who crosses
+    the picture at several times a pedestrian's speed;
 - runner: one pedestrian of the clip, who crosses it as fast;
 - skip: a part of the picture that is played at four times its speed.
 

@@ -19,8 +19,8 @@ from bench.testing import (
 )
 
 SHORT = {"size": 48, "epochs": 3, "every": 12}
-"""In place of the DDL family's own `smoke`, which takes a minute of the demo: six methods are fitted
-twice here, and what they owe does not depend on how long they are trained."""
+"""In place of the DDL family's own `smoke`, which takes a minute of the demo: six methods are
+fitted twice here, and what they owe does not depend on how long they are trained."""
 
 
 def shortened(cls: type[Method]) -> type[Method]:

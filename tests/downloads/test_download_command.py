@@ -1,4 +1,5 @@
-"""`bench download`, as it is typed, with a small dataset and weights on a server of the loopback."""
+"""`bench download`, as it is typed, with a small dataset and weights on a server of the
+loopback."""
 
 import hashlib
 import io
@@ -78,7 +79,8 @@ def tree(name):
 
 @pytest.fixture
 def owner(server, tmp_path, monkeypatch):
-    """The server with the archive and the weights, the plugin that names them, and empty folders."""
+    """The server with the archive and the weights, the plugin that names them, and empty
+    folders."""
     files = tree("tiny") | tree("other")
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as opened:

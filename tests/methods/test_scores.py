@@ -339,8 +339,8 @@ def test_an_array_of_objects(tmp_path, read):
 
 
 def test_one_array_of_all_clips(tmp_path, read):
-    """As npy, as the only array of an npz, as rows: cut in clip order; where each clip lacks as many
-    scores, `first` has to say which."""
+    """As npy, as the only array of an npz, as rows: cut in clip order; where each clip lacks as
+    many scores, `first` has to say which."""
     whole = np.concatenate([*VALUES.values()])
     for array in (whole, whole[:, None], whole[None]):
         with (tmp_path / "ped2.npz").open("wb") as file:
@@ -364,7 +364,8 @@ def test_columns_are_rows(read):
 
 
 def test_keys_of_other_programs(read):
-    """'Test001' is clip '01' by its number, and any key by a pattern; labels beside it are not read."""
+    """'Test001' is clip '01' by its number, and any key by a pattern; labels beside it are not
+    read."""
     arrays = {f"Test00{number}": array for number, array in enumerate(VALUES.values(), 1)}
     assert read(arrays, "02").values.tolist() == VALUES["02"].tolist()
     framed = arrays | {"Test002": np.array([5.0]), "Test002.frames": np.array([2])}

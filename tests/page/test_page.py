@@ -364,8 +364,8 @@ def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
 
 
 def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
-    """The mark of a row that is not significantly different from the best, what it means, and the interval
-    of summary.csv."""
+    """The mark of a row that is not significantly different from the best, what it means, and the
+    interval of summary.csv."""
     table = full[1].comparison
     rows = [
         replace(row, cells=(replace(row.cells[0], tied=row.name == "pca"), *row.cells[1:]))

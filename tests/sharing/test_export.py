@@ -44,7 +44,8 @@ def values(asked):
 
 
 def test_frames_give_the_number_of_the_table(asked, tmp_path):
-    """scikit-learn's AUC of what is in the npz is the number; frames without a score are left out."""
+    """scikit-learn's AUC of what is in the npz is the number; frames without a score are left
+    out."""
     written = export_run(asked, "npz", tmp_path / "out")
     assert [path.relative_to(tmp_path / "out").as_posix() for path in written] == [
         "made/memae-0.npz", "made/memae-1.npz", "made/frame-index-0.npz",

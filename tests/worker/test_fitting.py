@@ -1,4 +1,5 @@
-"""A training that is out of memory. The device is the CPU; the method says where its memory ends."""
+"""A training that is out of memory. The device is the CPU; the method says where its memory
+ends."""
 
 import logging
 from dataclasses import dataclass

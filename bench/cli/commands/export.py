@@ -49,8 +49,8 @@ def command(
     out: Path | None,
     plugin: tuple[Path, ...],
 ) -> None:
-    """Write RUN (default: the newest below results/) for a leaderboard, a spreadsheet or a script of
-    another program.
+    """Write RUN (default: the newest below results/) for a leaderboard, a spreadsheet or a script
+    of another program.
 
     An npz has one line for each frame with a score: 'clip', 'frame', 'score' (higher is more
     anomalous), 'processed' (smoothed and normalised as the protocol says) and 'label' (0 or 1; more

@@ -124,7 +124,9 @@ def show(console: Console, outcome: Verification, full: bool) -> None:
 
 
 def verify_runs(paths: list[Path], as_json: bool, plugin: tuple[Path, ...]) -> int:
-    """Check runs and zips of runs, print differences, and return the exit code: 0 if there are none."""
+    """Check runs and zips of runs, print differences, and return the exit code: 0 if there are
+    none.
+    """
     from bench.reporting.run_verification import verify_run
     from bench.sharing.pack_verification import verify_pack
 

@@ -206,8 +206,8 @@ def _named(table: Table, row: Row) -> str:
 def _column(
     table: Table, number: int, letters: Mapping[str, str], options: TableOptions
 ) -> tuple[str, list[str]]:
-    """Return the columns of LaTeX that a column takes, and its cell in each row: the number, aligned
-    at its point, and what follows it.
+    """Return the columns of LaTeX that a column takes, and its cell in each row: the number,
+    aligned at its point, and what follows it.
     """
     cells = [row.cells[number] for row in table.rows]
     digits = max([0, *(len(_digits(cell).partition(".")[2]) for cell in cells)])

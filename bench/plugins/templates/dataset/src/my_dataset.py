@@ -34,8 +34,8 @@ class MyDataset(Dataset):
         self.root = found[0]
 
     def clips(self, split):
-        """Return the clips of 'train' or 'test', in order; the source of a video is VideoFile(path),
-        without a length.
+        """Return the clips of 'train' or 'test', in order; the source of a video is
+        VideoFile(path), without a length.
         """
         clips = []
         for folder in sorted(path for path in (self.root / split).glob("*") if path.is_dir()):
