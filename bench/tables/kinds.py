@@ -177,7 +177,7 @@ KINDS = {
     "published-columns": Kind(
         "published, measured under the protocol of the paper, and the difference",
         _published(with_published_columns, _papers),
-        "no cell of the run has a published number, which are of auc alone",
+        "no cell of the run has a published number, or the metric is not auc",
     ),
     "intervals": Kind(
         "intervals over clips, and the difference to the best with its interval and test",
@@ -237,7 +237,7 @@ KINDS = {
     "ddl-table1": Kind(
         "Table 1 of the DDL paper as printed, beside what was measured",
         _published(ddl_table, _papers),
-        "no dataset of the run is one of the paper's, whose numbers are of auc alone",
+        "no dataset of the run is one of the paper's, or the metric is not auc",
     ),
 }
 """Every kind of table, by the name that `--table` takes, in the order of the report."""

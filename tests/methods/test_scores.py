@@ -582,10 +582,10 @@ def test_real_scores_of_windows(real_data):
 def test_other_peoples_scores_in_one_command(real_data, tmp_path):
     """One file, one line: each row under its name, and a dash with its reason where a file is
     missing."""
-    lines = ["name,path,first,published"]
+    lines = ["name,path,first,published,paper_protocol"]
     lines += [
-        f"DMAD,{real_data}/scores/dmad/{{dataset}}.npz,4,ped2:99.7",
-        f"MemAE,{real_data}/scores/memae/{{dataset}}.npz,8,",
+        f"DMAD,{real_data}/scores/dmad/{{dataset}}.npz,4,ped2:99.7,ddl",
+        f"MemAE,{real_data}/scores/memae/{{dataset}}.npz,8,,",
     ]
     (tmp_path / "others.csv").write_text("\n".join(lines))
     done = forked.bench(
@@ -599,3 +599,6 @@ def test_other_peoples_scores_in_one_command(real_data, tmp_path):
     assert cells["DMAD", "ped2"].published["auc"] == "99.7"
     results = (tmp_path / "run" / "tables" / "comparison.txt").read_text()
     assert re.search(r"DMAD +96\.52", results) and re.search(r"MemAE +91\.69.* -", results)
+    done = forked.bench("report", "run", "--table", "published-columns", cwd=tmp_path)
+    assert re.search(r"DMAD +99\.7 .*99\.63 .*-0\.1\b", done.stdout), done.stdout
+    assert re.search(r"DMAD .* ddl$", done.stdout, re.MULTILINE), done.stdout

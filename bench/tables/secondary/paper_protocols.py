@@ -109,7 +109,7 @@ def _protocol_of(
         try:
             return select_one("protocols", text, registry).parameters, ""
         except RequestError:  # of a plugin that is not loaded
-            return default, f"{UNKNOWN}: {text} is none of the protocols here"
+            return default, f"{UNKNOWN}; {text} is no protocol that is known here"
     printed = any(cell.published or number_of(cell.method, cell.dataset) for cell in cells)
     return default, UNKNOWN if printed else ""
 
