@@ -17,12 +17,12 @@ from bench.runs.status import Status
 from bench.runs.table_options import PAPER
 from bench.scoring.intervals import METRIC
 from bench.tables.comparison import compare
+from bench.tables.paper_protocols import under_paper_protocols
 from bench.tables.secondary.ablation_table import ablation_table
 from bench.tables.secondary.alarms_table import alarm_tables
 from bench.tables.secondary.epochs_table import epoch_tables
 from bench.tables.secondary.interval_table import interval_tables
 from bench.tables.secondary.localisation_table import localisation_tables
-from bench.tables.secondary.paper_protocols import under_paper_protocols
 from bench.tables.secondary.protocol_ranking import protocol_ranking
 from bench.tables.secondary.published_tables import (
     ddl_table,
