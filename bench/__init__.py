@@ -32,6 +32,7 @@ NAMES: dict[str, dict[str, str]] = {
         "contracts.method": "ascend_within",
         "files.arrays": "load_npy load_npz load_rows",
         "files.cache": "cache_folder",
+        "files.matlab": "load_mat",
         "frames.decode": "count_frames read_frames",
         "frames.folders": "VIDEO_ENDINGS FolderContent Media look_into",
         "frames.frame_names": "natural_order",

@@ -40,6 +40,7 @@ from bench.files.arrays import load_rows as load_rows
 from bench.files.cache import cache_folder as cache_folder
 from bench.files.download import Download as Download
 from bench.files.download import PretrainedWeights as PretrainedWeights
+from bench.files.matlab import load_mat as load_mat
 from bench.frames.decode import count_frames as count_frames
 from bench.frames.decode import read_frames as read_frames
 from bench.frames.folders import VIDEO_ENDINGS as VIDEO_ENDINGS

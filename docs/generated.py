@@ -89,6 +89,7 @@ TOLD = {
     "inputs": "inputs",
     "extra_knowledge": "extra knowledge",
     "published_protocol": "published under",
+    "paper_protocol": "as a protocol",
     "reproduction": "reproducing it",
 }
 """What the page says of a method's facts, and how it calls each."""

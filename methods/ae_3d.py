@@ -87,6 +87,7 @@ class AE3D(SquaredError3D, PseudoAnomalyTraining):
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
         published_protocol="the error, min-max in each clip, all frames pooled (MemAE's paper)",
+        paper_protocol="minmax",
         reproduction=(
             "91.7, 81.0 and 69.7 are of MemAE's paper; LNTRA's baseline (92.49, 81.47 and 71.28, best test epoch) has a tanh at the end "
             "of this network, and PSNR as its score"

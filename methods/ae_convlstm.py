@@ -80,6 +80,7 @@ class AEConvLSTM(PseudoAnomalyTraining):
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
         published_protocol="the error, min-max in each clip, all frames pooled (the authors' test.py)",
+        paper_protocol="minmax",
         reproduction="the paper's text was not at hand; the authors mask a fixed rectangle in entrance and exit videos, which none of these datasets is",
         deviations=(
             "means of squares with Adam; the code sums them with AdaGrad, twice the rate on biases, and weight decay",

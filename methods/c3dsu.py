@@ -46,6 +46,7 @@ def _info(network: str, variant: str) -> MethodInfo:
             "repository of the authors (demetrislappas/MaskedSkipUNet) pools all frames raw; ShanghaiTech: one model a scene, the median of "
             "the scenes' AUCs"
         ),
+        paper_protocol="ddl",
         reproduction=(
             "the authors' code stops at raw scores: filter, first and last frame, and AUC follow the paper's words. Block, losses and "
             "score of the code differ from the paper: kernels, distinction and grids are parameters, the norm of the reconstruction loss is "

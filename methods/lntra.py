@@ -168,6 +168,7 @@ def _lntra(variant: str, *, extra_knowledge: str = "") -> MethodInfo:
         inputs="gray frames",
         extra_knowledge=extra_knowledge,
         published_protocol=PROTOCOL,
+        paper_protocol="minmax",
         reproduction=(
             "the printed numbers are those of the best test epoch: the authors evaluated all weights and took the best AUC (issues 2 and 3 of "
             "their repository)"
@@ -211,6 +212,7 @@ class STEAL(PseudoAnomaly3D):
         groups=("pseudo-anomaly",),
         inputs="gray frames",
         published_protocol=PROTOCOL,
+        paper_protocol="minmax",
         reproduction=(
             "the printed numbers are those of the best test epoch: the authors checked all (issue 11 of their repository). Five repeats on "
             "Ped2 gave 98.24, 97.49, 98.19, 97.93 and 98.44 (issue 7), the released weights 94.4 (issue 2); a user's best epoch got 95, the "

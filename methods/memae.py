@@ -74,6 +74,7 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         groups=("baseline", "reconstruction"),
         inputs="gray frames",
         published_protocol="the error, min-max in each clip, all frames pooled (paper)",
+        paper_protocol="minmax",
         reproduction=(
             "on Ped2 users got 86.63 from the authors' code (issue 13 of their repository) and 85 from a reimplementation (lyn1874/memAE, "
             "issue 4), whose author got 90 to 94 by trying checkpoints; reimplementations print 94.0 and 92.3 on Ped2, 81.0 and 82.9 on "

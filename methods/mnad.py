@@ -134,6 +134,8 @@ class MNAD(PseudoAnomalyTraining):
         groups=("baseline", "reconstruction"),
         inputs="RGB frames",
         published_protocol="PSNR and compactness, each min-max in each clip and then mixed, all frames pooled, no smoothing (code)",
+        # `score` returns the mixture: nothing is left to be scaled.
+        paper_protocol="raw",
         reproduction="a user's run of the authors' code with its README's parameters gave 87.4, 72.1 and 68.1 (an issue of their repository)",
         deviations=(RESET,),
     )

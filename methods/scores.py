@@ -59,6 +59,11 @@ class ScoresParameters:
         source="none: depends on the file",
         doc="frame AUC that its paper prints for each dataset, as ped2:99.7+avenue:92.8",
     )
+    paper_protocol: str = parameter(
+        "",
+        source="none: depends on the file",
+        doc="protocol under which its paper measured these, as raw or raw[labels=pixel]; none: not known",
+    )
 
     def __post_init__(self) -> None:
         published_numbers(self.published)
@@ -103,6 +108,11 @@ class ReadScores(Method):
         """What the user says that the paper prints."""
         numbers = published_numbers(self.parameters.published)
         return tuple(PublishedAUC(dataset, auc, SOURCE) for dataset, auc in numbers.items())
+
+    @property
+    def paper_protocol(self) -> str:
+        """What the user says of it."""
+        return str(self.parameters.paper_protocol)
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Return the file's scores of a clip.

@@ -429,6 +429,7 @@ class TSC(SparseCodingMethod):
         inputs="RGB frames",
         extra_knowledge="ResNet-50 (ImageNet)",
         published_protocol="the error, min-max in each clip, all frames pooled (code)",
+        paper_protocol="minmax",
         reproduction="the authors' evaluation reports the best test AUC of all checkpoints; their ResNets and features are not public",
         deviations=(
             "all training windows come in shuffled order; in the code clips take turns, and a window of each is drawn",
@@ -456,6 +457,7 @@ class StackedRNN(SparseCodingMethod):
         inputs="RGB frames",
         extra_knowledge=TSC.info.extra_knowledge,
         published_protocol=TSC.info.published_protocol,
+        paper_protocol=TSC.info.paper_protocol,
         reproduction=TSC.info.reproduction,
         deviations=TSC.info.deviations,
     )

@@ -95,6 +95,11 @@ class Command:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def said(self) -> tuple[str, str]:
+        """Return what it has said so far, on stdout and on stderr."""
+        stdout, stderr = (os.pread(file, os.fstat(file).st_size, 0) for file in self._said)
+        return stdout.decode(errors="replace"), stderr.decode(errors="replace")
+
     def end(self, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Wait for the end; return the exit code and what it said."""
         try:
@@ -105,8 +110,7 @@ class Command:
             raise AssertionError(
                 f"bench {' '.join(self.words)}: no end after {timeout:g} s"
             ) from None
-        said = [os.pread(file, os.fstat(file).st_size, 0).decode() for file in self._said]
-        return subprocess.CompletedProcess(self.words, code, *said)
+        return subprocess.CompletedProcess(self.words, code, *self.said())
 
 
 def bench(

@@ -80,6 +80,10 @@ class MethodInfo:
     published: tuple[PublishedAUC, ...] = ()
     published_protocol: str = ""
     """Under which protocol the published numbers were measured, as far as paper or code say."""
+    paper_protocol: str = ""
+    """The same as a protocol that `bench score --protocol` takes, such as 'minmax' or
+    'median17[edge=zero]', applied to what `score` returns: tables that compare with published
+    numbers measure under it. Empty where it is not known."""
     reproduction: str = ""
     """What is known of reproducing them: others' results, what is missing, where paper and code
     differ."""
@@ -249,6 +253,11 @@ class Method:
     def published(self) -> tuple[PublishedAUC, ...]:
         """What the paper of this row prints: that of the class, unless a parameter says more."""
         return self.info.published
+
+    @property
+    def paper_protocol(self) -> str:
+        """The protocol of the paper of this row: that of `info`, unless a parameter says more."""
+        return self.info.paper_protocol
 
     @property
     def deviations(self) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ RESULT_COLUMNS = (
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "method", "dataset", "label_set", "protocol", "metric", "seeds", "seeds_failed", "mean", "sd", "min", "max", "ci_low",
-    "ci_high", "ci_method", "chance", "published", "published_source", "flags", "method_name",
-    "dataset_name",
+    "ci_high", "ci_method", "chance", "published", "published_source", "paper_protocol", "flags",
+    "method_name", "dataset_name",
 )  # fmt: skip
 DIGITS = 6
 """Of values in files: more than any use of them needs, and few enough to be the same on every
@@ -109,6 +109,7 @@ def summary_frame(summaries: Iterable[Summary]) -> pd.DataFrame:
                 "chance": rounded(chance),
                 "published": _fraction(published.get("auc", "")),
                 "published_source": published.get("source", ""),
+                "paper_protocol": summary.cell.paper_protocol,
                 "flags": "; ".join(summary.flags()),
                 "method_name": summary.name,
                 "dataset_name": summary.dataset_name,

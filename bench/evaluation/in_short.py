@@ -8,11 +8,9 @@ import re
 from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
-from bench.contracts.protocol import Protocol
 from bench.evaluation.summaries import BARELY_TRAINED, Summary, share_text
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
-from bench.scoring.protocols import sentence
 from bench.wording import listed
 
 FLAGS = (
@@ -52,11 +50,13 @@ def flag_in_short(flag: str) -> str:
     return ""
 
 
-def short_caption(summaries: Sequence[Summary], protocol: Protocol, metric: Metric) -> str:
-    """Return the caption of a comparison in a paper: what the number is, and what holds for all."""
+def short_caption(summaries: Sequence[Summary], metric: Metric, protocol: str) -> str:
+    """Return the caption of a comparison in a paper: what the number is, the protocol in words, and
+    what holds for all.
+    """
     names = list(dict.fromkeys(summary.dataset_name for summary in summaries))
     place = f" on {names[0]}" if len(names) == 1 else ""
-    parts = [f"{metric.title} (%){place}", _capital(sentence(protocol))]
+    parts = [f"{metric.title} (%){place}", _capital(protocol)]
     numbers = [summary for summary in summaries if summary.mean is not None]
     profiles = {one.cell.profile for one in numbers if one.cell.uses_seed} - {"", "paper"}
     if profiles:

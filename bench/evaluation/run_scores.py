@@ -58,17 +58,20 @@ class RunScores:
     """The cells, scores and labels of a run, read once, and the numbers that follow from them."""
 
     def __init__(self, run: Run, registry: Registry | None = None) -> None:
-        """Read a run; `registry` (default: that of this process) names rows of earlier versions."""
+        """Read a run; `registry` (default: that of this process) says what cells of earlier
+        versions do not: how a row is called, and the protocol of its paper.
+        """
+        registry = current() if registry is None else registry
         self.cells = run.cells()
         self.options = read_options(run.path)
-        self.names = row_names(
-            self.cells, current() if registry is None else registry, self.options.names
-        )
+        self.names = row_names(self.cells, registry, self.options.names)
         self._run = run
         self._as_kept = [replace(cell) for cell in self.cells]
         for cell in self.cells:
             cell.display_name = self.names.rows[cell.label]
             cell.dataset_display_name = self.names.datasets[cell.dataset]
+            if not cell.paper_protocol and cell.method in registry.methods:
+                cell.paper_protocol = registry.methods[cell.method].info.paper_protocol
         self._datasets: dict[str, DatasetRecord] = {}
         self._scores: dict[str, dict[str, Scores]] = {}
         self._common: dict[str, Common] = {}

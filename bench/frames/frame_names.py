@@ -92,7 +92,7 @@ def natural_order(names: Iterable[str]) -> list[str]:
     return sorted(
         names,
         key=lambda name: [
-            int(part) if place % 2 else part
+            (len(part.lstrip("0")), part.lstrip("0")) if place % 2 else part
             for place, part in enumerate(re.split("([0-9]+)", name))
         ],
     )

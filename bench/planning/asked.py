@@ -92,6 +92,7 @@ def ask(request: Request, registry: Registry) -> Asked:
     general = request.profile if request.profile in PROFILES else None
     general = general or ("small" if device == "cpu" else "paper")
     methods = found(lambda: _methods(request, registry, general, datasets or [], notes))
+    found(lambda: _check_paper_protocols(methods or {}, registry))
     forced = found(lambda: _forced(request, registry, methods or {}))
     if mistakes or executor is None or observers is None or protocol is None:
         raise RequestError(*dict.fromkeys(mistakes))
@@ -176,6 +177,19 @@ def _methods(
         profile: _each_once(select("methods", request.methods, registry, profile), notes)
         for profile in dict.fromkeys(wanted)
     }
+
+
+def _check_paper_protocols(methods: dict[str, list[Selected]], registry: Registry) -> None:
+    """Refuse methods whose paper's protocol is none."""
+    mistakes = []
+    for row in {one.text: one for rows in methods.values() for one in rows}.values():
+        try:
+            if text := row.make().paper_protocol:
+                select_one("protocols", text, registry)
+        except RequestError as error:
+            mistakes += [f"{row.label}: paper_protocol: {problem}" for problem in error.mistakes]
+    if mistakes:
+        raise RequestError(*mistakes)
 
 
 def _forced(

@@ -287,6 +287,7 @@ def _record(spec: CellSpec, row: _Row) -> CellRecord:
         bibtex=method.info.bibtex,
         ablation=list(method.info.ablation or ()),
         published=_published(method, planned.selected),
+        paper_protocol=method.paper_protocol,
         normalises_clips=method.normalises_clips,
     )
 

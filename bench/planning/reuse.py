@@ -29,6 +29,7 @@ COPIED_ON_REUSE = (
     "ablation",
     "deviations",
     "published",
+    "paper_protocol",
     "normalises_clips",
 )
 """The fields of a reused cell that are updated from the current request and method: descriptions,

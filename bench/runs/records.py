@@ -96,6 +96,9 @@ class CellRecord:
     published: dict[str, str] = field(default_factory=dict)
     """'auc' (percent, as printed) and 'source' for this dataset, where the method's paper gives
     one."""
+    paper_protocol: str = ""
+    """The protocol of the method's paper, as a selector; empty where it is not known, and in cells
+    of earlier versions."""
     clips_left_out: list[str] = field(default_factory=list)
     """Test clips without a single score: shorter than the window."""
     normalises_clips: bool = False

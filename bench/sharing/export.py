@@ -22,6 +22,7 @@ from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import processed
+from bench.scoring.intervals import METRIC
 from bench.scoring.protocols import sentence
 from bench.tables.table import as_printed
 
@@ -108,6 +109,7 @@ def _measured(asked: Asked, summary: Summary) -> dict[str, Any] | None:
     if mean is None:
         return None
     cell, interval = summary.cell, summary.interval
+    published = cell.published if asked.metric.name == METRIC else {}
     return {
         **_method(asked, cell),
         "score": as_printed(100 * mean),
@@ -121,7 +123,8 @@ def _measured(asked: Asked, summary: Summary) -> dict[str, Any] | None:
         "protocol": f"{asked.protocol.name}: {sentence(asked.protocol)}",
         "label_set": summary.label_set,
         "score_source": MEASURED,
-        "published_score": cell.published.get("auc", "") if asked.metric.name == "auc" else "",
+        "published_score": published.get("auc", ""),
+        "published_protocol": cell.paper_protocol if published else "",
         "profile": cell.profile,
         "software": f"vad-bench {asked.run.manifest.versions.get('vad-bench') or ''}".strip(),
     }
@@ -129,7 +132,7 @@ def _measured(asked: Asked, summary: Summary) -> dict[str, Any] | None:
 
 def _published(asked: Asked, cell: CellRecord) -> dict[str, Any] | None:
     """Return the entry of a method of which a number is printed and no code is public."""
-    if cell.status != Status.PUBLISHED_ONLY or asked.metric.name != "auc" or not cell.published:
+    if cell.status != Status.PUBLISHED_ONLY or asked.metric.name != METRIC or not cell.published:
         return None
     return {
         **_method(asked, cell),

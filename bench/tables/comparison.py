@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
@@ -17,6 +18,7 @@ from bench.plugins.selection import select_one
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
+from bench.scoring.intervals import METRIC
 from bench.scoring.metrics import choose_metric
 from bench.scoring.protocols import sentence
 from bench.tables.comparison_notes import comparison_notes
@@ -70,30 +72,28 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         ).items()
         if found_difference.p is not None and not found_difference.distinguishable
     }
-    said = _said_in_caption(summaries)
-    across = {name: mixtures_across(cells) for name, cells in _cells_of_rows(summaries).items()}
+    said = said_in_caption(summaries)
+    across = differences_across(summaries)
     footnotes = Footnotes()
     brief: dict[str, str] = {}
     rows: dict[str, Row] = {}
     for family in dict.fromkeys(summary.cell.family for summary in summaries):
         for summary in summaries:
             if summary.cell.family == family and summary.row not in rows:
+                of_row = [found.get((summary.row, column)) for column in columns]
                 cells = tuple(
-                    _cell(
-                        found.get((summary.row, column)),
+                    _compared(
+                        cell_of_summary(one, said, across[summary.row], footnotes, brief),
+                        one,
                         ranks,
                         tied,
-                        said,
-                        across[summary.row],
-                        footnotes,
-                        brief,
                     )
-                    for column in columns
+                    for one in of_row
                 )
                 rows[summary.row] = Row(
                     summary.row, family, summary.cell.year, cells, _citation(summary)
                 )
-    caption = _caption(summaries, protocol, metric, said)
+    caption = caption_of(summaries, metric, f"Protocol {protocol.name}: {sentence(protocol)}", said)
     notes += comparison_notes(run_scores, summaries, protocol, metric)
     return Table(
         columns,
@@ -103,7 +103,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
         notes,
         TIED if tied else "",
         run_scores.names,
-        short_caption(summaries, protocol, metric),
+        short_caption(summaries, metric, sentence(protocol)),
         brief,
     )
 
@@ -121,6 +121,11 @@ def comparison_text(
     chosen = select_one("protocols", protocol, registry).parameters
     table = compare(RunScores(run, registry), chosen, choose_metric(metric, registry))
     return to_terminal(table, path).rstrip("\n")
+
+
+def differences_across(summaries: Sequence[Summary]) -> dict[str, str]:
+    """Return for each row how the cells of its columns differ; empty where they do not."""
+    return {name: mixtures_across(cells) for name, cells in _cells_of_rows(summaries).items()}
 
 
 def _cells_of_rows(summaries: Sequence[Summary]) -> dict[str, list[CellRecord]]:
@@ -164,7 +169,7 @@ def _ranks(summaries: Sequence[Summary], metric: Metric) -> dict[tuple[str, str]
     return ranks
 
 
-def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
+def said_in_caption(summaries: Sequence[Summary]) -> set[str]:
     """Return the flags that are no footnotes: seeds and profile where all rows share them, and the
     share of data, which is a note.
     """
@@ -180,15 +185,21 @@ def _said_in_caption(summaries: Sequence[Summary]) -> set[str]:
     } | shares
 
 
-def _cell(
+def cell_of_summary(
     summary: Summary | None,
-    ranks: dict[tuple[str, str], int],
-    tied: set[tuple[str, str]],
     shared: set[str],
     across: str,
     footnotes: Footnotes,
     brief: dict[str, str],
 ) -> TableCell:
+    """Return the number of a row, or why there is none, with all footnotes, which are added to
+    `footnotes` and `brief`.
+
+    Parameters
+    ----------
+    shared : flags that the caption says of all rows.
+    across : how the columns of the row differ (`differences_across`).
+    """
     if summary is None:
         return footnotes.mark(DASH, "not part of this run")
     if summary.mean is None:
@@ -204,12 +215,12 @@ def _cell(
                 else f"nothing is published; {reason}"
             )
             brief[one_line(text)] = "published, not measured here" if published else "not measured"
-            return footnotes.mark(published.get("auc", DASH), text)
+            number = published.get("auc", DASH) if summary.metric == METRIC else DASH
+            return footnotes.mark(number, text)
         if one.cell.status in MARKS and len(summary.measurements) > 1:
             reason = f"seed {one.cell.seed}: {reason}"
         brief[one_line(reason)] = reason_in_short(one.cell)
         return footnotes.mark(MARKS.get(one.cell.status, DASH), reason)
-    low, high = summary.ends or (None, None)
     brief |= {one_line(flag): short for flag in summary.flags() if (short := flag_in_short(flag))}
     return cell_of(
         summary,
@@ -218,6 +229,21 @@ def _cell(
             for flag in [*summary.flags(), across]
             if flag and flag not in shared
         ),
+    )
+
+
+def _compared(
+    cell: TableCell,
+    summary: Summary | None,
+    ranks: dict[tuple[str, str], int],
+    tied: set[tuple[str, str]],
+) -> TableCell:
+    """Return a cell with its rank, its tie and its interval, where it has a number."""
+    if summary is None or summary.mean is None:
+        return cell
+    low, high = summary.ends or (None, None)
+    return replace(
+        cell,
         rank=ranks.get((summary.row, summary.dataset), 0),
         tied=(summary.row, summary.dataset) in tied,
         low=None if low is None else 100 * low,
@@ -244,15 +270,13 @@ def _devices(cells: Sequence[CellRecord]) -> str:
     return listed(found)
 
 
-def _caption(
-    summaries: Sequence[Summary], protocol: Protocol, metric: Metric, said: set[str]
-) -> str:
-    """Return what was measured and how, in sentences."""
+def caption_of(summaries: Sequence[Summary], metric: Metric, protocol: str, said: set[str]) -> str:
+    """Return what was measured and how, in sentences; `protocol` is that about the protocol."""
     cells = [summary.cell for summary in summaries]
     better = "higher" if metric.higher_is_better else "lower"
     parts = [
         f"{metric.title} in percent, {better} is better",
-        f"Protocol {protocol.name}: {sentence(protocol)}",
+        protocol,
     ]
     if sets := listed(
         f"{summary.label_set} ({summary.dataset_name})"

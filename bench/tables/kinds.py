@@ -15,7 +15,9 @@ from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.runs.table_options import PAPER
+from bench.scoring.intervals import METRIC
 from bench.tables.comparison import compare
+from bench.tables.paper_protocols import under_paper_protocols
 from bench.tables.secondary.ablation_table import ablation_table
 from bench.tables.secondary.alarms_table import alarm_tables
 from bench.tables.secondary.epochs_table import epoch_tables
@@ -90,16 +92,38 @@ class Kind:
     """Why a run has none."""
 
 
-def _of_comparison(
+def _one(table: Table | None) -> Sequence[Table]:
+    return [] if table is None else [table]
+
+
+def _papers(source: Source) -> Table:
+    """Return the comparison with each row under the protocol of its paper."""
+    return under_paper_protocols(
+        source.run_scores, source.registry, source.comparison, source.protocol, source.metric
+    )
+
+
+def _published(
     make: Callable[[Table, Sequence[CellRecord]], Table | None],
+    measured: Callable[[Source], Table],
 ) -> Callable[[Source], Sequence[Table]]:
-    """Return what makes one table, or none, of the comparison and the cells."""
+    """Return what makes one table, or none, of published numbers, which are AUCs, beside measured
+    ones.
+    """
 
     def made(source: Source) -> Sequence[Table]:
-        table = make(source.comparison, source.run_scores.cells)
-        return [] if table is None else [table]
+        if source.metric.name != METRIC:
+            return []
+        return _one(make(measured(source), source.run_scores.cells))
 
     return made
+
+
+def _ablation(source: Source) -> Sequence[Table]:
+    """Return the ablation; beside AUCs what its paper prints."""
+    papers = _papers(source) if source.metric.name == METRIC else None
+    cells = source.run_scores.cells
+    return _one(ablation_table(source.comparison, cells, source.protocol.name, papers))
 
 
 def _marked(
@@ -147,13 +171,13 @@ KINDS = {
     ),
     "published-rows": Kind(
         "the comparison, with published numbers of methods that were not measured",
-        _of_comparison(with_published_rows),
-        "",
+        _published(with_published_rows, lambda source: source.comparison),
+        "published numbers are of auc alone",
     ),
     "published-columns": Kind(
-        "the comparison: published, measured, difference",
-        _of_comparison(with_published_columns),
-        "no cell of the run has a published number",
+        "published, measured under the protocol of the paper, and the difference",
+        _published(with_published_columns, _papers),
+        "no cell of the run has a published number, or the metric is not auc",
     ),
     "intervals": Kind(
         "intervals over clips, and the difference to the best with its interval and test",
@@ -167,7 +191,7 @@ KINDS = {
     ),
     "ablation": Kind(
         "the networks of the DDL paper and the variants of their training",
-        _of_comparison(ablation_table),
+        _ablation,
         "no method of the run has a place in an ablation",
     ),
     "protocols": Kind(
@@ -212,8 +236,8 @@ KINDS = {
     ),
     "ddl-table1": Kind(
         "Table 1 of the DDL paper as printed, beside what was measured",
-        _of_comparison(ddl_table),
-        "no dataset of the run is one of the paper's",
+        _published(ddl_table, _papers),
+        "no dataset of the run is one of the paper's, or the metric is not auc",
     ),
 }
 """Every kind of table, by the name that `--table` takes, in the order of the report."""

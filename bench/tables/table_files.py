@@ -83,7 +83,7 @@ def kind_files(source: Source, name: str) -> dict[str, str]:
                 source.run_scores,
                 source.registry,
                 _side_by_side(source, options.metrics),
-                source.metric.higher_is_better,
+                source.metric,
             )
         ]
     else:

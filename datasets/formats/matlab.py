@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import DataError
+from bench import DataError, load_mat
 
-from .matlab_cells import read_cells
 from .ranges import check_ranges
 from .unreadable import refuse_unreadable
 
@@ -87,4 +86,19 @@ def _cell_ranges(cell: np.ndarray, where: str) -> np.ndarray:
 def _read_cells(path: Path, name: str) -> list[np.ndarray]:
     """Return the cells of a one-dimensional cell array, as Matlab has them."""
     refuse_unreadable(path)
-    return read_cells(path, name)
+    try:
+        value = load_mat(path, name).get(name)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as a Matlab file: {error}; copy or unpack it again"
+        ) from error
+    if value is None:
+        raise DataError(f"{path} has no variable {name!r}; is it another file?")
+    if isinstance(value, list):
+        return value
+    if name == "gt" and value.ndim == 2 and value.shape[1] == 2 and value.shape[0] != 2:
+        return list(value)  # cells of one range each, stacked to (clips, 2)
+    raise DataError(
+        f"{path}: {name} is {value.dtype} {value.shape}, expected a cell array with one cell a "
+        f"{'clip' if name == 'gt' else 'frame'}"
+    )

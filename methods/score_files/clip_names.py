@@ -102,8 +102,11 @@ def _by_numbers(arrays: Mapping[str, np.ndarray], clips: Sequence[str]) -> Named
     return named, f"keys taken by their numbers: {plain[0]} is clip {next(iter(named))}"
 
 
-def _numbers(name: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"[0-9]+", name))) or (-1,)
+def _numbers(name: str) -> tuple[str, ...]:
+    """Return the numbers in a name, without leading zeros; as text, since int() takes no more than
+    4300 digits.
+    """
+    return tuple(digits.lstrip("0") for digits in re.findall(r"[0-9]+", name)) or ("none",)
 
 
 def _ordered(where: str, clips: Sequence[str]) -> None:
@@ -121,7 +124,7 @@ def _in_order(where: str, arrays: Mapping[str, np.ndarray], clips: Sequence[str]
             f"{where} holds {len(arrays)} arrays without names, and there are {len(clips)} test clips; name them by clip id"
         )
     _ordered(where, clips)
-    ordered = sorted(arrays, key=lambda key: int(key.removeprefix("arr_")))
+    ordered = natural_order(arrays)
     return (
         dict(zip(clips, (arrays[key] for key in ordered))),
         f"arrays without names, taken in clip order: {ordered[0]} is clip {clips[0]}, ..., "

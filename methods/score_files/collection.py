@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-COLUMNS = ("name", "path", "first", "higher_is", "keys", "published")
+COLUMNS = ("name", "path", "first", "higher_is", "keys", "published", "paper_protocol")
 """Of a collection; all but the first two may be left out, and so may their cells."""
 SIGNS = {"+": "anomalous", "-": "normal", "1": "anomalous", "-1": "normal"}
 """What a sign in `higher_is` means: how scores have to be multiplied."""

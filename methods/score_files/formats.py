@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import csv
 import math
-import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bench import MethodError, load_npy, load_npz
+from bench import MethodError, load_mat, load_npy, load_npz
 
 LARGEST = 1 << 29
-"""Bytes that a csv or mat file may take, and a mat file unpacked: as of npz."""
+"""Bytes that a csv file may take: as of npz."""
 _MAGIC = b"\x93NUMPY"
 _CLIP = ("clip", "video", "clip_id", "video_id")
 _FRAME = ("frame", "frame_id", "frame_index")
 _SCORE = ("score", "anomaly_score", "value")
-_COMPRESSED = 15
-"""The type of a compressed element of a mat file of version 5."""
 
 Arrays = dict[str, np.ndarray]
 """The arrays of a file by name; one without a name under the empty text, several without names as
@@ -57,7 +52,7 @@ def _reader(path: Path) -> tuple[str, Callable[[Path], Arrays], str]:
     if ending == ".npy":
         return "npy", _npy, "save it as numpy.save(path, scores)"
     if ending == ".mat":
-        return "mat", _mat, "save it in MATLAB with save(path, 'scores', '-v7')"
+        return "mat", _mat, "save it in MATLAB with save(path, 'scores')"
     if ending in (".csv", ".txt"):
         return "csv", _csv, "its lines are clip,frame,score under such a header, or one number each"
     return "npz", _npz, "save it as numpy.savez(path, **{clip: scores})"
@@ -148,70 +143,20 @@ def _number(text: str) -> float | None:
 
 
 def _mat(path: Path) -> Arrays:
-    """Read the numeric arrays of a mat file, and the elements of a cell array of them."""
-    from scipy.io import loadmat
-
-    _check_mat(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of functions and duplicate names, which are refused
-            found = loadmat(path, mat_dtype=False, squeeze_me=False, chars_as_strings=True)
-    except NotImplementedError as error:  # HDF5
-        raise ValueError("it is of version 7.3") from error
-    except Exception as error:  # scipy raises whatever it stumbles over in a damaged file
-        raise ValueError(str(error) or type(error).__name__) from error
+    """Read the numeric arrays of a mat file, or the elements of a cell array of them."""
+    found = load_mat(path)
     arrays: Arrays = {}
-    named = {name: value for name, value in found.items() if not name.startswith("__")}
-    for name, value in named.items():
-        if not isinstance(value, np.ndarray) or value.dtype.names:
+    for name, value in found.items():
+        if isinstance(value, list):
+            if len(found) > 1 or not all(one.dtype.kind in "fiub" for one in value):
+                raise ValueError(
+                    f"{name!r} holds something else than one row of numbers for each clip"
+                )
+            return {f"arr_{number}": one for number, one in enumerate(value)}
+        if value.dtype.kind not in "fiub":
             raise ValueError(f"{name!r} is no array of numbers")
-        if not value.dtype.hasobject:
-            arrays[name] = value
-            continue
-        elements: list[Any] = list(value.ravel())  # a cell array
-        if len(named) > 1 or not all(
-            isinstance(one, np.ndarray) and one.dtype.kind in "fiub" for one in elements
-        ):
-            raise ValueError(f"{name!r} holds something else than one row of numbers for each clip")
-        arrays = {f"arr_{number}": one for number, one in enumerate(elements)}
+        arrays[name] = value
     if len(arrays) == 1 and "arr_0" not in arrays:
         (array,) = arrays.values()
         return {"": array} if array.ndim < 2 or 1 in array.shape else _rows(array)
     return arrays
-
-
-def _check_mat(path: Path) -> None:
-    """Refuse a file that unpacks to more than `LARGEST` bytes, before scipy unpacks it."""
-    left = LARGEST
-    with path.open("rb") as file:
-        head = file.read(128)
-        order = {b"IM": "little", b"MI": "big"}.get(head[126:128])
-        if order is None:
-            if head.startswith(b"\x89HDF"):
-                raise ValueError("it is of version 7.3")
-            raise ValueError("it is no mat file of version 5 to 7")
-        while len(tag := file.read(8)) == 8:
-            kind, size = (int.from_bytes(part, order) for part in (tag[:4], tag[4:]))  # type: ignore[arg-type]
-            left -= size
-            unpack = zlib.decompressobj()
-            while size > 0 and left > 0:
-                block = file.read(min(size, 1 << 16))
-                if not block:
-                    raise ValueError("it is cut off")
-                size -= len(block)
-                if kind == _COMPRESSED:
-                    left -= _unpacked(unpack, block, left)
-            if left <= 0:
-                raise ValueError(f"it takes more than the {LARGEST} bytes that are read")
-
-
-def _unpacked(unpack: Any, block: bytes, most: int) -> int:
-    """Return how many bytes a block unpacks to, at most a little more than `most`."""
-    total = 0
-    try:
-        while block and total <= most:
-            total += len(unpack.decompress(block, 1 << 20))
-            block = unpack.unconsumed_tail
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-    return total

@@ -16,7 +16,6 @@ from bench.datasets.formats.arrays import as_labels, as_row, read_npy, read_npz
 from bench.datasets.formats.label_cache import cached_labels
 from bench.datasets.formats.masks import read_npy_masks
 from bench.datasets.formats.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
-from bench.datasets.formats.matlab_cells import read_cells
 from bench.datasets.formats.own_labels import read_own_labels
 from bench.datasets.formats.ranges import (
     csv_labels,
@@ -28,7 +27,8 @@ from bench.datasets.formats.unreadable import is_pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import DataError
+from bench import DataError, load_mat
+from bench.files import matlab
 
 
 def written(path: Path, text: str) -> Path:
@@ -457,21 +457,34 @@ def test_mat_file_that_crashes_its_parser(tmp_path: Path) -> None:
     scipy.io.savemat(path, {"gt": cell_array([np.array([[5], [9]], np.uint8)])})
     good = path.read_bytes()
     path.write_bytes(good[:144] + (5).to_bytes(4, "little") + good[148:])
-    with pytest.raises(DataError, match=r"gt\.mat is damaged: reading it ended its reader"):
+    with pytest.raises(
+        DataError, match=r"gt\.mat cannot be read as .*: reading it ended its reader"
+    ):
         read_mat_ranges(path)
     path.write_bytes(good)
     np.testing.assert_array_equal(read_mat_ranges(path)[0], [[5, 9]])
 
 
+def test_mat_file_that_takes_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read is bounded; here in the process that reads."""
+    path = tmp_path / "gt.mat"
+    scipy.io.savemat(path, {"gt": cell_array([np.zeros(9), np.zeros(9)])}, do_compression=True)
+    monkeypatch.setattr(matlab, "LARGEST", 100)
+    with pytest.raises(ValueError, match="it takes 144 bytes, more than the 100 that are read"):
+        matlab._answer(path, "gt")
+
+
 def test_mat_file_that_takes_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that does not come back is ended after the time limit, and the next file is read."""
     os.mkfifo(tmp_path / "endless.mat")
-    monkeypatch.setattr("bench.datasets.formats.matlab_cells.TIME_LIMIT", 0.2)
+    monkeypatch.setattr("bench.files.matlab.TIME_LIMIT", 0.2)
     with pytest.raises(
-        DataError,
-        match=r"endless\.mat is damaged: reading it ended its reader, or took more than 0\.2 s",
+        ValueError,
+        match=r"reading it ended its reader, or took more than 0\.2 s",
     ):
-        read_cells(tmp_path / "endless.mat", "gt")
+        load_mat(tmp_path / "endless.mat", "gt")
     monkeypatch.undo()
     path = write_v73(tmp_path / "gt.mat", "gt", [np.array([[5], [9]])])
     np.testing.assert_array_equal(read_mat_ranges(path)[0], [[5, 9]])

@@ -71,7 +71,7 @@ def watch(allowed: list[Path]) -> list[str]:
             "os.posix_spawn",
             "socket.connect",
         ):
-            bad = "bench.datasets.formats.matlab_cells" not in str(arguments)
+            bad = "bench.files.matlab" not in str(arguments)
         if bad:
             found.append(f"{event}{arguments!r}"[:300])
             raise Escaped(found[-1])
@@ -136,16 +136,16 @@ def main() -> None:
         Path(sys.argv[5]),
     )
     os.environ |= {"BENCH_CACHE": str(place / "cache"), "MPLCONFIGDIR": str(place / "matplotlib")}
-    from bench.datasets.formats import matlab_cells
     from readers import READERS, registered
 
     from bench import BenchError
+    from bench.files import matlab
 
     reader = READERS[name]
     registered()
     if reader.file.startswith("run/"):
         import matplotlib.font_manager  # noqa: F401  # which asks the system for its fonts, once
-    matlab_cells.TIME_LIMIT = HANG / 4
+    matlab.TIME_LIMIT = HANG / 4
     path = place / reader.file
     path.parent.mkdir(parents=True, exist_ok=True)
     current = os.open(place / "current", os.O_WRONLY | os.O_CREAT, 0o644)

@@ -23,13 +23,14 @@ import h5py
 import mutations
 import numpy as np
 import scipy.io
+import score_inputs
 from bench.datasets.formats.arrays import as_labels, as_row, read_npy, read_npz
 from bench.datasets.formats.masks import read_npy_masks
 from bench.datasets.formats.matlab import read_mat_mask_labels, read_mat_masks, read_mat_ranges
 from bench.datasets.formats.own_labels import read_own_labels
 from bench.datasets.formats.ranges import ranges_to_labels, read_m_ranges
 from bench.methods.regions import ReadRegions
-from bench.methods.scores import ReadScores
+from clip_lengths import LENGTHS
 from encoded import FIELDS, INTERLACED, cut_without_encoding, encode, moving
 from hypothesis import strategies as st
 
@@ -46,8 +47,6 @@ from bench.plugins.syntax import parse
 from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord, DatasetRecord
-
-LENGTHS = {"01": 20, "02": 26}
 
 
 @dataclass(frozen=True)
@@ -589,35 +588,6 @@ def read_boxes(path: Path) -> None:
             ).all()
 
 
-def scores(rng: Random) -> bytes:
-    arrays = {
-        "01": np.linspace(0, 1, 20),
-        "02": np.linspace(-1, 1, 20, dtype=np.float32),
-        "02.frames": np.arange(6, 26),
-    }
-    if rng.random() < 0.15:
-        arrays = {"arr_0": arrays["01"], "arr_1": arrays["02"]}
-    return mutations.npz(rng, arrays)
-
-
-def read_scores_file(path: Path) -> None:
-    method = ReadScores(ReadScores.Parameters(path=path))
-    context = make_context(
-        seed=0,
-        compute=Compute("cpu"),
-        folder=path.parent,
-        test_lengths=LENGTHS,
-        logger=logging.getLogger("fuzz"),
-    )
-    for clip, length in LENGTHS.items():
-        found = as_scores(
-            method.score(OpenClip(clip, "test", length, "toy"), context),
-            length,
-            f"{path}, clip {clip}",
-        )
-        assert np.isfinite(found.values).all() and len(found.values) == len(found.frames)
-
-
 REGIONS_FILE = "0,1,2,9.5,8,0.9\n0,0,0,3,3,-1e-3\n19,5,5,4,4,2\n\n7,-3,2,40,9,.5\n"
 TRACKS_FILE = "0,3,1,2,9.5,8\n0,4,1,2,9.5,8\n1,4,-9,-9,-1,-1\n\n2,19,0,0,31,23\n"
 PARTS = (",", "\n", "nan", "1e999", "-1", "0,3,1,2,9.5,8\n", "1_0", "1e30")
@@ -1055,7 +1025,11 @@ READERS = {
         Reader("video", "clip.avi", video, read_video, count=1000),
         Reader("containers", "clip.mp4", shot, read_shot, count=1000),
         Reader("boxes", "boxes.json", boxes, read_boxes, GENERATED_BOXES),
-        Reader("scores", "scores.npz", scores, read_scores_file),
+        Reader("scores", "scores.npz", score_inputs.npz, score_inputs.read),
+        Reader("scores-npy", "scores.npy", score_inputs.npy, score_inputs.read),
+        Reader("scores-csv", "scores.csv", score_inputs.text, score_inputs.read),
+        Reader("scores-mat", "scores.mat", score_inputs.mat, score_inputs.read),
+        Reader("collection", "others.csv", score_inputs.collection, score_inputs.read_collection, named=False),
         Reader("regions", "01.txt", text_file(REGIONS_FILE, PARTS), read_regions_folder),
         Reader("tracks", "01.txt", text_file(TRACKS_FILE, PARTS), read_tracks_file),
         run_reader("cell.json", "cells/pca/toy/0/cell.json", cell_json, FIELD_JSON),

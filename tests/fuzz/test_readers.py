@@ -11,18 +11,43 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
+
+from bench import BenchError
 
 pytest.importorskip("resource")
 HERE = Path(__file__).parent
 SEED = int(os.environ.get("BENCH_FUZZ_SEED", "0"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
 COUNTS = {"video": 1000, "containers": 1000}
+FEW = 60
+"""Inputs of a reader in the default suite."""
 NAMES = (
-    "m", "csv", "own-csv", "own-npz", "mat", "mat73", "npy", "npz", "image", "video", "containers", "boxes", "scores", "regions", "tracks", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
+    "m", "csv", "own-csv", "own-npz", "mat", "mat73", "npy", "npz", "image", "video", "containers", "boxes", "scores", "scores-npy", "scores-csv", "scores-mat", "collection", "regions", "tracks", "cell.json", "run.json", "dataset.json", "dataset.npz", "run-scores",
     "selection", "plugin",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", ["scores-npy", "scores-csv", "scores-mat", "collection"])
+def test_some_files_of_scores(reader, tmp_path):
+    """A few of the inputs, here, without limits of time and memory: refused with the file's name,
+    or read rightly."""
+    from readers import READERS
+
+    made = READERS[reader]
+    path = tmp_path / made.file
+    done = {"read": 0, "refused": 0}
+    for number in range(FEW):
+        path.write_bytes(made.make(Random(f"{reader}/{number}")))
+        try:
+            made.read(path)
+            done["read"] += 1
+        except BenchError as error:
+            assert not made.named or path.name in str(error), str(error)
+            done["refused"] += 1
+    assert min(done.values()) >= FEW // 20, done
 
 
 @pytest.mark.long

@@ -5,10 +5,10 @@ import pickle
 import re
 
 import forked
+import h5py
 import numpy as np
 import pytest
 import scipy.io
-from bench.methods.score_files import formats
 from bench.methods.scores import ReadScores, ScoresParameters
 from known_answers import real_clips
 
@@ -431,8 +431,8 @@ def test_mat(tmp_path, read):
             assert read(None, "02", path=path).values.tolist() == VALUES["02"].tolist()
 
 
-def test_mat_that_is_none(tmp_path, read, monkeypatch):
-    """Structures, texts, HDF5, damage, and what unpacks to more than is read."""
+def test_mat_that_is_none(tmp_path, read):
+    """Structures, texts, damage, a crash, and what unpacks to more than is read."""
     path = tmp_path / "ped2.mat"
 
     def refused(text):
@@ -446,16 +446,40 @@ def test_mat_that_is_none(tmp_path, read, monkeypatch):
     scipy.io.savemat(path, {"a": cells})
     refused("'a' holds something else than one row of numbers for each clip")
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
-    refused("it is of version 7.3")
+    refused("Unable to")
     path.write_bytes(pickle.dumps({"a": 1}) + bytes(200))
-    refused("it is no mat file of version 5 to 7")
+    refused("Unknown mat file type")
     scipy.io.savemat(path, {"a": np.zeros(100_000)}, do_compression=True)
     content = path.read_bytes()
     path.write_bytes(content[:-20])
-    refused("it is cut off")
-    path.write_bytes(content)
-    monkeypatch.setattr(formats, "LARGEST", 500_000)
-    refused("it takes more than the 500000 bytes that are read")
+    refused("could not read bytes")
+    cells[0, 0] = np.zeros(3)
+    scipy.io.savemat(path, {"a": cells})
+    content = path.read_bytes()
+    path.write_bytes(content[:144] + (5).to_bytes(4, "little") + content[148:])
+    refused("reading it ended its reader")  # scipy's parser dies of it
+
+
+def test_mat_of_version_73(tmp_path, read):
+    """HDF5, as MATLAB saves what is large: arrays are transposed there, cells are references, and
+    text is numbers."""
+    path = tmp_path / "ped2.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for clip, array in VALUES.items():
+            file[f"Test{clip}"] = array[:, None]
+    assert read(None, "02", path=path).values.tolist() == VALUES["02"].tolist()
+    with h5py.File(path, "w", userblock_size=512) as file:
+        cells = [
+            file.create_dataset(f"#refs#/{clip}", data=array) for clip, array in VALUES.items()
+        ]
+        file["scores"] = np.array([[cell.ref] for cell in cells], dtype=h5py.ref_dtype)
+    assert read(None, "01", path=path).values.tolist() == VALUES["01"].tolist()
+    with h5py.File(path, "a") as file:
+        file["note"] = np.arange(4, dtype=np.uint16)
+        file["note"].attrs["MATLAB_class"] = np.bytes_("char")
+        del file["scores"]
+    with pytest.raises(MethodError, match="'note' is no array of numbers"):
+        read(None, path=path)
 
 
 COLLECTION = """name,path,first,higher_is,keys,published
@@ -510,6 +534,14 @@ def test_collections_that_are_none(tmp_path, text, more, expected):
     with pytest.raises(RequestError) as error:
         select("methods", f"scores[path={tmp_path}/others.csv{end}", load())
     assert expected in str(error.value)
+
+
+def test_keys_with_numbers_that_no_int_holds(tmp_path, read):
+    """A clip whose name has 5000 digits is no clip of the dataset."""
+    path = tmp_path / "ped2.csv"
+    path.write_text(f"clip,score\n{'9' * 5000},1\nTest02,2\n")
+    with pytest.raises(MethodError, match="it has no scores of '01'"):
+        read(None, path=path)
 
 
 def test_published_numbers(tmp_path):
@@ -583,10 +615,10 @@ def test_real_scores_of_windows(real_data):
 def test_other_peoples_scores_in_one_command(real_data, tmp_path):
     """One file, one line: each row under its name, and a dash with its reason where a file is
     missing."""
-    lines = ["name,path,first,published"]
+    lines = ["name,path,first,published,paper_protocol"]
     lines += [
-        f"DMAD,{real_data}/scores/dmad/{{dataset}}.npz,4,ped2:99.7",
-        f"MemAE,{real_data}/scores/memae/{{dataset}}.npz,8,",
+        f"DMAD,{real_data}/scores/dmad/{{dataset}}.npz,4,ped2:99.7,ddl",
+        f"MemAE,{real_data}/scores/memae/{{dataset}}.npz,8,,",
     ]
     (tmp_path / "others.csv").write_text("\n".join(lines))
     done = forked.bench(
@@ -600,3 +632,6 @@ def test_other_peoples_scores_in_one_command(real_data, tmp_path):
     assert cells["DMAD", "ped2"].published["auc"] == "99.7"
     results = (tmp_path / "run" / "tables" / "comparison.txt").read_text()
     assert re.search(r"DMAD +96\.52", results) and re.search(r"MemAE +91\.69.* -", results)
+    done = forked.bench("report", "run", "--table", "published-columns", cwd=tmp_path)
+    assert re.search(r"DMAD +99\.7 .*99\.63 .*-0\.1\b", done.stdout), done.stdout
+    assert re.search(r"DMAD .* ddl$", done.stdout, re.MULTILINE), done.stdout

@@ -245,7 +245,7 @@ def test_words_about_a_cell_that_is_used_again_are_those_of_now(plan_of, tmp_pat
     (now,) = plan_of("memae", "demo-ped2", profile="smoke").cells
     words = {
         "label": "old", "family": "old", "citation": "old2000", "bibtex": "@misc{old2000}", "year": 1999, "detector": "old", "ablation": ["old", "old"],
-        "deviations": ["old"], "published": {"auc": "1.0", "source": "old"}, "normalises_clips": True,
+        "deviations": ["old"], "published": {"auc": "1.0", "source": "old"}, "paper_protocol": "raw", "normalises_clips": True,
     }  # fmt: skip
     before = replace(
         now.record, status="done", seconds={"fit": 3.0}, warnings=["measured"], **words
@@ -262,6 +262,18 @@ def test_words_about_a_cell_that_is_used_again_are_those_of_now(plan_of, tmp_pat
     assert {name: getattr(found.record, name) for name in words} == {
         name: getattr(now.record, name) for name in words
     }
+
+
+def test_the_protocol_of_a_paper_is_part_of_the_plan(plan_of, labels_only, tmp_path):
+    """Of a method its own, of scores from a file what the user says; one that is none is refused
+    before anything is computed."""
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    asked = f'memae,constant,scores[path={tmp_path}/a.npz,paper_protocol="raw[labels=pixel]"]'
+    records = [cell.record for cell in plan_of(asked, "avenue").cells]
+    assert [one.paper_protocol for one in records] == ["minmax", "", "raw[labels=pixel]"]
+    with pytest.raises(RequestError) as error:
+        plan_of(f"scores[path={tmp_path}/a.npz,paper_protocol=minmx]", "avenue")
+    assert "paper_protocol: no protocol 'minmx' - did you mean 'minmax'?" in str(error.value)
 
 
 def test_a_published_number_that_changed_stands_in_a_cell_that_is_used_again(

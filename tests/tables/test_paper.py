@@ -149,8 +149,10 @@ def test_the_template_explains_every_key_and_sets_none(tmp_path):
 
 
 def test_a_table_of_a_comparison_does_not_repeat_its_notes(run):
-    notes = made(run, "published-columns")["published-columns-notes.tex"]
+    notes = made(run, "published-rows")["published-rows-notes.tex"]
     assert "As the comparison." in notes and "other kernels" not in notes
+    notes = made(run, "published-columns")["published-columns-notes.tex"]
+    assert "protocol of its paper" in notes and "other kernels" not in notes
 
 
 def test_all_tex_shows_tables_notes_and_figures(run):

@@ -710,7 +710,10 @@ def test_ablation_arranges_networks_and_variants(tmp_path):
     assert re.search(rf"UNet +{number('unet')} +-", text)
     assert re.search(r"published \(Paper, Table 2\)\n +C3DSU +98.46 +-", text)
     assert "pca" not in text
-    assert (run.report.tables() / "ablation.tex").read_text().count("C3DSU") == 2
+    under_ddl = (run.report.tables() / "summary.csv").read_text()
+    ddl = re.search(r"^c3dsu,made,frame,ddl,auc,1,0,(0\.\d+)", under_ddl, re.MULTILINE)[1]
+    assert re.search(rf"measured here, protocol ddl\n +C3DSU +{100 * float(ddl):.2f}", text)
+    assert (run.report.tables() / "ablation.tex").read_text().count("C3DSU") == 3
 
 
 def test_without_variants_there_is_no_ablation(tmp_path):

@@ -258,6 +258,7 @@ def _describe(facts: Mapping[str, Any]) -> str:
     ]
     for key, words in (
         ("published_protocol", "published under"),
+        ("paper_protocol", "protocol of its paper, as --protocol takes it"),
         ("reproduction", "reproducing it"),
     ):
         if info.get(key):

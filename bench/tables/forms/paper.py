@@ -174,10 +174,14 @@ def _head(table: Table, columns: Sequence[tuple[str, list[str]]]) -> list[str]:
     above, rules, at = [""] * len(first), [], len(first) + 1
     for group in groups:
         width = sum(width for (dataset, _), width in zip(pairs, widths) if dataset == group)
-        above.append(rf"\multicolumn{{{width}}}{{c}}{{{escape_name(group)}}}")
-        rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
+        if (group, "") in pairs:  # a column of no dataset has one line
+            above.append(_over(width, ""))
+        else:
+            above.append(_over(width, escape_name(group)))
+            rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
         at += width
-    below = [*first, *map(_over, widths, [escape(name) for _, name in pairs])]
+    names = [escape(name) if name else escape_name(dataset) for dataset, name in pairs]
+    below = [*first, *map(_over, widths, names)]
     return [" & ".join(above) + r" \\", "".join(rules), " & ".join(below) + r" \\"]
 
 
@@ -191,6 +195,7 @@ def _split(table: Table, column: str) -> tuple[str, str]:
 
 
 def _over(width: int, name: str) -> str:
+    """Return a heading over so many columns of LaTeX."""
     return rf"\multicolumn{{{width}}}{{c}}{{{name}}}"
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bench.contracts.metric import Metric
 from bench.errors import RequestError
 from bench.evaluation.published_numbers import RERUN, number_of, published_numbers
 from bench.evaluation.run_scores import RunScores
@@ -13,6 +14,7 @@ from bench.plugins.registry import Registry
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.runs.table_options import FACTS, FILE, TableOptions
+from bench.scoring.intervals import METRIC
 from bench.tables.table import (
     NOTHING,
     TRIVIAL,
@@ -62,7 +64,7 @@ def paper_table(
     run_scores: RunScores,
     registry: Registry,
     others: Mapping[str, Mapping[str, Table]],
-    higher_is_better: bool = True,
+    metric: Metric,
 ) -> Table:
     """Return a comparison with the rows, columns and facts that the run's table.toml asks for.
 
@@ -86,7 +88,9 @@ def paper_table(
         by_name = {row.name: row for row in rows}
         rows = [by_name[name] for name in options.rows]
     rows = _without_hidden_ties(rows, table, places)
-    rows += [_published_row(key, datasets, footnotes, brief) for key in options.published]
+    # Published numbers are AUCs.
+    published = options.published if metric.name == METRIC else ()
+    rows += [_published_row(key, datasets, footnotes, brief) for key in published]
     rows = [_with_facts(row, cells.get(row.name), registry) for row in rows]
     columns = datasets
     if options.metrics:
@@ -95,7 +99,7 @@ def paper_table(
         replace(row, cells=tuple(_digits(cell, options.decimals) for cell in row.cells))
         for row in rows
     ]
-    rows = _ranked(rows, columns, higher_is_better, options.decimals)
+    rows = _ranked(rows, columns, metric.higher_is_better, options.decimals)
     return replace(
         table,
         columns=columns,

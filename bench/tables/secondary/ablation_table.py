@@ -4,17 +4,19 @@ prints.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.plugins.display_names import with_values
 from bench.runs.records import CellRecord
-from bench.tables.table import NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
+from bench.tables.table import DASH, NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
 
 MEASURED = "measured here"
 
 
-def ablation_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
+def ablation_table(
+    table: Table, cells: Sequence[CellRecord], protocol: str, papers: Table | None
+) -> Table | None:
     """Return the ablation of a comparison, its methods arranged by network and variant; None where
     none has such a place.
 
@@ -22,57 +24,72 @@ def ablation_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
     ----------
     table : the comparison; its numbers and footnotes are taken over as they are.
     cells : of the run; `ablation` says the place of a method, `published` what its paper prints.
+    protocol : the name of that of the comparison.
+    papers : the same rows under the protocols of their papers (`under_paper_protocols`), whose
+        numbers follow where that is another one; None for a metric that no paper prints, and then
+        nothing published follows either.
     """
     places = {cell.label: place(cell) for cell in cells if cell.ablation}
     if not places:
         return None
-    networks = list(dict.fromkeys(network for network, _ in places.values()))
     variants = list(dict.fromkeys(variant for _, variant in places.values()))
-    measured: dict[tuple[str, str, str], TableCell] = {}
-    for row in table.rows:
-        if row.name in places:
-            network, variant = places[row.name]
-            measured |= {
-                (network, column, variant): replace(cell, rank=0, tied=False)
-                for column, cell in zip(table.columns, row.cells)
-            }
-    published = {
-        (cell.ablation[0], cell.dataset, cell.ablation[1]): (
-            cell_as_printed(cell.published["auc"]),
-            cell.published["source"],
-        )
-        for cell in cells
-        if cell.ablation and cell.published
-    }
     columns = [(column, variant) for column in table.columns for variant in variants]
+    shown = {MEASURED: _measured(table, places)}
+    notes: list[str] = []
+    if papers is not None:
+        for used in dict.fromkeys(row.cells[-1].mark for row in papers.rows):
+            if used not in (protocol, DASH):
+                of_protocol = [row for row in papers.rows if row.cells[-1].mark == used]
+                found = _measured(replace(papers, rows=of_protocol), places)
+                if found:
+                    shown[f"{MEASURED}, protocol {used}"] = found
+                    notes += [one for one in papers.notes if one.startswith(f"{used}: ")]
+        published, source = _published(cells)
+        shown |= {f"published ({source})": published} if published else {}
     rows = [
         Row(
             network,
-            MEASURED,
+            heading,
             None,
-            tuple(measured.get((network, *column), NOTHING) for column in columns),
+            tuple(found.get((network, *column), NOTHING) for column in columns),
         )
-        for network in networks
+        for heading, found in shown.items()
+        for network in dict.fromkeys(network for network, _, _ in found)
     ]
-    source = ", ".join(dict.fromkeys(source for _, source in published.values()))
-    rows += [
-        Row(
-            network,
-            f"published ({source})",
-            None,
-            tuple(published.get((network, *column), (NOTHING,))[0] for column in columns),
-        )
-        for network in dict.fromkeys(network for network, _, _ in published)
-    ]
+    said = " Published numbers stand as printed, under the protocol of their paper."
     return Table(
         [f"{column} {variant}" for column, variant in columns],
         rows,
-        f"Ablation. {table.caption} Published numbers stand as printed, under the protocol of "
-        "their paper.",
-        Footnotes(table.footnotes).used(rows),
-        [],
+        f"Ablation. {table.caption}{said if papers is not None else ''}",
+        Footnotes((papers or table).footnotes).used(rows),
+        notes,
         names=table.names,
     )
+
+
+def _measured(
+    table: Table, places: Mapping[str, tuple[str, str]]
+) -> dict[tuple[str, str, str], TableCell]:
+    """Return (network, dataset, variant) -> the number of the row that has this place."""
+    return {
+        (network, column, variant): replace(cell, rank=0, tied=False)
+        for row in table.rows
+        if row.name in places
+        for network, variant in [places[row.name]]
+        for column, cell in zip(table.columns, row.cells)
+    }
+
+
+def _published(
+    cells: Sequence[CellRecord],
+) -> tuple[dict[tuple[str, str, str], TableCell], str]:
+    """Return what the paper prints in the same way, and where that was read."""
+    printed = [cell for cell in cells if cell.ablation and cell.published]
+    numbers = {
+        (cell.ablation[0], cell.dataset, cell.ablation[1]): cell_as_printed(cell.published["auc"])
+        for cell in printed
+    }
+    return numbers, ", ".join(dict.fromkeys(cell.published["source"] for cell in printed))
 
 
 def place(cell: CellRecord) -> tuple[str, str]:

@@ -69,17 +69,22 @@ def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
 
 
 def with_published_columns(table: Table, cells: Sequence[CellRecord]) -> Table | None:
-    """Return the comparison with three columns a dataset: what is published, what was measured
-    here, and the difference.
+    """Return three columns a dataset: what is published, what was measured here, and the
+    difference; and last the protocol of each row.
 
     A row whose parameters the user changed has no published number. None where no row has one.
+
+    Parameters
+    ----------
+    table : the numbers under the protocols of the papers (`under_paper_protocols`).
     """
     footnotes = Footnotes(table.footnotes)
     by_label = {cell.label: cell for cell in cells}
+    *datasets, last = table.columns
     rows = []
     for row in table.rows:
         shown: list[TableCell] = []
-        for column, measured in zip(table.columns, row.cells):
+        for column, measured in zip(datasets, row.cells):
             cell = by_label[row.name]
             number = None if cell.parameters_changed else number_of(cell.method, column)
             own = next(
@@ -92,17 +97,21 @@ def with_published_columns(table: Table, cells: Sequence[CellRecord]) -> Table |
                 else measured
             )
             shown += [published, measured, _difference(published, measured)]
-        rows.append(replace(row, cells=tuple(shown)))
-    if not any(published.value is not None for row in rows for published in row.cells[::3]):
+        rows.append(replace(row, cells=(*shown, row.cells[-1])))
+    if not any(published.value is not None for row in rows for published in row.cells[:-1:3]):
         return None
     columns = [
         f"{column} {kind}"
-        for column in table.columns
+        for column in datasets
         for kind in ("published", "measured", "difference")
     ]
     caption = f"{table.caption} {AS_PRINTED} Difference: measured less published, in points."
     return replace(
-        table, columns=columns, rows=rows, caption=caption, footnotes=footnotes.used(rows)
+        table,
+        columns=[*columns, last],
+        rows=rows,
+        caption=caption,
+        footnotes=footnotes.used(rows),
     )
 
 
@@ -114,8 +123,8 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
 
     Parameters
     ----------
-    table : the comparison; its numbers stand beside the printed ones, for rows without changed
-        parameters.
+    table : the numbers under the protocols of the papers (`under_paper_protocols`); they stand
+        beside the printed ones, for rows without changed parameters.
     """
     printed = [
         number
@@ -126,13 +135,17 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
     if not any(dataset_in_papers(column) in datasets for column in table.columns):
         return None
     footnotes = Footnotes()
-    measured = {
-        (cell.method, dataset_in_papers(column)): found
-        for row in table.rows
-        for column, found in zip(table.columns, row.cells)
-        for cell in cells
-        if cell.label == row.name and not cell.parameters_changed and found.value is not None
-    }
+    texts = dict(table.footnotes)
+    plain = {cell.label: cell.method for cell in cells if not cell.parameters_changed}
+    measured: dict[tuple[str, str], tuple[TableCell, str]] = {}
+    for row in table.rows:
+        *numbers, used = row.cells
+        said = [f"measured under {used.mark}", *(texts[letter] for letter in used.notes)]
+        measured |= {
+            (plain[row.name], dataset_in_papers(column)): (found, "; ".join(said))
+            for column, found in zip(table.columns, numbers)
+            if row.name in plain and found.value is not None
+        }
     here = [dataset for dataset in datasets if any(name == dataset for _, name in measured)]
     columns = [
         (dataset, kind)
@@ -147,9 +160,10 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         for dataset, kind in columns:
             number = of_key.get(dataset)
             if kind == "measured":
-                # Its letters belong to the comparison; here the number stands alone.
-                own = measured.get((key, dataset), NOTHING)
-                shown.append(replace(own, notes=(), rank=0, tied=False))
+                found, under = measured.get((key, dataset), (NOTHING, ""))
+                # Its letters belong to the other table; here one says the protocol.
+                notes = (footnotes.letter(under),) if under else ()
+                shown.append(replace(found, notes=notes))
             elif number is None or not number.exists:
                 shown.append(NOTHING)
             else:
@@ -168,7 +182,7 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         rows,
         caption,
         footnotes.listed(),
-        list(DDL_NOTES),
+        [*DDL_NOTES, *(table.notes if here else ())],
         names=table.names,
     )
 
