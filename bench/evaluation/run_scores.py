@@ -25,7 +25,7 @@ from bench.runs.layout import KEPT
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.runs.table_options import TableOptions, read_options
-from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
+from bench.scoring.evaluate import ClipScores, Result, evaluate_all, processed
 
 
 @dataclass(frozen=True)
@@ -242,14 +242,15 @@ class RunScores:
                         for scene in sorted({clip.scene for clip in clips})
                     ]
                 for scene, of_scene, parts_of_scene in groups:
-                    for metric in metrics:
+                    results = evaluate_all(of_scene, protocol, metrics, parts_of_scene)
+                    for metric, result in zip(metrics, results, strict=True):
                         yield Measurement(
                             cell,
                             scene,
                             label_set,
                             protocol,
                             metric.name,
-                            evaluate(of_scene, protocol, metric, parts_of_scene),
+                            result,
                             tuple(of_scene),
                             tuple(members),
                         )
