@@ -33,6 +33,11 @@ class ClipScores:
     frames: np.ndarray
     labels: np.ndarray
 
+    @cached_property
+    def scored_labels(self) -> np.ndarray:
+        """The labels of the scored frames: (K,) 0/1."""
+        return self.labels[self.frames]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -85,13 +90,15 @@ def evaluate_all(
         kind = "anomalous" if anomalous else "normal"
         reason = f"every scored frame is {kind}, and one class alone has no "
         return [Result(None, reason + metric.name, *counts, None) for metric in metrics]
-    pooled = [_Pooled(group, protocol) for group in used]
+    pooled = [_pooled(group, protocol) for group in used]
     found = []
     for metric in metrics:
         try:
             values = [group.value(metric) for group in pooled]
             chances = (
-                [] if metric.chance is None else [float(metric.chance(one.labels)) for one in pooled]
+                []
+                if metric.chance is None
+                else [float(metric.chance(one.labels)) for one in pooled]
             )
         except Exception as error:  # a metric of a plugin costs its own value, never the table
             reason = f"metric {metric.name}: {type(error).__name__}: {error}"
@@ -143,8 +150,11 @@ class _Pooled:
     them.
     """
 
-    def __init__(self, group: list[Part], protocol: Protocol) -> None:
-        self.labels, self.scores = pooled_labels(group, protocol), pooled_scores(group, protocol)
+    def __init__(self, group: Sequence[Part], padded: bool) -> None:
+        ends = [[0, 1]] if padded else []
+        self.labels = np.concatenate([*(part.labels for part in group), *ends]).astype(np.int64)
+        self.scores = np.concatenate([*(part.scores for part in group), *ends])
+        self._values: dict[Metric, float] = {}
 
     @cached_property
     def _counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -152,12 +162,32 @@ class _Pooled:
 
     def value(self, metric: Metric) -> float:
         """Return the number of this group."""
-        if metric.of_counts is None:
-            return float(metric.function(self.labels, self.scores))
-        return float(metric.of_counts(*self._counts))
+        if metric not in self._values:
+            self._values[metric] = float(
+                metric.function(self.labels, self.scores)
+                if metric.of_counts is None
+                else metric.of_counts(*self._counts)
+            )
+        return self._values[metric]
 
 
-KEPT = 256
+@lru_cache(maxsize=1 << 12)
+def _pooled_clip(part: Part, padded: bool) -> _Pooled:
+    """Return a clip alone: it counts among all clips, among those of its scene, and in intervals."""
+    return _Pooled([part], padded)
+
+
+def _pooled(group: list[Part], protocol: Protocol) -> _Pooled:
+    padded = protocol.pool == "macro-padded"
+    return _pooled_clip(group[0], padded) if len(group) == 1 else _Pooled(group, padded)
+
+
+def value_of(group: list[Part], protocol: Protocol, metric: Metric) -> float:
+    """Return the number of one group."""
+    return _pooled(group, protocol).value(metric)
+
+
+REMEMBERED = 256
 """Datasets' worth of processed scores that are kept: a table, an interval and a ranking use the same
 ones. Chosen here: 90 MB at ShanghaiTech's size."""
 
@@ -174,13 +204,13 @@ def _of_one_clip(protocol: Protocol) -> Protocol:
     return replace(protocol, name="", pool="micro", frames="own", labels="default")
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=REMEMBERED)
 def _processed(clips: tuple[ClipScores, ...], protocol: Protocol) -> tuple[Part, ...]:
     scores = process_clips([clip.scores for clip in clips], protocol)
     parts = []
     for clip, values in zip(clips, scores, strict=True):
         values.flags.writeable = False
-        labels = clip.labels[clip.frames]
+        labels = clip.scored_labels
         parts.append(Part(clip.id, clip.scene, labels, values, int(np.count_nonzero(labels))))
     return tuple(parts)
 
@@ -190,11 +220,7 @@ def used_groups(parts: list[Part], protocol: Protocol) -> list[list[Part]]:
     a single one as it is.
     """
     groups = _groups(parts, protocol)
-    return (
-        [group for group in groups if has_both(group, protocol)]
-        if len(groups) > 1
-        else groups
-    )
+    return [group for group in groups if has_both(group, protocol)] if len(groups) > 1 else groups
 
 
 def _groups(parts: list[Part], protocol: Protocol) -> list[list[Part]]:
@@ -209,23 +235,6 @@ def _groups(parts: list[Part], protocol: Protocol) -> list[list[Part]]:
             for scene in sorted({part.scene for part in parts})
         ]
     return [parts] if parts else []
-
-
-def pooled_labels(group: list[Part], protocol: Protocol) -> np.ndarray:
-    """Return the 0/1 labels of a group as the metric sees them, with what the protocol adds."""
-    return np.concatenate(
-        [*(part.labels for part in group), *([[0, 1]] if protocol.pool == "macro-padded" else [])]
-    ).astype(np.int64)
-
-
-def pooled_scores(group: list[Part], protocol: Protocol) -> np.ndarray:
-    """Return the scores of a group beside its labels."""
-    return np.concatenate(
-        [
-            *(part.scores for part in group),
-            *([[0.0, 1.0]] if protocol.pool == "macro-padded" else []),
-        ]
-    )
 
 
 def has_both(group: list[Part], protocol: Protocol) -> bool:

@@ -34,7 +34,9 @@ def _smoothed(clips: Sequence[np.ndarray], protocol: Protocol) -> np.ndarray:
 
         mode = "reflect" if protocol.edge == "reflect" else "constant"
         clips = [
-            ndimage.gaussian_filter1d(scores, protocol.sigma, mode=mode, cval=0.0, truncate=TRUNCATE)
+            ndimage.gaussian_filter1d(
+                scores, protocol.sigma, mode=mode, cval=0.0, truncate=TRUNCATE
+            )
             if len(scores)
             else scores
             for scores in clips
@@ -120,7 +122,8 @@ def process_clips(clips: Sequence[np.ndarray], protocol: Protocol) -> list[np.nd
 
 def _cut(values: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
     return [
-        values[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)
+        values[start:end]
+        for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)
     ]
 
 
