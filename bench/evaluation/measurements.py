@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.contracts.protocol import Protocol
@@ -11,7 +11,7 @@ from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One number of one cell; `scene` is empty for all clips pooled."""
 
@@ -21,10 +21,15 @@ class Measurement:
     protocol: Protocol
     metric: str
     result: Result
-    clips: tuple[ClipScores, ...] = field(default=(), repr=False, compare=False)
-    """What the number was made from; empty where nothing was scored."""
+    read: Callable[[], tuple[ClipScores, ...]] = field(default=tuple, repr=False, compare=False)
+    """Returns `clips`, which thousands of measurements do not hold at once."""
     members: tuple[CellRecord, ...] = field(default=(), repr=False, compare=False)
     """The cells that `cell` stands for: itself, or the models of all scenes."""
+
+    @property
+    def clips(self) -> tuple[ClipScores, ...]:
+        """What the number was made from; empty where nothing was scored."""
+        return self.read()
 
 
 def label_sets_of(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:

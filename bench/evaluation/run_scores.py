@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from pathlib import Path
+from dataclasses import asdict
+from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
-
-from bench.contracts.method import Scores
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.errors import RunError
+from bench.evaluation.kept_scores import KeptScores
 from bench.evaluation.measurements import Measurement, joined, label_sets_of
+from bench.evaluation.processes import in_processes
 from bench.evaluation.row_names import row_names
 from bench.files.checksums import digest_of, digest_of_value
 from bench.plugins.display_names import plain
@@ -25,82 +22,38 @@ from bench.runs.layout import KEPT
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.runs.table_options import TableOptions, read_options
-from bench.scoring.evaluate import ClipScores, Result, evaluate, processed
+from bench.scoring.evaluate import ClipScores, Result, evaluate_all, processed
+from bench.scoring.intervals import METRIC, Interval, interval_of
+from bench.scoring.resampling import ClipAuc
+
+LARGE = 4_000_000
+"""Scored frames, times protocols, from which on numbers are computed in several processes. Chosen
+here: about a second of work."""
 
 
-@dataclass(frozen=True)
-class Common:
-    """The frames of each clip that every counted row scored; the rows that counted, and those with
-    too few frames to count.
-    """
-
-    frames: dict[str, set[int]]
-    rows: list[str]
-    short: list[str]
-
-    @property
-    def number(self) -> int:
-        """How many frames they are."""
-        return sum(map(len, self.frames.values()))
-
-
-def _check_frames(path: Path, scores: Mapping[str, Scores], dataset: DatasetRecord) -> None:
-    """Raise RunError for scores of frames that their clip does not have."""
-    for clip, length, _ in dataset.clips:
-        if clip in scores and scores[clip].frames.size and scores[clip].frames[-1] >= length:
-            raise RunError(
-                f"{path}: clip {clip} has a score of frame {scores[clip].frames[-1]}, and "
-                f"{length} frames; --force repeats the cell"
-            )
-
-
-class RunScores:
+class RunScores(KeptScores):
     """The cells, scores and labels of a run, read once, and the numbers that follow from them."""
 
     def __init__(self, run: Run, registry: Registry | None = None) -> None:
         """Read a run; `registry` (default: that of this process) says what cells of earlier
         versions do not: how a row is called, and the protocol of its paper.
         """
+        super().__init__(run)
         registry = current() if registry is None else registry
-        self.cells = run.cells()
         self.options = read_options(run.path)
         self.names = row_names(self.cells, registry, self.options.names)
-        self._run = run
-        self._as_kept = [replace(cell) for cell in self.cells]
         for cell in self.cells:
             cell.display_name = self.names.rows[cell.label]
             cell.dataset_display_name = self.names.datasets[cell.dataset]
             if not cell.paper_protocol and cell.method in registry.methods:
                 cell.paper_protocol = registry.methods[cell.method].info.paper_protocol
-        self._datasets: dict[str, DatasetRecord] = {}
-        self._scores: dict[str, dict[str, Scores]] = {}
-        self._common: dict[str, Common] = {}
         self._measurements: dict[tuple[Protocol, str], list[Measurement]] = {}
         self.memo: dict[Any, Any] = {}
         """What else was computed of these scores, by keys that its authors choose."""
-        for cell in self.cells:
-            if cell.status != Status.DONE:
-                continue
-            try:
-                self._scores[cell.folder] = run.scores(cell)
-                if cell.dataset_folder not in self._datasets:
-                    self._datasets[cell.dataset_folder] = run.dataset(cell.dataset_folder)
-                _check_frames(
-                    run.files_of(cell).scores,
-                    self._scores[cell.folder],
-                    self._datasets[cell.dataset_folder],
-                )
-            except RunError as error:
-                cell.status, cell.reason = Status.FAILED, str(error)
-
-    def dataset(self, cell: CellRecord) -> DatasetRecord | None:
-        """Return what the run keeps of the cell's dataset; None where nothing was prepared."""
-        if cell.dataset_folder not in self._datasets:
-            try:
-                self._datasets[cell.dataset_folder] = self._run.dataset(cell.dataset_folder)
-            except RunError:
-                return None
-        return self._datasets[cell.dataset_folder]
+        self.intervals: dict[tuple[str, str, str, Protocol], Interval | None] = {}
+        """Those known so far of rows whose seeds all have a number: by row, dataset, label set and
+        protocol."""
+        self._results: dict[tuple[int, str, Protocol, str], list[Result]] = {}
 
     def by_dataset(self) -> dict[str, list[CellRecord]]:
         """Return the cells of each dataset that has a finished one, published numbers aside."""
@@ -135,78 +88,26 @@ class RunScores:
             everything.append(asdict(self.options))
         return digest_of_value(everything)
 
-    def scored_frames(self, cell: CellRecord) -> int:
-        """Return how many frames a cell that is done gave a score."""
-        return sum(len(scores.frames) for scores in self._scores[cell.folder].values())
-
-    def clips(
-        self, cells: Sequence[CellRecord], label_set: str, protocol: Protocol
-    ) -> list[ClipScores]:
-        """Return scores beside labels of one cell, or of the scenes' cells that belong together, on
-        the protocol's frames.
-        """
-        record = self._datasets[cells[0].dataset_folder]
-        found = {
-            clip: scores for cell in cells for clip, scores in self._scores[cell.folder].items()
-        }
-        labels = record.labels[label_set]
-        clips = [
-            ClipScores(clip, scene, found[clip].values, found[clip].frames, labels[clip])
-            for clip, _, scene in record.clips
-            if clip in found
-        ]
-        if protocol.frames == "own":
-            return clips
-        common = self.common_frames(record.name).frames
-        kept = [np.isin(clip.frames, list(common[clip.id])) for clip in clips]
-        return [
-            replace(clip, scores=clip.scores[keep], frames=clip.frames[keep])
-            for clip, keep in zip(clips, kept)
-        ]
-
-    def common_frames(self, dataset_folder: str) -> Common:
-        """Return the frames that all rows of a dataset scored. A row counts that is done and scored
-        at least half of the frames.
-        """
-        if dataset_folder in self._common:
-            return self._common[dataset_folder]
-        record = self._datasets[dataset_folder]
-        total = sum(length for _, length, _ in record.clips)
-        members: dict[tuple[str, int], list[CellRecord]] = {}
-        for cell in self.cells:
-            if cell.dataset_folder == dataset_folder:
-                members.setdefault((cell.label, cell.seed), []).append(cell)
-        frames: dict[str, set[int]] = {clip: set(range(length)) for clip, length, _ in record.clips}
-        counted, short = [], []
-        for (label, _), cells in members.items():
-            if any(cell.status != Status.DONE for cell in cells):
-                continue
-            found = {
-                clip: scores.frames.tolist()
-                for cell in cells
-                for clip, scores in self._scores[cell.folder].items()
-            }
-            if 2 * sum(map(len, found.values())) < total:
-                short.append(label)
-                continue
-            counted.append(label)
-            for clip, common in frames.items():
-                common.intersection_update(found.get(clip, ()))
-        self._common[dataset_folder] = Common(
-            frames, list(dict.fromkeys(counted)), list(dict.fromkeys(short))
-        )
-        return self._common[dataset_folder]
-
     def measure(
-        self, protocols: Iterable[Protocol], metrics: Sequence[Metric]
+        self,
+        protocols: Iterable[Protocol],
+        metrics: Sequence[Metric],
+        intervals: bool = False,
     ) -> list[Measurement]:
         """Return every number of the run: one a cell, scene, label set, protocol and metric; those
         that do not exist with their reason.
+
+        Many are computed in several processes, and `intervals` of their rows there too.
         """
         found: list[Measurement] = []
+        protocols = list(protocols)
+        absent = {
+            protocol: [one for one in metrics if (protocol, one.name) not in self._measurements]
+            for protocol in protocols
+        }
+        self._compute({one: missing for one, missing in absent.items() if missing}, intervals)
         for protocol in protocols:
-            missing = [one for one in metrics if (protocol, one.name) not in self._measurements]
-            if missing:
+            if missing := absent.pop(protocol, []):
                 made = list(self._measure(protocol, missing))
                 for number, metric in enumerate(missing):
                     self._measurements[protocol, metric.name] = made[number :: len(missing)]
@@ -215,10 +116,9 @@ class RunScores:
         return found
 
     def _measure(self, protocol: Protocol, metrics: Sequence[Metric]) -> Iterator[Measurement]:
-        for cell, members in self._grouped():
-            record = self.dataset(cell)
-            label_sets = () if record is None else label_sets_of(record, protocol)
-            if cell.status != Status.DONE or record is None or not label_sets:
+        for number, (cell, members) in enumerate(self._groups):
+            label_sets = self._label_sets(cell, protocol)
+            if cell.status != Status.DONE or not label_sets:
                 reason = (
                     cell.reason or cell.status
                     if cell.status != Status.DONE
@@ -228,34 +128,117 @@ class RunScores:
                 first = "".join(label_sets[:1])
                 for metric in metrics:
                     yield Measurement(
-                        cell, cell.scene, first, protocol, metric.name, nothing, (), tuple(members)
+                        cell, cell.scene, first, protocol, metric.name, nothing, tuple, members
                     )
                 continue
             for label_set in label_sets:
-                clips = self.clips(members, label_set, protocol)
-                parts = processed(clips, protocol)
-                groups = [(cell.scene, clips, parts)]
-                if record.has_scenes and not members[0].scene:
-                    groups += [
-                        (
-                            scene,
-                            [clip for clip in clips if clip.scene == scene],
-                            [part for part in parts if part.scene == scene],
-                        )
-                        for scene in sorted({clip.scene for clip in clips})
-                    ]
-                for scene, of_scene, parts_of_scene in groups:
-                    for metric in metrics:
+                keys = [(number, label_set, protocol, metric.name) for metric in metrics]
+                results = [self._results.pop(key, None) for key in keys]
+                if None in results:
+                    results = [*self._results_of(number, label_set, protocol, metrics)]
+                for place, scene in enumerate(self._scenes(number)):
+                    read = partial(self._clips_of_scene, members, label_set, protocol, scene)
+                    for metric, of_metric in zip(metrics, results, strict=True):
+                        assert of_metric is not None
                         yield Measurement(
                             cell,
-                            scene,
+                            cell.scene if scene is None else scene,
                             label_set,
                             protocol,
                             metric.name,
-                            evaluate(of_scene, protocol, metric, parts_of_scene),
-                            tuple(of_scene),
-                            tuple(members),
+                            of_metric[place],
+                            read,
+                            members,
                         )
+
+    def _label_sets(self, cell: CellRecord, protocol: Protocol) -> tuple[str, ...]:
+        record = self.dataset(cell)
+        return () if record is None else label_sets_of(record, protocol)
+
+    def _scenes(self, number: int) -> list[str | None]:
+        """Return what a group of cells has numbers of: None for all clips, and its scenes."""
+        cell, members = self._groups[number]
+        record = self._datasets[cell.dataset_folder]
+        if not record.has_scenes or members[0].scene:
+            return [None]
+        scored = {clip for member in members for clip in self._scores[member.folder]}
+        return [None, *sorted({scene for clip, _, scene in record.clips if clip in scored})]
+
+    def _clips_of_scene(
+        self,
+        members: Sequence[CellRecord],
+        label_set: str,
+        protocol: Protocol,
+        scene: str | None,
+    ) -> tuple[ClipScores, ...]:
+        clips = self.clips(members, label_set, protocol)
+        return tuple(clip for clip in clips if scene is None or clip.scene == scene)
+
+    def _results_of(
+        self, number: int, label_set: str, protocol: Protocol, metrics: Sequence[Metric]
+    ) -> list[list[Result]]:
+        """Return the results of a group of cells under each metric: one for each of `_scenes`."""
+        clips = self.clips(self._groups[number][1], label_set, protocol)
+        parts = processed(clips, protocol)
+        of_scenes = [
+            evaluate_all(
+                [clip for clip in clips if scene is None or clip.scene == scene],
+                protocol,
+                metrics,
+                [part for part in parts if scene is None or part.scene == scene],
+            )
+            for scene in self._scenes(number)
+        ]
+        return [list(of_metric) for of_metric in zip(*of_scenes, strict=True)]
+
+    def _compute(self, asked: Mapping[Protocol, Sequence[Metric]], intervals: bool) -> None:
+        """Compute what the cells have under these protocols in several processes, where it is
+        much.
+        """
+        if self.all_scored_frames * len(asked) < LARGE:
+            return
+        rows: dict[tuple[str, str], list[int]] = {}
+        for number, (cell, _) in enumerate(self._groups):
+            rows.setdefault((cell.label, cell.dataset), []).append(number)
+        if any(protocol.frames == "common" for protocol in asked):
+            for folder in self._datasets:
+                self.common_frames(folder)
+
+        def of_row(row: tuple[str, str]) -> tuple[dict[Any, list[Result]], dict[Any, Any]]:
+            results: dict[Any, list[Result]] = {}
+            known: dict[Any, Interval | None] = {}
+            whole = [number for number in rows[row] if not self._groups[number][0].scene]
+            for place, (protocol, metrics) in enumerate(asked.items()):
+                of_sets: dict[str, list[int]] = {}
+                for number in rows[row]:
+                    cell, _ = self._groups[number]
+                    if cell.status != Status.DONE:
+                        continue
+                    for label_set in self._label_sets(cell, protocol):
+                        found = self._results_of(number, label_set, protocol, metrics)
+                        for metric, of_metric in zip(metrics, found, strict=True):
+                            results[number, label_set, place, metric.name] = of_metric
+                            if metric.name == METRIC and of_metric[0].value is not None:
+                                of_sets.setdefault(label_set, []).append(number)
+                for label_set, seeds in of_sets.items():
+                    if intervals and [one for one in whole if one in seeds] == whole:
+                        clips = [
+                            self.clips(self._groups[number][1], label_set, protocol)
+                            for number in whole
+                        ]
+                        known[label_set, place] = interval_of(ClipAuc(clips, protocol))
+            return results, known
+
+        protocols = list(asked)
+        for row, (results, known) in zip(rows, in_processes(of_row, list(rows)), strict=True):
+            for (number, label_set, place, metric), found in results.items():
+                self._results[number, label_set, protocols[place], metric] = found
+            for (label_set, place), interval in known.items():
+                self.intervals[*row, label_set, protocols[place]] = interval
+
+    @cached_property
+    def _groups(self) -> list[tuple[CellRecord, tuple[CellRecord, ...]]]:
+        return [(cell, tuple(members)) for cell, members in self._grouped()]
 
     def _grouped(self) -> Iterator[tuple[CellRecord, list[CellRecord]]]:
         """Yield each cell with itself; and after the last of the scenes' own models of a method and

@@ -120,6 +120,8 @@ class Summary:
         as it is known.
         """
         most = max(self.measurements, key=lambda one: one.result.clips_left_out)
+        if not most.result.clips_left_out:
+            return []
         short = [clip.id for clip in most.clips if clip.id in most.cell.clips_left_out]
         empty = [clip.id for clip in most.clips if not len(clip.scores) and clip.id not in short]
         others = most.result.clips_left_out - len(short) - len(empty)
@@ -213,8 +215,12 @@ def summaries_of(run_scores: RunScores, protocol: Protocol, metric: Metric) -> l
     """Return the summaries of a run under a protocol and metric, made once."""
     key = "summaries", protocol, metric.name
     if key not in run_scores.memo:
-        run_scores.memo[key] = summarise(run_scores.measure([protocol], [metric]))
+        run_scores.memo[key] = summarise(run_scores.measure([protocol], [metric], intervals=True))
     made: list[Summary] = run_scores.memo[key]
+    for summary in made:
+        known = (summary.row, summary.dataset, summary.label_set, protocol)
+        if metric.name == METRIC and known in run_scores.intervals:
+            vars(summary)["interval"] = run_scores.intervals[known]
     return made
 
 

@@ -8,8 +8,9 @@ import io
 import math
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def load_npy(path: Path, mapped: bool = False) -> np.ndarray:
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
-        needed = _check(file, size)
+        needed = _described(file, size).needed
         if mapped and needed:
             return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
         if needed > LARGEST:
@@ -99,30 +100,38 @@ def load_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[fl
         yield where, values
 
 
+class _Described(NamedTuple):
+    """What the header of a `.npy` promises."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    start: int
+    """Of the values, in bytes."""
+    needed: int
+    """Bytes that the values take."""
+
+
 def _array(content: bytes, name: str) -> np.ndarray:
     if not content.startswith(_MAGIC):
         raise ValueError(f"{name!r} is no array")
-    file = io.BytesIO(content)
     try:
-        _check(file, len(content))
+        found = _described(io.BytesIO(content), len(content))
     except ValueError as error:
         raise ValueError(f"{name!r}: {error}") from error
-    file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
+    count = math.prod(found.shape)
+    values = np.frombuffer(content, found.dtype, count, found.start).copy()
+    return values.reshape(found.shape, order="F" if found.fortran else "C")
 
 
-def _check(file: IO[bytes], size: int) -> int:
-    """Return the bytes of the array that a header promises; refuse a header that promises what is
-    not there.
-    """
+def _described(file: IO[bytes], size: int) -> _Described:
+    """Return what the header promises; refuse one that promises what is not there."""
     try:
-        version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
-        read: Any = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
+        lead = file.read(12)
+        behind = 10 if lead[6:7] == b"\x01" else 12  # version 1 has two bytes for the length
+        file.seek(0)
+        header = file.read(behind + int.from_bytes(lead[8:behind], "little"))
+        shape, fortran, dtype = _parsed(header)
     except Exception as error:  # numpy raises whatever its parser stumbles over
         raise ValueError(f"it is no array that numpy can read: {error}") from error
     if dtype.hasobject:
@@ -132,8 +141,24 @@ def _check(file: IO[bytes], size: int) -> int:
         if type(length) is not int or not 0 <= length < 2**63:
             raise ValueError(f"an array cannot have the shape {shape}")
         needed *= length
-    if needed > size - file.tell():
+    if needed > size - len(header):
         raise ValueError(
-            f"an array {dtype} {shape} takes {needed} bytes, and {size - file.tell()} are there"
+            f"an array {dtype} {shape} takes {needed} bytes, and {size - len(header)} are there"
         )
-    return needed
+    return _Described(shape, fortran, dtype, len(header), needed)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type of a header. Kept, because the files of a run have thousands of
+    arrays with few headers, and numpy takes longer to read a header than its values.
+    """
+    file = io.BytesIO(header)
+    version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+    read: Any = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(file)
+    return found

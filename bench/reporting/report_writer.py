@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
+from bench.evaluation.run_scores import RunScores
 from bench.figures import kinds as drawing
 from bench.figures.distinction import Remake
 from bench.files.checksums import digest_of
@@ -343,6 +344,7 @@ def write_tables(
     protocols: Sequence[str] = (),
     metric: str = "auc",
     folder: Path | None = None,
+    run_scores: RunScores | None = None,
 ) -> list[Path]:
     """Write results.csv, summary.csv, and the comparison and ablation under each of these
     protocols. Equal scores give equal bytes.
@@ -354,6 +356,7 @@ def write_tables(
     protocols : selectors; none: that of the run.
     metric : of comparison and ablation.
     folder : where `tables/` is; None: the run's own.
+    run_scores : of the run, where they have been read.
 
     Returns
     -------
@@ -368,7 +371,8 @@ def write_tables(
         select_one("protocols", text, registry).parameters
         for text in protocols or [run.manifest.protocol]
     ]
-    first = open_source(run, registry, chosen[0], choose_metric(metric, registry))
+    measure = choose_metric(metric, registry)
+    first = open_source(run, registry, chosen[0], measure, run_scores=run_scores)
     writer = ReportWriter(first, folder or run.path)
     writer.numbers(chosen)
     for protocol in chosen:

@@ -25,9 +25,9 @@ from scipy.special import expit, logit, stdtr, stdtrit
 from bench.contracts.protocol import Protocol
 from bench.scoring import resampling
 from bench.scoring.evaluate import ClipScores
-from bench.scoring.resampling import ONE_CLASS, SINGLE, ClipAuc, resample_together
+from bench.scoring.resampling import AUC, ONE_CLASS, SINGLE, ClipAuc, resample_together
 
-METRIC = "auc"
+METRIC = AUC.name
 """The metric that has an interval (`resampling`)."""
 LEVEL = 0.95
 LIMIT = 1e-6

@@ -15,7 +15,6 @@ from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, share_text, shown_summaries
 from bench.plugins.registry import Registry
 from bench.plugins.selection import select_one
-from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.scoring.intervals import METRIC
@@ -45,7 +44,15 @@ TIED = (
 
 
 def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
-    """Return the comparison of a run under one protocol and metric."""
+    """Return the comparison of a run under one protocol and metric, made once."""
+    key = "comparison", protocol, metric.name
+    if key not in run_scores.memo:
+        run_scores.memo[key] = _compare(run_scores, protocol, metric)
+    made: Table = run_scores.memo[key]
+    return made
+
+
+def _compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
     summaries = shown_summaries(run_scores, protocol, metric)
     columns = list(dict.fromkeys(summary.dataset for summary in summaries))
     notes = []
@@ -109,7 +116,7 @@ def compare(run_scores: RunScores, protocol: Protocol, metric: Metric) -> Table:
 
 
 def comparison_text(
-    run: Run, registry: Registry, protocol: str, metric: str = "auc", path: str = ""
+    run_scores: RunScores, registry: Registry, protocol: str, metric: str = "auc", path: str = ""
 ) -> str:
     """Return the comparison as text for a terminal, as wide as that is; `path` is the file with all
     notes.
@@ -119,7 +126,7 @@ def comparison_text(
     RequestError : no such protocol or metric.
     """
     chosen = select_one("protocols", protocol, registry).parameters
-    table = compare(RunScores(run, registry), chosen, choose_metric(metric, registry))
+    table = compare(run_scores, chosen, choose_metric(metric, registry))
     return to_terminal(table, path).rstrip("\n")
 
 

@@ -190,16 +190,19 @@ def _frame_index(
     run_scores: RunScores, summary: Summary, protocol: Protocol, metric: Metric
 ) -> float | None:
     """Return what the index of each frame gets on the frames that a method scored."""
-    members = [
-        cell
-        for cell in run_scores.cells
-        if (cell.label, cell.dataset, cell.seed)
-        == (summary.row, summary.dataset, summary.cell.seed)
-    ]
+    members = run_scores.cells_of(summary.row, summary.dataset, summary.cell.seed)
     clips = run_scores.clips(members, summary.label_set, protocol)
-    return evaluate(
-        [replace(clip, scores=clip.frames.astype(np.float64)) for clip in clips], protocol, metric
-    ).value
+    # Most rows scored the same frames, and then these are one object.
+    frames = tuple((clip.id, id(clip.frames)) for clip in clips)
+    key = "frame index", summary.dataset, summary.label_set, protocol, metric.name, frames
+    if protocol.frames == "common" or key not in run_scores.memo:
+        run_scores.memo[key] = evaluate(
+            [replace(clip, scores=clip.frames.astype(np.float64)) for clip in clips],
+            protocol,
+            metric,
+        ).value
+    found: float | None = run_scores.memo[key]
+    return found
 
 
 def _order_notes(

@@ -149,7 +149,7 @@ def number_files(source: Source, protocols: Sequence[Protocol]) -> dict[str, str
         protocol.name: protocol for protocol in [*source.registry.protocols.values(), *protocols]
     }
     metrics = list(source.registry.metrics.values())
-    found = source.run_scores.measure(every.values(), metrics)
+    found = source.run_scores.measure(every.values(), metrics, intervals=True)
     joined = [
         summary
         for protocol in every.values()

@@ -132,7 +132,8 @@ def test_the_warning_counts_as_ped2_is():
 def test_a_trivial_row_that_the_best_does_not_beat_is_said(tmp_path):
     """The best may be ahead and still not be distinguishable from the frame index."""
     twin = done("frame-index", 0.5, family="trivial", uses_seed=False)
-    text = " ".join(comparison_text(make_run(tmp_path, [*NEAR[:3], twin]), REGISTRY, "raw").split())
+    scores = RunScores(make_run(tmp_path, [*NEAR[:3], twin]))
+    text = " ".join(comparison_text(scores, REGISTRY, "raw").split())
     assert (
         "made: the best, best, is not significantly different from the trivial frame-index" in text
     )

@@ -114,7 +114,7 @@ def resampled(methods, protocol, generator):
     )
     found = []
     for method in methods:
-        above, anomalous, normal = pair_counts(processed(method, protocol))
+        above, anomalous, normal = pair_counts(tuple(processed(method, protocol)))
         with np.errstate(invalid="ignore"):  # resamples of one class
             found.append(
                 ((weights @ above) * weights).sum(axis=1)

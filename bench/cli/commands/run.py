@@ -285,6 +285,7 @@ def _repeat(
 
 def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     """Plan and run one request, and return the exit code."""
+    from bench.evaluation.run_scores import RunScores
     from bench.reporting.report_writer import stale_note
     from bench.reporting.written_files import wrote
     from bench.running.session import execute, plan_run
@@ -301,7 +302,8 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
         return 0
     console.print()
     path = str(plan.run.report.tables() / "comparison.txt")
-    click.echo(comparison_text(plan.run, registry, plan.protocol.text, path=path))
+    scores = RunScores(plan.run, registry)
+    click.echo(comparison_text(scores, registry, plan.protocol.text, path=path))
     console.print()
     for line in wrote(written):
         console.print(line, markup=False)

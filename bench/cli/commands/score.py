@@ -49,6 +49,7 @@ def command(
     after them.
     """
     from bench.errors import RequestError, RunError
+    from bench.evaluation.run_scores import RunScores
     from bench.plugins.selection import select
     from bench.reporting.report_writer import stale_note, write_tables
     from bench.reporting.written_files import wrote
@@ -61,7 +62,6 @@ def command(
         chosen = select("protocols", protocol or opened.manifest.protocol, registry)
         if as_json:
             from bench.evaluation.data_frames import results_frame
-            from bench.evaluation.run_scores import RunScores
 
             protocols = [selected.parameters for selected in chosen]
             metrics = list(registry.metrics.values())
@@ -70,8 +70,9 @@ def command(
             click.echo()
             return
         texts = [selected.text for selected in chosen]
-        written = write_tables(opened, registry, texts, metric, out)
-        tables = [comparison_text(opened, registry, text, metric=metric) for text in texts]
+        run_scores = RunScores(opened, registry)
+        written = write_tables(opened, registry, texts, metric, out, run_scores)
+        tables = [comparison_text(run_scores, registry, text, metric=metric) for text in texts]
         click.echo("\n\n".join(tables))
     except RunError as error:
         raise RequestError(str(error)) from error
