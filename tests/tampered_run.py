@@ -45,8 +45,8 @@ def make_honest(folder):
         folder,
         [
             record("pca", quality=0.3, family="reference", deviations=["its size is another"], uses_seed=False),
-            record("memae", ablation=["A", "DDL"], warnings=["it hardly learned"]),
-            record("memae", seed=1, quality=0.4, ablation=["A", "DDL"]),
+            record("memae", ablation=["A", "DDL"], paper_protocol="raw", warnings=["it hardly learned"]),
+            record("memae", seed=1, quality=0.4, ablation=["A", "DDL"], paper_protocol="raw"),
             ("mnad", 0, "failed", "out of memory", 0, {"key": {}, "uses_seed": False}),
         ],
         label_sets=("frame", "pixel"), scenes=("a", "a", "b"), regions=MASKS, resolution=(20, 40), frame_rate=10.0,

@@ -288,7 +288,7 @@ def test_equal_numbers_are_marked_alike(tmp_path):
     """Two bests are both the best, and what comes after them is the second."""
     same = [done(name, direction=lambda labels: labels * 1.0) for name in ("one", "two")]
     lines = comparison_text(
-        make_run(tmp_path, [*same, done("low", 0.2)]), REGISTRY, "raw"
+        RunScores(make_run(tmp_path, [*same, done("low", 0.2)]), REGISTRY), REGISTRY, "raw"
     ).splitlines()
     assert [line.split()[1][-1] for line in lines if re.match(r"  \w", line)] == ["*", "*", "+"]
 
@@ -296,7 +296,10 @@ def test_equal_numbers_are_marked_alike(tmp_path):
 def test_lower_is_better_for_the_error_rate(tmp_path):
     """The best EER is the lowest."""
     text = comparison_text(
-        make_run(tmp_path, [done("low", 0.2), done("high", 3.0)]), REGISTRY, "raw", "eer"
+        RunScores(make_run(tmp_path, [done("low", 0.2), done("high", 3.0)]), REGISTRY),
+        REGISTRY,
+        "raw",
+        "eer",
     )
     assert "equal error rate in percent, lower is better" in text
     assert next(line for line in text.splitlines() if line.startswith("  high")).endswith("*")
@@ -483,7 +486,7 @@ def test_common_frames(tmp_path):
 def test_rows_of_seeds_on_equal_frames_need_no_note(tmp_path):
     """Without a change of order nothing is said."""
     assert "the order changes" not in comparison_text(
-        make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw"
+        RunScores(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY), REGISTRY, "raw"
     )
 
 
@@ -629,7 +632,8 @@ def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
         RunScores(run, REGISTRY), REGISTRY, "median17"
     )
     part = make_run(tmp_path / "part", [done("pca", data_share=0.48)])
-    assert "48 % of the data is there" in comparison_text(part, REGISTRY, "median17")
+    text = comparison_text(RunScores(part, REGISTRY), REGISTRY, "median17")
+    assert "48 % of the data is there" in text
 
 
 ENTRY = "@article{smith2020,\n  title = {A},\n}"
