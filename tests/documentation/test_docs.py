@@ -16,7 +16,9 @@ from bench.frames.folders import VIDEO_ENDINGS
 from bench.frames.image_files import IMAGE_ENDINGS
 from bench.plugins import hookspecs
 from bench.plugins.registry import load
-from bench.tables.kinds import KINDS
+from bench.runs.folder import Run
+from bench.tables.forms.text import to_text
+from bench.tables.kinds import KINDS, open_source
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -80,8 +82,10 @@ def test_readme_begins_with_what_it_is_a_command_and_a_table():
 
 
 def test_evidence_of_the_readme_is_that_of_the_committed_runs():
-    """Each number of Ped2 that it names stands in the tables of the run that it links."""
-    text = (ROOT / "README.md").read_text().split("measured here on a CPU:")[1].split("## ")[0]
+    """Each number of Ped2 that it names stands in the tables of the run that it links, or in those
+    that `bench report` makes of it."""
+    readme = (ROOT / "README.md").read_text()
+    text = readme.split("here on a CPU:")[1].split("## ")[0]
     small, medium = (
         (ROOT / "results" / name / "tables" / "comparison.txt").read_text()
         for name in ("ped2-small", "ped2-medium")
@@ -94,6 +98,22 @@ def test_evidence_of_the_readme_is_that_of_the_committed_runs():
         for name in ("C3DSU + SDL", "C3DSU + DDL", "C3DSU ")
     )
     assert f"{second - plain:.1f} to {best - plain:.1f} points" in gains
+    (shown,) = re.findall(r"<!-- evidence -->(.*?)<!-- end", readme, re.DOTALL)
+    run, registry = Run.open(ROOT / "results" / "ped2-small"), load()
+    (table,) = KINDS["published-columns"].make(
+        open_source(run, registry, registry.protocols["median17"], registry.metrics["auc"])
+    )
+    made = [
+        re.split(" {2,}", line.strip())
+        for line in re.sub(r"±.*?\)|\[[\w,]+\]", "  ", to_text(table)).splitlines()
+    ]
+    for row in shown.strip().splitlines()[2:]:
+        name, published, measured, protocol = (
+            cell.strip(" `").replace("–", "-") for cell in row.strip("|").split("|")
+        )
+        assert [[*line[:3], line[-1]] for line in made if line[0] == name] == [
+            [name, published, measured, protocol]
+        ]
     found = re.search(
         r"no better than the frame index on the same frames: (.*?)(note:|$)", small, re.DOTALL
     )
