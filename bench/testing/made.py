@@ -92,7 +92,8 @@ def make_context(
     """
     return context.make_context(
         SEED,
-        Compute(device),
+        # Everywhere in batches of the CPU's size, since another size changes the last digits.
+        Compute(device, batch=Compute("cpu").scoring_batch),
         folder,
         test_lengths={f"{number:02d}": TEST_LENGTH for number in (1, 2)},
         history=history,
