@@ -4,6 +4,7 @@ clips for that.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
+from bench.evaluation.columns import MOST as MOST_ROWS
+from bench.evaluation.columns import column_of, in_order
 from bench.evaluation.data_frames import rounded
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
@@ -261,6 +264,28 @@ def pairs(
         else:
             made.append(Pair(first, second, apart, too_few(record, first.label_set)))
     return made, missing
+
+
+def every_pair(
+    run_scores: RunScores, dataset: str, protocol: Protocol, metric: Metric
+) -> list[Pair] | None:
+    """Return every two rows of a dataset that have frames of both classes in common, the better one
+    first; None for metrics but `auc`, and for more than `MOST_ROWS` rows.
+    """
+    shown = shown_summaries(run_scores, protocol, metric)
+    rows = in_order([summary for summary in shown if summary.dataset == dataset], metric)
+    column = column_of(run_scores, dataset, protocol, metric)
+    if column is None or len(rows) > MOST_ROWS:
+        return None
+    record = run_scores.dataset(rows[0].cell) if rows else None
+    if record is None:
+        return []
+    warning = too_few(record, rows[0].label_set)
+    return [
+        Pair(first, second, found, warning)
+        for first, second in itertools.combinations(rows, 2)
+        if (found := column.difference(first.row, second.row)) is not None
+    ]
 
 
 def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:
