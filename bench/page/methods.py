@@ -11,6 +11,7 @@ from bench.contracts.parameters import show_value
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.kinds import Source
+from bench.tables.secondary.published_tables import published_number
 from bench.tables.table import Row, Table
 from bench.wording import listed
 
@@ -111,8 +112,8 @@ def _by_dataset(
 
 
 def _published(cell: CellRecord) -> str:
-    auc, where = cell.published.get("auc", ""), cell.published.get("source", "")
-    return f"{auc} ({where})" if auc and where else auc
+    auc, where, _ = published_number(cell, cell.dataset)
+    return f"{auc} ({where})" if auc else ""
 
 
 def _parameters(cell: CellRecord) -> str:

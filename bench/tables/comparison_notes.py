@@ -144,7 +144,11 @@ def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric
         and test.distinguishable
         and not found.separated(best, row)
     ]
-    said = f"; without ~, and not separated from the best: {', '.join(lost)}" if lost else ""
+    said = (
+        f"; without ~, and not separated from the best: {', '.join(map(run_scores.names.row, lost))}"
+        if lost
+        else ""
+    )
     return [resolution(own[0].dataset_name, found) + said]
 
 
