@@ -16,6 +16,7 @@ from bench.runs.status import Status
 from bench.runs.table_options import FACTS, FILE, TableOptions
 from bench.scoring.intervals import METRIC
 from bench.tables.table import (
+    FROM_A_FILE,
     NOTHING,
     TRIVIAL,
     Footnotes,
@@ -54,7 +55,7 @@ def supervision_of(cell: CellRecord) -> str:
     """
     if cell.supervision:
         return cell.supervision
-    if cell.family == "from a file":
+    if cell.family == FROM_A_FILE:
         return ""
     return "one-class" if "train" in cell.needs else "training-free"
 
