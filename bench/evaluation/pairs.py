@@ -23,7 +23,7 @@ from bench.scoring.intervals import METRIC, Column, Difference
 from bench.scoring.power import MOST, clips_needed, detectable
 from bench.scoring.protocols import sentence
 from bench.scoring.resampling import RESAMPLES
-from bench.wording import counted, did_you_mean
+from bench.wording import counted, did_you_mean, wrapped
 
 FEW_CLIPS = 15
 """Clips with frames of a class, below which a table carries a warning. Chosen here: between Ped2 (8
@@ -156,7 +156,7 @@ class Pair:
         }
 
     def text(self) -> str:
-        """Return it for a terminal; percent and points."""
+        """Return it for a terminal, as wide as that is; percent and points."""
         found = self.difference
         protocol = self.first.measurements[0].protocol
         width = max(len(self.first.name), len(self.second.name), len("difference"))
@@ -201,9 +201,11 @@ class Pair:
             f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both "
             f"scored{resamples}"
         )
-        return "\n".join(
-            [*lines, "", self.conclusion(), *(f"warning: {remark}" for remark in self.remarks())]
-        )
+        beside = " " * (width + 13)
+        values = [wrapped(line, "", beside) for line in lines[1:-1]]
+        remarks = [wrapped(f"warning: {remark}", "", " " * 9) for remark in self.remarks()]
+        said = [wrapped(lines[0]), *values, wrapped(lines[-1], "", "  ")]
+        return "\n".join([*said, "", wrapped(self.conclusion()), *remarks])
 
 
 def pairs(
