@@ -22,10 +22,9 @@ from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate
 from bench.scoring.protocols import sentence
+from bench.tables.forms.paper_layout import COLUMNS
 from bench.tables.kinds import Source
 from bench.tables.table import DASH, DIGITS, MARKS, TRIVIAL, Table, TableCell, percent
-
-SHORT = {"auc": "AUC", "ap": "AP", "eer": "EER"}
 
 
 def data_of(source: Source, views: Sequence[View], labels: Sequence[str]) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def data_of(source: Source, views: Sequence[View], labels: Sequence[str]) -> dic
             for view in views
         ],
         "metric": {
-            "name": SHORT.get(source.metric.name, source.metric.name),
+            "name": COLUMNS.get(source.metric.name, source.metric.name),
             "higher": source.metric.higher_is_better,
         },
         "methods": [

@@ -127,9 +127,7 @@ def _ablation(source: Source) -> Sequence[Table]:
     papers = _papers(source) if source.metric.name == METRIC else None
     cells = source.run_scores.cells
     networks = ablation_table(source.comparison, cells, source.protocol.name, papers)
-    variants = variant_tables(
-        source.run_scores, source.comparison, source.protocol, source.metric
-    )
+    variants = variant_tables(source.run_scores, source.comparison, source.protocol, source.metric)
     return [*_one(networks), *variants]
 
 

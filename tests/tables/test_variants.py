@@ -55,7 +55,7 @@ def test_a_parameter_is_an_axis_and_other_variants_follow(run):
     along, others = tables_of(run)
     assert [along.row_name(one) for one in along.rows] == ["width = 4", "width = 8", "width = 16"]
     assert [one.name for one in others.rows] == ["mine", "mine[depth=1]", "mine[width=4,depth=1]"]
-    assert along.columns == ["made", "made difference", "made p"]
+    assert along.columns == ["made AUC", "made difference", "made p"]
     assert along.caption.startswith("Ablation, Mine: width, all other parameters held. Difference:")
     assert "from width = 8" in along.caption and "Holm (2 tests a dataset)" in along.caption
     comparison = open_source(run, REGISTRY, RAW, AUC).comparison
@@ -99,7 +99,7 @@ def test_ours_is_chosen(run):
 
 def test_other_metrics_have_numbers_and_no_test(run):
     along, _ = tables_of(run, REGISTRY.metrics["ap"])
-    assert along.columns == ["made"] and "Holm" not in along.caption
+    assert along.columns == ["made AP"] and "Holm" not in along.caption
 
 
 def test_holm_by_hand():

@@ -15,6 +15,7 @@ from bench.evaluation.row_names import RowNames
 from bench.evaluation.run_scores import RunScores
 from bench.runs.records import CellRecord
 from bench.runs.table_options import FILE
+from bench.tables.forms.paper_layout import COLUMNS
 from bench.tables.table import (
     FROM_A_FILE,
     NOTHING,
@@ -140,7 +141,7 @@ def _against(
         cells = {row.name: row.cells[place] for row in rows}
         values = {name: cell.value for name, cell in cells.items() if cell.value is not None}
         ranks = ranks_of(values, metric.higher_is_better)
-        columns.append(dataset)
+        columns.append(f"{dataset} {COLUMNS.get(metric.name, metric.name)}")
         for name, cell in cells.items():
             shown[name].append(replace(cell, rank=ranks.get(name, 0), tied=False))
         column = column_of(run_scores, dataset, protocol, metric)
