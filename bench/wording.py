@@ -1,10 +1,12 @@
 """Phrases that many messages share: names in a row, counts with their noun, and what was probably
-meant.
+meant; and the width that texts of a terminal are wrapped to.
 """
 
 from __future__ import annotations
 
 import difflib
+import shutil
+import textwrap
 from collections.abc import Iterable
 
 
@@ -43,3 +45,29 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Return that there is no such thing, what was probably meant, and what there is."""
     known = list(dict.fromkeys(known))
     return f"no {what} {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})"
+
+
+WIDTH = 100
+"""Columns that the text of a file is wrapped to, and the most on a terminal."""
+NARROWEST = 40
+
+
+def terminal_width() -> int:
+    """Return the columns that text is wrapped to: those of the terminal, `NARROWEST` to `WIDTH`;
+    `WIDTH` where there is none.
+    """
+    return max(NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def wrapped(text: str, first: str = "", rest: str = "") -> str:
+    """Return a text in lines as wide as the terminal; `first` is in front of the first one, `rest`
+    of the others. Words, options and paths are not broken.
+    """
+    return textwrap.fill(
+        text,
+        terminal_width(),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

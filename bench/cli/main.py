@@ -115,7 +115,7 @@ def bench() -> None:
     """Benchmark methods that find anomalous frames in surveillance video.
 
     \b
-      bench run --methods c3dsu,baseline --datasets demo     five minutes, nothing to download
-      bench download ped2 avenue                             real datasets, into ./data
-      bench run --methods c3dsu,baseline --datasets all      all that are in ./data or BENCH_DATA
+      bench run --methods c3dsu,baseline --datasets demo  5 minutes, no download
+      bench download ped2 avenue                          real data, into ./data
+      bench run --methods c3dsu,baseline --datasets all   all that are in ./data
     """  # noqa: D301  # click's mark for lines that stay as they are is a real backspace

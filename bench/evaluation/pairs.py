@@ -4,6 +4,7 @@ clips for that.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
+from bench.evaluation.columns import MOST as MOST_ROWS
+from bench.evaluation.columns import column_of, in_order
 from bench.evaluation.data_frames import rounded
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
@@ -20,7 +23,7 @@ from bench.scoring.intervals import METRIC, Column, Difference
 from bench.scoring.power import MOST, clips_needed, detectable
 from bench.scoring.protocols import sentence
 from bench.scoring.resampling import RESAMPLES
-from bench.wording import counted, did_you_mean
+from bench.wording import counted, did_you_mean, wrapped
 
 FEW_CLIPS = 15
 """Clips with frames of a class, below which a table carries a warning. Chosen here: between Ped2 (8
@@ -153,7 +156,7 @@ class Pair:
         }
 
     def text(self) -> str:
-        """Return it for a terminal; percent and points."""
+        """Return it for a terminal, as wide as that is; percent and points."""
         found = self.difference
         protocol = self.first.measurements[0].protocol
         width = max(len(self.first.name), len(self.second.name), len("difference"))
@@ -198,9 +201,11 @@ class Pair:
             f"  on the {found.frames} frames ({found.normal_frames} normal) of {clips} that both "
             f"scored{resamples}"
         )
-        return "\n".join(
-            [*lines, "", self.conclusion(), *(f"warning: {remark}" for remark in self.remarks())]
-        )
+        beside = " " * (width + 13)
+        values = [wrapped(line, "", beside) for line in lines[1:-1]]
+        remarks = [wrapped(f"warning: {remark}", "", " " * 9) for remark in self.remarks()]
+        said = [wrapped(lines[0]), *values, wrapped(lines[-1], "", "  ")]
+        return "\n".join([*said, "", wrapped(self.conclusion()), *remarks])
 
 
 def pairs(
@@ -261,6 +266,28 @@ def pairs(
         else:
             made.append(Pair(first, second, apart, too_few(record, first.label_set)))
     return made, missing
+
+
+def every_pair(
+    run_scores: RunScores, dataset: str, protocol: Protocol, metric: Metric
+) -> list[Pair] | None:
+    """Return every two rows of a dataset that have frames of both classes in common, the better one
+    first; None for metrics but `auc`, and for more than `MOST_ROWS` rows.
+    """
+    shown = shown_summaries(run_scores, protocol, metric)
+    rows = in_order([summary for summary in shown if summary.dataset == dataset], metric)
+    column = column_of(run_scores, dataset, protocol, metric)
+    if column is None or len(rows) > MOST_ROWS:
+        return None
+    record = run_scores.dataset(rows[0].cell) if rows else None
+    if record is None:
+        return []
+    warning = too_few(record, rows[0].label_set)
+    return [
+        Pair(first, second, found, warning)
+        for first, second in itertools.combinations(rows, 2)
+        if (found := column.difference(first.row, second.row)) is not None
+    ]
 
 
 def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:

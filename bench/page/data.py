@@ -1,12 +1,10 @@
 """The numbers and curves of the page, from which its script chooses.
 
-Numbers are the texts of the tables, for every named protocol. Curves are scores after the protocol,
-each clip packed as 16 bits between its lowest and highest value: finer than a screen, and small.
+Numbers are the texts of the tables, for every view.
 """
 
 from __future__ import annotations
 
-import base64
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,60 +12,59 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import numpy as np
-
-from bench.contracts.protocol import Protocol
 from bench.evaluation.measurements import Measurement, label_sets_of
-from bench.evaluation.summaries import Summary
+from bench.evaluation.pairs import every_pair
+from bench.evaluation.summaries import Summary, shown_summaries
+from bench.page.curves import anomalous_runs, clips_of, packed, roc
+from bench.page.views import View
 from bench.planning.commands import keep_commands
 from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate
-from bench.scoring.protocols import process, sentence
+from bench.scoring.protocols import sentence
+from bench.tables.forms.paper_layout import COLUMNS
 from bench.tables.kinds import Source
 from bench.tables.table import DASH, DIGITS, MARKS, TRIVIAL, Table, TableCell, percent
 
-STEPS = 65535
-ROC_POINTS = 200
-"""Of a curve, at most. Chosen here: two pixels apart in a plot 400 wide."""
-SHORT = {"auc": "AUC", "ap": "AP", "eer": "EER"}
 
+def data_of(source: Source, views: Sequence[View], labels: Sequence[str]) -> dict[str, Any]:
+    """Return what the script of the page chooses from and draws, ready for JSON.
 
-def data_of(
-    source: Source, protocols: Sequence[Protocol], tables: Sequence[Table]
-) -> dict[str, Any]:
-    """Return what the script of the page chooses from and draws, ready for JSON."""
-    labels = list(
-        dict.fromkeys(
-            row.name for table in tables for _, members in table.groups() for row in members
-        )
-    )
+    Parameters
+    ----------
+    labels : the rows; places in this list stand for them.
+    """
     cells = {cell.label: cell for cell in reversed(source.run_scores.cells)}
+    bases = [view for view in views if not view.labels]
     return {
-        "protocols": [
+        "views": [
             {
-                "name": one.name,
-                "words": sentence(one),
-                "unit": one.normalise == "clip",
-                "pooled": one.pool == "micro",
+                "name": view.protocol.name,
+                "protocol": view.base,
+                "labels": view.labels,
+                "words": sentence(view.protocol),
+                "unit": view.protocol.normalise == "clip",
+                "pooled": view.protocol.pool == "micro",
+                # Labels change no curve.
+                "curve": next(place for place, one in enumerate(bases) if one.base == view.base),
             }
-            for one in protocols
+            for view in views
         ],
         "metric": {
-            "name": SHORT.get(source.metric.name, source.metric.name),
+            "name": COLUMNS.get(source.metric.name, source.metric.name),
             "higher": source.metric.higher_is_better,
         },
         "methods": [
             {
-                "label": source.run_scores.names.row(label),
+                "label": label,
+                "name": source.run_scores.names.row(label),
                 "trivial": cells[label].family == TRIVIAL,
                 "pictures": _how_to_get_pictures(source, cells[label]),
             }
             for label in labels
         ],
         "datasets": [
-            _dataset(source, record, protocols, tables, labels)
-            for record in datasets_with_scores(source)
+            _dataset(source, record, views, labels) for record in datasets_with_scores(source)
         ],
         "training": list(_training(source)),
     }
@@ -86,10 +83,11 @@ def datasets_with_scores(source: Source) -> list[DatasetRecord]:
 def _dataset(
     source: Source,
     record: DatasetRecord,
-    protocols: Sequence[Protocol],
-    tables: Sequence[Table],
+    views: Sequence[View],
     labels: Sequence[str],
 ) -> dict[str, Any]:
+    protocols = [view.protocol for view in views]
+    bases = [place for place, view in enumerate(views) if not view.labels]
     sets = ["".join(label_sets_of(record, one)[:1]) for one in protocols]
     members: dict[str, dict[int, list[CellRecord]]] = {}
     for cell in source.run_scores.cells:
@@ -103,7 +101,8 @@ def _dataset(
     def clips(label: str, seed: int, number: int) -> dict[str, ClipScores]:
         done = [cell for cell in places[label, seed] if cell.status == Status.DONE]
         return {
-            clip.id: clip for clip in _clips(source, record, done, sets[number], protocols[number])
+            clip.id: clip
+            for clip in clips_of(source, record, done, sets[number], protocols[number])
         }
 
     reasons: dict[tuple[str, str], int] = {}
@@ -146,10 +145,13 @@ def _dataset(
             (MARKS.get(missing.cell.status, DASH), missing.result.reason), len(reasons)
         )
 
+    remarks: dict[str, int] = {}
+    pairs = [_pairs(source, view, record.label, labels, remarks) for view in views]
     return {
+        "label": record.label,
         "name": source.run_scores.names.heading(record.label),
         "clips": [
-            {"id": clip, "scene": scene, "length": length, "anomalous": {name: _runs(of_set[clip]) for name, of_set in record.labels.items()}}
+            {"id": clip, "scene": scene, "length": length, "anomalous": {name: anomalous_runs(of_set[clip]) for name, of_set in record.labels.items()}}
             for clip, length, scene in record.clips
         ],
         "sets": sets,
@@ -157,17 +159,20 @@ def _dataset(
             {
                 "method": labels.index(label),
                 "seed": seed,
-                "scores": [_packed([clips(label, seed, which).get(clip) for which in range(len(protocols))], protocols) for clip, _, _ in record.clips],
-                "roc": [_roc(list(clips(label, seed, which).values()), one) if sets[which] else None for which, one in enumerate(protocols)],
+                "scores": [packed([clips(label, seed, which).get(clip) for which in bases], [protocols[which] for which in bases]) for clip, _, _ in record.clips],
+                "roc": [roc(list(clips(label, seed, which).values()), one) if sets[which] else None for which, one in enumerate(protocols)],
             }
             for (label, seed), cells in places.items()
             if label in labels and any(cell.status == Status.DONE for cell in cells)
         ],
-        "numbers": [_numbers(table, record.label, labels) for table in tables],
+        "numbers": [_numbers(view.comparison, record.label, labels) for view in views],
+        "seeds": [_seeds(source, view, record.label, labels) for view in views],
         "by_clip": [
             [[number(label, clip, which) for clip, _, _ in record.clips] if _scored(members.get(label, {})) else None for label in labels]
             for which in range(len(protocols))
         ],
+        "pairs": pairs,
+        "remarks": list(remarks),
         "reasons": [{"mark": mark, "text": text} for mark, text in reasons],
     }  # fmt: skip
 
@@ -181,104 +186,6 @@ def _first_unfinished(cells: Sequence[CellRecord]) -> CellRecord:
     return next((cell for cell in cells if cell.status != Status.DONE), cells[0])
 
 
-def _clips(
-    source: Source,
-    record: DatasetRecord,
-    cells: Sequence[CellRecord],
-    label_set: str,
-    protocol: Protocol,
-) -> list[ClipScores]:
-    """Return scores beside labels; beside zeros where the dataset has no labels."""
-    if not cells:
-        return []
-    if label_set:
-        return source.run_scores.clips(cells, label_set, protocol)
-    found = {clip: scores for cell in cells for clip, scores in source.run.scores(cell).items()}
-    return [
-        ClipScores(
-            clip, scene, found[clip].values, found[clip].frames, np.zeros(length, dtype=np.uint8)
-        )
-        for clip, length, scene in record.clips
-        if clip in found
-    ]
-
-
-def _runs(labels: np.ndarray) -> list[list[int]]:
-    """Return [first, behind the last] of each stretch of anomalous frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], labels != 0, [0]]).astype(np.int8)))
-    return edges.reshape(-1, 2).tolist()
-
-
-def _packed(
-    clips: Sequence[ClipScores | None], protocols: Sequence[Protocol]
-) -> dict[str, Any] | None:
-    """Return one clip under each protocol: [which of `variants`, lowest, highest]. Most protocols
-    share one of a few shapes.
-
-    A variant is [frames, scores]: the first frame where they follow one another, else all of them;
-    scores as base64 of 16 bits each.
-    """
-    variants: list[tuple[np.ndarray, np.ndarray]] = []
-    of: list[list[float] | None] = []
-    for clip, protocol in zip(clips, protocols):
-        if clip is None or not len(clip.scores):
-            of.append(None)
-            continue
-        scores = process(clip.scores, protocol)
-        low, high = float(scores.min()), float(scores.max())
-        shape = (
-            np.rint((scores - low) / (high - low) * STEPS) if high > low else np.zeros(len(scores))
-        )
-        same = (
-            number
-            for number, (frames, other) in enumerate(variants)
-            # A step apart is the rounding of one curve computed in two orders.
-            if np.array_equal(frames, clip.frames) and np.abs(other - shape).max() <= 1
-        )
-        found = next(same, len(variants))
-        if found == len(variants):
-            variants.append((clip.frames, shape))
-        of.append([found, float(f"{low:.6g}"), float(f"{high:.6g}")])
-    if not variants:
-        return None
-    return {"of": of, "variants": [[_frames(frames), _base64(shape)] for frames, shape in variants]}
-
-
-def _frames(frames: np.ndarray) -> int | list[int]:
-    first = int(frames[0])
-    return (
-        first
-        if np.array_equal(frames, np.arange(first, first + len(frames)))
-        else [int(frame) for frame in frames]
-    )
-
-
-def _base64(steps: np.ndarray) -> str:
-    return base64.b64encode(steps.astype("<u2").tobytes()).decode("ascii")
-
-
-def _roc(clips: Sequence[ClipScores], protocol: Protocol) -> str | None:
-    """Return the ROC curve of all frames pooled, as base64 of 16 bits: false positive rate, true
-    positive rate, and so on.
-    """
-    from sklearn.metrics import roc_curve
-
-    scored = [clip for clip in clips if len(clip.scores)]
-    truth = np.concatenate([clip.labels[clip.frames] for clip in scored]) if scored else np.zeros(0)
-    if not 0 < truth.sum() < len(truth):
-        return None
-    false, true, _ = roc_curve(
-        truth, np.concatenate([process(clip.scores, protocol) for clip in scored])
-    )
-    along = false + true
-    kept = (
-        np.unique(np.searchsorted(along, np.linspace(0, 2, ROC_POINTS)).clip(max=len(along) - 1))
-        if len(along) > ROC_POINTS
-        else slice(None)
-    )
-    return _base64(np.rint(np.stack([false[kept], true[kept]], axis=1) * STEPS))
-
-
 def _numbers(table: Table, column: str, labels: Sequence[str]) -> list[str]:
     """Return the number of each method in a column, as the table prints it; empty where it has
     none.
@@ -288,6 +195,46 @@ def _numbers(table: Table, column: str, labels: Sequence[str]) -> list[str]:
     found = {row.name: row.cells[table.columns.index(column)] for row in table.rows}
     cells = [found.get(label, TableCell()) for label in labels]
     return [cell.shown + ("" if cell.sd is None else f" ± {cell.sd:.{DIGITS}f}") for cell in cells]
+
+
+def _seeds(
+    source: Source, view: View, dataset: str, labels: Sequence[str]
+) -> list[list[list[str]]]:
+    """Return (seed, its number or why there is none) of each method that takes seeds."""
+    found = {
+        summary.row: [
+            [
+                str(one.cell.seed),
+                one.result.reason if one.result.value is None else percent(one.result.value),
+            ]
+            for one in sorted(summary.measurements, key=lambda one: one.cell.seed)
+        ]
+        for summary in shown_summaries(source.run_scores, view.protocol, source.metric)
+        if summary.dataset == dataset and summary.cell.uses_seed
+    }
+    return [found.get(label, []) for label in labels]
+
+
+def _pairs(
+    source: Source, view: View, dataset: str, labels: Sequence[str], remarks: dict[str, int]
+) -> list[list[Any]] | None:
+    """Return [better row, other row, sentence of `bench compare`, places in `remarks`] of each two
+    rows; remarks that are new are added. None as `every_pair`.
+    """
+    found = every_pair(source.run_scores, dataset, view.protocol, source.metric)
+    if found is None:
+        return None
+    places = {label: place for place, label in enumerate(labels)}
+    return [
+        [
+            places[pair.first.row],
+            places[pair.second.row],
+            pair.conclusion(),
+            [remarks.setdefault(remark, len(remarks)) for remark in pair.remarks()],
+        ]
+        for pair in found
+        if pair.first.row in places and pair.second.row in places
+    ]
 
 
 def _training(source: Source) -> Iterator[dict[str, Any]]:
@@ -304,7 +251,7 @@ def _training(source: Source) -> Iterator[dict[str, Any]]:
         columns = {name: [_number(row.get(name)) for row in rows] for name in names}
         if any(value is not None for values in columns.values() for value in values):
             yield {
-                "label": source.run_scores.names.row(cell.label),
+                "name": source.run_scores.names.row(cell.label),
                 "dataset": source.run_scores.names.heading(cell.dataset),
                 "seed": cell.seed,
                 "scene": cell.scene,

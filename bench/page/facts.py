@@ -1,4 +1,4 @@
-"""What stands on the page as text: tables, failures, and how the run was made."""
+"""What stands on the page as text: tables, methods, failures, and how the run was made."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bench.contracts.protocol import Protocol
-from bench.evaluation.data_frames import summary_frame
-from bench.evaluation.summaries import summaries_of
 from bench.page.data import datasets_with_scores
+from bench.page.methods import facts_of_method
+from bench.page.views import View
 from bench.runs.layout import NUMBERS, ReportFiles
 from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.kinds import KINDS, Source
 from bench.tables.secondary.scenes_table import scene_tables
-from bench.tables.table import DASH, TRIVIAL, Table, percent
+from bench.tables.table import DASH, TRIVIAL, Table, TableCell
 from bench.wording import counted
 
 LOG_LINES = 25
+FEW = 3
+"""Methods, or datasets, that a title names; more are counted."""
 
 
 def facts_of(
-    source: Source,
-    files: ReportFiles,
-    question: str,
-    protocols: Sequence[Protocol],
-    tables: Sequence[Table],
+    source: Source, files: ReportFiles, question: str, views: Sequence[View], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """Return everything that stands on the page as text: tables, failures, provenance."""
+    """Return everything that stands on the page as text: tables, methods, failures, provenance."""
     cells = source.run_scores.cells
+    costs = KINDS["speed"].make(source)
+    rows = {row.name: row for view in reversed(views) for row in view.table.rows}
     return {
-        "title": source.run.path.resolve().name,
+        "name": source.run.path.resolve().name,
+        "compared": _compared(source, views[0].comparison),
         "counts": _counts(cells),
-        "comparisons": list(
-            zip(
-                protocols,
-                tables,
-                [scene_tables(source.run_scores, one, source.metric) for one in protocols],
-            )
-        ),
-        "intervals": _intervals(source, protocols),
-        "cost": KINDS["speed"].make(source),
+        "views": views,
+        "protocols": list(dict.fromkeys(view.base for view in views)),
+        "scenes": [scene_tables(source.run_scores, one.protocol, source.metric) for one in views],
+        "interval": _interval,
+        "methods": [
+            (label, facts_of_method(source, rows[label], costs, label), _bibtex(cells, label))
+            for label in labels
+        ],
+        "place": {label: place for place, label in enumerate(labels)},
+        "cost": costs,
         "others": [
             (name, kind.about, found)
             for name, kind in KINDS.items()
@@ -55,7 +56,6 @@ def facts_of(
             for name in KINDS
         },
         "data_links": _links(files, "", NUMBERS) + _links(files, question, ["references.bib"]),
-        "families": {cell.label: cell.family for cell in cells},
         "names": source.run_scores.names,
         "trivial": TRIVIAL,
         "has_scenes": any(record.has_scenes for record in datasets_with_scores(source)),
@@ -70,28 +70,37 @@ def facts_of(
     }
 
 
+def _compared(source: Source, table: Table) -> str:
+    """Return what the run compares, in words: methods and datasets, by name where they are few."""
+    names = [table.row_name(row) for row in table.rows if row.family != TRIVIAL]
+    names = names or [table.row_name(row) for row in table.rows]
+    return (
+        f"{_named(names, 'method')} on "
+        f"{_named([source.run_scores.names.heading(name) for name in table.columns], 'dataset')}"
+    )
+
+
+def _named(names: Sequence[str], noun: str) -> str:
+    if len(names) > FEW or not names:
+        return counted(len(names), noun)
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def _counts(cells: Sequence[CellRecord]) -> str:
     """Return how many cells have each status, in words."""
     statuses = [cell.status for cell in cells]
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
 
 
-def _intervals(source: Source, protocols: Sequence[Protocol]) -> dict[tuple[str, str, str], str]:
-    """Return (protocol, method, dataset) -> the interval of the number in percent, where
-    summary.csv has one.
-    """
-    frame = summary_frame(
-        summary
-        for protocol in protocols
-        for summary in summaries_of(source.run_scores, protocol, source.metric)
-    ).dropna(subset=["ci_low", "ci_high"])
-    found: dict[tuple[str, str, str], str] = {}
-    for row in frame.itertuples():  # the default label set comes first
-        found.setdefault(
-            (row.protocol, row.method, row.dataset),
-            f"{percent(row.ci_low)} to {percent(row.ci_high)}",
-        )
-    return found
+def _interval(cell: TableCell) -> str:
+    """Return the 95 % interval of a number over clips; empty where there is none."""
+    if cell.low is None or cell.high is None:
+        return ""
+    return f"{cell.low:.{cell.decimals}f} to {cell.high:.{cell.decimals}f}"
+
+
+def _bibtex(cells: Sequence[CellRecord], label: str) -> str:
+    return next((cell.bibtex.strip() for cell in cells if cell.label == label), "")
 
 
 def _links(files: ReportFiles, question: str, names: Sequence[str]) -> list[tuple[str, str]]:

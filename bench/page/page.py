@@ -11,11 +11,13 @@ from bench.files.whole_files import write_text
 from bench.page.data import data_of
 from bench.page.facts import facts_of
 from bench.page.pictures import add_pictures
+from bench.page.views import views_of
 from bench.runs.layout import ReportFiles
-from bench.tables.comparison import compare
 from bench.tables.kinds import Source
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("base.js", "link.js", "table.js", "clips.js", "plots.js", "page.js")
+"""In this order; together they are the script of the page."""
 LIMIT = 25_000_000
 """Bytes of the whole page. Chosen here: what mail and code hosts still take, and a browser opens at
 once."""
@@ -26,35 +28,30 @@ def write_page(source: Source, path: Path, question: str = "") -> tuple[list[Pat
 
     Returns its path, and a sentence for each thing that was left out of it.
     """
-    protocols = list(
-        {one.name: one for one in [source.protocol, *source.registry.protocols.values()]}.values()
-    )
-    tables = [
-        source.comparison
-        if one == source.protocol
-        else compare(source.run_scores, one, source.metric)
-        for one in protocols
-    ]
-    data = data_of(source, protocols, tables)
-    facts = facts_of(source, ReportFiles(path.parent), question, protocols, tables)
-    script, style = (
-        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "page.css")
-    )
-    frame = _render(
-        facts | {"script": script, "style": style, "data": _json(data), "pictures": "[]"}
-    )
+    views = views_of(source)
+    rows = [row for view in views for _, members in view.comparison.groups() for row in members]
+    labels = list(dict.fromkeys(row.name for row in rows))
+    data = data_of(source, views, labels)
+    facts = facts_of(source, ReportFiles(path.parent), question, views, labels)
+    facts |= {
+        "script": "\n".join(map(_read, SCRIPTS)),
+        "style": _read("page.css"),
+    }
+    frame = _render(facts | {"data": _json(data), "pictures": "[]"})
     pictures = add_pictures(source, data, LIMIT - len(frame.encode()), LIMIT)
     page = _render(
         facts
         | {
-            "script": script,
-            "style": style,
             "data": _json(data | {"thinned": pictures.said}),
             "pictures": _json(pictures.files),
         }
     )
     write_text(path, page)
     return [path], [f"page: {sentence}" for sentence in pictures.said]
+
+
+def _read(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _render(facts: Mapping[str, Any]) -> str:

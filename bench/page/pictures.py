@@ -39,7 +39,7 @@ def add_pictures(source: Source, data: dict[str, Any], room: int, limit: int) ->
             for cell in source.run_scores.cells:
                 if (cell.label, cell.dataset, cell.seed) != (
                     label,
-                    dataset["name"],
+                    dataset["label"],
                     curve["seed"],
                 ) or cell.status != Status.DONE:
                     continue

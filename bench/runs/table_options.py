@@ -25,10 +25,11 @@ WIDTHS = ("auto", "one", "two")
 @dataclass(frozen=True)
 class TableOptions:
     """The keys of `table.toml`. `names` are used wherever a table, figure or page names a row or a
-    dataset; all others belong to the comparison in its form for a paper.
+    dataset, `ours` in ablations; all others belong to the comparison in its form for a paper.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
+    ours: str = ""
     rows: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     groups: bool | Mapping[str, tuple[str, ...]] = True
@@ -96,6 +97,10 @@ TEMPLATE = """\
 
 # A caption in place of the generated one, as plain text.
 # caption = "Comparison with other methods."
+
+# The row that ablations set the other rows of its method against. Default: the first without
+# changed parameters.
+# ours = {example}
 
 # Names of rows and datasets in tables, figures and page; a formula stands between dollar signs.
 #   [names]
@@ -169,7 +174,7 @@ def _problem(key: str, value: Any) -> str:
         return "" if well else f"a whole number from 0 to {most}"
     if key == "width":
         return "" if value in WIDTHS else f"one of {', '.join(WIDTHS)}"
-    if key == "caption":
+    if key in ("caption", "ours"):
         return "" if isinstance(value, str) else "a text in quotes"
     return "" if isinstance(value, bool) else "true or false"
 

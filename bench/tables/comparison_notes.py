@@ -21,6 +21,11 @@ from bench.tables.secondary.rank_table import resolution
 from bench.tables.table import TRIVIAL, percent
 from bench.wording import counted, listed
 
+LAST_EPOCH = (
+    "networks that were trained here are scored after their last epoch; none is selected on test "
+    "clips"
+)
+
 
 def comparison_notes(
     run_scores: RunScores, summaries: Sequence[Summary], protocol: Protocol, metric: Metric
@@ -89,6 +94,8 @@ def comparison_notes(
                     f"still: {listed(map(run_scores.names.row, common.short))}"
                 )
         notes += _order_notes(run_scores, own, shared, metric)
+    if any(one.mean is not None and "epochs" in one.cell.parameters for one in summaries):
+        notes.append(LAST_EPOCH)
     return notes + [
         f"frames that all of these rows scored: {', '.join(numbers)}; rows: {rows}"
         for rows, numbers in everyone.items()
@@ -144,7 +151,11 @@ def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric
         and test.distinguishable
         and not found.separated(best, row)
     ]
-    said = f"; without ~, and not separated from the best: {', '.join(lost)}" if lost else ""
+    said = (
+        f"; without ~, and not separated from the best: {', '.join(map(run_scores.names.row, lost))}"
+        if lost
+        else ""
+    )
     return [resolution(own[0].dataset_name, found) + said]
 
 

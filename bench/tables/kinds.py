@@ -32,6 +32,7 @@ from bench.tables.secondary.published_tables import (
 from bench.tables.secondary.rank_table import rank_tables
 from bench.tables.secondary.scenes_table import scene_tables
 from bench.tables.secondary.speed_table import speed_tables
+from bench.tables.secondary.variants_table import variant_tables
 from bench.tables.table import Footnotes, Table
 
 
@@ -120,10 +121,14 @@ def _published(
 
 
 def _ablation(source: Source) -> Sequence[Table]:
-    """Return the ablation; beside AUCs what its paper prints."""
+    """Return the ablation of networks, beside AUCs what its paper prints; and the rows of each
+    method against ours.
+    """
     papers = _papers(source) if source.metric.name == METRIC else None
     cells = source.run_scores.cells
-    return _one(ablation_table(source.comparison, cells, source.protocol.name, papers))
+    networks = ablation_table(source.comparison, cells, source.protocol.name, papers)
+    variants = variant_tables(source.run_scores, source.comparison, source.protocol, source.metric)
+    return [*_one(networks), *variants]
 
 
 def _marked(
@@ -190,9 +195,9 @@ KINDS = {
         "ranks are given for auc alone, and where two methods or more have a number",
     ),
     "ablation": Kind(
-        "the networks of the DDL paper and the variants of their training",
+        "networks and variants of their training; each method along one parameter",
         _ablation,
-        "no method of the run has a place in an ablation",
+        "no method of the run has variants or several rows",
     ),
     "protocols": Kind(
         "every method under every protocol, and how the ranking changes",

@@ -13,6 +13,8 @@ from bench.evaluation.row_names import RowNames
 from bench.evaluation.summaries import Summary
 
 TRIVIAL = "trivial"
+FROM_A_FILE = "from a file"
+"""The family of rows whose scores somebody else computed."""
 DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
 """What stands in the place of a number, by status; a dash for all others."""

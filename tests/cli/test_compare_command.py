@@ -23,7 +23,9 @@ def compare(*arguments):
 def test_text_says_numbers_meaning_and_warning():
     """Both methods, the difference with its interval and p, a sentence, and what Ped2 cannot
     carry."""
-    text = compare(EVIDENCE, "c3dsu", "memae").stdout
+    shown = compare(EVIDENCE, "c3dsu", "memae").stdout
+    assert max(map(len, shown.splitlines())) <= 100
+    text = " ".join(shown.split())
     assert "Ped2, labels frame. Protocol median17" in text and "sd over seeds 1.08" in text
     assert "1000 resamples of the clips, 0 redrawn" in text and "95 % over clips" in text
     assert "C3DSU + DDL is better than MemAE over clips like these" in text

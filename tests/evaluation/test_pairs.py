@@ -265,8 +265,9 @@ def test_ranks_stand_in_table_figure_and_notes(tmp_path):
 
 
 def test_what_a_correction_takes_away_is_named(tmp_path):
-    """Rows without ~ that are not separated from the best among all pairs."""
-    run = make_run(tmp_path, [*NEAR, done("reversed", direction=backwards)])
+    """Rows without ~ that are not separated from the best among all pairs, by their display names."""
+    others = [done(f"row{'x' * number}", 0.3, display_name=f"Row {number}") for number in range(5)]
+    run = make_run(tmp_path, [done("best", 0.6), *others])
     run_scores = RunScores(run)
     table = compare(run_scores, RAW, AUC)
     found = rank(
@@ -276,5 +277,5 @@ def test_what_a_correction_takes_away_is_named(tmp_path):
     best, *others = found.ranks
     lost = [row for row in others if found.tests[best, row].p < 0.05 <= found.adjusted[best, row]]
     note = next(one for one in table.notes if "neighbours in the ranking" in one)
-    said = f"; without ~, and not separated from the best: {', '.join(lost)}"
-    assert note.endswith(said) if lost else "without ~" not in note
+    names = ", ".join(f"Row {len(row) - 3}" for row in lost)
+    assert lost and note.endswith(f"; without ~, and not separated from the best: {names}")

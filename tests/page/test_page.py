@@ -8,18 +8,20 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_run import HOSTILE, LENGTHS, done, labels_of, make_full_run, make_run
+from made_run import HOSTILE, LENGTHS, done, keep_pictures, labels_of, make_full_run, make_run
 from scipy.ndimage import gaussian_filter1d, median_filter
 from sklearn.metrics import auc, roc_auc_score
 
 from bench import Scores
-from bench.page import data, facts
+from bench.evaluation.pairs import pairs
+from bench.page import curves
 from bench.page import page as page_module
+from bench.page.methods import reference
 from bench.page.page import write_page
 from bench.plugins.registry import load
 from bench.scoring.protocols import process
 from bench.tables.forms.text import to_text
-from bench.tables.kinds import open_source
+from bench.tables.kinds import KINDS, open_source
 
 REGISTRY = load()
 
@@ -71,7 +73,7 @@ class Page(HTMLParser):
         rows = [row for row in self.tables[table] if len(row) > 1]
         return {
             row[0].strip(): [
-                re.match(r"\s*(\d+\.\d\d|\w+(?:\.\d+)?|–)", cell)[1] for cell in row[1:]
+                re.match(r"\s*(\d+\.\d\d|\w+(?:\.\d+)?|–|$)", cell)[1] for cell in row[1:]
             ]
             for row in rows
         }
@@ -144,7 +146,7 @@ def test_numbers_are_those_of_scikit_learn_and_of_the_tables(full, protocol):
     """Under each protocol: the table on the page, the number beside the curves, the numbers of
     clips, and the text table."""
     run, source, page = full
-    which = [one["name"] for one in page.data["protocols"]].index(protocol)
+    which = [one["name"] for one in page.data["views"]].index(protocol)
     shown = page.numbers(f"comparison-{which + 1}")
     labels = [method["label"] for method in page.data["methods"]]
     (dataset,) = page.data["datasets"]
@@ -176,7 +178,8 @@ def test_marks_and_reasons(full):
     seed, a name with _."""
     page = full[2]
     shown = page.numbers("comparison-1")
-    assert shown["half"][0] == "failed" and shown["pca"][1] == "–" and shown["mamc"][0] == "96.7"
+    assert shown["half"][0] == "failed" and shown["pca"][-1] == "–"
+    assert shown["mamc"][:2] == ["–", "96.7"]
     assert (
         "ae_conv[x=1]" in shown
         and "there is no folder absent" in page.text
@@ -264,7 +267,7 @@ def test_curves_are_the_scores_after_the_protocol(tmp_path):
     page = page_of(run, tmp_path)
     (curve,) = page.data["datasets"][0]["curves"]
     for packed, (clip, kept) in zip(curve["scores"], scores.items()):
-        for which, protocol in enumerate(page.data["protocols"]):
+        for which, protocol in enumerate(page.data["views"]):
             frames, values = unpacked(packed, which)
             expected = process(kept.values, REGISTRY.protocols[protocol["name"]])
             assert frames.tolist() == list(kept.frames)
@@ -281,7 +284,7 @@ def test_roc_curves_have_the_area_of_the_table(full):
     (curve,) = [
         one for one in page.data["datasets"][0]["curves"] if one["method"] == labels.index("pca")
     ]
-    for which, protocol in enumerate(page.data["protocols"]):
+    for which, protocol in enumerate(page.data["views"]):
         if protocol["name"] in ("median17", "raw", "minmax"):
             false, true = (
                 np.frombuffer(base64.b64decode(curve["roc"][which]), dtype="<u2").reshape(-1, 2)
@@ -296,7 +299,7 @@ def test_roc_curves_have_the_area_of_the_table(full):
 def test_long_roc_curves_are_thinned(tmp_path, monkeypatch):
     """To no more than the points that are allowed, both ends among them, and little area is
     lost."""
-    monkeypatch.setattr(data, "ROC_POINTS", 20)
+    monkeypatch.setattr(curves, "ROC_POINTS", 20)
     page = page_of(make_run(tmp_path, [done("pca", 0.2)]), tmp_path)
     rates = (
         np.frombuffer(
@@ -337,6 +340,109 @@ def test_pictures_stand_once(full):
     )
 
 
+def test_pictures_of_a_row_with_a_display_name(tmp_path):
+    """Found by the identifier of the row and of the dataset, whatever they are called."""
+    run = make_run(
+        tmp_path, [done("c3dsu", display_name="Ours", dataset_display_name="Made", dataset="made")]
+    )
+    keep_pictures(run.cell_path(run.cells()[0]), "01", range(0, 16, 8), ("frame",))
+    page = page_of(run, tmp_path)
+    assert page.data["methods"][0]["name"] == "Ours" and len(page.pictures) == 2
+
+
+def test_published_numbers_ranks_and_groups_stand_beside(tmp_path):
+    """As the tables published-columns and ranks have them; a method that was not measured has its
+    published number alone."""
+    more = {"dataset": "ped2", "dataset_display_name": "Ped2"}
+    run = make_run(
+        tmp_path,
+        [
+            done("memae", 0.9, **more),
+            done("pca", 0.1, **more),
+            done("frame-index", 0.0, family="trivial", uses_seed=False, **more),
+            (
+                "mamc",
+                0,
+                "published only",
+                "no code",
+                0,
+                more | {"published": {"auc": "96.7", "source": "x"}},
+            ),
+        ],
+    )
+    source, page = source_of(run), page_of(run, tmp_path)
+    heading, *_ = page.tables["comparison-1"]
+    assert [text.strip() for text in heading] == [
+        "method", "Ped2", "Ped2 published", "Ped2 as in paper", "Ped2 rank", "Ped2 groups",
+    ]  # fmt: skip
+    (published,) = KINDS["published-columns"].make(source)
+    (ranks,) = KINDS["ranks"].make(source)
+    shown = {row[0].strip(): row[1:] for row in page.tables["comparison-1"] if len(row) == 6}
+    for row in ranks.rows:
+        interval, groups = (row.cells[ranks.columns.index(name)] for name in ("95 %", "groups"))
+        assert [text.strip() for text in shown[row.name][3:]] == [interval.shown, groups.mark]
+    for row in published.rows:
+        printed, measured, _, protocol = row.cells
+        assert shown[row.name][1].startswith(printed.shown or "–")
+        beside = f"{measured.shown}{protocol.mark}" if printed.value and measured.value else "–"
+        assert "".join(shown[row.name][2].split()) == beside
+    assert [text.strip() for text in shown["frame-index"][3:]] == ["", ""] and [
+        text.strip() for text in shown["mamc"][:2]
+    ] == [
+        "–",
+        "96.7",
+    ]
+    assert len(page_of(run, tmp_path, metric="ap").tables["comparison-1"][0]) == 2
+
+
+def test_every_pair_has_the_sentence_of_compare(full):
+    """In the words of `bench compare`, for every two rows with a number, trivial ones among them."""
+    run, source, page = full
+    (dataset,) = page.data["datasets"]
+    labels = [method["label"] for method in page.data["methods"]]
+    which = [one["name"] for one in page.data["views"]].index("raw")
+    found = dataset["pairs"][which]
+    assert len(found) == 10
+    for better, other, sentence, remarks in found:
+        names = (labels[better], labels[other])
+        (pair,), _ = pairs(run, names, (), REGISTRY.protocols["raw"], source.metric)
+        assert sentence == pair.conclusion()
+        assert [dataset["remarks"][place] for place in remarks] == pair.remarks()
+
+
+def test_more_rows_than_are_compared(full, tmp_path, monkeypatch):
+    """The page has no pairs, rather than a part of them; and none for other metrics."""
+    monkeypatch.setattr("bench.evaluation.pairs.MOST_ROWS", 3)
+    page = page_of(full[0], tmp_path)
+    assert set(map(type, page.data["datasets"][0]["pairs"])) == {type(None)}
+
+
+def test_a_reference_is_a_sentence():
+    entry = """@inproceedings{a,
+      author = {Roth, Karsten and Sch{\\"o}lkopf, Bernhard},
+      title = {Towards {Total} Recall},
+      booktitle = {CVPR},
+      year = {2022}
+    }"""
+    assert reference(entry) == "Karsten Roth, Bernhard Schölkopf. Towards Total Recall. CVPR, 2022."
+    assert reference("") == "" and reference("@misc{b, title={x}}") == ""
+
+
+def test_facts_of_a_method(tmp_path):
+    """What its cells say: parameters with those that were changed, deviations, warnings, cost."""
+    more = {
+        "parameters": {"size": 64, "kernels": [3, 5]}, "parameters_changed": {"size": 64},
+        "deviations": ["other kernels"], "warnings": ["loss is flat"], "needs": ["train"],
+        "cost": {"parameters": 2e6}, "seconds": {"fit": 120.0},
+    }  # fmt: skip
+    page = page_of(make_run(tmp_path, [done("memae", **more)]), tmp_path)
+    for said in (
+        "size=64 (changed), kernels=3+5", "other kernels", "made, seed 0: loss is flat",
+        "made: parameters/M 2.00, fit/min 2.0", "one-class",
+    ):  # fmt: skip
+        assert said in page.text, said
+
+
 def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
     """Every second, third, ... kept frame for all methods alike, and the page and the command say
     so."""
@@ -363,21 +469,21 @@ def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
     )
 
 
-def test_tie_and_interval_are_shown(full, tmp_path, monkeypatch):
+def test_tie_and_interval_are_shown(full, tmp_path):
     """The mark of a row that is not significantly different from the best, what it means, and the
-    interval of summary.csv."""
+    interval of the table."""
     table = full[1].comparison
     rows = [
-        replace(row, cells=(replace(row.cells[0], tied=row.name == "pca"), *row.cells[1:]))
+        replace(
+            row,
+            cells=(
+                replace(row.cells[0], tied=row.name == "pca", low=50.0, high=75.0),
+                *row.cells[1:],
+            ),
+        )
         for row in table.rows
     ]
     source = replace(full[1], comparison=replace(table, rows=rows, tied="tied by a test"))
-    frame = facts.summary_frame
-
-    def with_intervals(rows):
-        return frame(rows).assign(ci_low=0.5, ci_high=0.75)
-
-    monkeypatch.setattr(facts, "summary_frame", with_intervals)
     write_page(source, tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     (row,) = [row for row in page.tables["comparison-1"] if row[0].startswith("pca")]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from made_run import LENGTHS, done, make_full_run, make_run
 
+from bench.evaluation.pairs import pairs
 from bench.page.page import write_page
+from bench.page.views import views_of
 from bench.plugins.registry import load
 from bench.scoring.protocols import process
 from bench.tables.comparison import compare
@@ -109,8 +112,8 @@ def choose(page, select, text):
 
 def shown_numbers(page):
     """Label -> number of the table that is visible, as a reader sees it."""
-    script = """return [...document.querySelectorAll('#table [data-protocol]:not([hidden]) tbody tr:not(.family)')]
-        .map(row => [row.cells[0].firstChild.data.trim(), row.cells[1].firstChild.textContent])"""
+    script = """return [...document.querySelectorAll('#table [data-view]:not([hidden]) tr[data-method]')]
+        .map(row => [row.cells[0].firstChild.textContent, row.cells[1].firstChild.textContent])"""
     return dict(page.execute_script(script))
 
 
@@ -135,9 +138,7 @@ def test_switching_the_protocol_switches_the_numbers(page, report):
         table = compare(report.run_scores, REGISTRY.protocols[name], report.metric)
         expected = {row.name: row.cells[0].shown for row in table.rows if row.cells[0].shown}
         assert expected.items() <= shown_numbers(page).items()
-        assert (
-            f"Protocol {name}:" in find(page, "#table [data-protocol]:not([hidden]) caption").text
-        )
+        assert f"Protocol {name}:" in find(page, "#table [data-view]:not([hidden]) caption").text
         listed = [text.split() for text in texts(page, "#roc tbody tr")]
         assert listed and all(expected[row[0]] == row[1] for row in listed if row[0] in expected)
         assert (
@@ -171,6 +172,133 @@ def test_sorting_keeps_trivial_methods_apart(page):
         list(shown_numbers(page)) == original
         and find(page, heading).get_attribute("aria-sort") == "none"
     )
+
+
+def address(page):
+    """The part of the address that keeps what is chosen, once it is written."""
+    time.sleep(0.3)
+    return page.execute_script("return location.hash")
+
+
+def test_rows_open_their_facts(page, report):
+    """By keyboard, below the row, where sorting leaves them; the numbers of seeds are those of the
+    protocol."""
+    from selenium.webdriver.common.keys import Keys
+
+    button = find(page, "#comparison-1 tr[data-method='0'] .open")
+    page.execute_script("arguments[0].focus()", button)
+    press(page, Keys.ENTER)
+    assert (
+        button.get_attribute("aria-expanded") == "true" and button == page.switch_to.active_element
+    )
+    assert (
+        page.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+        == "solid"
+    )
+    for name in ("median17", "raw"):
+        choose(page, "#protocol", name)
+        (which,) = [view.protocol for view in views_of(report) if view.protocol.name == name]
+        seeds = [
+            f"seed {one.cell.seed} {100 * one.result.value:.2f}"
+            for one in report.run_scores.measure([which], [report.metric])
+            if one.cell.label == "c3dsu" and not one.scene
+        ]
+        shown = find(page, "#table [data-view]:not([hidden]) tr.facts")
+        assert f"made: {', '.join(seeds)}" in shown.text and "Cost" in shown.text
+        find(page, "#table [data-view]:not([hidden]) th.measured .sort").click()
+        before = page.execute_script(
+            "return arguments[0].previousSibling.dataset.method",
+            find(page, "#table [data-view]:not([hidden]) tr.facts"),
+        )
+        assert before == "0"
+    assert address(page) == "#protocol=raw&sort=made&sort=ascending&open=c3dsu"
+
+
+def test_filters_hide_rows_and_columns(page):
+    """A family, what a method learns from, a dataset; what is left says that it is not all."""
+    choose(page, "#family", "trivial")
+    assert shown_rows(page) == ["frame-index"]
+    assert texts(page, "#comparison-1 tr.family:not([hidden])") == ["trivial"]
+    assert (
+        find(page, "#sorted").text
+        == "1 of 7 rows are shown; marks, ranks and groups are those of all rows."
+    )
+    choose(page, "#family", "all")
+    choose(page, "#supervision", "not stated")
+    assert shown_rows(page) == ["mamc"]
+    choose(page, "#supervision", "all")
+    assert len(shown_rows(page)) == 7 and find(page, "#sorted").text == ""
+
+
+def shown_rows(page):
+    return [
+        text.partition("\n")[0]
+        for text in texts(page, "#comparison-1 tr[data-method] .open")
+        if text
+    ]
+
+
+def test_two_methods_are_compared_as_the_command_does(page, report):
+    """The sentence of `bench compare`, with the line that gives all values; in either order, under
+    the chosen protocol; the reason where there is no test."""
+    for protocol in ("median17", "raw"):
+        choose(page, "#protocol", protocol)
+        choose(page, "#first", "pca")
+        choose(page, "#second", "c3dsu")
+        (pair,), _ = pairs(
+            report.run, ("c3dsu", "pca"), (), REGISTRY.protocols[protocol], report.metric
+        )
+        shown = find(page, "#pair").text
+        assert pair.conclusion() in shown and all(remark in shown for remark in pair.remarks())
+        assert f"bench compare RUN c3dsu pca --dataset made --protocol {protocol}" in shown
+        choose(page, "#second", "half")
+        assert find(page, "#pair").text == "made: no number of half."
+    choose(page, "#second", "pca")
+    assert find(page, "#pair").text == "Choose two different methods."
+
+
+def test_a_link_shows_what_was_chosen(page, report):
+    """Everything that the page keeps in its address is there again where the address is opened; what
+    a report does not have is named."""
+    choose(page, "#protocol", "ddl")
+    choose(page, "#family", "reconstruction")
+    choose(page, "#seed", "1")
+    choose(page, "#first", "c3dsu")
+    choose(page, "#second", "pca")
+    for selector in (".open", "th.published .sort"):
+        page.execute_script(
+            "arguments[0].click()", find(page, f"#table [data-view]:not([hidden]) {selector}")
+        )
+    find(page, ".clip:nth-child(3)").click()
+    page.execute_script("document.querySelector('#clip').show(7)")
+    kept = address(page)
+    seen = state_of(page)
+    page.get("about:blank")
+    page.get((report.run.path / "report.html").as_uri() + kept)
+    assert state_of(page) == seen and address(page) == kept
+    assert seen["protocol"] == "ddl" and seen["frame"].startswith("Frame 7:")
+    page.execute_script("location.hash = 'protocol=raw&open=lost&clip=99'")
+    time.sleep(0.1)
+    assert find(page, "#not-here").text == (
+        "The link asks for what is not in this report: method lost, clip 99."
+    )
+    assert state_of(page)["protocol"] == "raw" and address(page) == "#protocol=raw"
+    page.execute_script("location.hash = 'clips'")
+    assert address(page) == "#protocol=raw&section=clips"
+
+
+def state_of(page):
+    """What a reader sees of the choices."""
+    script = """return {
+        protocol: document.querySelector('#protocol').selectedOptions[0].text,
+        family: document.querySelector('#family').selectedOptions[0].text,
+        seed: document.querySelector('#seed').selectedOptions[0].text,
+        rows: [...document.querySelectorAll('#table [data-view]:not([hidden]) tbody tr:not([hidden])')].map(row => row.innerText),
+        pair: document.querySelector('#pair').innerText,
+        clip: document.querySelector('#clip h3').innerText,
+        frame: document.querySelector('#clip caption').innerText,
+    }"""
+    return page.execute_script(script)
 
 
 def test_hovering_a_clip(page, report):
@@ -369,11 +497,35 @@ def test_datasets_are_switched(browser, tmp_path):
     ] == ["mnad"]
     (row,) = [row for row in source.comparison.rows if row.name == "mnad"]
     assert texts(browser, "#roc tbody tr") == [f"mnad {row.cells[1].shown}"]
+    find(browser, "#filters .chip").click()
+    assert [text for text in texts(browser, "#comparison-1 th.measured") if text] == ["Other"]
+    assert address(browser) == "#dataset=other&column=other&clip=02"
+    find(browser, "#filters .chip").click()
+    assert len([text for text in texts(browser, "#comparison-1 th.measured") if text]) == 2
+
+
+def test_label_sets_are_switched(browser, tmp_path):
+    """Numbers, ground truth and captions of the other label set, under each protocol."""
+    run = make_run(tmp_path, [done("pca"), done("mnad")], label_sets=("frame", "pixel"))
+    source = open_source(run, REGISTRY, REGISTRY.protocols["median17"], REGISTRY.metrics["auc"])
+    write_page(source, tmp_path / "report.html")
+    browser.get((tmp_path / "report.html").as_uri() + "#protocol=raw&labels=pixel")
+    table = compare(
+        source.run_scores, replace(REGISTRY.protocols["raw"], labels="pixel"), source.metric
+    )
+    other = {row.name: row.cells[0].shown for row in table.rows}
+    assert shown_numbers(browser) == other
+    assert "Labels: pixel" in find(browser, "#table [data-view]:not([hidden]) caption").text
+    first = find(browser, ".truth").get_attribute("style")
+    choose(browser, "#labels", "of the dataset")
+    assert shown_numbers(browser) != other and "labels" not in address(browser)
+    assert find(browser, ".truth").get_attribute("style") != first
 
 
 def test_hostile_text_did_nothing(page):
     """The title is still ours, and no picture or script came out of a label."""
-    assert page.title == f"{Path(page.current_url).parent.name} – bench report"
+    name = Path(page.current_url).parent.name
+    assert page.title == f"{name}: 6 methods on made and absent – bench report"
     assert page.find_elements("css selector", "section script, img[src=x]") == []
 
 
@@ -415,10 +567,14 @@ def contrast(one, other):
     return high / low
 
 
-@pytest.mark.parametrize("width", [1400, 768, 360])
+@pytest.mark.parametrize("width", [1400, 768, 400, 360])
 def test_page_does_not_scroll_sideways(page, width):
     """On a wide and a narrow screen, with all details open; tables scroll in their box."""
     screen(page, width)
+    for method in page.find_elements("css selector", "#comparison-1 .open"):
+        page.execute_script("arguments[0].click()", method)
+    choose(page, "#first", "c3dsu")
+    choose(page, "#second", "pca")
     page.execute_script("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     find(page, ".clip:nth-child(2)").click()

@@ -124,7 +124,7 @@ def test_without_scenes_the_report_says_so(tmp_path):
     )
     assert missing == [
         "scenes: no dataset of the run has more than one scene",
-        "ablation: no method of the run has a place in an ablation",
+        "ablation: no method of the run has variants or several rows",
     ]
 
 

@@ -269,6 +269,16 @@ def test_barely_trained_networks_carry_a_footnote(tmp_path):
     assert "barely trained" in unwrapped(joined, "median17")
 
 
+def test_networks_are_said_to_be_scored_after_their_last_epoch(tmp_path):
+    """Once, whatever the number of rows; not where nothing was trained in epochs."""
+    trained = {"parameters": {"epochs": 3}}
+    run = make_run(tmp_path / "a", [done("memae", **trained), done("mnad", **trained), done("pca")])
+    text = unwrapped(run, "median17")
+    assert text.count("scored after their last epoch; none is selected on test clips") == 1
+    other = make_run(tmp_path / "b", [done("pca"), ("memae", 0, "failed", "x", 0, trained)])
+    assert "last epoch" not in unwrapped(other, "median17")
+
+
 def test_unknown_metric_is_refused(tmp_path):
     """With the nearest name."""
     with pytest.raises(RequestError, match="no metric 'auk' - did you mean 'auc'"):

@@ -16,7 +16,7 @@ from bench.cli.run_folders import open_runs
     epilog="""\b
 Examples:
   bench compare results/RUN c3dsu memae
-  bench compare results/RUN c3dsu 'c3dsu[anomaly_weight=static]' --dataset ped2 --json""",
+  bench compare results/RUN c3dsu c3dsu-sdl --dataset ped2 --json""",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN]... METHOD METHOD")
 @click.option(

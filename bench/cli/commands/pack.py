@@ -14,8 +14,8 @@ from bench.cli.run_folders import newest_run
     "pack",
     epilog="""\b
 Examples:
-  bench pack results/RUN                          RUN.zip, to publish beside a paper
-  bench pack results/RUN --anonymous              anonymous.zip, for a double-blind review
+  bench pack results/RUN                          RUN.zip, to publish
+  bench pack results/RUN --anonymous              anonymous.zip, for reviewers
   bench verify RUN.zip                            what a reader does with it""",
 )
 @run_argument

@@ -29,8 +29,8 @@ Examples:
   bench report results/RUN                              everything
   bench report results/RUN --table comparison --table protocols
   bench report results/RUN --page                       the page only
-  bench report results/RUN --video 01                   needs a run made with --keep weights
-  bench report results/A results/B --out results/both   merge the runs of several machines""",
+  bench report results/RUN --video 01                   needs --keep weights
+  bench report results/A results/B --out results/both   merge several runs""",
 )
 @click.argument(
     "runs", type=click.Path(path_type=Path), nargs=-1, metavar="[RUN]...", shell_complete=run_folder

@@ -40,7 +40,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
 Examples (quote selections that contain [ or |):
   bench run --methods c3dsu,baseline --datasets demo
   bench run --methods all,-trivial --datasets ped2,avenue --seeds 0-2
-  bench run --methods 'c3dsu[anomaly_weight=static|learned]' --datasets ped2 --dry-run""",
+  bench run --methods 'memae[items=500|1000|2000]' --datasets ped2 --dry-run""",
 )
 @methods_option("Names or groups, e.g. c3dsu,baseline (bench list methods).")
 @click.option(

@@ -15,6 +15,7 @@ import click
 from bench.cli.options import json_option, run_argument
 from bench.cli.run_folders import newest_run
 from bench.runs.status import Status
+from bench.wording import terminal_width, wrapped
 
 
 @click.command("status")
@@ -78,6 +79,7 @@ def command(run: Path | None, as_json: bool) -> None:
         return
     click.echo(f"run {opened.path}: {manifest.command}")
     on_gpus = any(cell.gpu for cell in cells)
+    head = ["method", "dataset", "seed", "status", "time", *["gpu"] * on_gpus]
     rows = [
         [
             cell.label,
@@ -86,19 +88,19 @@ def command(run: Path | None, as_json: bool) -> None:
             cell.status,
             duration(cell.seconds["total"]) if cell.seconds.get("total") else "",
             *([cell.gpu] if on_gpus else []),
-            doing.get(cell.folder) or cell.reason,
         ]
         for cell in cells
     ]
-    click.echo(
-        tabulate(
-            rows,
-            [*["method", "dataset", "seed", "status", "time"], *["gpu"] * on_gpus, ""],
-            tablefmt="plain",
-            disable_numparse=True,
-            maxcolwidths=[None] * (5 + on_gpus) + [70],
-        )
-    )
+    heading, *lines = tabulate(rows, head, tablefmt="plain", disable_numparse=True).splitlines()
+    click.echo(heading)
+    for line, cell in zip(lines, cells):
+        said = doing.get(cell.folder) or cell.reason
+        beside = f"{line.ljust(len(heading))}  {said}".rstrip()
+        if len(beside) <= terminal_width() and "\n" not in said:
+            click.echo(beside)
+        else:
+            click.echo(line.rstrip())
+            click.echo(wrapped(said, "    ", "    "))
     counts = Counter(cell.status for cell in cells)
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):

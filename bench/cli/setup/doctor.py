@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.options import data_option, json_option, plugin_option
+from bench.wording import terminal_width, wrapped
 
 if TYPE_CHECKING:
     from bench.plugins.registry import Registry
-
-WIDTH = 100
 
 
 @click.command("doctor")
@@ -62,11 +61,11 @@ def command(
         for finding in findings:
             text = f"{finding.state:{width}}  {finding.subject}: {finding.text}"
             todo = f"-> {finding.todo}"
-            if finding.todo and len(text) + len(todo) < WIDTH:
+            if finding.todo and len(text) + len(todo) < terminal_width():
                 text, todo = f"{text} {todo}", ""
-            click.echo(_wrapped(text, " " * (width + 4)))
+            click.echo(wrapped(text, "", " " * (width + 4)))
             if finding.todo and todo:
-                click.echo(_wrapped(f"{'':{width}}  {todo}", " " * (width + 5)))
+                click.echo(wrapped(f"{'':{width}}  {todo}", "", " " * (width + 5)))
         names = ", ".join(finding.subject for finding in broken)
         click.echo(
             f"\n`bench run` cannot work until this is fixed: {names}"
@@ -105,11 +104,3 @@ def _examine_device(device: str, methods: str, registry: Registry, as_json: bool
         json.dumps(found.as_json(), indent=1) if as_json else f"```text\n{found.text()}\n```"
     )
     return 1 if found.failed else 0
-
-
-def _wrapped(text: str, indent: str) -> str:
-    import textwrap
-
-    return textwrap.fill(
-        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )

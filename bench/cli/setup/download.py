@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 
 from bench.cli.complete import downloads
 from bench.cli.options import data_option, load_registry, one_selection, plugin_option
+from bench.wording import wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 10.0
 """Seconds between two lines about one file where there is no terminal."""
-WIDTH = 80
 
 
 @click.command(
@@ -107,11 +106,7 @@ def print_list(items: Sequence[Wanted], data: tuple[Path, ...]) -> None:
         lines += [f"terms: {one.licence}"] + [state] * bool(state)
         for number, line in enumerate(lines):
             head = f"{one.name if not number else '':{width}}  "
-            for text in textwrap.wrap(
-                line, WIDTH - width - 2, break_long_words=False, break_on_hyphens=False
-            ):
-                click.echo(head + text)
-                head = " " * (width + 2)
+            click.echo(wrapped(line, head, " " * (width + 2)))
 
 
 def _size(count: int) -> str:
@@ -177,16 +172,7 @@ def _agree(items: Sequence[Wanted], accepted: bool) -> None:
     for (licence, citation, page), names in texts.items():
         click.echo(f"{', '.join(names)}")
         for head, text in (("terms", licence), ("see", page), ("cite", citation)):
-            click.echo(
-                textwrap.fill(
-                    f"{head + ':':7}{text}",
-                    WIDTH,
-                    initial_indent="  ",
-                    subsequent_indent=" " * 9,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
+            click.echo(wrapped(f"{head + ':':7}{text}", "  ", " " * 9))
     if accepted:
         return
     if not sys.stdin.isatty():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import click
 from click.shell_completion import CompletionItem
 
-WIDTH = 100
+from bench.wording import wrapped
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,7 @@ class Topic:
 
 def _listed(rows: Iterable[tuple[str, str]]) -> str:
     """Return names and their descriptions in the layout of a man page."""
-    return "\n".join(
-        f"  {name}\n"
-        + textwrap.fill(
-            text, WIDTH, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
-        )
-        for name, text in rows
-    )
+    return "\n".join(f"  {name}\n" + wrapped(text, "      ", "      ") for name, text in rows)
 
 
 def _selections() -> str:
@@ -37,7 +30,7 @@ def _selections() -> str:
 
     registry = load()
     groups = "\n".join(
-        f"  groups of {kind}: {', '.join(registry.groups(kind))}"  # one line each: they are few words
+        wrapped(f"groups of {kind}: {', '.join(registry.groups(kind))}", "  ", "      ")
         for kind in ("methods", "datasets")
     )
     return f"""\
@@ -49,14 +42,19 @@ def _selections() -> str:
   NAME[key=value,key=value]     set parameters (bench list methods NAME)
   NAME[key=a|b]                 one row for a and one for b
   NAME[key="a, b"]              a value that contains commas or brackets
-  NAME as TEXT                  the name of the row or dataset in tables: 'memae as Ours'; a formula
-                                stands between dollar signs, {{key}} for the value of a parameter
+  NAME as TEXT                  the name of the row or dataset in tables:
+                                'memae as Ours'; a formula stands between dollar
+                                signs, {{key}} for the value of a parameter
 
-{textwrap.fill(groups, WIDTH, subsequent_indent="      ", replace_whitespace=False, break_on_hyphens=False)}
+{groups}
 
-The shell interprets [ and |: put selections that contain them in single quotes. Tables show
-the names that papers print, or those given with `as`; results.csv has the selectors beside them.
-All mistakes in a request are reported at once.
+{
+        wrapped(
+            "The shell interprets [ and |: put selections that contain them in single quotes. Tables show "
+            "the names that papers print, or those given with `as`; results.csv has the selectors beside "
+            "them. All mistakes in a request are reported at once."
+        )
+    }
 
 Examples:
   bench run --methods all,-trivial --datasets ped2,avenue
@@ -75,8 +73,13 @@ def _protocols() -> str:
         for entry in parameters_of("protocols", Protocol("any"))
     ]
     return f"""\
-A protocol is everything that turns scores into a number. The same scores give different numbers
-under different protocols, so each table states its protocol, and a run stores the numbers for all.
+{
+        wrapped(
+            "A protocol is everything that turns scores into a number. The same scores give different "
+            "numbers under different protocols, so each table states its protocol, and a run stores the "
+            "numbers for all."
+        )
+    }
 
 {_listed((name, sentence(protocol)) for name, protocol in load().protocols.items())}
 
@@ -85,8 +88,8 @@ Each choice is a parameter, as in 'median17[edge=zero]':
 {_listed(choices)}
 
 Examples:
-  bench score results/RUN --protocol minmax,raw    other protocols, without training
-  bench report results/RUN --table protocols       all protocols, and how they change the ranking"""
+  bench score results/RUN --protocol minmax,raw    other protocols, no training
+  bench report results/RUN --table protocols       how they change the ranking"""
 
 
 def _metrics() -> str:
@@ -97,7 +100,11 @@ def _metrics() -> str:
         for name, metric in load().metrics.items()
     ]
     return f"""\
-Metrics are computed over the frames that a protocol pools; frames of both classes are needed.
+{
+        wrapped(
+            "Metrics are computed over the frames that a protocol pools; frames of both classes are needed."
+        )
+    }
 
 {_listed(rows)}"""
 
@@ -107,16 +114,24 @@ def _files() -> str:
     from bench.runs.layout import FILE_DESCRIPTIONS
 
     def columns(names: Iterable[str]) -> str:
-        return textwrap.fill(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
+        return wrapped(", ".join(names), "  ", "  ")
 
     return f"""\
-A run is a folder with all of its results; each file is written completely or not at all.
+{
+        wrapped(
+            "A run is a folder with all of its results; each file is written completely or not at all."
+        )
+    }
 
 {_listed(FILE_DESCRIPTIONS.items())}
 
-METHOD is the registered name, followed by 8 hex digits if parameters differ from the profile. If
-each scene has its own model, SCENE is a folder in SEED. Numbers are fractions in files and percent
-in tables; a number that does not exist is empty.
+{
+        wrapped(
+            "METHOD is the registered name, followed by 8 hex digits if parameters differ from the "
+            "profile. If each scene has its own model, SCENE is a folder in SEED. Numbers are fractions "
+            "in files and percent in tables; a number that does not exist is empty."
+        )
+    }
 
 Columns of results.csv:
 {columns(RESULT_COLUMNS)}
@@ -124,7 +139,11 @@ Columns of results.csv:
 Columns of summary.csv:
 {columns(SUMMARY_COLUMNS)}
 
-In Python, bench.load("results/RUN") returns both as pandas data frames, and the scores."""
+{
+        wrapped(
+            'In Python, bench.load("results/RUN") returns both as pandas data frames, and the scores.'
+        )
+    }"""
 
 
 def _profiles() -> str:
@@ -132,8 +151,12 @@ def _profiles() -> str:
 
     rows = [(name, profile.meaning) for name, profile in PROFILES.items()]
     return f"""\
-A profile sets all parameters of a method; parameters in a selection take precedence. Every table
-names its profile.
+{
+        wrapped(
+            "A profile sets all parameters of a method; parameters in a selection take precedence. Every "
+            "table names its profile."
+        )
+    }
 
 {_listed(rows)}
 
@@ -178,15 +201,15 @@ def _exit_codes() -> str:
 
 def _completion() -> str:
     return """\
-The shell completes commands, options, and the names of methods, datasets, protocols, detectors,
-tables and runs. Enable it once:
+The shell completes commands, options, and the names of methods, datasets,
+protocols, detectors, tables and runs. Enable it once:
 
   bash    echo 'eval "$(_BENCH_COMPLETE=bash_source bench)"' >> ~/.bashrc
   zsh     echo 'eval "$(_BENCH_COMPLETE=zsh_source bench)"' >> ~/.zshrc
   fish    _BENCH_COMPLETE=fish_source bench > ~/.config/fish/completions/bench.fish
 
-then open a new shell. In a comma list the last item is completed; after --plugin FILE, so are the
-names that the file registers."""
+then open a new shell. In a comma list the last item is completed; after
+--plugin FILE, so are the names that the file registers."""
 
 
 TOPICS = {

@@ -12,11 +12,14 @@ import click
 from bench.cli import complete
 from bench.cli.options import json_option, load_registry, plugin_option
 from bench.contracts.parameters import plain
+from bench.wording import terminal_width, wrapped
 
 if TYPE_CHECKING:
     from bench.contracts.parameters import ParameterSchema
     from bench.plugins.registry import PluginRecord, Registry
 
+FEW = 24
+"""Columns that a few words take. Chosen here."""
 KINDS = (
     "methods",
     "datasets",
@@ -300,5 +303,9 @@ def _print_columns(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> N
         click.echo("none")
         return
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    before = sum(widths[:-1]) + 2 * len(widths[:-1])
+    for *cells, last in table:
+        head = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths))
+        # A last column with room for a few words continues below itself.
+        wide = terminal_width() - before >= FEW
+        click.echo(wrapped(last, head, " " * before) if last and wide else f"{head}{last}".rstrip())

@@ -16,6 +16,7 @@ from bench.runs.status import Status
 from bench.runs.table_options import FACTS, FILE, TableOptions
 from bench.scoring.intervals import METRIC
 from bench.tables.table import (
+    FROM_A_FILE,
     NOTHING,
     TRIVIAL,
     Footnotes,
@@ -54,7 +55,7 @@ def supervision_of(cell: CellRecord) -> str:
     """
     if cell.supervision:
         return cell.supervision
-    if cell.family == "from a file":
+    if cell.family == FROM_A_FILE:
         return ""
     return "one-class" if "train" in cell.needs else "training-free"
 
@@ -91,7 +92,7 @@ def paper_table(
     # Published numbers are AUCs.
     published = options.published if metric.name == METRIC else ()
     rows += [_published_row(key, datasets, footnotes, brief) for key in published]
-    rows = [_with_facts(row, cells.get(row.name), registry) for row in rows]
+    rows = [with_facts(row, cells.get(row.name), registry) for row in rows]
     columns = datasets
     if options.metrics:
         columns, rows = _side_by_side(rows, datasets, options.metrics, others)
@@ -156,7 +157,8 @@ def _published_row(
     return Row(key, PUBLISHED, year, tuple(shown), first.citation)
 
 
-def _with_facts(row: Row, cell: CellRecord | None, registry: Registry) -> Row:
+def with_facts(row: Row, cell: CellRecord | None, registry: Registry) -> Row:
+    """Return a row with what is known of its method: year, supervision, extra knowledge, input."""
     facts = {"year": str(row.year or "")}
     if cell is not None:
         known = registry.methods.get(cell.method)

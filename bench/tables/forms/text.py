@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 
 from bench.tables.table import DASH, MARKS, Footnotes, Table, TableCell
-from bench.wording import counted
+from bench.wording import WIDTH, counted, terminal_width
 
-WIDTH = 100
-"""Columns that the text of a file is wrapped to, and the most on a terminal."""
-NARROWEST = 40
 _LABEL = 44
 """Columns that the names of rows may take where the numbers need the rest."""
 _GAP = "   "
@@ -35,9 +31,8 @@ def to_terminal(table: Table, path: str = "") -> str:
     ----------
     path : of the file that has all notes; it is named where something is left out.
     """
-    width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    return to_text(shortened(table, path), max(width, NARROWEST), colour)
+    return to_text(shortened(table, path), terminal_width(), colour)
 
 
 def shortened(table: Table, path: str) -> Table:
@@ -166,7 +161,7 @@ def _block(table: Table, columns: list[list[str]], first: int, width: int) -> li
     rule = "-" * min(width, first + sum(len(_GAP) + len(column[0]) for column in columns))
     lines = [_GAP.join(["method".ljust(first), *(column[0] for column in columns)])]
     for family, members in table.groups():
-        lines += [rule, *([family] if family else [])]
+        lines += [rule, *textwrap.wrap(family, width, break_on_hyphens=False)]
         for row in members:
             place = table.rows.index(row) + 1
             head, *rest = _wrap_label(table.row_name(row), first - 4)

@@ -86,11 +86,14 @@ def with_published_columns(table: Table, cells: Sequence[CellRecord]) -> Table |
         shown: list[TableCell] = []
         for column, measured in zip(datasets, row.cells):
             cell = by_label[row.name]
-            number = None if cell.parameters_changed else number_of(cell.method, column)
             own = next(
-                (cell for cell in cells if (cell.label, cell.dataset) == (row.name, column)), cell
+                (cell for cell in cells if (cell.label, cell.dataset) == (row.name, column)),
+                replace(cell, published={}),
             )
-            published = _published(number, footnotes) if number else _own(own, footnotes)
+            auc, _, beside = published_number(own, column)
+            published = (
+                cell_as_printed(auc, tuple(map(footnotes.letter, beside))) if auc else NOTHING
+            )
             measured = (
                 replace(NOTHING, notes=measured.notes)
                 if own.status == Status.PUBLISHED_ONLY
@@ -194,15 +197,23 @@ def _published(number: PublishedNumber | None, footnotes: Footnotes) -> TableCel
     return cell_as_printed(number.auc, tuple(map(footnotes.letter, texts)))
 
 
-def _own(cell: CellRecord, footnotes: Footnotes) -> TableCell:
-    """Return the number that a method says of itself, where it is in no data file, or that the user
-    gave as a parameter.
+def published_number(cell: CellRecord, column: str) -> tuple[str, str, list[str]]:
+    """Return the number that is published of a cell on a dataset as it is printed, or nothing; its
+    source with all that is to be said of it; and what of this must stand beside it in a table.
+
+    A row with changed parameters has none; one that is in no data file has what its method says
+    of itself, or the user gave as a parameter.
     """
+    number = None if cell.parameters_changed else number_of(cell.method, column)
+    if number is not None:
+        marks = number.marks()
+        beside = [*marks, *([number.said()] if number.confidence != "high" else [])]
+        return number.auc, "; ".join([number.said(), *marks]), beside
     changed = cell.parameters_changed and "published" not in cell.parameters_changed
     if "auc" not in cell.published or changed:
-        return NOTHING
+        return "", "", []
     source = cell.published.get("source", "") or "the method's own word"
-    return cell_as_printed(cell.published["auc"], (footnotes.letter(source),))
+    return cell.published["auc"], source, [source]
 
 
 def _difference(published: TableCell, measured: TableCell) -> TableCell:
