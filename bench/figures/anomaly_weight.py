@@ -110,6 +110,7 @@ def _draw(
     several = any(len(cells) > 1 for cells in of_dataset.values())
     return Drawn(
         f"sigma-{slug(dataset)}",
+        dataset,
         figure,
         f"The weight σ(l) of the pseudo-anomalies over training on {source.run_scores.names.heading(dataset)}: {', or '.join(points[one] for one in sorted(kept, reverse=True))}; "
         "0 is no anomaly, 1 an opaque one; training begins at 0.5."

@@ -111,6 +111,7 @@ def _draw(
     )
     return Drawn(
         f"cost-{slug(dataset)}",
+        dataset,
         figure,
         f"What a number costs on {source.run_scores.names.heading(dataset)}: {' and '.join(measured)}, on logarithmic axes; means over seeds, as measured while other work may "
         f"have gone on. All methods with a number are shown; fitting of less than {LEAST:g} s is drawn at {LEAST:g} s.{missing} "

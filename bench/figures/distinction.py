@@ -76,6 +76,7 @@ def weights_at_three(source: Source, remake: Remake) -> Iterator[Drawn]:
             axis.set_title(title, pad=3)
         yield Drawn(
             f"pseudo-anomaly-{slug(cell.label, cell.dataset)}",
+            cell.dataset,
             figure,
             f"A training frame of {plain(cell.dataset_display_name)} and its pseudo-anomaly at three weights σ: near 0, {word} by {plain(cell.display_name)}, near 1. {_where(cell, made)}",
         )
@@ -108,6 +109,7 @@ def restorations(source: Source, remake: Remake) -> Iterator[Drawn]:
         bar.ax.locator_params(nbins=5)
         yield Drawn(
             f"restoration-{slug(cell.label, cell.dataset)}",
+            cell.dataset,
             figure,
             f"What {plain(cell.display_name)} makes of a training frame X of {plain(cell.dataset_display_name)} and of its pseudo-anomalous form Xₐ (σ = {made.sigma:.3f}): outputs f, and "
             f"residuals, the root mean square over channels as a share of the value range, on one scale. {_where(cell, made)}",

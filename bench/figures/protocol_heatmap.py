@@ -73,6 +73,7 @@ def _draw(source: Source, dataset: str, label_set: str, table: Table) -> Drawn:
     axis.tick_params(axis="y", rotation=0, length=0)
     return Drawn(
         f"protocols-{slug(dataset, label_set)}",
+        dataset,
         figure,
         f"{metric} in percent of every method under every protocol on {table.names.heading(dataset)}, labels {label_set}. The better, the darker; the best of each "
         "protocol is bold, trivial methods aside. "

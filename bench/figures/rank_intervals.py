@@ -60,6 +60,7 @@ def _draw(source: Source, dataset: str, found: Ranking) -> Drawn:
     axis.tick_params(axis="y", length=0)
     return Drawn(
         f"ranks-{slug(dataset)}",
+        dataset,
         figure,
         f"What the clips resolve of the order on {column}: the rank of each method and its 95 % "
         "interval, as in the table of ranks; on the right, how often it is first in the resamples. "

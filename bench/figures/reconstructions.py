@@ -165,6 +165,7 @@ def _draw(
     bar.ax.locator_params(nbins=5)
     return Drawn(
         f"qualitative-{slug(dataset, network)}",
+        dataset,
         figure,
         f"{network} on {source.run_scores.names.heading(dataset)}: frames, their reconstructions and error maps, by variant of the training ({', '.join(kept)}), "
         f"seed {cell.seed}, profile {cell.profile}. {len(frames)} of the {candidates} anomalous frames whose images were kept for all variants, "

@@ -58,6 +58,7 @@ def _draw(source: Source, dataset: str, rows: Sequence[Row], rule: str) -> Drawn
     )
     return Drawn(
         f"roc-{slug(dataset)}",
+        dataset,
         figure,
         f"ROC curves on {source.run_scores.names.heading(dataset)}, frame by frame; the gray line is chance. {rule}.{seeds}{area} {facts(source, rows)}",
     )

@@ -6,15 +6,20 @@ statistics, and a row has one look in all of them.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from bench.errors import RequestError
+from bench.files.whole_files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,17 +32,53 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 TRUTH = "#E69F00"
+FORMS: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+"""The formats of figures, with what is left out of their files, so that equal figures are equal
+bytes."""
 ERRORS = "inferno"
 """Of error maps: its lightness never falls, so that it reads in gray."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, the name of its files, and what it shows, in full sentences."""
+    """A figure, and what it shows; a notebook displays both."""
 
     name: str
+    """Of its files."""
+    dataset: str
+    """The label of the dataset that it is about."""
     figure: Figure
+    """matplotlib's, which may be changed before it is displayed or saved."""
     caption: str
+    """Full sentences."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the figure to a file, whose ending, .pdf or .png, says the format.
+
+        Raises
+        ------
+        RequestError : another ending.
+        RunError : the file cannot be written.
+        """
+        form = Path(path).suffix.lower().removeprefix(".")
+        if form not in FORMS:
+            raise RequestError(
+                f"{path}: figures are written as {' or '.join(f'.{one}' for one in FORMS)}"
+            )
+        with styled():
+            write_bytes(Path(path), encoded(self.figure)[form])
+
+    def __repr__(self) -> str:
+        return f"<figure {self.name}: {self.caption}>"
+
+    def _repr_html_(self) -> str:
+        with styled():
+            picture = base64.b64encode(encoded(self.figure)["png"]).decode()
+        return (
+            f'<figure><img src="data:image/png;base64,{picture}" alt="{escape(self.name)}" '
+            f'style="max-width:100%">'
+            f"<figcaption>{escape(self.caption)}</figcaption></figure>"
+        )
 
 
 def line_look(number: int) -> dict[str, Any]:
@@ -74,16 +115,12 @@ def encoded(figure: Figure) -> dict[str, bytes]:
     """Return a figure as PDF and PNG. Without dates and versions, so that equal figures are equal
     bytes.
     """
-    metadata: dict[str, dict[str, None]] = {
-        "pdf": {"CreationDate": None},
-        "png": {"Software": None},
-    }
     files = {}
     figure.draw_without_rendering()
     figure.set_layout_engine(
         "none"
     )  # what is laid out stays so, and need not be done again for each form
-    for form, facts in metadata.items():
+    for form, facts in FORMS.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, metadata=facts)
         files[form] = buffer.getvalue()

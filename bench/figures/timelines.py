@@ -114,6 +114,7 @@ def _draw(source: Source, dataset: str, rows: list[Row], rule: str) -> Drawn:
     )
     return Drawn(
         f"timelines-{slug(dataset)}",
+        dataset,
         figure,
         f"Scores along the test clips of {source.run_scores.names.heading(dataset)}; anomalous frames are shaded. {which}. {rule}.{seeds}{scale} {facts(source, rows)}",
     )

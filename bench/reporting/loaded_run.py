@@ -17,6 +17,8 @@ from bench.evaluation.data_frames import results_frame, summary_frame
 from bench.evaluation.measurements import Measurement
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import summarise
+from bench.figures import kinds as drawing
+from bench.figures.style import Drawn, styled
 from bench.plugins.registry import Registry, current
 from bench.plugins.registry import load as load_registry
 from bench.plugins.selection import select_one
@@ -26,6 +28,7 @@ from bench.runs.status import Status
 from bench.scoring.metrics import choose_metric
 from bench.tables.comparison import compare
 from bench.tables.forms.html import NotebookTable
+from bench.tables.kinds import open_source
 from bench.wording import listed, unknown
 
 if TYPE_CHECKING:
@@ -67,6 +70,53 @@ class LoadedRun:
         chosen = self._own_protocol if protocol is None else self._chosen(protocol)
         table = compare(self._run_scores, chosen, choose_metric(metric, self._registry))
         return NotebookTable(**vars(table))
+
+    def plot(
+        self,
+        figure: str = "timelines",
+        dataset: str | None = None,
+        protocol: str | Protocol | None = None,
+        metric: str = "auc",
+    ) -> Drawn:
+        """Return a figure of the report with its caption; a notebook displays it, `save` writes it.
+
+        Parameters
+        ----------
+        figure : as `bench report --figure` takes it: 'timelines', 'roc', 'protocols', 'ranks',
+            'cost', ... Those that run a network again are made by that command alone.
+        dataset : the label or display name; default: the first that has such a figure. Of several
+            figures of one dataset (label sets, networks) the first is returned.
+        protocol, metric : as in `table`.
+
+        Raises
+        ------
+        RequestError : no such figure, dataset, protocol or metric, or the run has none, with the
+            reason.
+        """
+        if figure not in drawing.KINDS:
+            raise self._unknown("figure", figure, drawing.OF_THE_RUN)
+        kind = drawing.KINDS[figure]
+        if kind.draw is None:
+            raise RequestError(
+                f"{figure} needs the dataset and kept weights: bench report {self.path} "
+                f"--figure {figure} makes it"
+            )
+        names = list(dict.fromkeys(cell.dataset for cell in self._run_scores.cells))
+        wanted = None if dataset is None else self._run_scores.names.label_of(dataset)
+        if wanted is not None and wanted not in names:
+            raise self._unknown("dataset", wanted, names)
+        source = open_source(
+            self._run,
+            self._registry,
+            self._own_protocol if protocol is None else self._chosen(protocol),
+            choose_metric(metric, self._registry),
+            run_scores=self._run_scores,
+        )
+        with styled():
+            for drawn in kind.draw(source):
+                if wanted in (None, drawn.dataset):
+                    return drawn
+        raise RequestError(f"{self.path}: {figure}: {kind.absent(source)}")
 
     def scores(self, method: str, dataset: str, seed: int | None = None) -> dict[str, Scores]:
         """Return the scores of a method's row, by clip: `values` (K,) and `frames` (K,). Models of

@@ -174,15 +174,15 @@ KINDS = {
     "comparison": Kind(
         "methods and datasets under one protocol", lambda source: [source.comparison], ""
     ),
-    "published-rows": Kind(
-        "the comparison, with published numbers of methods that were not measured",
-        _published(with_published_rows, lambda source: source.comparison),
-        "published numbers are of auc alone",
-    ),
     "published-columns": Kind(
         "published, measured under the protocol of the paper, and the difference",
         _published(with_published_columns, _papers),
         "no cell of the run has a published number, or the metric is not auc",
+    ),
+    "published-rows": Kind(
+        "the comparison, with published numbers of methods that were not measured",
+        _published(with_published_rows, lambda source: source.comparison),
+        "published numbers are of auc alone",
     ),
     "intervals": Kind(
         "intervals over clips, and the difference to the best with its interval and test",

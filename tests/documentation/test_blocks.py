@@ -82,6 +82,8 @@ class Session:
             "NO_COLOR": "1",
         }
         self.environment |= {"COLUMNS": "120", "TORCH_HOME": str(folder / "torch")}
+        (folder / "tmp").mkdir()
+        self.environment["TMPDIR"] = str(folder / "tmp")
         for name in ("ped2-small", "RUN"):  # as pages call a run of the reader's own
             shutil.copytree(ROOT / "results" / "ped2-small", folder / "results" / name)
         self._said = (folder / "stderr.txt").open("w")
@@ -178,6 +180,7 @@ def of_pages(condition):
 @of_pages(lambda block: block.language in RUN and block.mark not in ("only parsed", "run apart"))
 def test_blocks_run(page, session):
     """In order, in one folder. No Python of a page needs torch; the notebook shows its runs."""
+    before = {*session.folder.iterdir()}
     answers = [
         session.run(block)
         for block in blocks(page)
@@ -186,12 +189,13 @@ def test_blocks_run(page, session):
     assert not any(answer.get("torch") for answer in answers), "torch was imported"
     if page.suffix == ".ipynb":
         check_notebook(answers, (session.folder / "stderr.txt").read_text())
+        assert {*session.folder.iterdir()} == before, "it left files in its folder"
 
 
 def check_notebook(answers: list[dict], said: str) -> None:
     """The run shows itself as HTML with each row, the second one with the row that was added, and
     the others were not run again."""
-    runs = [answer["html"] for answer in answers if answer["text"].startswith("<run study")]
+    runs = [answer["html"] for answer in answers if "/study: " in answer["text"]]
     assert len(runs) == 2 and all(
         f">{name}</td>" in html
         for name in ("PCA", "Frame difference", "Frame index")
@@ -199,6 +203,8 @@ def check_notebook(answers: list[dict], said: str) -> None:
     )
     assert ">Brightness</td>" in runs[1] and ">Brightness</td>" not in runs[0]
     assert "3 of 4 cells are done already" in said
+    figures = [answer["html"] for answer in answers if answer["text"].startswith("<figure ")]
+    assert len(figures) == 3 and all("data:image/png;base64," in html for html in figures)
     assert any(
         answer["text"].startswith("<auc 0.") and "median17" in answer["text"] for answer in answers
     )

@@ -1,6 +1,7 @@
 """`bench.run` and `bench.load`: the same run as the command line makes, and what Python sees of
 it."""
 
+import base64
 import re
 import shlex
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 import bench
 from bench import RequestError, RunError
 from bench.contracts.compute import Compute
+from bench.figures.kinds import write_figures
 from bench.planning.request import Request
+from bench.tables.kinds import open_source
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 
@@ -85,6 +88,34 @@ def test_scores_and_labels_give_the_number_of_the_table(made):
         )
         assert round(found, 6) == lines["value"].item()
         assert (found.frames, found.clips) == (lines["frames"].item(), lines["clips"].item())
+
+
+def test_plots_are_the_figures_of_the_report(place, made, tmp_path):
+    """The same bytes as `bench report` writes, under the protocol and for the dataset that is asked
+    for; a notebook shows picture and caption, and what is not there is refused with its reason."""
+    source = open_source(
+        made._run, made._registry, made._chosen("raw"), made._registry.metrics["auc"]
+    )
+    write_figures(source, ["roc"], tmp_path)
+    plot = made.plot("roc", protocol="raw", dataset="Toy")
+    plot.save(tmp_path / "mine.png")
+    assert (tmp_path / "mine.png").read_bytes() == (tmp_path / "roc-toy.png").read_bytes()
+    assert plot.caption + "\n" == (tmp_path / "roc-toy.txt").read_text()
+    html = plot._repr_html_()
+    assert base64.b64encode((tmp_path / "roc-toy.png").read_bytes()).decode() in html
+    assert plot.caption.partition(";")[0] in html and repr(plot).startswith("<figure roc-toy: ROC")
+    assert made.plot().name == "timelines-toy"
+    with pytest.raises(RequestError, match=r"mine\.svg: figures are written as \.pdf or \.png"):
+        plot.save(tmp_path / "mine.svg")
+    for asked, text in (
+        ({"figure": "rock"}, "no figure 'rock' - did you mean 'roc'"),
+        ({"figure": "restoration"}, "bench report .* --figure restoration makes it"),
+        ({"figure": "sigma"}, "sigma: "),
+        ({"dataset": "ped2"}, "no dataset 'ped2'"),
+        ({"protocol": "rawx"}, "no protocol 'rawx'"),
+    ):
+        with pytest.raises(RequestError, match=text):
+            made.plot(**asked)
 
 
 def test_load_is_what_run_returned(place, made):

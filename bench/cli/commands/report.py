@@ -193,12 +193,9 @@ def command(
     except RunError as error:
         raise RequestError(str(error)) from error
     place = writer.files.tables(question)
-    if not everything:
-        for name in tables:
-            for table in KINDS[name].make(source):
-                click.echo(to_terminal(table, str(place / f"{name}.txt")))
-    else:
-        click.echo(to_terminal(source.comparison, str(place / "comparison.txt")))
+    for name in ("published-columns", "comparison") if everything else tables:
+        for table in KINDS[name].make(source):
+            click.echo(to_terminal(table, str(place / f"{name}.txt")))
     for line in wrote(written):
         click.echo(line)
     for sentence in writer.left_out:
