@@ -8,9 +8,14 @@ import argparse
 import os
 import platform
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 from bench.engine.openmp import use_short_spin
 from bench.executors.local import ALLOCATOR
+from bench.files.whole_files import write_json
+
+from .measure import Report, read_earlier
 
 PARTS = (
     "start-up",
@@ -60,7 +65,24 @@ def main() -> int:
     parser.add_argument(
         "--device", default="cuda", help="for the part gpu: cuda, cuda:1 or cpu (default: cuda)"
     )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures to FILE, for --compare"
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="print the ratio of each figure to that of an earlier run, which wrote FILE with --json",
+    )
     arguments = parser.parse_args()
+    earlier = None
+    if arguments.compare is not None:
+        try:
+            earlier = read_earlier(arguments.compare)
+        except ValueError as error:
+            parser.error(f"--compare: {error}")
+    if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {arguments.json.absolute().parent}")
     if arguments.before is None and "runs" in arguments.parts:
         parser.error(
             "the part runs needs --before PYTHON, the interpreter of an environment with an earlier version"
@@ -83,7 +105,7 @@ def main() -> int:
             [sys.executable, "-m", "benchmarks", *sys.argv[1:]],
             {**os.environ, **ALLOCATOR},
         )
-    measure(
+    report = measure(
         arguments.parts or PARTS,
         arguments.quick,
         arguments.threads,
@@ -91,6 +113,10 @@ def main() -> int:
         arguments.before,
         arguments.device,
     )
+    report.conclude(earlier)
+    if arguments.json is not None:
+        write_json(arguments.json, report.facts(version("vad-bench")))
+        print(f"wrote {arguments.json}")
     return 0
 
 
@@ -101,18 +127,16 @@ def measure(
     compiled: bool,
     before: str | None,
     device: str,
-) -> None:
-    """Print the figures of these parts."""
+) -> Report:
+    """Print the figures of these parts, and return them."""
     import torch
 
     from bench.engine.machine import cores
     from bench.engine.seeding import seed_everything
 
     from . import gpu, harness, loading, networks, size
-    from .measure import Report
 
     seed_everything(0, threads or cores())
-    report = Report()
     name = next(
         (
             line.split(":", 1)[1].strip()
@@ -121,6 +145,7 @@ def measure(
         ),
         platform.machine(),
     )
+    report = Report(processor=f"{name}, {cores()} cores", quick=quick)
     print(
         f"{name}, {cores()} cores, {torch.get_num_threads()} threads; torch {torch.__version__}, Python {platform.python_version()}, "
         f"{platform.system()}; {'quick: rough' if quick else 'complete'}"
@@ -160,6 +185,7 @@ def measure(
         harness.beside_other_work(report, 1 if quick else 3)
     if "size" in parts and not quick:
         size.run_folders(report)
+        size.reports(report)
     if "loading" in parts:
         loading.idle_time(report, 20 if quick else 100)
     if "gpu" in parts:
@@ -167,7 +193,7 @@ def measure(
         gpu.scoring_batches(report, device, quick)
     if "runs" in parts and before:
         harness.runs(report, before, 2 if quick else 5)
-    report.conclude()
+    return report
 
 
 def _lines(path: str) -> list[str]:

@@ -67,7 +67,5 @@ def idle_time(report: Report, steps: int) -> None:
                 time.sleep(STEP)
             share = waited / (time.perf_counter() - began)
             needed = (time.process_time() - worked) / (steps - 1) / STEP
-            report.say(
-                f"batch {batch}, {SIZE}x{SIZE} in colour, a pseudo-anomaly in each window",
-                f"waits {share:.1%} of the time; keeping up takes {needed:.1f} cores",
-            )
+            report.figure(f"batch {batch}: waits, percent of the time", 100 * share, " %")
+            report.figure(f"batch {batch}: keeping up takes", needed, " cores")

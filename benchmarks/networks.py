@@ -103,7 +103,7 @@ def scoring(
     )
     seconds = {name: value / (frames - 2) for name, value in alternate(ways, repeats).items()}
     for name, value in seconds.items():
-        report.say(name, f"{value:.4f} s a frame")
+        report.figure(name, value, " s a frame")
     base = min(value for name, value in seconds.items() if name.startswith("plain"))
     report.goal(f"scoring, latent {latent}, fp32, exact", base / seconds["fp32"], goals[0])
     fast = {name: value for name, value in seconds.items() if name.startswith("bf16")}
@@ -156,7 +156,7 @@ def training(
             ways["bf16, compiled"] = harness("bf16", True)
     seconds = alternate(ways, repeats)
     for name, value in seconds.items():
-        report.say(name, f"{value / batch:.4f} s a sample")
+        report.figure(name, value / batch, " s a sample")
     for (name, value), goal in zip(list(seconds.items())[1:], goals):
         report.goal(f"training, latent {latent}, {name}", seconds["plain"] / value, goal)
     return seconds["fp32"]
@@ -206,10 +206,9 @@ def share(
         ("training", a_sample * batch, seconds_a_step),
     ):
         rate = flops / taken
-        shares = ", ".join(
-            f"{rate / value:.0%} of {name.split(' (')[0]}" for name, value in rates.items()
-        )
         report.say(
             f"{what}, latent {latent}: {flops / 1e9:.1f} GFLOP in {taken:.3f} s",
-            f"{rate / 1e9:.0f} GFLOP/s: {shares}",
+            f"{rate / 1e9:.0f} GFLOP/s",
         )
+        for name, value in rates.items():
+            report.limit(f"{what}, of {name.split(' (')[0]}", rate / value, name)

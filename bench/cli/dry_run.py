@@ -15,6 +15,7 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     from rich.table import Table
 
     from bench.planning.earlier_durations import earlier_seconds, like
+    from bench.planning.request import seed_ranges
     from bench.running.duration import duration
 
     to_run = dict.fromkeys(plan.to_run)  # in their order, and quick to look in
@@ -36,15 +37,8 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
             idle.setdefault((cell.record.dataset, cell.why), []).append(cell)
     alike = {key for key, cells in idle.items() if len(cells) > 1}
     table = Table(box=None, pad_edge=False)
-    for name in ("method", "dataset", "seed", "memory", "time", "what would happen"):
-        number = name in ("seed", "memory", "time")
-        table.add_column(
-            name,
-            no_wrap=number or name == "dataset",
-            overflow="fold",
-            justify="right" if number else "left",
-        )
     seconds, peaks = [], []
+    lines: dict[tuple[str, ...], list[int]] = {}
     for cell in plan.cells:
         record = cell.record
         runs = cell in to_run
@@ -73,8 +67,27 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
                 [cell.memory.peak] if cell.memory is not None and not cell.memory.unknown else []
             )
         dataset = record.dataset + (f" {record.scene}" if record.scene else "")
+        lines.setdefault((record.label, dataset, memory, took, what), []).append(record.seed)
+    joined = any(len(seeds) > 1 for seeds in lines.values())
+    for name in (
+        "method",
+        "dataset",
+        "seeds" if joined else "seed",
+        "memory",
+        "time",
+        "what would happen",
+    ):
+        number = name in ("seed", "seeds", "memory", "time")
+        table.add_column(
+            name,
+            no_wrap=number or name == "dataset",
+            overflow="fold",
+            justify="right" if number else "left",
+        )
+    for (label, dataset, memory, took, what), seeds in lines.items():
+        each = " each" if len(seeds) > 1 and took and took != "unknown" else ""
         table.add_row(
-            escape(record.label), escape(dataset), str(record.seed), memory, took, escape(what)
+            escape(label), escape(dataset), seed_ranges(seeds), memory, took + each, escape(what)
         )
     if table.row_count:
         console.print(table)

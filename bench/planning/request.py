@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -180,3 +180,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if max(seeds) >= 2**32:
         raise RequestError(f"--seeds {text!r}: seeds must be below {2**32}")
     return tuple(dict.fromkeys(seeds))
+
+
+def seed_ranges(seeds: Sequence[int]) -> str:
+    """Return seeds as `parse_seeds` reads them, those that follow one another as a range."""
+    ranges: list[list[int]] = []
+    for seed in seeds:
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)

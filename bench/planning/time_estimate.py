@@ -56,18 +56,26 @@ def expected_seconds(
     """
     speeds: dict[Compute, float] = {}
     tried: dict[tuple[str, str], tuple[float, float] | None] = {}
+    made: dict[tuple[str, str], Method] = {}
+    frames: dict[tuple[int, str], tuple[list[int] | None, list[int] | None]] = {}
     found = {}
     for cell in cells:
         before = known.get(like(cell.record))
         if before is not None:
             found[cell] = before, False
             continue
-        method = select_one("methods", cell.record.selector, registry, cell.record.profile).make()
-        dataset, scene = cell.dataset.dataset, cell.record.scene
-        test, train = (
-            None if dataset is None else _lengths(dataset, split, scene)
-            for split in ("test", "train")
-        )
+        # The seeds of a row have these in common, and there may be thousands.
+        key = cell.record.selector, cell.record.profile
+        if key not in made:
+            made[key] = select_one("methods", key[0], registry, key[1]).make()
+        method, dataset = made[key], cell.dataset.dataset
+        part = id(cell.dataset), cell.record.scene
+        if part not in frames:
+            frames[part] = (
+                None if dataset is None else _lengths(dataset, "test", cell.record.scene),
+                None if dataset is None else _lengths(dataset, "train", cell.record.scene),
+            )
+        test, train = frames[part]
         if test is None or ("train" in method.needs and train is None):
             continue
         if isinstance(method, NetworkMethod):
@@ -81,7 +89,6 @@ def expected_seconds(
                 flops += cell.memory.step_flops * _steps(method, train or [])
             found[cell] = START + flops / speeds[compute], True
         else:
-            key = cell.record.selector, cell.record.profile
             if key not in tried:
                 tried[key] = _seconds_a_frame(method)
             if (rates := tried[key]) is not None:

@@ -17,7 +17,7 @@ from bench.engine.machine import describe, git_state, packages, versions
 from bench.errors import RequestError, RunError
 from bench.files.claims import DEAD, Claim
 from bench.planning.plan import Plan, make_plan
-from bench.planning.request import Request
+from bench.planning.request import Request, seed_ranges
 from bench.plugins.registry import Registry
 from bench.reporting.report_writer import write_tables
 from bench.running.busy import OtherWork, busy_note
@@ -120,7 +120,7 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
         f"{plan.request.executor if plan.executor.remote else plan.workers} "
         f"worker{'s' * (plan.executor.remote or plan.workers > 1)} "
         f"of {plan.compute.threads} thread{'s' * (plan.compute.threads > 1)}; seeds "
-        f"{', '.join(map(str, request.seeds))}",
+        f"{seed_ranges(request.seeds)}",
         markup=False,
     )
     # Not among the notes of the plan, which stay in the run: it is true now.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from bench.plugins.syntax import find_control_character
@@ -152,10 +153,11 @@ def picture_name(frame: int, shown: str) -> str:
 
 def is_cell_folder(folder: str) -> bool:
     """Whether a text names a folder below cells/."""
-    parts = Path(folder).parts
-    return parts[:1] == (CELLS,) and all(map(is_file_name, parts))
+    first, *others = folder.split("/")
+    return first == CELLS and all(map(is_file_name, others))
 
 
+@lru_cache(maxsize=1 << 14)  # the cells of a run share the parts of their folders
 def is_file_name(name: str) -> bool:
     """Whether a text is the name of one file or folder."""
     return (

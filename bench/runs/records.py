@@ -12,7 +12,7 @@ import numpy as np
 from bench.contracts.compute import Compute
 from bench.errors import RunError
 from bench.files.checksums import seal_is_broken
-from bench.files.json_types import type_error
+from bench.files.json_types import FieldTypes, type_error
 from bench.files.whole_files import read_json
 from bench.runs.layout import is_cell_folder, is_file_name
 from bench.runs.regions import TrueRegions
@@ -162,6 +162,7 @@ class DatasetRecord:
 
 
 _CELL_TYPES = get_type_hints(CellRecord)
+_TYPES_OF_CELL = FieldTypes(_CELL_TYPES)
 DATASET_FIELDS = (
     "name", "label", "fingerprint", "share", "label_sets", "lengths_from", "problems", "tracks",
     "frame_rate", "resolution",
@@ -194,7 +195,7 @@ def cell_record(value: Mapping[str, Any], path: str) -> CellRecord:
     ------
     RunError : as `read_cell`.
     """
-    if problem := type_error(value, _CELL_TYPES):
+    if problem := _TYPES_OF_CELL.error(value):
         raise RunError(f"{path} is damaged: {problem}")
     try:
         record = CellRecord(**{key: item for key, item in value.items() if key in _CELL_TYPES})
@@ -204,10 +205,8 @@ def cell_record(value: Mapping[str, Any], path: str) -> CellRecord:
         raise RunError(
             f"{path} names a folder outside of the run: {record.folder!r}, or a dataset that is no file's name"
         )
-    numbers = {name: float for name in record.cost if name != "frames_a_second_of"}
-    if problem := type_error(record.cost, numbers) or type_error(
-        record.cost, {"frames_a_second_of": str}
-    ):
+    costs = {name: str if name == "frames_a_second_of" else float for name in record.cost}
+    if costs and (problem := type_error(record.cost, costs)):
         raise RunError(f"{path} is damaged: cost: {problem}")
     if len(record.ablation) not in (0, 2) or (
         record.published and not {"auc", "source"} <= record.published.keys()

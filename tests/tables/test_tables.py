@@ -17,11 +17,16 @@ from bench.plugins.selection import select_one
 from bench.reporting.report_writer import write_tables
 from bench.runs.manifest import Manifest
 from bench.runs.records import DatasetRecord
-from bench.tables.comparison import compare, comparison_text
+from bench.tables import comparison
+from bench.tables.comparison import compare
 from bench.tables.forms.latex import escape
 from bench.tables.forms.text import to_text
 
 REGISTRY = load()
+
+
+def comparison_text(run, registry, protocol, metric="auc", path=""):
+    return comparison.comparison_text(RunScores(run, registry), registry, protocol, metric, path)
 
 
 def results(run):
@@ -86,7 +91,7 @@ def test_seeds_are_joined(tmp_path):
     (single,) = frame.query("method == 'ae' and protocol == 'raw' and metric == 'auc'").itertuples()
     assert single.sd == ""
     assert "single seed" in single.flags
-    assert "± " in comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    assert "± " in comparison_text(run, REGISTRY, "median17")
 
 
 def test_failed_seed_leaves_no_mean(tmp_path):
@@ -109,7 +114,7 @@ def test_failed_seed_leaves_no_mean(tmp_path):
         )
         == 1
     )
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    text = comparison_text(run, REGISTRY, "median17")
     (line,) = [line for line in text.splitlines() if line.startswith("  pca")]
     assert "failed [a]" in line
     assert "[a] seed 1: out of memory at 3.0 GB" in text
@@ -118,7 +123,7 @@ def test_failed_seed_leaves_no_mean(tmp_path):
 def test_missing_dataset_is_a_dash_with_its_reason(tmp_path):
     """No data is no failure and no zero."""
     run = make_run(tmp_path, [("pca", 0, "no data", "made: no training frames below /data", 0, {})])
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    text = comparison_text(run, REGISTRY, "median17")
     assert "  pca    - [a]" in text
     assert "[a] made: no training frames below /data" in text
     assert set(results(run).value) == {""}
@@ -136,7 +141,7 @@ def test_best_and_second_are_marked(tmp_path):
             done("constant", 9.0, family="trivial", uses_seed=False),
         ],
     )
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "raw")
+    text = comparison_text(run, REGISTRY, "raw")
     lines = {line.split()[0]: line for line in text.splitlines() if re.match(r"  \w", line)}
     assert lines["high"].rstrip().endswith("*")
     assert lines["middle"].rstrip().endswith("+")
@@ -210,7 +215,7 @@ def test_dataset_without_labels_has_scores_and_no_number(tmp_path):
             {},
         )
     )
-    assert "made has no labels" in comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    assert "made has no labels" in comparison_text(run, REGISTRY, "median17")
 
 
 def test_methods_below_the_frame_index_are_named(tmp_path):
@@ -235,7 +240,7 @@ def test_deviation_is_a_footnote_and_a_flag(tmp_path):
         tmp_path, [done("mnad", deviations=["memory starts afresh in each clip"]), done("pca")]
     )
     assert "[a] memory starts afresh in each clip" in full_text(run, "median17")
-    assert "memory starts" not in comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    assert "memory starts" not in comparison_text(run, REGISTRY, "median17")
     row = summary(run).query("method == 'mnad' and protocol == 'raw' and metric == 'auc'").iloc[0]
     assert "memory starts afresh in each clip" in row["flags"]
 
@@ -349,7 +354,7 @@ def test_text_is_no_wider_than_a_terminal(tmp_path):
                 )
                 records.append(record)
     run.write_manifest(Manifest(cells=[vars(record) for record in records]))
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    text = comparison_text(run, REGISTRY, "median17")
     assert max(map(len, text.splitlines())) <= 100
     table, _, _ = text.partition("Frame-level")
     assert all(table.count(name) == 1 for name in names)
@@ -371,7 +376,7 @@ def test_failed_seed_counts_in_each_label_set(tmp_path):
         ("pca", "pixel", "2", "1", ""),
         ("ae", "mat", "1", "1", ""),
     ]
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17[labels=pixel]")
+    text = comparison_text(run, REGISTRY, "median17[labels=pixel]")
     assert text.count("failed") == 2
     assert "] killed" in text
 
@@ -382,7 +387,7 @@ def test_unfinished_cells_say_so(tmp_path, status):
     run = make_run(tmp_path, [done("ae"), ("pca", 0, status, "", 0, {})])
     (line,) = [
         line
-        for line in comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17").splitlines()
+        for line in comparison_text(run, REGISTRY, "median17").splitlines()
         if line.startswith("  pca")
     ]
     assert line.split() == ["pca", status, "[a]"]
@@ -407,7 +412,7 @@ def test_one_class_is_a_dash_with_its_reason(tmp_path):
     clips = tuple((clip, length, "") for clip, length in LENGTHS.items())
     nothing = {"frame": {clip: np.zeros(length, np.uint8) for clip, length in LENGTHS.items()}}
     run.write_dataset(DatasetRecord("made", "made", clips, "f", ("frame",), nothing))
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    text = comparison_text(run, REGISTRY, "median17")
     assert "  pca    - [a]" in text
     assert "[a] every scored frame is normal" in text
     frame = results(run).query("protocol == 'raw' and metric == 'auc'")
@@ -441,11 +446,9 @@ def test_clip_position_is_left_out_where_it_is_the_frame_index(tmp_path):
         done("frame-index", direction=lambda labels: np.arange(len(labels)), first=0, **trivial),
     ]
     run = make_run(tmp_path, cells)
-    assert "  clip-position " not in comparison_text(RunScores(run, REGISTRY), REGISTRY, "minmax")
-    assert "note: Clip position is left out" in comparison_text(
-        RunScores(run, REGISTRY), REGISTRY, "minmax"
-    )
-    assert "  clip-position " in comparison_text(RunScores(run, REGISTRY), REGISTRY, "raw")
+    assert "  clip-position " not in comparison_text(run, REGISTRY, "minmax")
+    assert "note: Clip position is left out" in comparison_text(run, REGISTRY, "minmax")
+    assert "  clip-position " in comparison_text(run, REGISTRY, "raw")
     frame = results(run).query("protocol == 'minmax' and metric == 'auc'")
     assert frame.value.nunique() == 1
 
@@ -507,7 +510,7 @@ def test_equal_reasons_share_a_letter(tmp_path):
         [(name, 0, "failed", "out of memory", 0, {}) for name in ("one", "two")]
         + [("three", 0, "failed", "stalled", 0, {})],
     )
-    text = comparison_text(RunScores(run, REGISTRY), REGISTRY, "median17")
+    text = comparison_text(run, REGISTRY, "median17")
     assert [line.split()[-1] for line in text.splitlines() if line.startswith("  ")] == [
         "[a]",
         "[a]",
@@ -638,9 +641,7 @@ def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
         tmp_path,
         [done("constant"), ("pca", 0, "no data", "made: no frames", 0, {"data_share": 0.0})],
     )
-    assert "of the data is there" not in comparison_text(
-        RunScores(run, REGISTRY), REGISTRY, "median17"
-    )
+    assert "of the data is there" not in comparison_text(run, REGISTRY, "median17")
     part = make_run(tmp_path / "part", [done("pca", data_share=0.48)])
     text = comparison_text(RunScores(part, REGISTRY), REGISTRY, "median17")
     assert "48 % of the data is there" in text
@@ -782,7 +783,7 @@ def test_a_row_that_is_upside_down_says_so(tmp_path):
             done("trivial-one", direction=lambda labels: -upright(labels), family="trivial"),
         ],
     )
-    text = " ".join(comparison_text(RunScores(run, REGISTRY), REGISTRY, "raw").split())
+    text = " ".join(comparison_text(run, REGISTRY, "raw").split())
     labels = np.concatenate([labels[2:] for labels in labels_of().values()])
     value = 100 * roc_auc_score(
         labels, np.concatenate([upright(labels)[2:] for labels in labels_of().values()])
@@ -797,9 +798,7 @@ def test_a_row_that_is_upside_down_says_so(tmp_path):
         in text
     )
     assert text.count("upside down") == 2
-    assert "upside down" not in comparison_text(
-        RunScores(run, REGISTRY), REGISTRY, "raw", metric="eer"
-    )
+    assert "upside down" not in comparison_text(run, REGISTRY, "raw", metric="eer")
 
 
 def test_a_row_that_may_be_low_by_chance_is_not_called_upside_down(tmp_path):
@@ -814,4 +813,4 @@ def test_a_row_that_may_be_low_by_chance_is_not_called_upside_down(tmp_path):
         np.concatenate([s.values for s in scores.values()]),
     )
     assert value < 1 / 3
-    assert "upside down" not in comparison_text(RunScores(run, REGISTRY), REGISTRY, "raw")
+    assert "upside down" not in comparison_text(run, REGISTRY, "raw")

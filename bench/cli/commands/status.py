@@ -65,8 +65,7 @@ def command(run: Path | None, as_json: bool) -> None:
         if not holder.here:
             doing[cell.folder] += f" ({holder})"
     for cell in cells:
-        job = opened.files_of(cell).job
-        if cell.status == Status.QUEUED and job.exists():
+        if cell.status == Status.QUEUED and (job := opened.files_of(cell).job).exists():
             with contextlib.suppress(RunError):
                 left_job = read_json(job, "job")
                 cell.reason = (
