@@ -10,9 +10,9 @@ from bench.tables.forms.latex import FITTED, PREAMBLE, SHRUNK, TURNED, escape, e
 from bench.tables.forms.paper_layout import HEADINGS
 from bench.tables.table import DASH, TRIVIAL, Row, Table, TableCell
 
-WIDE = 52
+WIDE = 60
 """Letters of a row from which on a table goes over both columns of a page. Chosen here: what fits
-into 8.4 cm at 9 points."""
+into 8.4 cm at 8 points or more."""
 MANY = 8
 """Columns from which on long headings stand on end. Chosen here: fewer fit across a page."""
 REFERENCE = r"\providecommand{\benchref}[2]{\ifcsname r@#1\endcsname Table~\ref{#1}\else #2\fi}"
@@ -35,6 +35,7 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
     lines = [
         f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
         rf"\begin{{{environment}}}[t]",
+        r"\setlength{\abovecaptionskip}{4pt}\setlength{\belowcaptionskip}{5pt}",
         FITTED,
         r"\begin{minipage}{\linewidth}\centering\small",
         rf"\caption{{{_caption(table, options)}}}\label{{{label}}}",
@@ -44,9 +45,10 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
         r"\toprule",
         *_head(table, columns),
     ]
-    for family, members in table.groups():
+    groups = table.groups()
+    for family, members in groups:
         lines.append(r"\midrule")
-        if family:
+        if family and len(groups) > 1:
             title = escape(family[:1].upper() + family[1:])
             span = 1 + len(table.facts) + sum(_width(spec) for spec, _ in columns)
             lines.append(rf"\multicolumn{{{span}}}{{l}}{{\emph{{{title}}}}} \\")
