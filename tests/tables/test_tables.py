@@ -303,7 +303,7 @@ def test_equal_numbers_are_marked_alike(tmp_path):
     """Two bests are both the best, and what comes after them is the second."""
     same = [done(name, direction=lambda labels: labels * 1.0) for name in ("one", "two")]
     lines = comparison_text(
-        RunScores(make_run(tmp_path, [*same, done("low", 0.2)]), REGISTRY), REGISTRY, "raw"
+        make_run(tmp_path, [*same, done("low", 0.2)]), REGISTRY, "raw"
     ).splitlines()
     assert [line.split()[1][-1] for line in lines if re.match(r"  \w", line)] == ["*", "*", "+"]
 
@@ -311,7 +311,7 @@ def test_equal_numbers_are_marked_alike(tmp_path):
 def test_lower_is_better_for_the_error_rate(tmp_path):
     """The best EER is the lowest."""
     text = comparison_text(
-        RunScores(make_run(tmp_path, [done("low", 0.2), done("high", 3.0)]), REGISTRY),
+        make_run(tmp_path, [done("low", 0.2), done("high", 3.0)]),
         REGISTRY,
         "raw",
         "eer",
@@ -499,7 +499,7 @@ def test_common_frames(tmp_path):
 def test_rows_of_seeds_on_equal_frames_need_no_note(tmp_path):
     """Without a change of order nothing is said."""
     assert "the order changes" not in comparison_text(
-        RunScores(make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY), REGISTRY, "raw"
+        make_run(tmp_path, [done("pca"), done("ae", 2.0)]), REGISTRY, "raw"
     )
 
 
@@ -643,8 +643,7 @@ def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
     )
     assert "of the data is there" not in comparison_text(run, REGISTRY, "median17")
     part = make_run(tmp_path / "part", [done("pca", data_share=0.48)])
-    text = comparison_text(RunScores(part, REGISTRY), REGISTRY, "median17")
-    assert "48 % of the data is there" in text
+    assert "48 % of the data is there" in comparison_text(part, REGISTRY, "median17")
 
 
 ENTRY = "@article{smith2020,\n  title = {A},\n}"
