@@ -116,6 +116,12 @@ def published_name(key: str) -> str:
     return (known.info.display_name if known is not None else "") or _NAMES.get(key, key)
 
 
+def published_dataset(name: str) -> str:
+    """Return the display name of a dataset that is not in a run, as `published_name` of a method."""
+    known = current().datasets.get(name)
+    return (known.info.display_name if known is not None else "") or name
+
+
 @functools.cache
 def published_numbers() -> tuple[PublishedNumber, ...]:
     """Return all lines of `published.csv`, in its order."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.figures.style import DOUBLE, Drawn, new_figure, slug, wrapped
-from bench.scoring.protocols import sentence
-from bench.tables.secondary.protocol_ranking import protocol_ranking, protocols_of
+from bench.tables.secondary.protocol_ranking import protocol_ranking
 from bench.tables.table import Table, as_printed
 
 if TYPE_CHECKING:
@@ -78,12 +77,8 @@ def _draw(source: Source, dataset: str, label_set: str, table: Table) -> Drawn:
         f"{metric} in percent of every method under every protocol on {table.names.heading(dataset)}, labels {label_set}. The better, the darker; the best of each "
         "protocol is bold, trivial methods aside. "
         + ("Blank where there is no number. " if np.isnan(numbers).any() else "")
-        + " ".join(
-            f"{one.name}: {sentence(one)}."
-            for one in protocols_of(source.registry, source.protocol)
-        )
-        + f" Profile: {profiles}."
-        + "".join(f" {note}." for note in table.notes),
+        + "The table of protocols says what each of them does, and which methods change their "
+        f"order. Profile: {profiles}.",
     )
 
 

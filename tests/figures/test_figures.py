@@ -374,10 +374,7 @@ def test_every_protocol_has_its_number_and_the_best_are_bold(tmp_path):
         and "bold" in found.caption
         and "Blank" not in found.caption
     )
-    assert (
-        "median17[edge=zero]: median over 17 frames" in found.caption
-        and "Profile: small." in found.caption
-    )
+    assert "Profile: small." in found.caption and len(found.caption) < 400
     axis = found.figure.axes[0]
     names = [label.get_text() for label in axis.get_yticklabels()]
     protocols = [label.get_text().replace("\n", "") for label in axis.get_xticklabels()]

@@ -726,7 +726,8 @@ def test_ablation_arranges_networks_and_variants(tmp_path):
 
     assert re.search(rf"C3DSU +{number('c3dsu')} +{number('c3dsu-plain')}\b", text)
     assert re.search(rf"UNet +{number('unet')} +-", text)
-    assert re.search(r"published \(Paper, Table 2\)\n +C3DSU +98.46 +-", text)
+    assert re.search(r"published\n +C3DSU +98.46 +-", text)
+    assert "Published: Paper, Table 2, as printed." in " ".join(text.split())
     assert "pca" not in text
     under_ddl = (run.report.tables() / "summary.csv").read_text()
     ddl = re.search(r"^c3dsu,made,frame,ddl,auc,1,0,(0\.\d+)", under_ddl, re.MULTILINE)[1]

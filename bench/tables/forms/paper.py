@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.runs.table_options import TableOptions
-from bench.tables.forms.latex import FITTED, PREAMBLE, SHRUNK, escape, escape_name
+from bench.tables.forms.latex import FITTED, PREAMBLE, SHRUNK, TURNED, escape, escape_name
 from bench.tables.forms.paper_layout import HEADINGS
 from bench.tables.table import DASH, TRIVIAL, Row, Table, TableCell
 
-WIDE = 52
+WIDE = 60
 """Letters of a row from which on a table goes over both columns of a page. Chosen here: what fits
-into 8.4 cm at 9 points."""
+into 8.4 cm at 8 points or more."""
+MANY = 8
+"""Columns from which on long headings stand on end. Chosen here: fewer fit across a page."""
 REFERENCE = r"\providecommand{\benchref}[2]{\ifcsname r@#1\endcsname Table~\ref{#1}\else #2\fi}"
 """How notes name their table: by its number where the document shows it, else by its title."""
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -33,6 +35,7 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
     lines = [
         f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
         rf"\begin{{{environment}}}[t]",
+        r"\setlength{\abovecaptionskip}{4pt}\setlength{\belowcaptionskip}{5pt}",
         FITTED,
         r"\begin{minipage}{\linewidth}\centering\small",
         rf"\caption{{{_caption(table, options)}}}\label{{{label}}}",
@@ -42,9 +45,10 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
         r"\toprule",
         *_head(table, columns),
     ]
-    for family, members in table.groups():
+    groups = table.groups()
+    for family, members in groups:
         lines.append(r"\midrule")
-        if family:
+        if family and len(groups) > 1:
             title = escape(family[:1].upper() + family[1:])
             span = 1 + len(table.facts) + sum(_width(spec) for spec, _ in columns)
             lines.append(rf"\multicolumn{{{span}}}{{l}}{{\emph{{{title}}}}} \\")
@@ -101,8 +105,14 @@ def notes_of(table: Table, label: str, first: Table | None = None) -> str:
         rf"\emph{{{'; '.join(rows)}}}: {'; '.join(texts)}." for rows, texts in of_rows.items()
     ]
     notes = [without_paths(note) for note in table.notes if note not in repeated]
-    lines += [escape(note[:1].upper() + note[1:]) + "." for note in notes]
+    lines += [escape(_begun(note)) + "." for note in notes]
     return "\n\n".join(lines) + "\n"
+
+
+def _begun(note: str) -> str:
+    """Return a note with a capital, unless it begins with a name, as in 'ddl: ...'."""
+    named = note.split(maxsplit=1)[0].endswith(":")
+    return note if named else note[:1].upper() + note[1:]
 
 
 def without_paths(text: str) -> str:
@@ -170,6 +180,8 @@ def _head(table: Table, columns: Sequence[tuple[str, list[str]]]) -> list[str]:
     groups = list(dict.fromkeys(dataset for dataset, _ in pairs))
     if len(groups) == len(pairs):
         names = [escape_name(table.names.heading(column, True)) for column in table.columns]
+        if _turned(table):
+            names = [rf"\rotatebox{{90}}{{{name}}}" for name in names]
         return [" & ".join([*first, *map(_over, widths, names)]) + r" \\"]
     above, rules, at = [""] * len(first), [], len(first) + 1
     for group in groups:
@@ -183,6 +195,13 @@ def _head(table: Table, columns: Sequence[tuple[str, list[str]]]) -> list[str]:
     names = [escape(name) if name else escape_name(dataset) for dataset, name in pairs]
     below = [*first, *map(_over, widths, names)]
     return [" & ".join(above) + r" \\", "".join(rules), " & ".join(below) + r" \\"]
+
+
+def _turned(table: Table) -> bool:
+    """Return whether the headings of a table stand on end: those of many columns would make it
+    wider than their numbers do.
+    """
+    return len(table.columns) > MANY and max(map(len, table.headings)) > TURNED
 
 
 def _split(table: Table, column: str) -> tuple[str, str]:

@@ -36,6 +36,7 @@ def ablation_table(
     columns = [(column, variant) for column in table.columns for variant in variants]
     shown = {MEASURED: _measured(table, places)}
     notes: list[str] = []
+    said = ""
     if papers is not None:
         for used in dict.fromkeys(row.cells[-1].mark for row in papers.rows):
             if used not in (protocol, DASH):
@@ -45,7 +46,8 @@ def ablation_table(
                     shown[f"{MEASURED}, protocol {used}"] = found
                     notes += [one for one in papers.notes if one.startswith(f"{used}: ")]
         published, source = _published(cells)
-        shown |= {f"published ({source})": published} if published else {}
+        shown |= {"published": published} if published else {}
+        said = f" Published: {source}, as printed." if published else ""
     rows = [
         Row(
             network,
@@ -56,14 +58,14 @@ def ablation_table(
         for heading, found in shown.items()
         for network in dict.fromkeys(network for network, _, _ in found)
     ]
-    said = " Published numbers stand as printed, under the protocol of their paper."
     return Table(
         [f"{column} {variant}" for column, variant in columns],
         rows,
-        f"Ablation. {table.caption}{said if papers is not None else ''}",
+        f"Ablation. {table.caption}{said}",
         Footnotes((papers or table).footnotes).used(rows),
         notes,
         names=table.names,
+        short=f"Ablation: networks and variants of their training. {table.short}{said}",
     )
 
 

@@ -10,6 +10,7 @@ from bench.evaluation.published_numbers import (
     PublishedNumber,
     dataset_in_papers,
     number_of,
+    published_dataset,
     published_numbers,
 )
 from bench.runs.records import CellRecord
@@ -186,7 +187,17 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         caption,
         footnotes.listed(),
         [*DDL_NOTES, *(table.notes if here else ())],
-        names=table.names,
+        names=replace(
+            table.names,
+            datasets={name: published_dataset(name) for name in datasets}
+            | dict(table.names.datasets),
+        ),
+        short="Table 1 of the DDL paper (Lappas et al. 2024) as printed: frame-level AUC (%)."
+        + (
+            " Measured: here, under the protocol of each paper, where that is known."
+            if here
+            else ""
+        ),
     )
 
 
