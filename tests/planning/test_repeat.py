@@ -52,7 +52,7 @@ def test_a_run_is_repeated_bit_by_bit(place, made):
     The same line goes on."""
     done = bench(place, "--from", "made/run.json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "scores of 3 cells are those of made, bit by bit" in done.stdout
+    assert "scores of 3 cells: those of made, bit by bit" in done.stdout
     first, again = Run.open(made), Run.open(place / "results" / "made-again")
     assert {cell.folder for cell in first.cells()} == {cell.folder for cell in again.cells()}
     assert [cell.attempts for cell in again.cells()] == [1, 1, 1]
@@ -68,7 +68,7 @@ def test_other_scores_are_told(place, made):
         result.values[0] += 0.5
     Run.open(made).write_scores(cell, scores)
     done = bench(place, "--from", "made/run.json")
-    assert "scores of 2 cells are those of made" in done.stdout
+    assert "scores of 2 cells: those of made" in done.stdout
     assert f"  {cell.label} on toy, seed 3: differs by up to 0.5" in done.stdout
 
 
@@ -127,11 +127,11 @@ def test_a_part_is_repeated(place, made):
     part = ("--methods", "brightness", "--datasets", "toy", "--seeds", "3")
     done = bench(place, "--from", "made", *part)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "scores of 1 cells are those of made, bit by bit" in done.stdout
+    assert "scores of 1 cell: those of made, bit by bit" in done.stdout
     again = Run.open(place / "results" / "made-again")
     assert [(cell.label, cell.seed) for cell in again.cells()] == [("brightness", 3)]
     done = bench(place, "--from", "made", "--methods", "trivial")
-    assert "scores of 1 cells are those of made, bit by bit" in done.stdout
+    assert "scores of 1 cell: those of made, bit by bit" in done.stdout
     assert len(Run.open(place / "results" / "made-again").cells()) == 2
 
 

@@ -10,9 +10,11 @@ import zipfile
 from dataclasses import asdict
 
 import pytest
+from click.testing import CliRunner
 from made_run import done, make_run
 from tampered_run import REGISTRY
 
+from bench.cli.commands.pack import command
 from bench.errors import RunError
 from bench.evaluation.run_scores import RunScores
 from bench.reporting.report_writer import ReportWriter, write_tables
@@ -194,3 +196,15 @@ def test_names_that_tell_nothing_stay():
     identity = Identity(["/home/runner/x", "/home/wu/x"], ["root", "pca", "ab"], keep=["pca", "wu"])
     assert identity.names == ["ab"]
     assert identity.cleaned({"root": ["root pca wu ab"]}) == {"root": ["root pca wu anonymous"]}
+
+
+def test_what_to_look_at_is_there(named, tmp_path):
+    """The note names the page only where the run has one."""
+    words = [str(named.path), "--anonymous", "--out", str(tmp_path / "one.zip")]
+    said = CliRunner().invoke(command, words).output
+    assert "look at run/report.html and claims.md before you hand it in" in said
+    bare = make_run(tmp_path / "bare", [done("pca")])
+    write_tables(bare, REGISTRY)
+    words = [str(bare.path), "--anonymous", "--out", str(tmp_path / "two.zip")]
+    said = CliRunner().invoke(command, words).output
+    assert "; look at claims.md before you hand it in" in said

@@ -51,8 +51,9 @@ def command(run: Path | None, anonymous: bool, out: Path | None, plugin: tuple[P
     size = packed.path.stat().st_size / 1e6
     click.echo(f"wrote {packed.path} ({packed.files} files, {size:.1f} MB)")
     if anonymous:
+        page = "run/report.html and " if opened.report.page().is_file() else ""
         click.echo(
             "note: names that only you know (of a plugin, of a row, in a picture) are still in it; "
-            "look at run/report.html and claims.md before you hand it in"
+            f"look at {page}claims.md before you hand it in"
         )
     click.echo(f"next: bench verify {packed.path}")

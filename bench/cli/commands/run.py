@@ -247,6 +247,7 @@ def _repeat(
     )
     from bench.running.session import run_finder
     from bench.runs.folder import Run
+    from bench.wording import counted
 
     first = read_published(published)
     cells = part_of(first, registry, **part)
@@ -268,7 +269,7 @@ def _repeat(
         outcome = compare_scores(first, Run.open(plans[0].run.path), cells)
         if outcome.same or outcome.different:
             console.print(
-                f"scores of {outcome.same} cells are those of {first.path}, bit by bit",
+                f"scores of {counted(outcome.same, 'cell')}: those of {first.path}, bit by bit",
                 markup=False,
             )
         for cell, worst in outcome.different:
