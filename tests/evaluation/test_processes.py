@@ -53,9 +53,9 @@ def test_numbers_of_several_processes_are_those_of_one(two_cores, tmp_path, monk
     """Results, summaries and intervals of every protocol, on frames that differ between rows; with
     a seed that failed and scores that are damaged."""
     cells = [done("good", 0.3, seed=seed) for seed in (0, 1)]
-    cells += [done("fair", 0.8), done("broken", 0.5), done("half", 0.5)]
-    cells.append(("half", 1, "failed", "made: it failed", 0))
-    run = make_run(tmp_path, cells)
+    cells += [done("fair", 0.8, first=5), done("broken", 0.5), done("half", 0.5)]
+    cells.append(("half", 1, "failed", "made: it failed", 0, {}))
+    run = make_run(tmp_path, cells, scenes=("A", "B", "B"))
     for cell in run.cells():
         if cell.label == "broken":
             run.files_of(cell).scores.write_bytes(b"nothing")
