@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from bench.wording import counted
+
 FORMAT = "bench benchmarks 1"
 """Of the file that `--json` writes."""
 
@@ -151,7 +153,8 @@ class Report:
                 f"{figure.value * scale:.2f}{unit}"
             )
         if len(found) < len(self.figures):
-            print(f"  {len(self.figures) - len(found)} figures are not in the earlier run")
+            new = counted(len(self.figures) - len(found), "figure")
+            print(f"  {new} {'is' if new == '1 figure' else 'are'} not in the earlier run")
 
     def facts(self, version: str) -> dict[str, Any]:
         """Return what `--json` writes."""

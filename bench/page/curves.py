@@ -13,7 +13,8 @@ import numpy as np
 
 from bench.contracts.protocol import Protocol
 from bench.runs.records import CellRecord, DatasetRecord
-from bench.scoring.evaluate import ClipScores
+from bench.scoring.evaluate import ClipScores, processed
+from bench.scoring.metrics import operating_points
 from bench.scoring.protocols import process
 from bench.tables.kinds import Source
 
@@ -102,14 +103,16 @@ def roc(clips: Sequence[ClipScores], protocol: Protocol) -> str | None:
     """Return the ROC curve of all frames pooled, as base64 of 16 bits: false positive rate, true
     positive rate, and so on.
     """
-    from sklearn.metrics import roc_curve
-
-    scored = [clip for clip in clips if len(clip.scores)]
-    truth = np.concatenate([clip.labels[clip.frames] for clip in scored]) if scored else np.zeros(0)
+    parts = processed(clips, protocol)
+    truth = np.concatenate([part.labels for part in parts]) if parts else np.zeros(0)
     if not 0 < truth.sum() < len(truth):
         return None
-    false, true, _ = roc_curve(
-        truth, np.concatenate([process(clip.scores, protocol) for clip in scored])
+    false, true = operating_points(truth, np.concatenate([part.scores for part in parts]))
+    # A point between two on the same line says nothing.
+    corners = np.ones(len(false), dtype=bool)
+    corners[1:-1] = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
+    false, true = (
+        np.concatenate([[0.0], counts[corners] / counts[-1]]) for counts in (false, true)
     )
     along = false + true
     kept = (

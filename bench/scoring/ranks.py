@@ -91,13 +91,14 @@ def rank(column: Column, rows: Sequence[str]) -> Ranking:
 
 
 def _adjusted(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Return p-values adjusted after Benjamini and Hochberg."""
-    from scipy.stats import false_discovery_control
-
-    if not p_values:
-        return {}
-    values = false_discovery_control(list(p_values.values()), method="bh")
-    return dict(zip(p_values, map(float, values)))
+    """Return p-values adjusted after Benjamini and Hochberg: as `scipy.stats.false_discovery_control`
+    does, whose import takes longer than a table.
+    """
+    values = np.array(list(p_values.values()))
+    order = np.argsort(values)
+    raised = values[order] * (len(values) / np.arange(1, len(values) + 1))
+    values[order] = np.minimum.accumulate(raised[::-1])[::-1].clip(max=1.0)
+    return dict(zip(p_values, values.tolist()))
 
 
 def _smallest(

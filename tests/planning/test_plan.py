@@ -10,7 +10,7 @@ from bench.contracts.compute import CHANGES_SCORES, Compute
 from bench.contracts.method import PublishedAUC
 from bench.planning import cells as cells_module
 from bench.planning.plan import make_plan
-from bench.planning.request import Request, data_roots, parse_seeds
+from bench.planning.request import Request, data_roots, parse_seeds, seed_ranges
 from bench.planning.reuse import differences
 from bench.plugins.registry import load
 from bench.running.session import run_finder
@@ -141,6 +141,15 @@ def test_method_without_randomness_has_one_cell(plan_of, labels_only):
 )
 def test_seeds_are_understood(text, seeds):
     """Single ones, lists and ranges, each once."""
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"),
+    [((0,), "0"), ((0, 1, 2, 3), "0-3"), ((5, 0, 1, 7), "5,0-1,7"), ((2, 1, 0), "2,1,0")],
+)
+def test_seeds_are_said_as_they_are_read(seeds, text):
+    assert seed_ranges(seeds) == text
     assert parse_seeds(text) == seeds
 
 

@@ -11,8 +11,9 @@ from simulated_clips import AUC, clips_of, coverage, noise, ped2, rejections
 
 from bench.plugins.registry import load
 from bench.scoring import resampling
-from bench.scoring.evaluate import ClipScores, evaluate
+from bench.scoring.evaluate import ClipScores, Part, evaluate
 from bench.scoring.intervals import difference, interval
+from bench.scoring.resampling import BLOCK, pair_counts
 
 PROTOCOLS = load().protocols
 SCENES = ("a", "a", "b", "b", "b", "a", "c")
@@ -287,3 +288,23 @@ def test_the_paired_test_rejects_equals_rarely_and_unequals_often():
     assert level <= 0.08 and level < percentiles and 0.91 <= held <= 0.99
     *_, power, _ = rejections(ped2, (3.5, 1.5), 0.8, PROTOCOLS["raw"], 60)
     assert power > 0.6
+
+
+@pytest.mark.parametrize("values", [3, 1000])
+def test_pairs_of_frames_are_counted_one_by_one(values):
+    """Beyond the frames of a block, with many ties and a few, clips of one class among them."""
+    generator = np.random.default_rng(values)
+    parts = []
+    for number, share in enumerate((0.5, 0.0, 0.3, 1.0)):
+        labels = (generator.random(90) < share).astype(np.uint8)
+        scores = generator.integers(0, values, 90).astype(np.float64)
+        parts.append(Part(str(number), "", labels, scores, int(labels.sum())))
+    assert sum(int((part.labels == 0).sum()) for part in parts) > 4 * BLOCK
+    above, anomalous, normal = pair_counts(tuple(parts))
+    for row, one in enumerate(parts):
+        for column, other in enumerate(parts):
+            high, low = one.scores[one.labels == 1], other.scores[other.labels == 0]
+            pairs = (high[:, None] > low).sum() + (high[:, None] == low).sum() / 2
+            assert above[row, column] == pairs
+    assert anomalous.tolist() == [part.labels.sum() for part in parts]
+    assert normal.tolist() == [(part.labels == 0).sum() for part in parts]

@@ -322,3 +322,10 @@ def test_the_order_of_clips_does_not_show_in_the_last_digit(name):
         for order in orders
     }
     assert len(values) == 1
+
+
+@pytest.mark.parametrize("metric", [auc, ap, eer])
+def test_a_score_that_is_no_number_is_refused(metric):
+    """It would stand above or below all others."""
+    with pytest.raises(ValueError, match="a score is NaN"):
+        metric(np.array([0, 1, 1]), np.array([0.1, np.nan, 0.3]))

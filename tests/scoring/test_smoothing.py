@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import bench
 from bench.contracts.protocol import Protocol
-from bench.scoring.protocols import AT_ONCE, TRUNCATE, smooth
+from bench.scoring.protocols import AT_ONCE, TRUNCATE, process, process_clips, smooth
 from bench.scoring.watching import RunningSmooth
 
 EDGES = ("reflect", "zero")
@@ -88,6 +88,30 @@ def test_median_of_any_length_and_window(length, half, edge, seed):
     scores = np.random.default_rng(seed).normal(size=length)
     found = smooth(scores, Protocol("x", smooth="median", window=2 * half + 1, edge=edge))
     np.testing.assert_array_equal(found, plain_median(scores, 2 * half + 1, edge))
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.integers(0, 40), max_size=6),
+    st.sampled_from(
+        [
+            Protocol("x"),
+            Protocol("x", normalise="clip"),
+            Protocol("x", smooth="median", normalise="clip"),
+            Protocol("x", smooth="median", edge="zero", normalise="clip", order="normalise-first"),
+            Protocol("x", smooth="gaussian", sigma=3.0, normalise="clip"),
+        ]
+    ),
+    st.integers(0, 2**32 - 1),
+)
+def test_clips_together_are_what_they_are_alone(lengths, protocol, seed):
+    """Empty, constant and short ones too: no clip sees its neighbours."""
+    generator = np.random.default_rng(seed)
+    clips = [generator.integers(0, 3, length).astype(np.float64) for length in lengths]
+    together = process_clips(clips, protocol)
+    assert len(together) == len(clips)
+    for scores, found in zip(clips, together, strict=True):
+        np.testing.assert_array_equal(found, process(scores, protocol))
 
 
 @settings(max_examples=100)
