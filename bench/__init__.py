@@ -30,6 +30,7 @@ NAMES: dict[str, dict[str, str]] = {
     },
     "helpers": {
         "contracts.method": "ascend_within",
+        "contracts.released_weights": "read_pretrained",
         "files.arrays": "load_npy load_npz load_rows",
         "files.cache": "cache_folder",
         "files.matlab": "load_mat",

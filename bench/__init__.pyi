@@ -27,6 +27,7 @@ from bench.contracts.observer import Observer as Observer
 from bench.contracts.parameters import parameter as parameter
 from bench.contracts.protocol import Protocol as Protocol
 from bench.contracts.released_weights import ReleasedWeights as ReleasedWeights
+from bench.contracts.released_weights import read_pretrained as read_pretrained
 from bench.contracts.tracks import Tracks as Tracks
 from bench.errors import BenchError as BenchError
 from bench.errors import DataError as DataError

@@ -25,6 +25,7 @@ from bench import (
     OpenClip,
     PretrainedWeights,
     parameter,
+    read_pretrained,
 )
 
 from .references import bibtex
@@ -235,7 +236,7 @@ class FeaturesKNN(Method):
                 self._extractor = of_random_weights()
             else:
                 self._check_weights()
-                self._extractor = MOBILENET.read(self.parameters.weights, of_mobilenet)
+                self._extractor = read_pretrained(MOBILENET, self.parameters.weights, of_mobilenet)
         return self._extractor.to(device)
 
     def _check_weights(self) -> None:

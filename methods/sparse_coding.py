@@ -30,6 +30,7 @@ from bench import (
     RunError,
     Window,
     parameter,
+    read_pretrained,
 )
 
 from .references import bibtex
@@ -402,7 +403,7 @@ class SparseCodingMethod(NetworkMethod):
         from .networks.resnet_features import trained
 
         self._check_weights()
-        return RESNET.read(self.parameters.resnet, trained)
+        return read_pretrained(RESNET, self.parameters.resnet, trained)
 
     def _check_weights(self) -> None:
         """Raise DataError if the weights are missing, or not those that their name promises."""

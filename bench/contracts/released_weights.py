@@ -1,21 +1,24 @@
-"""Weights that are loaded instead of training: those that authors released, and those of a finished
-cell.
+"""Weights that are loaded instead of training: those that authors released, those of a finished
+cell, and those of networks that torchvision has trained.
 """
 
 from __future__ import annotations
 
+import pickle
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bench.contracts.parameters import parameter
-from bench.errors import MethodError
+from bench.errors import DataError, MethodError
+from bench.files.download import PretrainedWeights
 
 if TYPE_CHECKING:
     import torch
 
-
+Network = TypeVar("Network")
 NETWORK = "network."
 STATISTICS = "statistics."
 """What the names of tensors begin with in the weights of a finished cell."""
@@ -75,6 +78,51 @@ def fill_released(
         raise MethodError(
             f"{other}: {shown}" + (f" (and {len(more)} lines more)" if more else "") + f"; {advice}"
         ) from error
+
+
+def read_pretrained(
+    weights: PretrainedWeights,
+    given: str,
+    make: Callable[[dict[str, torch.Tensor]], Network],
+) -> Network:
+    """Return the network that `make` makes of weights that torchvision has trained.
+
+    Parameters
+    ----------
+    given : a file that the user named; empty for that in torchvision's cache.
+    make : from a state dict, as `torch.load` reads it, to a network.
+
+    Raises
+    ------
+    DataError : the file cannot be read as weights, or has those of another network.
+    """
+    import torch
+
+    path = weights.path(given)
+    try:
+        with warnings.catch_warnings():
+            # Of files that were not written by torch; what cannot be read is an error below.
+            warnings.filterwarnings(
+                "ignore", message="Detected pickle protocol", category=UserWarning
+            )
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        *(pickle.UnpicklingError, RuntimeError, EOFError),
+        *(ValueError, KeyError, OSError),
+    ) as error:
+        raise DataError(
+            f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
+        ) from error
+    try:
+        return make(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} has no weights of torchvision's {weights.title}: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 def belongs_to_finished_cell(path: Path) -> bool:

@@ -5,21 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import pickle
 import re
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, TypeVar
 
 from bench.errors import DataError
 from bench.files.source_file import LFS_POINTER
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Network = TypeVar("Network")
 
 
 @dataclass(frozen=True)
@@ -114,46 +105,6 @@ class PretrainedWeights:
                 f"its name says {promised[1]}; {mend}"
             )
         return found
-
-    def read(self, given: str, make: Callable[[dict[str, Tensor]], Network]) -> Network:
-        """Return the network that `make` makes of the weights in the file.
-
-        Parameters
-        ----------
-        given : as in `digest`.
-        make : from a state dict, as `torch.load` reads it, to a network.
-
-        Raises
-        ------
-        DataError : the file cannot be read as weights, or has those of another network.
-        """
-        import torch
-
-        path = self.path(given)
-        try:
-            with warnings.catch_warnings():
-                # Of files that were not written by torch; what cannot be read is an error below.
-                warnings.filterwarnings(
-                    "ignore", message="Detected pickle protocol", category=UserWarning
-                )
-                weights = torch.load(path, map_location="cpu", weights_only=True)
-        except (
-            *(pickle.UnpicklingError, RuntimeError, EOFError),
-            *(ValueError, KeyError, OSError),
-        ) as error:
-            raise DataError(
-                f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
-            ) from error
-        try:
-            return make(weights)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path} has no weights of torchvision's {self.title}: {_first_line(error)}"
-            ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 def shown(path: Path) -> str:

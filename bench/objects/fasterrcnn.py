@@ -13,6 +13,7 @@ import numpy as np
 from bench.contracts.clip import Clip
 from bench.contracts.detector import Detector
 from bench.contracts.parameters import parameter
+from bench.contracts.released_weights import read_pretrained
 from bench.errors import DataError
 from bench.files.download import Download, PretrainedWeights
 
@@ -133,7 +134,7 @@ class FasterRCNNDetector(Detector):
     def _load(self) -> None:
         import torch
 
-        network = WEIGHTS.read(self.parameters.weights, _made)
+        network = read_pretrained(WEIGHTS, self.parameters.weights, _made)
         name = self.parameters.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
