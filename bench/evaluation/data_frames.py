@@ -65,7 +65,8 @@ def results_frame(measurements: Iterable[Measurement]) -> pd.DataFrame:
     frame = pd.DataFrame(lines, columns=list(RESULT_COLUMNS))
     for name in ("frames", "anomalous_frames", "clips", "clips_left_out"):
         frame[name] = frame[name].astype("Int64")
-    return frame
+    # So that a part of the lines looks as it does among all.
+    return frame.astype({"value": float, "data_share": float})
 
 
 def rounded(value: float | None) -> float | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,10 @@ class ReportWriter:
         """Write results.csv and summary.csv, under these protocols beside those that are named, and
         those that were asked for before.
         """
-        before = self._lines_before()
         known = {
             protocol.name for protocol in [*self.source.registry.protocols.values(), *protocols]
         }
+        before = self._unknown_before(known)
         asked = list(protocols)
         for name in dict.fromkeys(
             line["protocol"] for line in before.get(NUMBERS[0], []) if line["protocol"] not in known
@@ -178,8 +178,12 @@ class ReportWriter:
 
     # -- lines of results.csv ----------------------------------------------------------------------
 
-    def _lines_before(self) -> dict[str, list[dict[str, str]]]:
+    def _unknown_before(self, known: Container[str]) -> dict[str, list[dict[str, str]]]:
+        """Return the lines that are there of other protocols than `known`, or of a metric that is
+        not known here.
+        """
         found = {}
+        metrics = self.source.registry.metrics
         for name in NUMBERS:
             path = self.files.tables() / name
             if path.is_file():
@@ -187,7 +191,11 @@ class ReportWriter:
                     io.StringIO(path.read_text(encoding="utf-8", errors="replace"))
                 )
                 found[name] = [
-                    line for line in lines if line.get("protocol") and line.get("metric")
+                    line
+                    for line in lines
+                    if line.get("protocol")
+                    and line.get("metric")
+                    and not (line["protocol"] in known and line["metric"] in metrics)
                 ]
         return found
 
@@ -195,6 +203,8 @@ class ReportWriter:
         """Return the lines of a protocol or metric that only a plugin knows, which is not loaded,
         where they are still true.
         """
+        if not before:
+            return ""
         columns = next(csv.reader(io.StringIO(text)))
         now = {(line["protocol"], line["metric"]) for line in csv.DictReader(io.StringIO(text))}
         unknown = [line for line in before if (line["protocol"], line["metric"]) not in now]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
 from bench.evaluation.data_frames import results_frame, summary_frame
+from bench.evaluation.measurements import Measurement
 from bench.evaluation.published_numbers import bibliography
 from bench.evaluation.summaries import summaries_of
 from bench.plugins.selection import select_one
@@ -24,6 +25,8 @@ from bench.tables.kinds import KINDS, Source
 from bench.tables.table import Table
 from bench.wording import listed
 
+AT_ONCE = 50_000
+"""Lines of results.csv that are made at once: about 100 MB of memory. Chosen here."""
 NOTES = "-notes"
 """Behind the name of a table: the file with what its form for a paper leaves out."""
 
@@ -157,9 +160,16 @@ def number_files(source: Source, protocols: Sequence[Protocol]) -> dict[str, str
         for summary in of_metrics
     ]
     return {
-        "results.csv": results_frame(found).to_csv(index=False, lineterminator="\n"),
+        "results.csv": "".join(_lines_of(found)),
         "summary.csv": summary_frame(joined).to_csv(index=False, lineterminator="\n"),
     }
+
+
+def _lines_of(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Yield results.csv in parts: a run of 10,000 cells has millions of lines."""
+    for first in range(0, max(len(measurements), 1), AT_ONCE):
+        frame = results_frame(measurements[first : first + AT_ONCE])
+        yield frame.to_csv(index=False, header=not first, lineterminator="\n")
 
 
 def _appendix(noted: Sequence[str]) -> str:
