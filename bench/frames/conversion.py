@@ -24,6 +24,20 @@ def converted(frame: np.ndarray, frames: FrameFormat) -> np.ndarray:
     return resize(frame, frames.size)
 
 
+def converted_bgr(frame: np.ndarray, frames: FrameFormat) -> np.ndarray:
+    """Return what `converted` returns of a frame as a decoder gives it, (H, W) gray or (H, W, 3)
+    BGR, and gray as RGB where a method wants that. Resizing treats each colour by itself, so that
+    the few pixels behind it are put in order, and not all of those before.
+    """
+    import cv2
+
+    if frames.channels == 1:
+        gray = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        return resize(gray, frames.size)
+    small = resize(frame, frames.size)
+    return cv2.cvtColor(small, cv2.COLOR_GRAY2RGB if small.ndim == 2 else cv2.COLOR_BGR2RGB)
+
+
 def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return a (H, W[, 3]) uint8 frame at `size` = (height, width).
 

@@ -36,6 +36,12 @@ def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[n
         another size than the first frame, with file and frame (from 0). Damage of a video is known
         before its first frame comes.
     """
+    for frame in decoded_frames(clip, anew):
+        yield _convert(frame, channels)
+
+
+def decoded_frames(clip: Clip, anew: bool = False) -> Iterator[np.ndarray]:
+    """Yield what `read_frames` yields as the decoder gives it: (H, W) gray, or (H, W, 3) BGR."""
     source = _source(clip)
     frames = (
         image_frames(clip, source)
@@ -51,7 +57,7 @@ def read_frames(clip: Clip, channels: int = 3, anew: bool = False) -> Iterator[n
                 f"clip {clip.id}, frame {index}: {path} is {_size(frame.shape[:2])}, but frame 0 is {_size(first)} (width x height); "
                 "all frames of a clip must have one size: was a file of another clip copied here?"
             )
-        yield _convert(frame, channels)
+        yield frame
     if first is None:
         raise DataError(f"clip {clip.id} has no frames")
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.contracts.method import FrameFormat
 from bench.files.cache import cannot_write, replacing
-from bench.frames.conversion import CONVERSION, converted
+from bench.frames.conversion import CONVERSION, converted_bgr
 
 CHUNK = 1 << 24
 """Bytes read at once when a checksum is verified."""
@@ -100,8 +100,8 @@ class FrameWriter:
         self.file.write(_header(array_shape(self.frames, 0)))
 
     def add(self, frame: np.ndarray) -> None:
-        """Convert and write the next decoded frame."""
-        content = converted(frame, self.frames).tobytes()
+        """Convert and write the next frame as it is decoded: gray or BGR."""
+        content = converted_bgr(frame, self.frames).tobytes()
         self.file.write(content)
         self.checksum = zlib.crc32(content, self.checksum)
         self.length += 1

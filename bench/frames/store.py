@@ -26,7 +26,7 @@ from bench.contracts.dataset import Dataset
 from bench.contracts.method import FrameFormat
 from bench.errors import DataError
 from bench.files.cache import cache_folder, cannot_write, file_stem, full_disk, locked, replacing
-from bench.frames.decode import estimate_frames, read_frames
+from bench.frames.decode import decoded_frames, estimate_frames
 from bench.frames.frame_file import (
     FrameWriter,
     file_size,
@@ -235,7 +235,7 @@ def temporary_frames(
         path = folder / "frames.npy"
         with replacing(path, what) as file:
             writer = FrameWriter(frames, file)
-            for frame in read_frames(clip, channels=frames.channels):
+            for frame in decoded_frames(clip):
                 writer.add(frame)
                 count(writer.length)
             writer.finish()
@@ -298,7 +298,7 @@ def _write(
             remove_record(path, what)
             writer = FrameWriter(frames, stack.enter_context(replacing(path, what)))
             writers.append((path, writer))
-        for frame in read_frames(clip, channels=max(frames.channels for frames in formats)):
+        for frame in decoded_frames(clip):
             for _, writer in writers:
                 writer.add(frame)
             length += 1
