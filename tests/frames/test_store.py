@@ -123,13 +123,13 @@ def test_each_clip_is_decoded_once_for_all_formats(
     dataset: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[str] = []
-    real = store.read_frames
+    real = store.decoded_frames
 
-    def counting(clip: Clip, channels: int) -> Any:
+    def counting(clip: Clip) -> Any:
         decoded.append(clip.id)
-        return real(clip, channels)
+        return real(clip)
 
-    monkeypatch.setattr(store, "read_frames", counting)
+    monkeypatch.setattr(store, "decoded_frames", counting)
     prepare(dataset, GRAY, COLOUR, GRAY, FrameFormat((8, 8), 1))
     assert decoded == ["01", "02"]
     prepare(dataset, GRAY, COLOUR)
@@ -355,7 +355,7 @@ def test_frames_are_found_by_whatever_path_the_dataset_is_reached(
     again."""
     (tmp_path / "link").symlink_to(dataset.root.parent)  # type: ignore[union-attr]
     prepare(Pictures(tmp_path / "link" / dataset.root.name), GRAY)  # type: ignore[union-attr]
-    monkeypatch.setattr(store, "read_frames", None)
+    monkeypatch.setattr(store, "decoded_frames", None)
     for root in (dataset.root, tmp_path / "data" / ".." / "data"):
         assert root is not None
         assert prepare(Pictures(root), GRAY) == []
