@@ -68,7 +68,9 @@ def _clips(method, split="train"):
 
 
 def _context(device, folder, step=None, checkpoint=None, **compute):
-    return make_context(5, Compute(device, **compute), folder, step=step, checkpoint=checkpoint)
+    # In batches of the CPU's size everywhere, since another size changes the last digits.
+    compute = Compute(device, **compute, batch=Compute("cpu").scoring_batch)
+    return make_context(5, compute, folder, step=step, checkpoint=checkpoint)
 
 
 def _weights(method):
