@@ -67,5 +67,9 @@ def idle_time(report: Report, steps: int) -> None:
                 time.sleep(STEP)
             share = waited / (time.perf_counter() - began)
             needed = (time.process_time() - worked) / (steps - 1) / STEP
-            report.figure(f"batch {batch}: waits, percent of the time", 100 * share, " %")
+            what = f"batch {batch}: waits, percent of the time"
+            if batch == method.parameters.batch:
+                report.goal(what, 100 * share, 5, " %", least=False)
+            else:
+                report.figure(what, 100 * share, " %")
             report.figure(f"batch {batch}: keeping up takes", needed, " cores")

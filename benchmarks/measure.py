@@ -121,12 +121,12 @@ class Report:
         """Print all goals together, what they were measured beside, and the ratios to an earlier
         run.
         """
+        goals = [figure for figure in self.figures if figure.goal is not None]
         print(
-            f"\nGoals   [{time.perf_counter() - self.began:.0f} s in all; other work: {self._other_work():.0f} % of the machine in the median]"
+            f"\n{'Goals' if goals else 'No goals'}   [{time.perf_counter() - self.began:.0f} s in all; other work: {self._other_work():.0f} % of the machine in the median]"
         )
-        for figure in self.figures:
-            if figure.goal is not None:
-                print(f"  {figure.text()}")
+        for figure in goals:
+            print(f"  {figure.text()}")
         if earlier is not None:
             self._compare(earlier)
 
