@@ -169,6 +169,7 @@ def test_a_broken_plugin_costs_itself(machine, tmp_path):
 
 def test_text_says_the_same(machine, monkeypatch):
     """A line a finding, what to do below it, and a last line that sums up."""
+    monkeypatch.setenv("COLUMNS", "100")
     machine()
     done = CliRunner().invoke(command, [])
     assert done.exit_code == 0 and done.output.rstrip().endswith(
