@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from benchmarks.measure import Report, read_earlier
+from measure import Report, read_earlier
 
 
 @pytest.fixture
