@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from bench.engine.machine import cores
 
 Item = TypeVar("Item")
@@ -46,6 +48,7 @@ def in_processes(function: Callable[[Item], Found], items: Sequence[Item]) -> It
 def _adopt(function: Callable[[Any], Any]) -> None:
     global _adopted
     _adopted = function
+    threadpool_limits(1)  # of BLAS: more than one a core would wait for one another
     gc.freeze()  # a search for garbage would copy all pages that this process shares with its parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, too, and ends this process
 
