@@ -138,7 +138,7 @@ MUTANTS = (
     Mutant(
         "a look at loss and gradients in every step",
         "bench.engine.training",
-        "if made % WATCH_EVERY == 0:",
+        "if epoch.made % WATCH_EVERY == 0:",
         "if True:",
         (CHECK_C3DSU,),
     ),
@@ -159,7 +159,7 @@ MUTANTS = (
     Mutant(
         "the device's random state not written",
         "bench.engine.checkpoint",
-        '"random_of_device": random_state(device)',
+        '"random_of_device": random_state(self.device)',
         '"random_of_device": None',
         ("resume",),
     ),
@@ -187,15 +187,15 @@ MUTANTS = (
     Mutant(
         "a loaded network left on the CPU",
         "bench.engine.inference",
-        "laid_out(method, network.to(device), context.compute.precision)\n    collected",
+        "laid_out(method, network.to(context.device), context.compute.precision)\n    collected",
         "laid_out(method, network, context.compute.precision)\n    collected",
         ("reload:unet",),
     ),
     Mutant(
         "frames of a stream left on the CPU",
         "bench.engine.inference",
-        "method.to_range(batch).transpose(0, 1).to(device)",
-        "method.to_range(batch).transpose(0, 1)",
+        "torch.from_numpy(np.array(frames[:count])).to(context.device)",
+        "torch.from_numpy(np.array(frames[:count]))",
         ("stream:unet",),
     ),
     Mutant(
