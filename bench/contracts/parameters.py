@@ -194,12 +194,12 @@ def format_value(value: Any) -> str:
     """Write a value as it stands in a selection, without quotes."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None or value == ():
+    if value is None or value in ((), []):
         return "none"
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):  # JSON has lists alone
         return "+".join(str(element) for element in value)
     return str(value)
 

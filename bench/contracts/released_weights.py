@@ -106,10 +106,7 @@ def read_pretrained(
                 "ignore", message="Detected pickle protocol", category=UserWarning
             )
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        *(pickle.UnpicklingError, RuntimeError, EOFError),
-        *(ValueError, KeyError, OSError),
-    ) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise DataError(
             f"{path} cannot be read as weights (a state dict of tensors): {_first_line(error)}"
         ) from error

@@ -31,8 +31,9 @@ class EpochSoFar:
     made: int = 0
     refused: int = 0
     looks: int = 0
-    """How often loss and gradients were looked at, and how often all gradients were zero."""
+    """How often loss and gradients were looked at."""
     zero_gradients: int = 0
+    """In how many of these looks all gradients were zero."""
     seconds: float = 0.0
 
 
@@ -119,7 +120,7 @@ def read_checkpoint(
         torch.set_rng_state(state["random"])
         set_random_state(torch.device(context.device), state.get("random_of_device"))
         epoch = EpochSoFar(**state["epoch"])
-        epoch.sums = {name: sum_.to(context.device) for name, sum_ in epoch.sums.items()}
+        epoch.sums = {name: term.to(context.device) for name, term in epoch.sums.items()}
         return Progress(state["step"], state["history"], state["kept_steps"], epoch)
     except Exception as error:  # a damaged file can raise anything
         context.logger.info(

@@ -98,7 +98,7 @@ def train(
     network.train()
     variance = ExplainedVariance(method, clips, context)
     writer = CheckpointWriter(checkpoint, network, optimiser, schedule, device)
-    epoch, seconds = progress.epoch, progress.epoch.seconds
+    epoch = progress.epoch
     kept: list[tuple[int, list[tuple[int, Batch]]]] = []  # not read yet: that waits for the device
     last_kept = int(progress.kept_steps[-1]["step"]) - 1 if progress.kept_steps else None
     began = time.monotonic()
@@ -146,7 +146,8 @@ def train(
             continue
         progress.kept_steps += [_terms_of_step(*one) for one in kept]
         kept = []
-        epoch.seconds = seconds + time.monotonic() - began
+        epoch.seconds += time.monotonic() - began
+        began = time.monotonic()
         if not ended:
             writer.write(progress)
             continue
@@ -175,7 +176,7 @@ def train(
             write_text(steps, _history_csv(progress.kept_steps))
         epoch = progress.epoch = EpochSoFar()
         writer.write(progress)
-        seconds, began = 0.0, time.monotonic()
+        began = time.monotonic()
 
     network.eval()
     method.network = network

@@ -118,8 +118,9 @@ def _published(cell: CellRecord) -> str:
 
 def _parameters(cell: CellRecord) -> str:
     def shown(name: str, value: Any) -> str:
-        text = show_value(tuple(value) if isinstance(value, list) else value)
-        return f"{name}={text}" + (" (changed)" if name in cell.parameters_changed else "")
+        return f"{name}={show_value(value)}" + (
+            " (changed)" if name in cell.parameters_changed else ""
+        )
 
     return ", ".join(shown(name, value) for name, value in cell.parameters.items())
 

@@ -58,12 +58,12 @@ class Run:
         self.server_log = self.path / "server.log"
         self.observers_log = self.path / "observers.log"
         self.stop_file = self.path / ".stop"
-        self._manifest: tuple[tuple[int, int, int], Manifest] | None = None
         """The word of `bench stop` to all runners."""
         self.identity_file = self.path / ".id"
         """Tells other machines whether they see this folder, or one of the same name."""
         self.turn = self.path / ".run"
         """The claim of a runner that writes run.json."""
+        self._manifest: tuple[tuple[int, int, int], Manifest] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Run:

@@ -46,7 +46,8 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 def _auc(false: np.ndarray, true: np.ndarray) -> float:
     # The trapezoids below the curve, multiplied out: twice the pairs of frames in the right order.
-    # Whole numbers, so that the sum is exact.
+    # Whole numbers, so that the sum is exact: also where a product overflows 64 bits, since the
+    # result, at most twice all pairs, does not.
     pairs = false[-1] * true[-1] + false[1:] @ true[:-1] - false[:-1] @ true[1:]
     return float(pairs / 2 / (int(true[-1]) * int(false[-1])))
 

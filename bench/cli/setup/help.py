@@ -25,6 +25,14 @@ def _listed(rows: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"  {name}\n" + wrapped(text, "      ", "      ") for name, text in rows)
 
 
+def _as_wide_as_the_terminal(text: str) -> str:
+    """Wrap the paragraphs of a text; those with an indented line have their lines already."""
+    return "\n\n".join(
+        part if "\n " in f"\n{part}" else wrapped(" ".join(part.split()))
+        for part in text.split("\n\n")
+    )
+
+
 def _selections() -> str:
     from bench.plugins.registry import load
 
@@ -48,13 +56,9 @@ def _selections() -> str:
 
 {groups}
 
-{
-        wrapped(
-            "The shell interprets [ and |: put selections that contain them in single quotes. Tables show "
-            "the names that papers print, or those given with `as`; results.csv has the selectors beside "
-            "them. All mistakes in a request are reported at once."
-        )
-    }
+The shell interprets [ and |: put selections that contain them in single quotes. Tables show the
+names that papers print, or those given with `as`; results.csv has the selectors beside them.
+All mistakes in a request are reported at once.
 
 Examples:
   bench run --methods all,-trivial --datasets ped2,avenue
@@ -73,13 +77,9 @@ def _protocols() -> str:
         for entry in parameters_of("protocols", Protocol("any"))
     ]
     return f"""\
-{
-        wrapped(
-            "A protocol is everything that turns scores into a number. The same scores give different "
-            "numbers under different protocols, so each table states its protocol, and a run stores the "
-            "numbers for all."
-        )
-    }
+A protocol is everything that turns scores into a number. The same scores give different numbers
+under different protocols, so each table states its protocol, and a run stores the numbers for
+all.
 
 {_listed((name, sentence(protocol)) for name, protocol in load().protocols.items())}
 
@@ -100,11 +100,7 @@ def _metrics() -> str:
         for name, metric in load().metrics.items()
     ]
     return f"""\
-{
-        wrapped(
-            "Metrics are computed over the frames that a protocol pools; frames of both classes are needed."
-        )
-    }
+Metrics are computed over the frames that a protocol pools; frames of both classes are needed.
 
 {_listed(rows)}"""
 
@@ -117,21 +113,13 @@ def _files() -> str:
         return wrapped(", ".join(names), "  ", "  ")
 
     return f"""\
-{
-        wrapped(
-            "A run is a folder with all of its results; each file is written completely or not at all."
-        )
-    }
+A run is a folder with all of its results; each file is written completely or not at all.
 
 {_listed(FILE_DESCRIPTIONS.items())}
 
-{
-        wrapped(
-            "METHOD is the registered name, followed by 8 hex digits if parameters differ from the "
-            "profile. If each scene has its own model, SCENE is a folder in SEED. Numbers are fractions "
-            "in files and percent in tables; a number that does not exist is empty."
-        )
-    }
+METHOD is the registered name, followed by 8 hex digits if parameters differ from the profile.
+If each scene has its own model, SCENE is a folder in SEED. Numbers are fractions in files and
+percent in tables; a number that does not exist is empty.
 
 Columns of results.csv:
 {columns(RESULT_COLUMNS)}
@@ -139,11 +127,7 @@ Columns of results.csv:
 Columns of summary.csv:
 {columns(SUMMARY_COLUMNS)}
 
-{
-        wrapped(
-            'In Python, bench.load("results/RUN") returns both as pandas data frames, and the scores.'
-        )
-    }"""
+In Python, bench.load("results/RUN") returns both as pandas data frames, and the scores."""
 
 
 def _profiles() -> str:
@@ -151,12 +135,8 @@ def _profiles() -> str:
 
     rows = [(name, profile.meaning) for name, profile in PROFILES.items()]
     return f"""\
-{
-        wrapped(
-            "A profile sets all parameters of a method; parameters in a selection take precedence. Every "
-            "table names its profile."
-        )
-    }
+A profile sets all parameters of a method; parameters in a selection take precedence. Every
+table names its profile.
 
 {_listed(rows)}
 
@@ -201,15 +181,15 @@ def _exit_codes() -> str:
 
 def _completion() -> str:
     return """\
-The shell completes commands, options, and the names of methods, datasets,
-protocols, detectors, tables and runs. Enable it once:
+The shell completes commands, options, and the names of methods, datasets, protocols, detectors,
+tables and runs. Enable it once:
 
   bash    echo 'eval "$(_BENCH_COMPLETE=bash_source bench)"' >> ~/.bashrc
   zsh     echo 'eval "$(_BENCH_COMPLETE=zsh_source bench)"' >> ~/.zshrc
   fish    _BENCH_COMPLETE=fish_source bench > ~/.config/fish/completions/bench.fish
 
-then open a new shell. In a comma list the last item is completed; after
---plugin FILE, so are the names that the file registers."""
+then open a new shell. In a comma list the last item is completed; after --plugin FILE, so are the
+names that the file registers."""
 
 
 TOPICS = {
@@ -258,7 +238,7 @@ def command(ctx: click.Context, topic: str | None) -> None:
         with click.Context(found, info_name=topic, parent=ctx.parent) as of_command:
             text = found.get_help(of_command)
     elif topic in TOPICS:
-        text = TOPICS[topic].text()
+        text = _as_wide_as_the_terminal(TOPICS[topic].text())
     else:
         hint = did_you_mean(topic, [*TOPICS, *COMMANDS])
         raise RequestError(

@@ -11,7 +11,7 @@ import click
 
 from bench.cli import complete
 from bench.cli.options import json_option, load_registry, plugin_option
-from bench.contracts.parameters import plain
+from bench.contracts.parameters import plain, show_value
 from bench.wording import terminal_width, wrapped
 
 if TYPE_CHECKING:
@@ -270,19 +270,13 @@ def _describe(facts: Mapping[str, Any]) -> str:
     for profile, values in facts.get("profiles", {}).items():
         lines.append(
             f"  profile {profile}: "
-            + ", ".join(f"{key}={_written(value)}" for key, value in values.items())
+            + ", ".join(f"{key}={show_value(value)}" for key, value in values.items())
         )
     lines.append("  parameters:" if facts["parameters"] else "  parameters: none")
     lines += [
         f"    {line}" for parameter in facts["parameters"] for line in _parameter_lines(parameter)
     ]
     return "\n".join(lines)
-
-
-def _written(value: Any) -> str:
-    from bench.contracts.parameters import show_value
-
-    return show_value(tuple(value) if isinstance(value, list) else value)
 
 
 def _parameter_lines(parameter: Mapping[str, Any]) -> list[str]:

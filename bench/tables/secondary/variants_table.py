@@ -119,8 +119,7 @@ def _along(name: str, rows: Sequence[Row], cells: Mapping[str, CellRecord]) -> l
 
 
 def _value(name: str, cell: CellRecord) -> str:
-    value = cell.parameters.get(name)
-    return show_value(tuple(value) if isinstance(value, list) else value)
+    return show_value(cell.parameters.get(name))
 
 
 def _against(
