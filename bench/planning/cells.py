@@ -117,9 +117,10 @@ def cells_of(
     for planned in datasets:
         for chosen in asked.methods[planned.profile]:
             row = _row(chosen, planned, request, asked.compute, registry)
+            specs = _specs(row, request, asked.compute, registry)
             of_row = [
-                _planned(spec, row, request, asked, earlier)
-                for spec in _specs(row, request, asked.compute, registry)
+                _planned(spec, record, row, request, asked, earlier)
+                for spec, record in zip(specs, _records(specs, row))
             ]
             cells += of_row
             if of_row and of_row[0].record.selector != chosen.text:
@@ -225,9 +226,13 @@ def _specs(row: _Row, request: Request, compute: Compute, registry: Registry) ->
 
 
 def _planned(
-    spec: CellSpec, row: _Row, request: Request, asked: Asked, earlier: EarlierCells
+    spec: CellSpec,
+    record: CellRecord,
+    row: _Row,
+    request: Request,
+    asked: Asked,
+    earlier: EarlierCells,
 ) -> PlannedCell:
-    record = _record(spec, row)
     earlier.take_twin(record)
     network = isinstance(row.method, NetworkMethod)
     if row.method.published_only:
@@ -250,46 +255,57 @@ def _planned(
     )
 
 
-def _record(spec: CellSpec, row: _Row) -> CellRecord:
-    method, chosen, planned = row.method, row.chosen, row.planned
-    folder = Path(CELLS, folder_name(chosen), planned.name, str(spec.seed), spec.scene)
-    return CellRecord(
-        folder=folder.as_posix(),
-        method=spec.method,
-        label=chosen.label,
-        selector=spec.selector,
-        dataset=planned.selected.label,
-        dataset_folder=planned.name,
-        seed=spec.seed,
-        scene=spec.scene,
-        display_name=chosen.display_name,
-        given_name=chosen.given_name,
-        dataset_display_name=planned.selected.display_name,
-        dataset_given_name=planned.selected.given_name,
-        supervision=method.info.supervision,
-        extra_knowledge=method.info.extra_knowledge,
-        family=method.info.family,
-        citation=method.info.citation,
-        year=method.info.year,
-        profile=spec.profile,
-        detector=spec.detector,
-        data_share=_data_share(planned.dataset, method),
-        device=spec.compute.device,
-        threads=spec.compute.threads,
-        needs=sorted(method.needs),
-        uses_seed=method.uses_seed,
-        parameters=dict(spec.parameters),
-        parameters_changed=plain(chosen.values),
-        key=spec.key(),
-        source_sha256=_source_hash(_file_of(method)),
-        git=git_state(),
-        deviations=[*method.deviations, *spec.compute.deviations()],
-        bibtex=method.info.bibtex,
-        ablation=list(method.info.ablation or ()),
-        published=_published(method, planned.selected),
-        paper_protocol=method.paper_protocol,
-        normalises_clips=method.normalises_clips,
-    )
+def _records(specs: Sequence[CellSpec], row: _Row) -> list[CellRecord]:
+    """Return the record of each spec of a row. A row may have ten thousand cells: what they share
+    is found once.
+    """
+    if not specs:
+        return []
+    method, chosen, planned, spec = row.method, row.chosen, row.planned, specs[0]
+    shared = {
+        "method": spec.method,
+        "label": chosen.label,
+        "selector": spec.selector,
+        "dataset": planned.selected.label,
+        "dataset_folder": planned.name,
+        "display_name": chosen.display_name,
+        "given_name": chosen.given_name,
+        "dataset_display_name": planned.selected.display_name,
+        "dataset_given_name": planned.selected.given_name,
+        "supervision": method.info.supervision,
+        "extra_knowledge": method.info.extra_knowledge,
+        "family": method.info.family,
+        "citation": method.info.citation,
+        "year": method.info.year,
+        "profile": spec.profile,
+        "detector": spec.detector,
+        "data_share": _data_share(planned.dataset, method),
+        "device": spec.compute.device,
+        "threads": spec.compute.threads,
+        "needs": sorted(method.needs),
+        "uses_seed": method.uses_seed,
+        "parameters": dict(spec.parameters),
+        "parameters_changed": plain(chosen.values),
+        "source_sha256": _source_hash(_file_of(method)),
+        "git": git_state(),
+        "deviations": [*method.deviations, *spec.compute.deviations()],
+        "bibtex": method.info.bibtex,
+        "ablation": list(method.info.ablation or ()),
+        "published": _published(method, planned.selected),
+        "paper_protocol": method.paper_protocol,
+        "normalises_clips": method.normalises_clips,
+    }
+    folder = Path(CELLS, folder_name(chosen), planned.name).as_posix()
+    return [
+        CellRecord(
+            folder="/".join(filter(None, (folder, str(spec.seed), spec.scene))),
+            seed=spec.seed,
+            scene=spec.scene,
+            key=spec.key(),
+            **shared,
+        )
+        for spec in specs
+    ]
 
 
 def _data_share(dataset: Dataset | None, method: Method) -> float:
