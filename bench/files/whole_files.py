@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.errors import RunError
@@ -79,7 +80,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     RunError : the file is absent, cannot be read, or holds something else.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_json)
+        value = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError as error:
         raise RunError(f"{what}: there is no {path}") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -87,10 +88,6 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunError(f"{what}: {path} holds a {type(value).__name__}, expected an object")
     return value
-
-
-def _no_json(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:

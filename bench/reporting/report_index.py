@@ -4,25 +4,34 @@ made from, and its SHA-256.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+import msgspec
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.files.checksums import sealed
-from bench.files.json_types import type_error
 from bench.files.whole_files import read_json, write_json
 from bench.runs.layout import ReportFiles
 from bench.runs.table_options import PAPER, STYLES
 
-_FIELDS = {"questions": dict[str, dict[str, Any]], "files": dict[str, dict[str, Any]]}
-_QUESTION = {"protocol": dict[str, Any], "metric": str}
-_FILE = {
-    "question": str,
-    "evidence": str,
-    "sha256": str,
-    "tracks": list[str],
-    "style": str,
-}
+
+class _Content(TypedDict, total=False):
+    questions: dict[str, dict[str, Any]]
+    files: dict[str, dict[str, Any]]
+
+
+class _Question(TypedDict, total=False):
+    protocol: dict[str, Any]
+    metric: str
+
+
+class _File(TypedDict):
+    question: str
+    evidence: str
+    sha256: str
+    tracks: NotRequired[list[str]]
+    style: NotRequired[str]
 
 
 class ReportIndex:
@@ -35,22 +44,17 @@ class ReportIndex:
         if not self.path.is_file():
             return
         try:
-            value = read_json(self.path, "report")
-        except RunError:  # then everything counts as stale
+            content = msgspec.convert(read_json(self.path, "report"), _Content)
+        except (RunError, msgspec.ValidationError):  # then everything counts as stale
             return
-        if not type_error(value, _FIELDS):
-            self.questions = {
-                name: one
-                for name, one in value.get("questions", {}).items()
-                if not type_error(one, _QUESTION)
-            }
-            self.files = {
-                path: one
-                for path, one in value.get("files", {}).items()
-                if files.holds(path)
-                and not type_error(one, _FILE)
-                and _FILE.keys() <= {*one, "tracks", "style"}
-            }
+        self.questions = {
+            name: one for name, one in content.get("questions", {}).items() if _is_a(_Question, one)
+        }
+        self.files = {
+            path: one
+            for path, one in content.get("files", {}).items()
+            if files.holds(path) and _is_a(_File, one)
+        }
 
     def protocol(self, question: str) -> Protocol | None:
         """Return the protocol of a question; None where what stands there is none."""
@@ -74,3 +78,11 @@ class ReportIndex:
                 {"format": 1, "questions": questions, "files": dict(sorted(self.files.items()))}
             ),
         )
+
+
+def _is_a(kind: type, value: dict[str, Any]) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

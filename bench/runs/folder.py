@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.contracts.method import Scores
 from bench.errors import RunError
 from bench.files.checksums import digest_of, seal_is_broken, sealed
-from bench.files.json_types import type_error
 from bench.files.whole_files import npz, read_json, read_npz, write_bytes, write_json
 from bench.runs.layout import (
     CELL_RECORD,
@@ -29,8 +29,8 @@ from bench.runs.layout import (
 from bench.runs.manifest import Manifest
 from bench.runs.records import (
     DATASET_FIELDS,
-    DATASET_TYPES,
     CellRecord,
+    DatasetJSON,
     DatasetRecord,
     cell_record,
     read_cell,
@@ -337,23 +337,19 @@ class Run:
         path, labels_file, regions_file = self.dataset_files(name)
         value = read_json(path, f"dataset {name}")
         try:
-            if problem := type_error(value, DATASET_TYPES):
-                raise ValueError(problem)
+            about = msgspec.convert(value, DatasetJSON)
             if seal_is_broken(value):
                 raise RunError(
                     f"{path} is damaged: its content is not what was written; the same `bench run` line writes it anew"
                 )
-            for file, expected in value.get("checksums", {}).items():
+            for file, expected in about.get("checksums", {}).items():
                 if not is_file_name(file) or digest_of(path.with_name(file)) != expected:
                     raise RunError(
                         f"{path.with_name(Path(file).name)} is not what was written: its checksum is not that in {path.name}; the same "
                         "`bench run` line writes it anew"
                     )
-            clips = tuple(
-                (str(clip["id"]), int(clip["length"]), str(clip["scene"]))
-                for clip in value["clips"]
-            )
-            label_sets = tuple(value["label_sets"])
+            clips = tuple((clip["id"], clip["length"], clip["scene"]) for clip in about["clips"])
+            label_sets = tuple(about["label_sets"])
             arrays = read_npz(labels_file)
             for label_set in label_sets:
                 for clip, length, _ in clips:
@@ -362,27 +358,26 @@ class Run:
                         length,
                         f"the labels {label_set} of clip {clip}",
                     )
-            resolution = value.get("resolution")
             labels = {
                 label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips}
                 for label_set in label_sets
             }
             return DatasetRecord(
-                name=value["name"],
-                label=value["label"],
+                name=about["name"],
+                label=about["label"],
                 clips=clips,
-                fingerprint=value["fingerprint"],
+                fingerprint=about["fingerprint"],
                 label_sets=label_sets,
                 labels=labels,
-                share=float(value["share"]),
-                lengths_from=value["lengths_from"],
-                problems=value["problems"],
-                tracks=value["tracks"],
-                frame_rate=value.get("frame_rate"),
-                resolution=(int(resolution[0]), int(resolution[1])) if resolution else None,
+                share=about["share"],
+                lengths_from=about["lengths_from"],
+                problems=about["problems"],
+                tracks=about["tracks"],
+                frame_rate=about.get("frame_rate"),
+                resolution=about.get("resolution"),
                 regions=read_true_regions(regions_file) if regions_file.is_file() else {},
             )
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        except (KeyError, ValueError) as error:
             raise RunError(
                 f"dataset {name}: {path} or {name}.npz is incomplete ({error!r}); the same `bench run` line writes it anew"
             ) from error

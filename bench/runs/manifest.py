@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
+
+import msgspec
 
 from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.errors import RunError
 from bench.files.checksums import sealed
-from bench.files.json_types import type_error
+from bench.files.json_types import Int64
 from bench.files.whole_files import read_json, write_json
 from bench.runs.layout import FORMAT
 
@@ -32,11 +34,11 @@ class Manifest:
     request: dict[str, Any] = field(default_factory=dict)
     """What decides whether the same command goes on with this run: `Plan.signature`."""
     profile: str = ""
-    seeds: list[int] = field(default_factory=list)
+    seeds: list[Int64] = field(default_factory=list)
     detector: str = ""
     device: str = ""
-    workers: int = 0
-    threads: int = 0
+    workers: Int64 = 0
+    threads: Int64 = 0
     """Of each cell."""
     resizing: str = ""
     versions: dict[str, str | None] = field(default_factory=dict)
@@ -66,14 +68,11 @@ class Manifest:
         RunError : absent or damaged.
         """
         value = read_json(path, "run")
-        if problem := type_error(value, _TYPES):
-            raise RunError(f"{path} is damaged: {problem}")
-        known = {name: value[name] for name in _TYPES if name in value}
-        return cls(**{"format": None, **known})
+        try:
+            return msgspec.convert({"format": None, **value}, cls)
+        except msgspec.ValidationError as error:
+            raise RunError(f"{path} is damaged: {error}") from error
 
     def write(self, path: Path) -> None:
         """Write run.json, with a checksum."""
         write_json(path, sealed(vars(self)))
-
-
-_TYPES = get_type_hints(Manifest)

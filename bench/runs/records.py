@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, TypedDict
 
+import msgspec
 import numpy as np
 
 from bench.contracts.compute import Compute
 from bench.errors import RunError
 from bench.files.checksums import seal_is_broken
-from bench.files.json_types import FieldTypes, type_error
+from bench.files.json_types import Int64
 from bench.files.whole_files import read_json
 from bench.runs.layout import is_cell_folder, is_file_name
 from bench.runs.regions import TrueRegions
@@ -34,7 +35,7 @@ class CellRecord:
     """The label of the dataset, e.g. 'ped2' or 'shanghaitech[models=per-scene]'."""
     dataset_folder: str
     """The name of the dataset's files below datasets/."""
-    seed: int
+    seed: Int64
     scene: str = ""
     """The scene whose own model this is; empty for one model for all."""
     display_name: str = ""
@@ -52,7 +53,7 @@ class CellRecord:
     """`reason` in a few words, without paths and commands, for papers."""
     family: str = ""
     citation: str = ""
-    year: int | None = None
+    year: Int64 | None = None
     status: Status = Status.QUEUED
     reason: str = ""
     profile: str = ""
@@ -65,7 +66,7 @@ class CellRecord:
     """The GPU of the last attempt, 'cuda:N' as torch numbered those that the runner saw; empty on a
     CPU. Not part of the key."""
     gpu_model: str = ""
-    threads: int = 1
+    threads: Int64 = 1
     needs: list[str] = field(default_factory=list)
     uses_seed: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -78,7 +79,7 @@ class CellRecord:
     git: str = ""
     """The commit of bench that the cell was last begun by, with '+' where files differed; empty
     outside a checkout."""
-    attempts: int = 0
+    attempts: Int64 = 0
     warnings: list[str] = field(default_factory=list)
     deviations: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -161,18 +162,36 @@ class DatasetRecord:
         return len({scene for _, _, scene in self.clips}) > 1
 
 
-_CELL_TYPES = get_type_hints(CellRecord)
-_TYPES_OF_CELL = FieldTypes(_CELL_TYPES)
 DATASET_FIELDS = (
     "name", "label", "fingerprint", "share", "label_sets", "lengths_from", "problems", "tracks",
     "frame_rate", "resolution",
 )  # fmt: skip
 """The fields of `DatasetRecord` that datasets/NAME.json holds as they are."""
-DATASET_TYPES = {name: get_type_hints(DatasetRecord)[name] for name in DATASET_FIELDS} | {
-    "clips": list[dict[str, Any]],
-    "checksums": dict[str, str],
-}
-"""The types of the fields of datasets/NAME.json."""
+
+
+class ClipJSON(TypedDict):
+    """A test clip in datasets/NAME.json."""
+
+    id: str
+    length: Int64
+    scene: str
+
+
+class DatasetJSON(TypedDict):
+    """datasets/NAME.json: `DATASET_FIELDS`, clips and checksums."""
+
+    name: str
+    label: str
+    fingerprint: str
+    share: float
+    label_sets: list[str]
+    lengths_from: str
+    problems: dict[str, str]
+    tracks: dict[str, Any]
+    frame_rate: NotRequired[float | None]
+    resolution: NotRequired[tuple[Int64, Int64] | None]
+    clips: list[ClipJSON]
+    checksums: NotRequired[dict[str, str]]
 
 
 def read_cell(path: Path, name: str = "") -> CellRecord:
@@ -195,19 +214,18 @@ def cell_record(value: Mapping[str, Any], path: str) -> CellRecord:
     ------
     RunError : as `read_cell`.
     """
-    if problem := _TYPES_OF_CELL.error(value):
-        raise RunError(f"{path} is damaged: {problem}")
     try:
-        record = CellRecord(**{key: item for key, item in value.items() if key in _CELL_TYPES})
-    except TypeError as error:
-        raise RunError(f"{path} is incomplete ({error})") from error
+        record = msgspec.convert(value, CellRecord)
+        record.cost = msgspec.convert(record.cost, dict[str, float | str])
+    except msgspec.ValidationError as error:
+        raise RunError(f"{path} is damaged: {error}") from error
     if not is_cell_folder(record.folder) or not is_file_name(record.dataset_folder):
         raise RunError(
             f"{path} names a folder outside of the run: {record.folder!r}, or a dataset that is no file's name"
         )
-    costs = {name: str if name == "frames_a_second_of" else float for name in record.cost}
-    if costs and (problem := type_error(record.cost, costs)):
-        raise RunError(f"{path} is damaged: cost: {problem}")
+    for name, cost in record.cost.items():
+        if isinstance(cost, str) != (name == "frames_a_second_of"):
+            raise RunError(f"{path} is damaged: cost: {name} is {str(cost)[:80]!r}")
     if len(record.ablation) not in (0, 2) or (
         record.published and not {"auc", "source"} <= record.published.keys()
     ):

@@ -216,7 +216,7 @@ def test_json_that_is_none_names_its_file(run, content):
 def test_run_json_with_a_field_of_another_type(run, change):
     """It is refused with the file and the field."""
     write_text(run.path / "run.json", json.dumps({**vars(run.manifest), **change}))
-    with pytest.raises(RunError, match=rf"run\.json is damaged: {next(iter(change))}"):
+    with pytest.raises(RunError, match=rf"run\.json is damaged: .* at `\$\.{next(iter(change))}"):
         Run.open(run.path)
 
 

@@ -91,15 +91,15 @@ def command(run: Path | None, as_json: bool) -> None:
         for cell in cells
     ]
     heading, *lines = tabulate(rows, head, tablefmt="plain", disable_numparse=True).splitlines()
-    click.echo(heading)
+    printed, width = [heading], terminal_width()
     for line, cell in zip(lines, cells):
         said = doing.get(cell.folder) or cell.reason
         beside = f"{line.ljust(len(heading))}  {said}".rstrip()
-        if len(beside) <= terminal_width() and "\n" not in said:
-            click.echo(beside)
+        if len(beside) <= width and "\n" not in said:
+            printed.append(beside)
         else:
-            click.echo(line.rstrip())
-            click.echo(wrapped(said, "    ", "    "))
+            printed += [line.rstrip(), wrapped(said, "    ", "    ")]
+    click.echo("\n".join(printed))
     counts = Counter(cell.status for cell in cells)
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
     for holder, silent in runners(opened):
