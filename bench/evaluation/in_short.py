@@ -61,13 +61,13 @@ def short_caption(summaries: Sequence[Summary], metric: Metric, protocol: str) -
     profiles = {one.cell.profile for one in numbers if one.cell.uses_seed} - {"", "paper"}
     if profiles:
         parts.append(f"Shortened training (profile {listed(sorted(profiles))})")
-    shares = {
-        f"{share_text(one.cell.data_share)} of {one.dataset_name}"
-        for one in numbers
-        if one.cell.data_share < 1
-    }
-    if shares:
-        parts.append(f"Only {listed(sorted(shares))} is used")
+    # Rows that read no frame have the share of the test clips; one figure stands for a dataset.
+    shares: dict[str, float] = {}
+    for one in numbers:
+        shares[one.dataset_name] = min(shares.get(one.dataset_name, 1.0), one.cell.data_share)
+    used = [f"{share_text(share)} of {name}" for name, share in shares.items() if share < 1]
+    if used:
+        parts.append(f"Only {listed(used)} is used")
     seeds = {len(one.measurements) for one in numbers if one.sd is not None}
     if seeds:
         number = f" over {seeds.pop()} seeds" if len(seeds) == 1 else ""

@@ -53,6 +53,17 @@ def rows_of(tex):
     return {line.partition(" ")[0].partition("~")[0]: line for line in lines}
 
 
+def test_the_caption_has_one_share_of_each_dataset(tmp_path):
+    """The least of its rows: a row that reads no frame has the share of the test clips."""
+    rows = [
+        done("constant", dataset="made-b", dataset_display_name="B", data_share=0.3),
+        done("pca", dataset="made-b", dataset_display_name="B", data_share=0.169),
+        done("optical-flow", dataset="made-a", dataset_display_name="A", data_share=0.5),
+    ]
+    caption = made(make_run(tmp_path, rows))["comparison.tex"]
+    assert r"Only 16.9 \% of B, 50 \% of A is used." in caption
+
+
 def test_a_paper_has_names_and_no_word_of_the_machine(run):
     files = made(run)
     for name in ("comparison.tex", "comparison-notes.tex"):
