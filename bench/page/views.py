@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bench.contracts.protocol import Protocol
 from bench.evaluation.columns import ranking
 from bench.evaluation.summaries import shown_summaries
-from bench.plugins.syntax import quote
+from bench.plugins.syntax import parse, write
 from bench.runs.status import Status
 from bench.scoring.intervals import METRIC
 from bench.tables.comparison import compare
@@ -68,12 +68,11 @@ def _with_labels(source: Source, base: Protocol) -> Iterator[tuple[str, Protocol
         return
     records = map(source.run_scores.dataset, source.run_scores.cells)
     others = [name for record in records if record is not None for name in record.label_sets[1:]]
+    (item,) = parse(base.name)
+    values = {key: value for key, (value,) in (item.values or {}).items()}
     for name in dict.fromkeys(others):
-        inside = f"labels={quote(name)}"
-        whole = (
-            f"{base.name[:-1]},{inside}]" if base.name.endswith("]") else f"{base.name}[{inside}]"
-        )
-        yield name, replace(base, labels=name, name=whole)
+        selector = write(item.name, {**values, "labels": name})
+        yield name, replace(base, labels=name, name=selector)
 
 
 def _view(source: Source, protocol: Protocol, base: str, labels: str) -> View:
