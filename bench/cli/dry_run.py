@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bench.wording import counted, listed
+
 if TYPE_CHECKING:
-    from bench.planning.cells import PlannedCell
     from bench.planning.plan import Plan
+    from bench.runs.records import CellRecord
 
 
 def show_plan(plan: Plan, registry: Any, console: Any) -> None:
@@ -31,23 +33,17 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
         expected = expected_seconds(list(to_run), known, registry)
     else:
         expected = {cell: (known[like(cell.record)], False) for cell in to_run}
-    idle: dict[tuple[str, str], list[PlannedCell]] = {}
-    for cell in plan.cells:
-        if cell not in to_run and not cell.reuse:
-            idle.setdefault((cell.record.dataset, cell.why), []).append(cell)
-    alike = {key for key, cells in idle.items() if len(cells) > 1}
+    idle: dict[tuple[str, str], list[CellRecord]] = {}
     table = Table(box=None, pad_edge=False)
     seconds, peaks = [], []
     lines: dict[tuple[str, ...], list[int]] = {}
     for cell in plan.cells:
         record = cell.record
         runs = cell in to_run
-        if not runs and not cell.reuse and (record.dataset, cell.why) in alike:
+        if not runs and not cell.reuse:
+            idle.setdefault((str(record.status), cell.why), []).append(record)
             continue
-        what = (
-            f"{'reused' if cell.reuse else 'run' if runs else record.status}: "
-            f"{cell.why.removeprefix('run again: ')}"
-        )
+        what = f"{'run' if runs else 'reused'}: {cell.why.removeprefix('run again: ')}"
         memory = took = ""
         if runs:
             if cell in expected:
@@ -91,13 +87,14 @@ def show_plan(plan: Plan, registry: Any, console: Any) -> None:
         )
     if table.row_count:
         console.print(table)
-    for dataset, why in idle:
-        cells = idle[dataset, why]
-        if len(cells) > 1:
-            status = " and ".join(dict.fromkeys(str(cell.record.status) for cell in cells))
-            console.print(
-                f"{dataset}: {len(cells)} cells would not run ({status}): {why}", markup=False
-            )
+    for (status, why), records in idle.items():
+        methods = {record.label for record in records}
+        who = methods.pop() if len(methods) == 1 else counted(len(records), "cell")
+        datasets = listed(record.dataset for record in records)
+        console.print(
+            f"{who} on {datasets} would not run ({status}): {why.removeprefix(f'{who}: ')}",
+            markup=False,
+        )
     for text in dict.fromkeys(
         f"{cell.record.label}: {cell.memory.unknown}"
         for cell in networks

@@ -339,6 +339,16 @@ def test_dry_run_writes_nothing(place):
     assert not (place / "results").exists()
 
 
+def test_dry_run_has_a_line_for_each_reason_why_cells_would_not_run(place):
+    """Below the table, with their number or the one method, and all datasets that it holds for."""
+    named = ("--datasets", "toy,demo-ped2", "--dry-run")
+    said = bench(place, "brightness,mamc,c2net", *named).stdout
+    both = "toy, demo-ped2"
+    assert f"4 cells on {both} would not run (published only): no public spec" in said
+    assert "mamc" not in said and "2 of 6 cells would run" in said
+    assert f"mamc on {both} would not run (published only)" in bench(place, "mamc", *named).stdout
+
+
 def test_force_repeats_just_that(place):
     """--force repeats the finished cells it names."""
     bench(place, "brightness,brightness[pause=0.001]", "--out", "run")
