@@ -2,116 +2,142 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.wording import counted, listed
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.planning.cells import PlannedCell
     from bench.planning.plan import Plan
     from bench.runs.records import CellRecord
+
+    _Expected = Mapping[PlannedCell, tuple[float, bool]]
+    """Cell -> its seconds, and whether these are an estimate."""
 
 
 def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     """Print what a run would do, and the memory and time it would need."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from bench.planning.earlier_durations import earlier_seconds, like
-    from bench.planning.request import seed_ranges
-    from bench.running.duration import duration
-
-    to_run = dict.fromkeys(plan.to_run)  # in their order, and quick to look in
-    networks = [cell for cell in to_run if cell.network]
+    networks = [cell for cell in plan.to_run if cell.network]
     if networks:
         from bench.planning.memory_limits import estimate_cells  # imports torch
 
         estimate_cells(networks, registry)
-    known = earlier_seconds(plan.run)
-    if any(like(cell.record) not in known for cell in to_run):
-        from bench.planning.time_estimate import expected_seconds  # imports torch
-
-        expected = expected_seconds(list(to_run), known, registry)
-    else:
-        expected = {cell: (known[like(cell.record)], False) for cell in to_run}
-    idle: dict[tuple[str, str], list[CellRecord]] = {}
-    table = Table(box=None, pad_edge=False)
-    seconds, peaks = [], []
-    lines: dict[tuple[str, ...], list[int]] = {}
-    for cell in plan.cells:
-        record = cell.record
-        runs = cell in to_run
-        if not runs and not cell.reuse:
-            idle.setdefault((str(record.status), cell.why), []).append(record)
-            continue
-        what = f"{'run' if runs else 'reused'}: {cell.why.removeprefix('run again: ')}"
-        memory = took = ""
-        if runs:
-            if cell in expected:
-                spent, estimated = expected[cell]
-                took = f"~{duration(spent)}" if estimated else duration(spent)
-                seconds.append(spent)
-            else:
-                took = "unknown"
-            memory = (
-                "-"
-                if cell.memory is None
-                else "unknown"
-                if cell.memory.unknown
-                else f"{cell.memory.peak / 2**30:.1f} GB"
-            )
-            peaks += (
-                [cell.memory.peak] if cell.memory is not None and not cell.memory.unknown else []
-            )
-        dataset = record.dataset + (f" {record.scene}" if record.scene else "")
-        lines.setdefault((record.label, dataset, memory, took, what), []).append(record.seed)
-    joined = any(len(seeds) > 1 for seeds in lines.values())
-    for name in (
-        "method",
-        "dataset",
-        "seeds" if joined else "seed",
-        "memory",
-        "time",
-        "what would happen",
-    ):
-        number = name in ("seed", "seeds", "memory", "time")
-        table.add_column(
-            name,
-            no_wrap=number or name == "dataset",
-            overflow="fold",
-            justify="right" if number else "left",
-        )
-    for (label, dataset, memory, took, what), seeds in lines.items():
-        each = " each" if len(seeds) > 1 and took and took != "unknown" else ""
-        table.add_row(
-            escape(label), escape(dataset), seed_ranges(seeds), memory, took + each, escape(what)
-        )
+    expected = _expected_seconds(plan, registry)
+    table = _table(plan, expected)
     if table.row_count:
         console.print(table)
+    lines = _would_not_run(plan)
+    lines += dict.fromkeys(
+        f"memory unknown: {cell.record.label}: {cell.memory.unknown}"
+        for cell in networks
+        if cell.memory and cell.memory.unknown
+    )
+    for line in [*lines, _totals(plan, expected)]:
+        console.print(line, markup=False)
+
+
+def _expected_seconds(plan: Plan, registry: Any) -> _Expected:
+    """Return what the cells that would run take; without those of which nothing is known."""
+    from bench.planning.earlier_durations import earlier_seconds, like
+
+    known = earlier_seconds(plan.run)
+    if all(like(cell.record) in known for cell in plan.to_run):
+        return {cell: (known[like(cell.record)], False) for cell in plan.to_run}
+    from bench.planning.time_estimate import expected_seconds  # imports torch
+
+    return expected_seconds(plan.to_run, known, registry)
+
+
+def _table(plan: Plan, expected: _Expected) -> Table:
+    """Return the cells that would run or are used again; seeds that would do the same are one
+    row.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bench.planning.request import seed_ranges
+
+    to_run = set(plan.to_run)
+    lines: dict[tuple[str, ...], list[int]] = {}
+    for cell in plan.cells:
+        if not (cell.reuse or cell in to_run):
+            continue
+        runs, record = cell in to_run, cell.record
+        line = (
+            record.label,
+            record.dataset + (f" {record.scene}" if record.scene else ""),
+            _memory(cell) if runs else "",
+            _time(cell, expected) if runs else "",
+            f"{'run' if runs else 'reused'}: {cell.why.removeprefix('run again: ')}",
+        )
+        lines.setdefault(line, []).append(record.seed)
+    table = Table(box=None, pad_edge=False)
+    seed = "seeds" if any(len(seeds) > 1 for seeds in lines.values()) else "seed"
+    numbers = {seed, "memory", "time"}
+    for name in ("method", "dataset", seed, "memory", "time", "what would happen"):
+        table.add_column(
+            name,
+            no_wrap=name in numbers or name == "dataset",
+            overflow="fold",
+            justify="right" if name in numbers else "left",
+        )
+    for (label, dataset, memory, time, what), seeds in lines.items():
+        each = " each" if len(seeds) > 1 and time not in ("", "unknown") else ""
+        table.add_row(
+            escape(label), escape(dataset), seed_ranges(seeds), memory, time + each, escape(what)
+        )
+    return table
+
+
+def _memory(cell: PlannedCell) -> str:
+    if cell.memory is None:
+        return "-"
+    return "unknown" if cell.memory.unknown else f"{cell.memory.peak / 2**30:.1f} GB"
+
+
+def _time(cell: PlannedCell, expected: _Expected) -> str:
+    from bench.running.duration import duration
+
+    if cell not in expected:
+        return "unknown"
+    seconds, estimated = expected[cell]
+    return f"{'~' if estimated else ''}{duration(seconds)}"
+
+
+def _would_not_run(plan: Plan) -> list[str]:
+    """Return a line for each reason why cells would neither run nor be used again."""
+    to_run = set(plan.to_run)
+    idle: dict[tuple[str, str], list[CellRecord]] = {}
+    for cell in plan.cells:
+        if not (cell.reuse or cell in to_run):
+            idle.setdefault((str(cell.record.status), cell.why), []).append(cell.record)
+    lines = []
     for (status, why), records in idle.items():
         methods = {record.label for record in records}
         who = methods.pop() if len(methods) == 1 else counted(len(records), "cell")
         datasets = listed(record.dataset for record in records)
-        console.print(
-            f"{who} on {datasets} would not run ({status}): {why.removeprefix(f'{who}: ')}",
-            markup=False,
-        )
-    for text in dict.fromkeys(
-        f"{cell.record.label}: {cell.memory.unknown}"
-        for cell in networks
-        if cell.memory and cell.memory.unknown
-    ):
-        console.print(f"memory unknown: {text}", markup=False)
-    totals = [f"{len(to_run)} of {len(plan.cells)} cells would run"]
+        reason = why.removeprefix(f"{who}: ")
+        lines.append(f"{who} on {datasets} would not run ({status}): {reason}")
+    return lines
+
+
+def _totals(plan: Plan, expected: _Expected) -> str:
+    from bench.running.duration import duration
+
+    totals = [f"{len(plan.to_run)} of {len(plan.cells)} cells would run"]
+    peaks = sorted(
+        cell.memory.peak for cell in plan.to_run if cell.memory and not cell.memory.unknown
+    )
     if peaks:
         workers = f" with {plan.workers} workers" if plan.workers > 1 else ""
-        totals.append(
-            f"networks with up to {sum(sorted(peaks)[-plan.workers :]) / 2**30:.1f} GB at a "
-            f"time{workers}"
-        )
-    if seconds:
+        most = sum(peaks[-plan.workers :]) / 2**30
+        totals.append(f"networks with up to {most:.1f} GB at a time{workers}")
+    if expected:
         about = "about " if any(estimated for _, estimated in expected.values()) else ""
-        totals.append(
-            f"{about}{duration(sum(seconds))} of work"
-            + (f" for {len(seconds)} of them" if len(seconds) < len(to_run) else "")
-        )
-    console.print("; ".join([*totals, "nothing was written"]), markup=False)
+        work = duration(sum(seconds for seconds, _ in expected.values()))
+        some = f" for {len(expected)} of them" if len(expected) < len(plan.to_run) else ""
+        totals.append(f"{about}{work} of work{some}")
+    return "; ".join([*totals, "nothing was written"])
