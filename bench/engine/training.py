@@ -1,5 +1,5 @@
-"""The training loop of network methods: samples in a fixed order, checkpoints, and a watch over
-whether anything is learned.
+"""The training loop of network methods: samples in a fixed order, checkpoints, and the history of
+what is learned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.batches import Batch, batch_order, prefetched
 from bench.engine.checkpoint import CheckpointWriter, EpochSoFar, Progress, read_checkpoint
-from bench.engine.explained_variance import ExplainedVariance
+from bench.engine.learning_checks import (
+    ExplainedVariance,
+    has_no_gradient,
+    refuse_constant,
+    refuse_infinite,
+)
 from bench.engine.precision import autocast, compile_network, explained, laid_out
 from bench.engine.seeding import kept_random_state
 from bench.errors import DidNotLearn, MethodError
@@ -55,7 +60,179 @@ def train(
         trained network whose output is the same for all inputs.
     MethodError : no clip is as long as a window, or torch cannot compile the network.
     """
-    device = torch.device(context.device)
+    _Training(method, clips, context, checkpoint, history, steps).run()
+
+
+class _Training:
+    """One training: what it works on and with, its steps, and the ends of its epochs."""
+
+    def __init__(
+        self,
+        method: NetworkMethod,
+        clips: Sequence[OpenClip],
+        context: Context,
+        checkpoint: Path | None,
+        history: Path | None,
+        steps: Path | None,
+    ) -> None:
+        self.method, self.clips, self.context = method, clips, context
+        self.history, self.steps = history, steps
+        self.device = torch.device(context.device)
+        self.windows = _windows(method, clips)
+        self.batch_size = int(method.parameters.batch)
+        self.per_epoch = _steps_an_epoch(method, len(self.windows))
+        self.total, self.row_every = _length(method, self.per_epoch)
+        if not method.stats:
+            # Of no total: the time left of a resumed training is told by the steps after this one.
+            context.step(0, 0, "statistics of the training frames")
+            method.stats = method.statistics(clips)
+        self._build(checkpoint)
+        if context.compute.compile:
+            compile_network(method, self.network)
+        self.network.train()
+        self.variance = ExplainedVariance(method, clips, context)
+        self.writer = CheckpointWriter(
+            checkpoint, self.network, self.optimiser, self.schedule, self.device
+        )
+        self.kept: list[tuple[int, list[tuple[int, Batch]]]] = []
+        """Steps and their terms, not read yet: that waits for the device."""
+        kept_steps = self.progress.kept_steps
+        self.last_kept = int(kept_steps[-1]["step"]) - 1 if kept_steps else None
+        self.began = time.monotonic()
+
+    def _build(self, checkpoint: Path | None) -> None:
+        """Make the network, and take it to where the checkpoint is, if there is one."""
+        how = self.method, self.device, self.total, self.context.compute.precision
+        random_state = torch.get_rng_state()
+        self.network, self.optimiser, self.schedule = _built(*how)
+        self.progress = Progress()
+        if checkpoint is not None and checkpoint.exists():
+            read = read_checkpoint(
+                checkpoint, self.network, self.optimiser, self.schedule, self.context
+            )
+            if read is None:  # a half-loaded network must not be used
+                torch.set_rng_state(random_state)
+                self.network, self.optimiser, self.schedule = _built(*how)
+            self.progress = read or self.progress
+        if self.progress.step:
+            self.context.logger.info("going on from step %d of %d", self.progress.step, self.total)
+
+    def run(self) -> None:
+        """Make the steps that are left."""
+        method, context, progress = self.method, self.context, self.progress
+        order = batch_order(
+            len(self.windows),
+            self.batch_size,
+            self.per_epoch,
+            context.seed,
+            progress.step,
+            self.total,
+        )
+        epochs = -(-self.total // self.per_epoch)
+        for step, batch in prefetched(
+            method, self.clips, self.windows, order, context, self.device
+        ):
+            context.epoch = step // self.per_epoch
+            self._step(step, batch)
+            progress.step = step + 1
+            what = f"training, epoch {step // self.per_epoch + 1} of {epochs}"
+            context.step(progress.step, self.total, what)
+            if progress.step % self.row_every == 0 or progress.step == self.total:
+                self._end_epoch()
+            elif self.writer.due:
+                self._count_time()
+                self.writer.write(progress)
+        self.network.eval()
+        method.network = self.network
+        if "explained" in progress.history[-1]:
+            context.fact("explained", progress.history[-1]["explained"])
+        # First: it may know the cause of what is refused next.
+        method.judge(progress.history, context)
+        refuse_constant(method, self.clips, self.windows, self.device)
+
+    def _step(self, step: int, batch: Batch) -> None:
+        """Make a step, unless the method refuses the batch, and count it."""
+        epoch = self.progress.epoch
+        with explained(self.method, self.context.compute):
+            parts = gradients(self.method, self.network, self.optimiser, batch, self.context)
+        if not parts:
+            epoch.refused += 1
+        else:
+            if epoch.made % WATCH_EVERY == 0:
+                self._watch(step, parts)
+            self.optimiser.step()
+            if self.last_kept is None or _is_kept(step, self.total, self.last_kept):
+                self.last_kept = step
+                # Copies, since a term may be a weight, which the next step changes.
+                copies = [(size, {k: v.clone() for k, v in terms.items()}) for size, terms in parts]
+                self.kept.append((step, copies))
+            for size, terms in parts:
+                for name, value in terms.items():
+                    before = epoch.sums.get(name, torch.zeros((), device=self.device))
+                    epoch.sums[name] = before + value * size
+                epoch.samples += size
+            epoch.made += 1
+        if self.schedule is not None:
+            _step_schedule(self.schedule)
+
+    def _watch(self, step: int, parts: list[tuple[int, Batch]]) -> None:
+        """Look at loss and gradients of a step that is about to be made."""
+        epoch = self.progress.epoch
+        self._read_kept()
+        epoch.looks += 1
+        for _, terms in parts:
+            refuse_infinite(self.method, terms["loss"], step, self.per_epoch)
+        epoch.zero_gradients += has_no_gradient(self.network)
+
+    def _read_kept(self) -> None:
+        self.progress.kept_steps += [_terms_of_step(*one) for one in self.kept]
+        self.kept = []
+
+    def _count_time(self) -> None:
+        self._read_kept()
+        now = time.monotonic()
+        self.progress.epoch.seconds += now - self.began
+        self.began = now
+
+    def _end_epoch(self) -> None:
+        """Add the row of the epoch, and write what is written once an epoch."""
+        context, progress, epoch = self.context, self.progress, self.progress.epoch
+        self._count_time()
+        context.step(progress.step, self.total, "looking at what was learned")
+        row = _row(self.method, progress)
+        share = self.variance.of(self.network)
+        if share is not None:
+            row["explained"] = share
+        progress.history.append(row)
+        context.logger.info(
+            "epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items())
+        )
+        if epoch.refused:
+            context.logger.info(
+                "%d of %d batches gave no step", epoch.refused, epoch.made + epoch.refused
+            )
+        if context.after_epoch is not None:
+            self.network.eval()
+            self.method.network = self.network
+            with kept_random_state(self.device):
+                context.after_epoch(len(progress.history))
+            self.network.train()
+        if self.history is not None:
+            write_text(self.history, _history_csv(progress.history))
+        if self.steps is not None:
+            write_text(self.steps, _history_csv(progress.kept_steps))
+        progress.epoch = EpochSoFar()
+        self.writer.write(progress)
+        self.began = time.monotonic()
+
+
+def _windows(method: NetworkMethod, clips: Sequence[OpenClip]) -> list[tuple[int, int]]:
+    """Return (clip, first frame) of each training window.
+
+    Raises
+    ------
+    MethodError : there is none.
+    """
     every = int(getattr(method.parameters, "every", 1))
     windows = [
         (number, start)
@@ -68,122 +245,24 @@ def train(
             f"{method.name}: no training clip is as long as a window of "
             f"{method.training_window.span} frames (the longest has {longest})"
         )
-    batch_size = int(method.parameters.batch)
-    per_epoch = len(windows) // batch_size if method.drop_last else -(-len(windows) // batch_size)
-    if per_epoch == 0:
+    return windows
+
+
+def _steps_an_epoch(method: NetworkMethod, windows: int) -> int:
+    """Return the batches of an epoch.
+
+    Raises
+    ------
+    MethodError : there is none.
+    """
+    batch = int(method.parameters.batch)
+    steps = windows // batch if method.drop_last else -(-windows // batch)
+    if steps == 0:
         raise MethodError(
-            f"{method.name}: {len(windows)} training windows are less than one batch of "
-            f"{batch_size}, and the last, smaller batch is left out; take a smaller batch"
+            f"{method.name}: {windows} training windows are less than one batch of "
+            f"{batch}, and the last, smaller batch is left out; take a smaller batch"
         )
-    total, row_every = _length(method, per_epoch)
-
-    if not method.stats:
-        # Of no total: the time left of a resumed training is told by the steps after this one.
-        context.step(0, 0, "statistics of the training frames")
-        method.stats = method.statistics(clips)
-    random_state = torch.get_rng_state()
-    network, optimiser, schedule = _built(method, device, total, context.compute.precision)
-    progress = Progress()
-    if checkpoint is not None and checkpoint.exists():
-        read = read_checkpoint(checkpoint, network, optimiser, schedule, context)
-        if read is None:  # a half-loaded network must not be used
-            torch.set_rng_state(random_state)
-            network, optimiser, schedule = _built(method, device, total, context.compute.precision)
-        progress = read or progress
-    if progress.step:
-        context.logger.info("going on from step %d of %d", progress.step, total)
-
-    if context.compute.compile:
-        compile_network(method, network)
-    network.train()
-    variance = ExplainedVariance(method, clips, context)
-    writer = CheckpointWriter(checkpoint, network, optimiser, schedule, device)
-    epoch = progress.epoch
-    kept: list[tuple[int, list[tuple[int, Batch]]]] = []  # not read yet: that waits for the device
-    last_kept = int(progress.kept_steps[-1]["step"]) - 1 if progress.kept_steps else None
-    began = time.monotonic()
-    order = batch_order(len(windows), batch_size, per_epoch, context.seed, progress.step, total)
-    for step, batch in prefetched(method, clips, windows, order, context, device):
-        context.epoch = step // per_epoch
-        with explained(method, context.compute):
-            parts = gradients(method, network, optimiser, batch, context)
-        if not parts:
-            epoch.refused += 1
-        else:
-            if epoch.made % WATCH_EVERY == 0:
-                progress.kept_steps += [_terms_of_step(*one) for one in kept]
-                kept = []
-                epoch.looks += 1
-                for _, terms in parts:
-                    _refuse_infinite(method, terms["loss"], step, per_epoch)
-                epoch.zero_gradients += _all_zero(network)
-            optimiser.step()
-            if last_kept is None or _is_kept(step, total, last_kept):
-                last_kept = step
-                # Copies, since a term may be a weight, which the next step changes.
-                kept.append(
-                    (
-                        step,
-                        [(size, {k: v.clone() for k, v in terms.items()}) for size, terms in parts],
-                    )
-                )
-            for size, terms in parts:
-                for name, value in terms.items():
-                    before = epoch.sums.get(name, torch.zeros((), device=device))
-                    epoch.sums[name] = before + value * size
-                epoch.samples += size
-            epoch.made += 1
-        if schedule is not None:
-            _step_schedule(schedule)
-        progress.step = step + 1
-        context.step(
-            progress.step,
-            total,
-            f"training, epoch {step // per_epoch + 1} of {-(-total // per_epoch)}",
-        )
-        ended = progress.step % row_every == 0 or progress.step == total
-        if not ended and not writer.due:
-            continue
-        progress.kept_steps += [_terms_of_step(*one) for one in kept]
-        kept = []
-        epoch.seconds += time.monotonic() - began
-        began = time.monotonic()
-        if not ended:
-            writer.write(progress)
-            continue
-        context.step(progress.step, total, "looking at what was learned")
-        row = _row(method, progress)
-        share = variance.of(network)
-        if share is not None:
-            row["explained"] = share
-        progress.history.append(row)
-        context.logger.info(
-            "epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items())
-        )
-        if epoch.refused:
-            context.logger.info(
-                "%d of %d batches gave no step", epoch.refused, epoch.made + epoch.refused
-            )
-        if context.after_epoch is not None:
-            network.eval()
-            method.network = network
-            with kept_random_state(device):
-                context.after_epoch(len(progress.history))
-            network.train()
-        if history is not None:
-            write_text(history, _history_csv(progress.history))
-        if steps is not None:
-            write_text(steps, _history_csv(progress.kept_steps))
-        epoch = progress.epoch = EpochSoFar()
-        writer.write(progress)
-        began = time.monotonic()
-
-    network.eval()
-    method.network = network
-    if "explained" in progress.history[-1]:
-        context.fact("explained", progress.history[-1]["explained"])
-    method.judge(progress.history, context)  # first: it may know the cause of what is refused next
-    _refuse_constant(method, clips, windows, device)
+    return steps
 
 
 def _row(method: NetworkMethod, progress: Progress) -> dict[str, float]:
@@ -298,62 +377,6 @@ def _step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
         # A refused first batch makes the scheduler step before the optimiser, which is meant here.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         schedule.step()
-
-
-def _refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
-    if not torch.isfinite(loss):
-        raise DidNotLearn(
-            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step "
-            f"{step + 1}; try a lower learning_rate"
-        )
-
-
-def _all_zero(network: torch.nn.Module) -> bool:
-    return not any(
-        parameter.grad is not None and bool(parameter.grad.any())
-        for parameter in network.parameters()
-    )
-
-
-def _refuse_constant(
-    method: NetworkMethod,
-    clips: Sequence[OpenClip],
-    windows: Sequence[tuple[int, int]],
-    device: torch.device,
-) -> None:
-    """Refuse a network that answers all of up to four spread training windows with the same
-    output.
-    """
-    assert method.network is not None
-    spread = [
-        windows[index]
-        for index in np.linspace(0, len(windows) - 1, num=min(4, len(windows))).astype(int)
-    ]
-    starts = [
-        (clips[number], min(start, clips[number].length - method.window.span))
-        for number, start in spread
-    ]
-    inputs = torch.stack(
-        [method.read_window(clip, start, method.window) for clip, start in starts if start >= 0]
-    ).to(device)
-    if len(inputs) < 2 or bool((inputs == inputs[:1]).all()):
-        return
-    with torch.inference_mode():
-        terms = method.error(method.network, {"window": inputs})
-    watched = terms.get("reconstruction")
-    if watched is None:
-        watched = torch.cat(
-            [term.reshape(len(inputs), -1) for name, term in terms.items() if name != "map"], dim=1
-        )
-    if not bool(torch.isfinite(watched).all()):
-        raise DidNotLearn(
-            f"{method.name}: the trained network's output is not finite; try a lower learning_rate"
-        )
-    if float((watched.float() - watched[:1].float()).abs().max()) < 1e-6:
-        raise DidNotLearn(
-            f"{method.name}: the trained network's output is the same for all inputs; try a lower "
-            "learning_rate or more epochs"
-        )
 
 
 def _history_csv(history: Sequence[dict[str, float]]) -> str:

@@ -131,8 +131,8 @@ MUTANTS = (
     Mutant(
         "the terms of every step read at once",
         "bench.engine.training",
-        "last_kept = step\n",
-        "last_kept = step\n                _terms_of_step(step, parts)\n",
+        "self.last_kept = step\n",
+        "self.last_kept = step\n                _terms_of_step(step, parts)\n",
         (CHECK_C3DSU,),
     ),
     Mutant(
@@ -144,7 +144,7 @@ MUTANTS = (
     ),
     Mutant(
         "the last look at a trained network, on the CPU",
-        "bench.engine.training",
+        "bench.engine.learning_checks",
         "    ).to(device)\n    if len(inputs) < 2",
         "    )\n    if len(inputs) < 2",
         ("resume",),
@@ -172,7 +172,7 @@ MUTANTS = (
     ),
     Mutant(
         "a difference of device and CPU, in what is explained",
-        "bench.engine.explained_variance",
+        "bench.engine.learning_checks",
         'terms["reconstruction"].cpu().double()',
         'terms["reconstruction"].double()',
         ("resume",),

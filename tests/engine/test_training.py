@@ -14,7 +14,7 @@ from bench import DidNotLearn, MethodError, NetworkMethod, OpenClip, Window
 from bench.contracts.compute import Compute
 from bench.engine.checkpoint import CheckpointWriter, Progress
 from bench.engine.context import make_context
-from bench.engine.explained_variance import ExplainedVariance
+from bench.engine.learning_checks import ExplainedVariance
 from bench.engine.precision import laid_out
 from bench.engine.seeding import seed_everything
 from bench.plugins.registry import load

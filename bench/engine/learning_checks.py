@@ -1,4 +1,6 @@
-"""How much of the training frames a network explains: whether it has been trained at all."""
+"""Whether a network learns: how much of the training frames it explains, and what a training
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.accelerators import forked_random
 from bench.engine.precision import autocast
+from bench.errors import DidNotLearn
 
 WINDOWS = 32
 """Windows that the errors are taken on."""
@@ -117,4 +120,62 @@ class ExplainedVariance:
                     for place in self._windows(WINDOWS)
                 ]
             )
+        )
+
+
+def refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
+    """Refuse a loss that is not finite."""
+    if not torch.isfinite(loss):
+        raise DidNotLearn(
+            f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step "
+            f"{step + 1}; try a lower learning_rate"
+        )
+
+
+def has_no_gradient(network: torch.nn.Module) -> bool:
+    """Whether the gradients of all weights are zero."""
+    return not any(
+        parameter.grad is not None and bool(parameter.grad.any())
+        for parameter in network.parameters()
+    )
+
+
+def refuse_constant(
+    method: NetworkMethod,
+    clips: Sequence[OpenClip],
+    windows: Sequence[tuple[int, int]],
+    device: torch.device,
+) -> None:
+    """Refuse a network that answers all of up to four spread training windows with the same
+    output.
+    """
+    assert method.network is not None
+    spread = [
+        windows[index]
+        for index in np.linspace(0, len(windows) - 1, num=min(4, len(windows))).astype(int)
+    ]
+    starts = [
+        (clips[number], min(start, clips[number].length - method.window.span))
+        for number, start in spread
+    ]
+    inputs = torch.stack(
+        [method.read_window(clip, start, method.window) for clip, start in starts if start >= 0]
+    ).to(device)
+    if len(inputs) < 2 or bool((inputs == inputs[:1]).all()):
+        return
+    with torch.inference_mode():
+        terms = method.error(method.network, {"window": inputs})
+    watched = terms.get("reconstruction")
+    if watched is None:
+        watched = torch.cat(
+            [term.reshape(len(inputs), -1) for name, term in terms.items() if name != "map"], dim=1
+        )
+    if not bool(torch.isfinite(watched).all()):
+        raise DidNotLearn(
+            f"{method.name}: the trained network's output is not finite; try a lower learning_rate"
+        )
+    if float((watched.float() - watched[:1].float()).abs().max()) < 1e-6:
+        raise DidNotLearn(
+            f"{method.name}: the trained network's output is the same for all inputs; try a lower "
+            "learning_rate or more epochs"
         )
