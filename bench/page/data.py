@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from bench.evaluation.measurements import Measurement, label_sets_of
@@ -64,7 +63,8 @@ def data_of(source: Source, views: Sequence[View], labels: Sequence[str]) -> dic
             for label in labels
         ],
         "datasets": [
-            _dataset(source, record, views, labels) for record in datasets_with_scores(source)
+            _DatasetData(source, record, views, labels).as_json()
+            for record in datasets_with_scores(source)
         ],
         "training": list(_training(source)),
     }
@@ -80,110 +80,136 @@ def datasets_with_scores(source: Source) -> list[DatasetRecord]:
     return [replace(record, label=label) for label, record in found.items() if record is not None]
 
 
-def _dataset(
-    source: Source,
-    record: DatasetRecord,
-    views: Sequence[View],
-    labels: Sequence[str],
-) -> dict[str, Any]:
-    protocols = [view.protocol for view in views]
-    bases = [place for place, view in enumerate(views) if not view.labels]
-    sets = ["".join(label_sets_of(record, one)[:1]) for one in protocols]
-    members: dict[str, dict[int, list[CellRecord]]] = {}
-    for cell in source.run_scores.cells:
-        if cell.dataset == record.label:
-            members.setdefault(cell.label, {}).setdefault(cell.seed, []).append(cell)
-    places = {
-        (label, seed): cells for label, seeds in members.items() for seed, cells in seeds.items()
-    }
+class _DatasetData:
+    """What the script shows of one dataset."""
 
-    @cache
-    def clips(label: str, seed: int, number: int) -> dict[str, ClipScores]:
-        done = [cell for cell in places[label, seed] if cell.status == Status.DONE]
+    def __init__(
+        self, source: Source, record: DatasetRecord, views: Sequence[View], labels: Sequence[str]
+    ) -> None:
+        self.source, self.record, self.views, self.labels = source, record, views, labels
+        self.protocols = [view.protocol for view in views]
+        self.sets = ["".join(label_sets_of(record, one)[:1]) for one in self.protocols]
+        """The label set of each view; empty where the dataset has none."""
+        self.cells: dict[str, dict[int, list[CellRecord]]] = {}
+        """Method -> seed -> its cells, one a scene."""
+        for cell in source.run_scores.cells:
+            if cell.dataset == record.label:
+                self.cells.setdefault(cell.label, {}).setdefault(cell.seed, []).append(cell)
+        self.reasons: dict[tuple[str, str], int] = {}
+        """(mark, text) -> its place in the list of reasons why there is no number."""
+        self._clips: dict[tuple[str, int, int], dict[str, ClipScores]] = {}
+
+    def as_json(self) -> dict[str, Any]:
+        source, record, labels = self.source, self.record, self.labels
+        remarks: dict[str, int] = {}
+        pairs = [_pairs(source, view, record.label, labels, remarks) for view in self.views]
+        by_clip = self._by_clip()
         return {
-            clip.id: clip
-            for clip in clips_of(source, record, done, sets[number], protocols[number])
+            "label": record.label,
+            "name": source.run_scores.names.heading(record.label),
+            "clips": [
+                {
+                    "id": clip,
+                    "scene": scene,
+                    "length": length,
+                    "anomalous": {
+                        name: anomalous_runs(of_set[clip]) for name, of_set in record.labels.items()
+                    },
+                }
+                for clip, length, scene in record.clips
+            ],
+            "sets": self.sets,
+            "curves": list(self._curves()),
+            "numbers": [_numbers(view.comparison, record.label, labels) for view in self.views],
+            "seeds": [_seeds(source, view, record.label, labels) for view in self.views],
+            "by_clip": by_clip,
+            "pairs": pairs,
+            "remarks": list(remarks),
+            "reasons": [{"mark": mark, "text": text} for mark, text in self.reasons],
         }
 
-    reasons: dict[tuple[str, str], int] = {}
+    def _curves(self) -> Iterator[dict[str, Any]]:
+        """Yield the scores and ROC curves of each seed that has any."""
+        bases = [place for place, view in enumerate(self.views) if not view.labels]
+        protocols = [self.protocols[which] for which in bases]
+        for label, seeds in self.cells.items():
+            for seed in seeds:
+                if label not in self.labels or not _done(seeds[seed]):
+                    continue
+                of_base = [self._clips_of(label, seed, which) for which in bases]
+                yield {
+                    "method": self.labels.index(label),
+                    "seed": seed,
+                    "scores": [
+                        packed([clips.get(clip) for clips in of_base], protocols)
+                        for clip, _, _ in self.record.clips
+                    ],
+                    "roc": [
+                        roc(list(self._clips_of(label, seed, which).values()), protocol)
+                        if self.sets[which]
+                        else None
+                        for which, protocol in enumerate(self.protocols)
+                    ],
+                }
 
-    def number(label: str, clip: str, which: int) -> str | int:
+    def _by_clip(self) -> list[list[list[str | int] | None]]:
+        """Return for each view and method the number of each clip; None for a method without
+        scores.
+        """
+        scored = {label for label, seeds in self.cells.items() if any(map(_done, seeds.values()))}
+        return [
+            [
+                [self._number(label, clip, which) for clip, _, _ in self.record.clips]
+                if label in scored
+                else None
+                for label in self.labels
+            ]
+            for which in range(len(self.views))
+        ]
+
+    def _clips_of(self, label: str, seed: int, which: int) -> dict[str, ClipScores]:
+        """Return the scores of a seed under the protocol of a view, by clip."""
+        key = label, seed, which
+        if key not in self._clips:
+            found = clips_of(
+                self.source,
+                self.record,
+                _done(self.cells[label][seed]),
+                self.sets[which],
+                self.protocols[which],
+            )
+            self._clips[key] = {clip.id: clip for clip in found}
+        return self._clips[key]
+
+    def _number(self, label: str, clip: str, which: int) -> str | int:
         """Return the number of a clip as tables print it, or where in `reasons` it stands why there
         is none.
         """
+        about = self.sets[which], self.protocols[which], self.source.metric.name
         found = []
-        for seed in members[label]:
-            cell, scores = (
-                _first_unfinished(places[label, seed]),
-                clips(label, seed, which).get(clip),
-            )
-            reason = (
-                cell.reason or cell.status
-                if cell.status != Status.DONE
-                else "no frame of this clip was scored"
-            )
-            result = (
-                Result(None, reason, 0, 0, 0, 0, None)
-                if scores is None or not sets[which]
-                else evaluate([scores], protocols[which], source.metric)
-            )
-            found.append(
-                Measurement(cell, "", sets[which], protocols[which], source.metric.name, result)
-            )
-        summary = Summary(
-            label,
-            record.label,
-            sets[which],
-            protocols[which].name,
-            source.metric.name,
-            tuple(found),
-        )
+        for seed, cells in self.cells[label].items():
+            # A seed that is not done has the reason of the scene that is not.
+            cell = next((cell for cell in cells if cell.status != Status.DONE), cells[0])
+            scores = self._clips_of(label, seed, which).get(clip)
+            if scores is not None and self.sets[which]:
+                result = evaluate([scores], self.protocols[which], self.source.metric)
+            else:
+                reason = "no frame of this clip was scored"
+                if cell.status != Status.DONE:
+                    reason = cell.reason or cell.status
+                result = Result(None, reason, 0, 0, 0, 0, None)
+            found.append(Measurement(cell, "", *about, result))
+        of_set, protocol, metric = about
+        summary = Summary(label, self.record.label, of_set, protocol.name, metric, tuple(found))
         if summary.mean is not None:
             return percent(summary.mean)
         missing = summary.missing[0]
-        return reasons.setdefault(
-            (MARKS.get(missing.cell.status, DASH), missing.result.reason), len(reasons)
-        )
-
-    remarks: dict[str, int] = {}
-    pairs = [_pairs(source, view, record.label, labels, remarks) for view in views]
-    return {
-        "label": record.label,
-        "name": source.run_scores.names.heading(record.label),
-        "clips": [
-            {"id": clip, "scene": scene, "length": length, "anomalous": {name: anomalous_runs(of_set[clip]) for name, of_set in record.labels.items()}}
-            for clip, length, scene in record.clips
-        ],
-        "sets": sets,
-        "curves": [
-            {
-                "method": labels.index(label),
-                "seed": seed,
-                "scores": [packed([clips(label, seed, which).get(clip) for which in bases], [protocols[which] for which in bases]) for clip, _, _ in record.clips],
-                "roc": [roc(list(clips(label, seed, which).values()), one) if sets[which] else None for which, one in enumerate(protocols)],
-            }
-            for (label, seed), cells in places.items()
-            if label in labels and any(cell.status == Status.DONE for cell in cells)
-        ],
-        "numbers": [_numbers(view.comparison, record.label, labels) for view in views],
-        "seeds": [_seeds(source, view, record.label, labels) for view in views],
-        "by_clip": [
-            [[number(label, clip, which) for clip, _, _ in record.clips] if _scored(members.get(label, {})) else None for label in labels]
-            for which in range(len(protocols))
-        ],
-        "pairs": pairs,
-        "remarks": list(remarks),
-        "reasons": [{"mark": mark, "text": text} for mark, text in reasons],
-    }  # fmt: skip
+        entry = MARKS.get(missing.cell.status, DASH), missing.result.reason
+        return self.reasons.setdefault(entry, len(self.reasons))
 
 
-def _scored(seeds: Mapping[int, Sequence[CellRecord]]) -> bool:
-    return any(cell.status == Status.DONE for cells in seeds.values() for cell in cells)
-
-
-def _first_unfinished(cells: Sequence[CellRecord]) -> CellRecord:
-    """Return the cell that says why a seed, or the model of a scene of it, is not done."""
-    return next((cell for cell in cells if cell.status != Status.DONE), cells[0])
+def _done(cells: Sequence[CellRecord]) -> list[CellRecord]:
+    return [cell for cell in cells if cell.status == Status.DONE]
 
 
 def _numbers(table: Table, column: str, labels: Sequence[str]) -> list[str]:
