@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import RequestError
+from bench.plugins.distributions import name_and_version
 
 PACKAGES = (
     "vad-bench",
@@ -36,20 +37,10 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            found[package] = name_and_version(importlib.metadata.distribution(package))[1]
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def packages() -> dict[str, str]:
-    """Return the version of every package that is installed, by name."""
-    found = {
-        str(one.metadata["Name"]): one.version
-        for one in importlib.metadata.distributions()
-        if one.metadata["Name"]
-    }
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 @functools.cache

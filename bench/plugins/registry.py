@@ -21,6 +21,7 @@ import pluggy
 
 from bench.plugins import hookspecs
 from bench.plugins.checks import HOOKS, KINDS, ONE, check_offers
+from bench.plugins.distributions import name_and_version
 from bench.plugins.imported_files import source_hash
 from bench.plugins.plugin_files import (
     CAUGHT,
@@ -173,19 +174,19 @@ def load(files: Sequence[Path] = ()) -> Registry:
     """
     global _current
     registry = Registry()
-    # The name of a distribution is parsed each time that it is asked for.
     installed = [
-        (_distribution(entry), entry) for entry in importlib.metadata.entry_points(group=GROUP)
+        (*(name_and_version(entry.dist) if entry.dist is not None else ("", "")), entry)
+        for entry in importlib.metadata.entry_points(group=GROUP)
     ]
-    if not any(name == DISTRIBUTION for name, _ in installed):
+    if not any(name == DISTRIBUTION for name, *_ in installed):
         reason = f"the installed package {DISTRIBUTION} was not found, so nothing built in is there; install it (pip install -e .)"
         registry.plugins.append(PluginRecord(DISTRIBUTION, DISTRIBUTION, broken=reason))
     taken: dict[str, str] = {}
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for data, whatever a plugin prints
-        for name, entry in sorted(
-            installed, key=lambda found: (found[0] != DISTRIBUTION, found[1].name, found[0])
+        for name, version, entry in sorted(
+            installed, key=lambda found: (found[0] != DISTRIBUTION, found[2].name, found[0])
         ):
-            _load_entry_point(registry, name, entry, taken)
+            _load_entry_point(registry, f"{name} {version}", entry, taken)
         for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
             if not any(
                 record.module_file == file and not record.broken for record in registry.plugins
@@ -202,18 +203,13 @@ def current() -> Registry:
     return load() if _current is None else _current
 
 
-def _distribution(entry: importlib.metadata.EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else ""
-
-
 def _load_entry_point(
     registry: Registry,
     distribution: str,
     entry: importlib.metadata.EntryPoint,
     taken: dict[str, str],
 ) -> None:
-    version = entry.dist.version if entry.dist is not None else ""
-    record = PluginRecord(entry.name, f"{distribution} {version} ({entry.value})")
+    record = PluginRecord(entry.name, f"{distribution} ({entry.value})")
     try:
         if entry.name in taken:
             raise BrokenPlugin(

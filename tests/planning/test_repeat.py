@@ -2,6 +2,7 @@
 torch."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,25 +20,18 @@ def bench(place: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return forked.bench("run", "--plugin", str(TOYS), "--data", "data", *more, cwd=place)
 
 
-@pytest.fixture
-def made(place) -> Path:
+def make(place: Path) -> None:
     """A run of two commands: one method with two seeds, another with one."""
     for methods, seeds in (("brightness", "0,3"), ("frame-index", "0")):
-        done = bench(
-            place,
-            "--methods",
-            methods,
-            "--datasets",
-            "toy",
-            "--seeds",
-            seeds,
-            "--threads",
-            "1",
-            "--out",
-            "made",
-        )
+        words = ("--methods", methods, "--datasets", "toy", "--seeds", seeds, "--threads", "1")
+        done = bench(place, *words, "--out", "made")
         assert done.returncode == 0, done.stdout + done.stderr
-    return place / "made"
+
+
+@pytest.fixture
+def made(place, once) -> Path:
+    """A copy of that run, beside its dataset."""
+    return Path(shutil.copytree(once("repeated", make) / "made", place / "made"))
 
 
 def change(made: Path, **entries) -> None:

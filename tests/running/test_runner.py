@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,17 @@ def start(place: Path, methods: str, *more: str) -> forked.Command:
     return forked.Command(*toy_words(methods, *more), cwd=place)
 
 
+@pytest.fixture
+def finished(place, once) -> Path:
+    """A finished run `run` of brightness, in `place`."""
+
+    def make(folder):
+        assert bench(folder, "brightness", "--out", "run").returncode == 0
+
+    shutil.copytree(once("finished", make) / "run", place / "run")
+    return place
+
+
 def only_run(place: Path) -> Run:
     (path,) = [path.parent for path in (place / "results").glob("*/run.json")]
     return Run.open(path)
@@ -79,10 +91,9 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
-def test_finished_cell_outlives_its_dataset(place):
+def test_finished_cell_outlives_its_dataset(place, finished):
     """Where the dataset is not there any more, a finished cell stays as it is; one that never ran
     has no data."""
-    assert bench(place, "brightness", "--out", "run").returncode == 0
     before = {
         path: path.read_bytes() for path in (place / "run").rglob("cells/**/*") if path.is_file()
     }
@@ -162,9 +173,8 @@ def test_run_makes_scores_tables_and_says_where(place):
     assert not list(run.path.glob("**/progress.json"))
 
 
-def test_finished_cell_keeps_the_commit_that_made_it(place):
+def test_finished_cell_keeps_the_commit_that_made_it(place, finished):
     """Whatever commands come after; each command is kept with its own."""
-    assert bench(place, "brightness", "--out", "run").returncode == 0
     run = Run.open(place / "run")
     run.write_cell(replace(run.cells()[0], git="0123456789abcdef"))
     assert bench(place, "brightness,brightness[pause=0.001]", "--out", "run").returncode == 0
@@ -186,42 +196,35 @@ def test_same_seed_gives_the_same_scores(place):
     )
 
 
-@pytest.mark.parametrize(
-    ("how", "reason"),
-    [
-        ("raise", r"ZeroDivisionError: nothing to divide by (toys.py, line"),
-        ("kill", r"killed by SIGKILL at"),
-        ("exit", r"the worker ended with exit code 17 and wrote no outcome"),
-        (
-            "nan",
-            r"bad[how=nan] on toy, clip 01: the score of frame 0 is nan (20 of 20 scores are not finite)",
-        ),
-        (
-            "length",
-            r"bad[how=length] on toy, clip 01: score() returned 19 scores for 20 frames; return one a frame, or Scores(values, frames)",
-        ),
-        ("memory", r"out of memory at"),
-    ],
-)
-def test_misbehaving_cell_costs_itself_alone(place, how, reason):
-    """A cell that raises, dies or returns nonsense is a failed row with its reason; the other cell
-    is unharmed."""
-    done = bench(place, f"bad[how={how}],brightness")
+REASONS = {
+    "raise": "ZeroDivisionError: nothing to divide by (toys.py, line",
+    "kill": "killed by SIGKILL at",
+    "exit": "the worker ended with exit code 17 and wrote no outcome",
+    "nan": "bad[how=nan] on toy, clip 01: the score of frame 0 is nan (20 of 20 scores are not finite)",
+    "length": "bad[how=length] on toy, clip 01: score() returned 19 scores for 20 frames; return one a frame, or Scores(values, frames)",
+    "memory": "out of memory at",
+}
+
+
+def test_misbehaving_cell_costs_itself_alone(place):
+    """A cell that raises, dies or returns nonsense is a failed row with its reason; the other cells
+    are unharmed, before and after it."""
+    done = bench(place, f"brightness,bad[how={'|'.join(REASONS)}],steady")
     assert done.returncode == 1, done.stderr
-    bad, good = only_run(place).cells()
-    assert (bad.status, good.status) == ("failed", "done")
-    assert reason in bad.reason
+    before, *bad, after = only_run(place).cells()
+    assert (before.status, after.status) == ("done", "done")
+    for cell, (how, reason) in zip(bad, REASONS.items(), strict=True):
+        assert cell.status == "failed" and reason in cell.reason, how
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("how", ["stall", "frozen"])
-def test_stalled_cell_is_stopped(place, how):
+def test_stalled_cell_is_stopped(place):
     """A cell without a step, even a frozen one, is ended and says after how long."""
-    done = bench(place, f"bad[how={how}],brightness", "--stall-limit", "1s")
+    done = bench(place, "bad[how=stall|frozen],brightness", "--stall-limit", "1s")
     assert done.returncode == 1
-    bad, good = only_run(place).cells()
-    assert bad.status == "failed"
-    assert "stalled: no step for 1 s" in bad.reason
+    *bad, good = only_run(place).cells()
+    assert [cell.status for cell in bad] == ["failed", "failed"]
+    assert all("stalled: no step for 1 s" in cell.reason for cell in bad)
     assert good.status == "done"
 
 
@@ -241,13 +244,24 @@ def test_fail_fast_begins_no_further_cell(place):
     assert [cell.status for cell in only_run(place).cells()] == ["failed", "interrupted"]
 
 
+KILLED = "brightness[pause=0.03],brightness"
+
+
+@pytest.fixture
+def undisturbed(once) -> dict[str, np.ndarray]:
+    """The scores of KILLED where nothing is killed."""
+
+    def make(folder):
+        assert bench(folder, KILLED, "--out", "run").returncode == 0
+
+    return scores_of(Run.open(once("undisturbed", make) / "run"))
+
+
 @pytest.mark.parametrize("moment", [0.0, 0.15, 0.4, 0.8])
-def test_killed_runner_costs_nothing_that_was_done(place, moment):
+def test_killed_runner_costs_nothing_that_was_done(place, undisturbed, moment):
     """kill -9 of the runner at any moment, then the same command: the scores of an undisturbed run,
     in the same folder."""
-    methods = "brightness[pause=0.02],brightness"
-    assert bench(place, methods, "--out", str(place / "whole")).returncode == 0
-    runner = start(place, methods)
+    runner = start(place, KILLED)
     wait_for(
         lambda: (
             list((place / "results").glob("*/cells/*/toy/0/cell.json"))
@@ -260,21 +274,19 @@ def test_killed_runner_costs_nothing_that_was_done(place, moment):
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
     wait_for(lambda: all(is_gone(pid) for pid in family), 5.0)
-    done = bench(place, methods)
+    done = bench(place, KILLED)
     assert done.returncode == 0, done.stderr
     assert "(going on with it)" in done.stdout.splitlines()[0]
-    expected, found = scores_of(Run.open(place / "whole")), scores_of(only_run(place))
-    assert expected.keys() == found.keys()
-    for name, values in expected.items():
+    found = scores_of(only_run(place))
+    assert undisturbed.keys() == found.keys()
+    for name, values in undisturbed.items():
         np.testing.assert_array_equal(found[name], values)
 
 
-def test_killed_worker_goes_on_with_the_same_command(place):
+def test_killed_worker_goes_on_with_the_same_command(place, undisturbed):
     """kill -9 of a cell's worker is a failed cell; the same command finishes it, and repeats
     nothing else."""
-    methods = "brightness[pause=0.05],brightness"
-    assert bench(place, methods, "--out", str(place / "whole")).returncode == 0
-    runner = start(place, methods)
+    runner = start(place, KILLED)
     wait_for(lambda: list(place.glob("results/*/cells/*/toy/0/progress.json")))
     time.sleep(0.3)
     _, *workers = workers_of(runner.pid)
@@ -282,10 +294,10 @@ def test_killed_worker_goes_on_with_the_same_command(place):
         os.kill(pid, signal.SIGKILL)
     assert runner.wait(timeout=60) == 1
     assert sorted(cell.status for cell in only_run(place).cells()) == ["done", "failed"]
-    assert bench(place, methods).returncode == 0
+    assert bench(place, KILLED).returncode == 0
     run = only_run(place)
     assert sorted(cell.attempts for cell in run.cells()) == [1, 2]
-    for name, values in scores_of(Run.open(place / "whole")).items():
+    for name, values in undisturbed.items():
         np.testing.assert_array_equal(scores_of(run)[name], values)
 
 
@@ -304,10 +316,11 @@ def test_interrupt_stops_cleanly_and_says_how_to_go_on(place):
     assert [cell.status for cell in only_run(place).cells()] == ["done"]
 
 
-def test_complete_run_is_not_gone_on_with(place):
+def test_complete_run_is_not_gone_on_with(place, finished):
     """The same command after a complete run starts a new one; --out with its folder reuses every
     cell."""
-    assert bench(place, "brightness", "--out", str(place / "results" / "first")).returncode == 0
+    (place / "results").mkdir()
+    (finished / "run").rename(place / "results" / "first")
     again = bench(place, "brightness", "--out", str(place / "results" / "first"))
     assert "1 of 1 cells are done already" in again.stdout
     assert bench(place, "brightness").returncode == 0
@@ -356,9 +369,8 @@ def test_force_repeats_just_that(place):
     assert [cell.attempts for cell in Run.open(place / "run").cells()] == [2, 1]
 
 
-def test_damaged_cell_json_is_repeated(place):
+def test_damaged_cell_json_is_repeated(place, finished):
     """A corrupted cell.json is said and its cell is run again."""
-    bench(place, "brightness", "--out", "run")
     (path,) = (place / "run").glob("cells/*/*/*/cell.json")
     path.write_text("{")
     status = forked.bench("status", "run", cwd=place)
@@ -555,10 +567,9 @@ class Refusing(Taken):
     code = Exit.REFUSED
 
 
-def test_cell_that_ended_after_it_was_planned_is_not_repeated(place):
+def test_cell_that_ended_after_it_was_planned_is_not_repeated(place, finished):
     """Its worker outlived a killed runner by a moment: what it finished stays, unless more is to be
     kept of it than it kept."""
-    assert bench(place, "brightness", "--out", "run").returncode == 0
     (done,) = Run.open(place / "run").cells()
     for keep, started in (((), []), (("weights",), [1])):
         Run(place / "run").write_cell(replace(done, status="running"))

@@ -15,8 +15,8 @@ from tampered_run import MEMAE, PCA, REGISTRY, TAMPERING, edit, make_honest
 
 from bench.cli.commands.pack import command
 from bench.cli.commands.verify import verify_runs
-from bench.engine.machine import packages
 from bench.errors import RequestError, RunError
+from bench.plugins.distributions import packages
 from bench.plugins.registry import load
 from bench.reporting.report_writer import write_tables
 from bench.runs.folder import Run
