@@ -59,7 +59,7 @@ def auc(scores, times=None):
 def test_audit_is_as_scikit_learn_computes_it(run, monkeypatch):
     """Last, oracle and lowest loss, means over seeds; the interval from the same resamples, in each
     of which the best epoch is chosen anew."""
-    monkeypatch.setattr("bench.scoring.resampling.RESAMPLES", 100)
+    monkeypatch.setattr("bench.scoring.resampling.RESAMPLES", 20)
     keep_epochs(run)
     raw = select_one("protocols", "raw", load()).make()
     found = audit(run, RunScores(run), run.cells()[:2], "frame", raw)
@@ -70,7 +70,7 @@ def test_audit_is_as_scikit_learn_computes_it(run, monkeypatch):
     assert found.oracle_epochs == tuple(int(np.argmax(values[s])) + 1 for s in values) == (2, 1)
     assert found.loss_epochs == (2, 2)
     gains = []
-    for times in resamples(3, 100):
+    for times in resamples(3, 20):
         drawn = [[auc(of, times.tolist()) for of in epochs_of(s).values()] for s in values]
         gains.append(np.mean([max(of_seed) - of_seed[-1] for of_seed in drawn]))
     assert (found.low, found.high) == pytest.approx(np.quantile(gains, [0.025, 0.975]))
