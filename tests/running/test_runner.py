@@ -244,7 +244,7 @@ def test_fail_fast_begins_no_further_cell(place):
     assert [cell.status for cell in only_run(place).cells()] == ["failed", "interrupted"]
 
 
-KILLED = "brightness[pause=0.03],brightness"
+KILLED = "brightness[pause=0.05],brightness"
 
 
 @pytest.fixture
