@@ -30,7 +30,9 @@ include_patterns = [
     "results/README.md",
     "results/ped2-small/README.md",
     "results/ped2-medium/README.md",
+    "results/ped2-large/README.md",
     "results/search-medium/README.md",
+    "results/batch-statistics/README.md",
 ]
 # Not even looked through: environments, data and caches may be large.
 exclude_patterns = [".*", "*venv*", "build", "data", "dist", "results/*/cells"]

@@ -14,7 +14,7 @@ from bench.tables.forms.text import to_text
 from bench.tables.kinds import KINDS, open_source
 
 RESULTS = Path(__file__).parents[2] / "results"
-COMMITTED = [RESULTS / name for name in ("ped2-small", "ped2-medium")]
+COMMITTED = [RESULTS / name for name in ("ped2-small", "ped2-medium", "ped2-large")]
 
 
 @pytest.fixture(params=COMMITTED, ids=lambda path: path.name)
