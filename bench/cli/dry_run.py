@@ -113,14 +113,18 @@ def _would_not_run(plan: Plan) -> list[str]:
     idle: dict[tuple[str, str], list[CellRecord]] = {}
     for cell in plan.cells:
         if not (cell.reuse or cell in to_run):
-            idle.setdefault((str(cell.record.status), cell.why), []).append(cell.record)
+            elsewhere = cell.record.status.is_runnable and not cell.mine
+            key = ("another shard", "") if elsewhere else (str(cell.record.status), cell.why)
+            idle.setdefault(key, []).append(cell.record)
     lines = []
     for (status, why), records in idle.items():
         methods = {record.label for record in records}
         who = methods.pop() if len(methods) == 1 else counted(len(records), "cell")
         datasets = listed(record.dataset for record in records)
         reason = why.removeprefix(f"{who}: ")
-        lines.append(f"{who} on {datasets} would not run ({status}): {reason}")
+        lines.append(
+            f"{who} on {datasets} would not run ({status})" + (f": {reason}" if reason else "")
+        )
     return lines
 
 

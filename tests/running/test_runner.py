@@ -362,6 +362,12 @@ def test_dry_run_has_a_line_for_each_reason_why_cells_would_not_run(place):
     assert f"mamc on {both} would not run (published only)" in bench(place, "mamc", *named).stdout
 
 
+def test_dry_run_of_a_shard_names_the_cells_of_the_others(place):
+    done = bench(place, "brightness,steady", "--shard", "1/2", "--out", "run", "--dry-run")
+    assert "steady on toy would not run (another shard)\n" in done.stdout
+    assert "1 of 2 cells would run" in done.stdout
+
+
 def test_force_repeats_just_that(place):
     """--force repeats the finished cells it names."""
     bench(place, "brightness,brightness[pause=0.001]", "--out", "run")
