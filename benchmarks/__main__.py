@@ -11,9 +11,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.engine.openmp import use_short_spin
 from bench.executors.local import ALLOCATOR
 from bench.files.whole_files import write_json
+from bench.hardware.openmp import use_short_spin
 
 from .measure import Report, read_earlier
 
@@ -90,8 +90,8 @@ def main() -> int:
     if unknown := set(arguments.parts) - {*PARTS, *ASKED}:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS + ASKED)}")
     if "gpu" in arguments.parts:
-        from bench.engine.machine import choose_device
         from bench.errors import RequestError
+        from bench.hardware.machine import choose_device
 
         try:
             arguments.device = choose_device(arguments.device)
@@ -131,8 +131,8 @@ def measure(
     """Print the figures of these parts, and return them."""
     import torch
 
-    from bench.engine.machine import cores
     from bench.engine.seeding import seed_everything
+    from bench.hardware.machine import cores
 
     from . import gpu, harness, loading, networks, size
 

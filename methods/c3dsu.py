@@ -100,6 +100,13 @@ class UNetParameters(PseudoAnomalyParameters):
     every: int = parameter(
         1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1
     )
+    precise_bn: int = parameter(
+        0,
+        unit="windows",
+        source="code: running averages; PreciseBN: Wu and Johnson 2021, section 3",
+        doc="compute the statistics of batch normalisation anew after training, from so many normal training windows; 0: keep those of training",
+        minimum=0,
+    )
 
     def __post_init__(self) -> None:
         if self.size % 16:

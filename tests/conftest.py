@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from bench.engine.machine import cores
-from bench.engine.openmp import use_short_spin
+from bench.hardware.machine import cores
+from bench.hardware.openmp import use_short_spin
 from bench.plugins import registry
 
 hypothesis.settings.register_profile(

@@ -5,11 +5,11 @@ import signal
 import time
 from pathlib import Path
 
-import bench.engine.gpus
+import bench.hardware.gpus
 from bench import FrameFormat, Method, hookimpl
-from bench.engine.gpus import Gpu
+from bench.hardware.gpus import Gpu
 
-bench.engine.gpus.gpus = lambda: [
+bench.hardware.gpus.gpus = lambda: [
     Gpu(f"cuda:{number}", f"GPU-{number}", "Simulated", 2**34)
     for number in range(int(os.environ["SIMULATED_GPUS"]))
 ]

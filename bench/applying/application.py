@@ -15,8 +15,8 @@ from bench.applying.footage import Footage
 from bench.contracts.method import FrameFormat, Method
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.protocol import Protocol
-from bench.engine.machine import git_state, versions
 from bench.errors import RequestError
+from bench.hardware.machine import git_state, versions
 from bench.planning.commands import keep_commands
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one

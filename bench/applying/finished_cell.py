@@ -10,9 +10,9 @@ from bench.contracts.compute import Compute
 from bench.contracts.dataset import Dataset
 from bench.contracts.method import Method
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.machine import choose_device
 from bench.engine.seeding import seed_everything
 from bench.errors import RequestError, RunError
+from bench.hardware.machine import choose_device
 from bench.planning.commands import dataset_selector, home_of, keep_commands
 from bench.planning.request import data_roots
 from bench.plugins.registry import current

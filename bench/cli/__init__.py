@@ -6,7 +6,7 @@ from __future__ import annotations
 def main() -> None:
     """Run the command line (the console script `bench`)."""
     from bench.cli.main import bench
-    from bench.engine.openmp import use_short_spin
+    from bench.hardware.openmp import use_short_spin
 
     use_short_spin()
     bench()

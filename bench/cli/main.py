@@ -77,7 +77,7 @@ class Commands(click.Group):
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from bench.engine.machine import git_state, versions
+    from bench.hardware.machine import git_state, versions
     from bench.plugins.registry import current
 
     found = versions()

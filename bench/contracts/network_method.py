@@ -34,7 +34,8 @@ class NetworkMethod(Method):
     a clip (`clip_scores`).
 
     `Parameters` of a network method must have `epochs` (or `steps`), `batch` and `learning_rate`;
-    `every` (take each n-th window in training) and `weights` (`ReleasedWeights`) are understood
+    `every` (take each n-th window in training), `precise_bn` (windows that the statistics of batch
+    normalisation are computed from after training) and `weights` (`ReleasedWeights`) are understood
     where they are there.
     """
 
@@ -84,13 +85,16 @@ class NetworkMethod(Method):
 
     @property
     def deviations(self) -> tuple[str, ...]:
-        """Those of `info`, and where weights come from."""
-        released = (
-            ()
-            if self.weights_file is None
-            else (f"weights of the file {self.weights_file.name}, not trained here",)
-        )
-        return (*super().deviations, *released)
+        """Those of `info`, where weights come from, and statistics that are computed anew."""
+        found = super().deviations
+        if self.weights_file is not None:
+            found += (f"weights of the file {self.weights_file.name}, not trained here",)
+        elif self.precise_bn:
+            found += (
+                f"the statistics of batch normalisation are computed after training, from {self.precise_bn} normal training windows; "
+                "the authors score with the running averages of training",
+            )
+        return found
 
     def check(self, dataset: str) -> None:
         """Look whether the file of released weights is there, and fits the network."""
@@ -195,6 +199,13 @@ class NetworkMethod(Method):
     def steps(self) -> int | None:
         """Steps of training, where the method counts steps and not epochs."""
         return getattr(self.parameters, "steps", None)
+
+    @property
+    def precise_bn(self) -> int:
+        """Training windows that the statistics of batch normalisation are computed from after
+        training; 0: they stay the running averages of training.
+        """
+        return int(getattr(self.parameters, "precise_bn", 0))
 
     def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
         """Adam at the method's learning rate."""

@@ -10,7 +10,7 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.accelerators import on_device, pinned
+from bench.hardware.accelerators import on_device, pinned
 
 Batch = dict[str, torch.Tensor]
 

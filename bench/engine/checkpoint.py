@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from bench.contracts.method import Context
-from bench.engine.accelerators import random_state, set_random_state
 from bench.files.whole_files import write_bytes
+from bench.hardware.accelerators import random_state, set_random_state
 
 SAVE_SECONDS = 60.0
 """Seconds between two checkpoints inside an epoch, at least: what an interruption may cost. An

@@ -12,9 +12,9 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.accelerators import forked_random
 from bench.engine.precision import autocast
 from bench.errors import DidNotLearn
+from bench.hardware.accelerators import forked_random
 
 WINDOWS = 32
 """Windows that the errors are taken on."""

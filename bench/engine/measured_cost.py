@@ -46,7 +46,7 @@ class Stopwatch:
             if device != "cpu":
                 import torch
 
-                from bench.engine.accelerators import synchronize
+                from bench.hardware.accelerators import synchronize
 
                 synchronize(torch.device(device))
             self.seconds.append(time.perf_counter() - began)
@@ -156,7 +156,7 @@ def network_cost(
     if compute.device != "cpu":
         import torch
 
-        from bench.engine.accelerators import peak_memory
+        from bench.hardware.accelerators import peak_memory
 
         peak = peak_memory(torch.device(compute.device))
         cost["peak_memory_gpu"] = None if peak is None else float(peak)

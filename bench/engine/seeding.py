@@ -59,7 +59,7 @@ def kept_random_state(device: torch.device) -> Iterator[None]:
     """Let the block draw what it likes from python, numpy and torch, on the CPU and a device;
     afterwards all go on from where they were.
     """
-    from bench.engine.accelerators import forked_random
+    from bench.hardware.accelerators import forked_random
 
     python, numpy = random.getstate(), np.random.get_state()
     try:

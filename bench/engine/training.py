@@ -24,6 +24,7 @@ from bench.engine.learning_checks import (
     refuse_constant,
     refuse_infinite,
 )
+from bench.engine.precise_bn import PreciseBN
 from bench.engine.precision import autocast, compile_network, explained, laid_out
 from bench.engine.seeding import kept_random_state
 from bench.errors import DidNotLearn, MethodError
@@ -90,6 +91,7 @@ class _Training:
         if context.compute.compile:
             compile_network(method, self.network)
         self.network.train()
+        self.precise_bn = PreciseBN(method, clips, context, self.batch_size)
         self.variance = ExplainedVariance(method, clips, context)
         self.writer = CheckpointWriter(
             checkpoint, self.network, self.optimiser, self.schedule, self.device
@@ -142,6 +144,7 @@ class _Training:
             elif self.writer.due:
                 self._count_time()
                 self.writer.write(progress)
+        self.precise_bn.apply(self.network)
         self.network.eval()
         method.network = self.network
         if "explained" in progress.history[-1]:
@@ -199,24 +202,13 @@ class _Training:
         context, progress, epoch = self.context, self.progress, self.progress.epoch
         self._count_time()
         context.step(progress.step, self.total, "looking at what was learned")
-        row = _row(self.method, progress)
-        share = self.variance.of(self.network)
-        if share is not None:
-            row["explained"] = share
-        progress.history.append(row)
-        context.logger.info(
-            "epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items())
-        )
+        progress.history.append(_row(self.method, progress))
+        with self.precise_bn.applied(self.network):
+            self._look(progress.history[-1])
         if epoch.refused:
             context.logger.info(
                 "%d of %d batches gave no step", epoch.refused, epoch.made + epoch.refused
             )
-        if context.after_epoch is not None:
-            self.network.eval()
-            self.method.network = self.network
-            with kept_random_state(self.device):
-                context.after_epoch(len(progress.history))
-            self.network.train()
         if self.history is not None:
             write_text(self.history, _history_csv(progress.history))
         if self.steps is not None:
@@ -224,6 +216,22 @@ class _Training:
         progress.epoch = EpochSoFar()
         self.writer.write(progress)
         self.began = time.monotonic()
+
+    def _look(self, row: dict[str, float]) -> None:
+        """Look at the network as it would be scored now, and complete the row of the epoch."""
+        context = self.context
+        share = self.variance.of(self.network)
+        if share is not None:
+            row["explained"] = share
+        context.logger.info(
+            "epoch %s", ", ".join(f"{name} {value:.6g}" for name, value in row.items())
+        )
+        if context.after_epoch is not None:
+            self.network.eval()
+            self.method.network = self.network
+            with kept_random_state(self.device):
+                context.after_epoch(int(row["epoch"]))
+            self.network.train()
 
 
 def _windows(method: NetworkMethod, clips: Sequence[OpenClip]) -> list[tuple[int, int]]:

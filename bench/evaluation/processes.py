@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from bench.engine.machine import cores
+from bench.hardware.machine import cores
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

@@ -17,10 +17,10 @@ from typing import Any
 
 from bench.contracts.executor import Event, Executor, Exit, Place
 from bench.contracts.parameters import parameter
-from bench.engine.machine import cores
 from bench.errors import BenchError, RequestError, RunError
 from bench.executors.remote_job import run_job
 from bench.files.whole_files import write_json
+from bench.hardware.machine import cores
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.transfer import put_in_place

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import psutil
 
 from bench.contracts.executor import Event, Executor, Place
-from bench.engine.openmp import short_spin
 from bench.errors import BenchError
+from bench.hardware.openmp import short_spin
 from bench.runs.folder import Run
 
 ALLOCATOR = {

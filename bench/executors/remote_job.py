@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts.executor import ENDED, Event, Exit, Place
-from bench.engine.gpus import gpus
 from bench.executors.local import LocalExecutor
 from bench.files.cache import cache_folder
 from bench.files.whole_files import write_bytes
+from bench.hardware.gpus import gpus
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.runs.transfer import pack

@@ -11,10 +11,10 @@ from bench.contracts.compute import Compute
 from bench.contracts.executor import Executor
 from bench.contracts.observer import Observer
 from bench.contracts.parameters import plain
-from bench.engine.gpus import Gpu, chosen_devices
-from bench.engine.machine import cores
 from bench.errors import RequestError
 from bench.files.checksums import digest_of_value
+from bench.hardware.gpus import Gpu, chosen_devices
+from bench.hardware.machine import cores
 from bench.planning.request import Request, data_roots
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry

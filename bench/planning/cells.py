@@ -16,9 +16,9 @@ from bench.contracts.detector import Detector
 from bench.contracts.method import Method
 from bench.contracts.network_method import NetworkMethod
 from bench.contracts.parameters import plain
-from bench.engine.machine import git_state
 from bench.errors import DataError, RequestError
 from bench.evaluation.published_numbers import published_of
+from bench.hardware.machine import git_state
 from bench.objects.tracking import named_by_detector, tracks_key
 from bench.planning.asked import Asked
 from bench.planning.cell_files import file_keys

@@ -9,7 +9,7 @@ import psutil
 
 from bench.contracts.compute import Compute
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.gpus import Gpu
+from bench.hardware.gpus import Gpu
 from bench.planning.cells import PlannedCell
 from bench.planning.memory_estimate import (
     GIGABYTE,

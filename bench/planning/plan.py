@@ -10,9 +10,9 @@ from typing import Any
 from bench.contracts.compute import Compute
 from bench.contracts.executor import Executor
 from bench.contracts.observer import Observer
-from bench.engine.gpus import Gpu
 from bench.errors import RequestError
 from bench.frames.folders import note_of
+from bench.hardware.gpus import Gpu
 from bench.planning.asked import ask
 from bench.planning.cells import PlannedCell, cells_of
 from bench.planning.located import PlannedDataset, locate

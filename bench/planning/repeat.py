@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.engine.machine import git_state, versions
 from bench.errors import RequestError, RunError
 from bench.files.whole_files import read_json
+from bench.hardware.machine import git_state, versions
 from bench.planning.commands import dataset_selector, requests_of
 from bench.planning.plan import Plan
 from bench.planning.request import Request

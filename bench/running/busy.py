@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from bench.engine.machine import cores
+from bench.hardware.machine import cores
 
 INTERVAL = 0.3
 """Seconds to measure over, at least: the system counts in hundredths. Chosen here."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.contracts.dataset import Dataset
-from bench.engine.machine import cores, git_state
 from bench.errors import BenchError, DataError, RequestError
 from bench.files.cache import cache_folder
+from bench.hardware.machine import cores, git_state
 from bench.planning.asked import MEMORY_A_WORKER
 from bench.planning.request import data_roots
 from bench.plugins.checks import ONE

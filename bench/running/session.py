@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.engine.machine import describe, git_state, versions
 from bench.errors import RequestError, RunError
 from bench.files.claims import DEAD, Claim
+from bench.hardware.machine import describe, git_state, versions
 from bench.planning.plan import Plan, make_plan
 from bench.planning.request import Request, seed_ranges
 from bench.plugins.distributions import packages

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench.engine.machine import describe, git_state, versions
+from bench.hardware.machine import describe, git_state, versions
 
 LOSS, GRADIENTS, SCORES = 1e-4, 1e-3, 1e-3
 """Largest relative differences between device and CPU in fp32: of the loss of a training step, of

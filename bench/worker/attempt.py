@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts.executor import Exit
-from bench.engine.gpus import Gpu
 from bench.engine.out_of_memory import is_out_of_memory
 from bench.errors import BenchError
 from bench.files.claims import Claim
+from bench.hardware.gpus import Gpu
 from bench.planning.cell_spec import CellSpec
 from bench.runs.folder import Run
 from bench.runs.layout import CellFiles

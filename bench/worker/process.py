@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.contracts.executor import Exit
-from bench.engine.gpus import own_gpu
+from bench.hardware.gpus import own_gpu
 from bench.worker.attempt import attempt
 from bench.worker.interrupts import Interrupted, ignore_stops, listen_for_stops
 from bench.worker.preparation import prepare

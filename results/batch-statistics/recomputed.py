@@ -1,5 +1,5 @@
-"""Scores the clips of `results/search-medium/held_out.py` with a finished network, twice: with its
-own batch normalisation, and with statistics that are computed anew from normal training windows:
+"""Scores the clips of `results/search-medium/held_out.py` with finished networks, twice: with the
+running averages of their training, and with statistics that are computed anew (`precise_bn`):
 `recomputed.py RUN HELD_OUT`. RUN was made with --keep weights.
 """
 
@@ -9,12 +9,11 @@ import csv
 import logging
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from torch.optim.swa_utils import update_bn
 
 import bench
 from bench.applying.finished_cell import finished_method
@@ -23,13 +22,14 @@ from bench.contracts.method import OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.context import make_context
 from bench.engine.learning_checks import ExplainedVariance
-from bench.engine.precision import autocast
+from bench.engine.precise_bn import PreciseBN
 from bench.frames.conversion import converted_bgr
 from bench.plugins.registry import load
 from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.runs.status import Status
 
-WINDOWS, BATCH = 600, 10
+WINDOWS = 200
 """Training windows that statistics are computed from."""
 
 
@@ -40,11 +40,8 @@ def opened(folder: Path, split: str, method: NetworkMethod) -> OpenClip:
     return OpenClip(folder.name, split, len(frames), "held-out", opener=lambda: frames)
 
 
-def main() -> None:
-    """Print what the network explains of training frames, and its AUC on made anomalies."""
-    load()
-    run, held_out = Run.open(Path(sys.argv[1])), Path(sys.argv[2])
-    cell = next(cell for cell in run.cells() if cell.status == Status.DONE)
+def report(run: Run, cell: CellRecord, held_out: Path) -> None:
+    """Print what a network explains of training frames, and its AUC on made anomalies."""
     method = finished_method(run, cell).method
     assert isinstance(method, NetworkMethod) and method.network is not None
     network = method.network
@@ -59,8 +56,9 @@ def main() -> None:
     compute = Compute("cpu", threads=1, precision=cell.compute.precision)
     context = make_context(0, compute, Path(tempfile.mkdtemp()), logging.getLogger("recomputed"))
     variance = ExplainedVariance(method, train, context)
-
-    def report(name: str) -> None:
+    for windows in (0, WINDOWS):
+        method.parameters = replace(method.parameters, precise_bn=windows)
+        PreciseBN(method, train, context, method.parameters.batch).apply(network)
         explained = variance.of(network)
         network.eval()
         scores = {clip.id: method.score(clip, context) for clip in test}
@@ -68,18 +66,20 @@ def main() -> None:
             f"{protocol} {100 * bench.score(scores, labels, protocol=protocol).value:.2f}"
             for protocol in ("ddl", "raw", "minmax", "median17")
         ]
-        print(f"{name}: explained {explained:.3f}, {', '.join(numbers)}", flush=True)
+        print(
+            f"{cell.label}, seed {cell.seed}, precise_bn={windows}: explained {explained:.3f}, "
+            + ", ".join(numbers),
+            flush=True,
+        )
 
-    report("statistics of training")
-    places = [(clip, start) for clip in train for start in method.window.starts(clip.length)]
-    chosen = np.random.default_rng(0).permutation(len(places))[:WINDOWS]
-    batches = (
-        torch.stack([method.read_window(*places[place], method.window) for place in part])
-        for part in np.array_split(chosen, WINDOWS // BATCH)
-    )
-    with autocast(torch.device("cpu"), compute.precision):
-        update_bn(batches, network)
-    report("statistics computed anew")
+
+def main() -> None:
+    """Report each finished cell of the run."""
+    load()
+    run = Run.open(Path(sys.argv[1]))
+    for cell in run.cells():
+        if cell.status == Status.DONE:
+            report(run, cell, Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

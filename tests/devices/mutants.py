@@ -123,7 +123,7 @@ MUTANTS = (
     ),
     Mutant(
         "batches moved without pinned memory",
-        "bench.engine.accelerators",
+        "bench.hardware.accelerators",
         "return tensor.pin_memory()",
         "return tensor",
         (CHECK_C3DSU,),

@@ -40,16 +40,16 @@ from bench.contracts.dataset import checked_labels
 from bench.contracts.executor import Event, Executor, Exit
 from bench.downloads.available import choose
 from bench.downloads.getting import get, sources
-from bench.engine import gpus
 from bench.engine.context import make_context
-from bench.engine.gpus import Gpu
-from bench.engine.machine import choose_device
 from bench.evaluation.anomaly_tracks import read_tracks
 from bench.evaluation.pairs import pairs
 from bench.files.whole_files import write_text
 from bench.frames.decode import read_frames
 from bench.frames.image_damage import find_damage
 from bench.frames.store import prepare_frames
+from bench.hardware import gpus
+from bench.hardware.gpus import Gpu
+from bench.hardware.machine import choose_device
 from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
 from bench.planning.plan import make_plan

@@ -12,8 +12,8 @@ from bench.contracts.compute import Compute
 from bench.engine import precision as arithmetic
 from bench.engine.context import make_context
 from bench.engine.inference import infer
-from bench.engine.machine import choose_device
 from bench.engine.seeding import seed_everything
+from bench.hardware.machine import choose_device
 from bench.planning import memory_limits
 from bench.planning.memory_estimate import MemoryEstimate
 from bench.planning.plan import make_plan

@@ -475,6 +475,106 @@ def test_what_gives_no_reconstruction_has_no_share(tmp_path):
     assert "explained" not in read_history(tmp_path)[0]
 
 
+# -- statistics of batch normalisation -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PreciseParameters(TinyParameters):
+    precise_bn: int = 10
+
+
+class Precise(Blending):
+    """Computes the statistics of its batch normalisation anew after training."""
+
+    Parameters = PreciseParameters
+
+    def build(self):
+        return torch.nn.Sequential(*list(super().build())[:2])
+
+
+def running(method):
+    """The first layer's weights, and the mean and variance that batch normalisation scores with."""
+    convolution, norm = method.network
+    return convolution.weight.detach().numpy(), float(norm.running_mean), float(norm.running_var)
+
+
+@pytest.mark.parametrize("windows", [10, 1000])
+def test_statistics_are_those_of_normal_windows_under_the_last_weights(tmp_path, windows):
+    """By numpy: mean and variance of what the first layer answers to windows at even distances, in
+    batches of four that go over all clips; more windows than there are means each of them."""
+    method = Precise(PreciseParameters(precise_bn=windows))
+    train(method, tmp_path)
+    clips = make_clips()
+    places = [(clip, start) for clip in clips for start in range(18)]
+    taken = [places[round(i)] for i in np.linspace(0, 53, min(windows, 54))]
+    batches = -(-len(taken) // 4)
+    means, variances = [], []
+    for number in range(batches):
+        inputs = [clip.frames[i : i + 3] / np.float32(255) for clip, i in taken[number::batches]]
+        with torch.no_grad():
+            output = method.network[0](torch.from_numpy(np.stack(inputs))[:, None]).double().numpy()
+        means.append(output.mean())
+        variances.append(output.var(ddof=1))
+    _, mean, variance = running(method)
+    assert mean == pytest.approx(np.mean(means), rel=1e-5)
+    assert variance == pytest.approx(np.mean(variances), rel=1e-5)
+    assert not any(module.training for module in method.network.modules())
+
+
+def test_computing_them_changes_no_training(tmp_path):
+    """The weights are the same bit by bit, and so are losses; statistics and scores are others. The
+    share that is explained is that of the network which is scored."""
+    methods = [Precise(PreciseParameters(precise_bn=number)) for number in (0, 10)]
+    folders = [tmp_path / "without", tmp_path / "with"]
+    scores = [train(method, folder) for method, folder in zip(methods, folders)]
+    (weights, *averages), (same, *computed) = map(running, methods)
+    np.testing.assert_array_equal(weights, same)
+    assert averages != computed
+    assert not np.array_equal(scores[0].values, scores[1].values)
+    rows = [read_history(folder) for folder in folders]
+    assert [row["loss"] for row in rows[0]] == [row["loss"] for row in rows[1]]
+    for method, (*_, last) in zip(methods, rows):
+        assert float(last["explained"]) == pytest.approx(plainly(method, make_clips()), rel=1e-4)
+
+
+@pytest.mark.parametrize("stop_after", [7, 13])
+def test_epochs_are_scored_with_statistics_of_their_own(tmp_path, stop_after):
+    """After the last epoch as after the whole training, also where it was cut off before."""
+    method, seen = Precise(), {}
+
+    def after(epoch):
+        context = make_context(7, Compute("cpu"), tmp_path)
+        seen[epoch] = method.score(make_clips()[0], context).values
+
+    with pytest.raises(Stop):
+        train(method, tmp_path / "cut", stop_after, after=after)
+    method = Precise()
+    scores = train(method, tmp_path / "cut", after=after)
+    undisturbed = train(Precise(), tmp_path / "whole")
+    np.testing.assert_array_equal(scores.values, undisturbed.values)
+    np.testing.assert_array_equal(seen[3], undisturbed.values)
+
+
+def test_a_network_without_batch_normalisation_stays_as_it_is(tmp_path):
+    """There is nothing to compute."""
+
+    class Without(Tiny):
+        Parameters = PreciseParameters
+
+    np.testing.assert_array_equal(
+        train(Without(), tmp_path / "with").values, train(Tiny(), tmp_path / "without").values
+    )
+
+
+def test_the_row_says_that_statistics_were_computed_anew():
+    """As a deviation from the paper, with the number of windows."""
+    (found,) = set(Precise().deviations) - set(Tiny().deviations)
+    assert found == (
+        "the statistics of batch normalisation are computed after training, from 10 normal "
+        "training windows; the authors score with the running averages of training"
+    )
+
+
 NETWORKS = [
     cls
     for _, cls in sorted(load().methods.items())

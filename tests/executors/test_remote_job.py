@@ -3,8 +3,8 @@
 import pytest
 
 from bench.contracts.executor import Event, Exit
-from bench.engine.gpus import Gpu
 from bench.executors import remote_job
+from bench.hardware.gpus import Gpu
 
 
 class Recorder:

@@ -77,9 +77,9 @@ def command(
 
 def _examine_device(device: str, methods: str, registry: Registry, as_json: bool) -> int:
     from bench.contracts.network_method import NetworkMethod
-    from bench.engine.machine import choose_device, cores
     from bench.engine.seeding import seed_everything
     from bench.errors import RequestError
+    from bench.hardware.machine import choose_device, cores
     from bench.testing.device_examination import examine_device
     from bench.wording import unknown
 

@@ -58,10 +58,10 @@ def prepare(
 ) -> int:
     """Do what `bench prepare` does and return the exit code."""
     from bench.contracts.compute import Compute
-    from bench.engine.machine import cores
     from bench.files.cache import cache_folder
     from bench.frames.folders import note_of
     from bench.frames.store import disk_needed
+    from bench.hardware.machine import cores
     from bench.planning.plan import make_plan
     from bench.planning.request import Request
     from bench.running.display import make_console

@@ -10,9 +10,9 @@ from pathlib import Path
 import forked
 import pytest
 
-from bench.engine import gpus
-from bench.engine.gpus import Gpu, chosen_devices, own_gpu
 from bench.errors import RequestError
+from bench.hardware import gpus
+from bench.hardware.gpus import Gpu, chosen_devices, own_gpu
 from bench.runs.folder import Run
 
 SIMULATED = Path(__file__).parents[1] / "simulated_gpus.py"

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.engine.machine import choose_device
 from bench.errors import RequestError
 from bench.files.cache import cache_folder
 from bench.files.claims import this_host
+from bench.hardware.machine import choose_device
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.contracts.executor import Place
-from bench.engine.openmp import short_spin
 from bench.executors import remote_job
 from bench.executors.local import LocalExecutor
+from bench.hardware.openmp import short_spin
 
 VARIABLES = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY", "KMP_LIBRARY")
 

@@ -1,0 +1,82 @@
+"""Statistics of batch normalisation that fit the weights a training ends with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import update_bn
+
+from bench.contracts.method import Context, OpenClip
+from bench.contracts.network_method import NetworkMethod
+from bench.engine.precision import autocast
+from bench.hardware.accelerators import forked_random
+
+
+class PreciseBN:
+    """Computes the statistics of batch normalisation anew, from normal training windows.
+
+    Running statistics are an average over the last steps of a training, with the weights of each
+    step. Where weights move fast they fit none of them, and the network in eval mode is another
+    than the one that was trained. PreciseBN replaces them by the statistics of
+    `method.precise_bn` windows under the final weights (Wu and Johnson, Rethinking "Batch" in
+    BatchNorm, 2021, section 3). The windows are spaced evenly over the training split, in batches
+    of the size of training, each of which goes over all of the split. Nothing is drawn at random.
+    """
+
+    def __init__(
+        self, method: NetworkMethod, clips: Sequence[OpenClip], context: Context, batch: int
+    ) -> None:
+        self.method, self.clips, self.context = method, clips, context
+        places = [
+            (number, start)
+            for number, clip in enumerate(clips)
+            for start in method.window.starts(clip.length)
+        ]
+        count = min(method.precise_bn, len(places))
+        chosen = np.linspace(0, len(places) - 1, count).round().astype(int)
+        size = -(-batch // context.compute.accumulate)
+        batches = -(-count // size) if count else 0
+        self.batches = [[places[index] for index in chosen[k::batches]] for k in range(batches)]
+
+    def apply(self, network: torch.nn.Module) -> None:
+        """Replace the statistics of a network, and leave it in the mode that it was in."""
+        if not self.batches:
+            return
+        device = torch.device(self.context.device)
+        with forked_random(device), autocast(device, self.context.compute.precision):
+            update_bn(self._windows(device), _Scored(self.method, network))
+
+    @contextlib.contextmanager
+    def applied(self, network: torch.nn.Module) -> Iterator[None]:
+        """Replace the statistics of a network for a while, so that a training can go on with its
+        own.
+        """
+        kept = [(buffer, buffer.clone()) for buffer in network.buffers()] if self.batches else []
+        self.apply(network)
+        yield
+        for buffer, value in kept:
+            buffer.copy_(value)
+
+    def _windows(self, device: torch.device) -> Iterator[torch.Tensor]:
+        for number, batch in enumerate(self.batches):
+            self.context.step(number, len(self.batches), "statistics of batch normalisation")
+            yield torch.stack(
+                [
+                    self.method.read_window(self.clips[clip], start, self.method.window)
+                    for clip, start in batch
+                ]
+            ).to(device)
+
+
+class _Scored(torch.nn.Module):
+    """A network that is called as the method scores with it, which is all that update_bn knows."""
+
+    def __init__(self, method: NetworkMethod, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.method, self.network = method, network
+
+    def forward(self, windows: torch.Tensor) -> None:
+        self.method.error(self.network, {"window": windows})
