@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from bench.contracts.metric import Metric
-from bench.evaluation.summaries import BARELY_TRAINED, Summary, share_text
+from bench.evaluation.summaries import BARELY_TRAINED, Summary, least_shares, share_text
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.wording import listed
@@ -61,11 +61,7 @@ def short_caption(summaries: Sequence[Summary], metric: Metric, protocol: str) -
     profiles = {one.cell.profile for one in numbers if one.cell.uses_seed} - {"", "paper"}
     if profiles:
         parts.append(f"Shortened training (profile {listed(sorted(profiles))})")
-    # Rows that read no frame have the share of the test clips; one figure stands for a dataset.
-    shares: dict[str, float] = {}
-    for one in numbers:
-        shares[one.dataset_name] = min(shares.get(one.dataset_name, 1.0), one.cell.data_share)
-    used = [f"{share_text(share)} of {name}" for name, share in shares.items() if share < 1]
+    used = [f"{share_text(share)} of {name}" for name, share in least_shares(summaries).items()]
     if used:
         parts.append(f"Only {listed(used)} is used")
     seeds = {len(one.measurements) for one in numbers if one.sd is not None}

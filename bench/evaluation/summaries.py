@@ -211,6 +211,20 @@ def summarise(measurements: Iterable[Measurement]) -> list[Summary]:
     return found
 
 
+def least_shares(summaries: Iterable[Summary]) -> dict[str, float]:
+    """Return the least share of the data behind a row of each dataset, by the dataset's name; only
+    shares below 1.
+
+    Rows that read no frame have the share of the test clips, others also that of what they train
+    on: one figure stands for a dataset.
+    """
+    shares: dict[str, float] = {}
+    for one in summaries:
+        if one.cell.status != Status.NO_DATA:
+            shares[one.dataset_name] = min(shares.get(one.dataset_name, 1.0), one.cell.data_share)
+    return {name: share for name, share in shares.items() if share < 1}
+
+
 def summaries_of(run_scores: RunScores, protocol: Protocol, metric: Metric) -> list[Summary]:
     """Return the summaries of a run under a protocol and metric, made once."""
     key = "summaries", protocol, metric.name

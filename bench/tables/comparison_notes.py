@@ -13,9 +13,8 @@ from bench.contracts.protocol import Protocol
 from bench.evaluation.columns import against_best, best_of, ranking
 from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
-from bench.evaluation.summaries import Summary, share_text, summaries_of
+from bench.evaluation.summaries import Summary, least_shares, share_text, summaries_of
 from bench.runs.records import DatasetRecord
-from bench.runs.status import Status
 from bench.scoring.evaluate import evaluate, turned_round
 from bench.tables.secondary.rank_table import resolution
 from bench.tables.table import TRIVIAL, percent
@@ -40,16 +39,7 @@ def comparison_notes(
         of_column = [summary for summary in summaries if summary.dataset == column]
         own = [summary for summary in of_column if summary.mean is not None]
         column = of_column[0].dataset_name
-        if (
-            share := min(
-                (
-                    summary.cell.data_share
-                    for summary in of_column
-                    if summary.cell.status != Status.NO_DATA
-                ),
-                default=1.0,
-            )
-        ) < 1:
+        for share in least_shares(of_column).values():
             notes.append(
                 f"{column}: {share_text(share)} of the data is there; the numbers are not those "
                 "of the whole dataset"
