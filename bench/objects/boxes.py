@@ -3,8 +3,8 @@
     {"size": [360, 240], "clips": {"01": [[[41.1, 179.3, 53.9, 216.7, 0.996], ...], [], ...], ...}}
 
 `size` is [width, height] of the pictures that the boxes refer to; `clips[id][frame]` lists [x1, y1,
-x2, y2, score] in pixels, origin top left. `part`, where present, is "train" or "test". Other fields
-are for readers.
+x2, y2, score] in pixels, origin top left. Boxes of a frame may have no scores: theirs is 1. `part`,
+where present, is "train" or "test". Other fields are for readers.
 """
 
 from __future__ import annotations
@@ -188,23 +188,29 @@ def _parse(content: bytes, path: Path) -> _Boxes:
 
 
 def _frame_boxes(boxes: Any, where: str) -> np.ndarray:
+    """Return the (K, 5) boxes of a frame. Some public detections have no scores: theirs is 1."""
     if not isinstance(boxes, list):
         raise DataError(f"{where} is {_kind(boxes)}, expected a list of boxes")
+    numbers = 4 if boxes and isinstance(boxes[0], list) and len(boxes[0]) == 4 else 5
     for index, box in enumerate(boxes):
         if not (
-            isinstance(box, list) and len(box) == 5 and all(_is_finite(value) for value in box)
+            isinstance(box, list)
+            and len(box) == numbers
+            and all(_is_finite(value) for value in box)
         ):
+            form = "[x1, y1, x2, y2, score]" if numbers == 5 else "[x1, y1, x2, y2] as before it"
             raise DataError(
-                f"{where}[{index}] is {json.dumps(box)[:80]}, expected [x1, y1, x2, y2, score], five finite numbers"
+                f"{where}[{index}] is {json.dumps(box)[:80]}, expected {form}, {numbers} finite numbers"
             )
-        x1, y1, x2, y2, score = box
+        x1, y1, x2, y2, *score = box
         if x2 < x1 or y2 < y1:
             raise DataError(
                 f"{where}[{index}] = {box}: x2 and y2 must not lie before x1 and y1 (not [x, y, width, height])"
             )
-        if not 0 <= score <= 1:
+        if score and not 0 <= score[0] <= 1:
             raise DataError(f"{where}[{index}] = {box}: the score must lie within 0..1")
-    return np.array(boxes, dtype=np.float64).reshape(-1, 5)
+    found = np.array(boxes, dtype=np.float64).reshape(-1, numbers)
+    return found if numbers == 5 else np.insert(found, 4, 1.0, axis=1)
 
 
 def _is_finite(value: Any) -> bool:

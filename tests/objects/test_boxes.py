@@ -40,6 +40,13 @@ def test_boxes_are_those_of_the_file(tmp_path: Path) -> None:
     assert boxes[1].shape == (0, 5)
 
 
+def test_boxes_without_scores_have_a_score_of_one(tmp_path: Path) -> None:
+    frames = [[[1, 2, 30, 40], [5, 6, 7, 8]], [[1, 2, 3, 4, 0.5]]]
+    _, boxes = read(write(tmp_path, clips={"01": frames}))
+    np.testing.assert_array_equal(boxes[0], [[1, 2, 30, 40, 1], [5, 6, 7, 8, 1]])
+    np.testing.assert_array_equal(boxes[1], frames[1])
+
+
 def test_dataset_and_split_in_the_path_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "ped2").mkdir()
     for split, x in (("train", 1), ("test", 2)):
@@ -142,11 +149,15 @@ def test_files_of_another_form_are_refused_before_any_work(
             r"clips\['01'\]\[1\]\[1\] is \[1, 2, 3, 4\], expected \[x1, y1, x2, y2, score\]",
         ),
         (
-            [[[1, 2, 3, float("nan"), 0.5]], []],
-            r"\[0\]\[0\] is \[1, 2, 3, NaN, 0.5\], expected .* five finite numbers",
+            [[[1, 2, 3, 4], [1, 2, 3, 4, 0.5]], []],
+            r"\[0\]\[1\] is \[1, 2, 3, 4, 0.5\], expected \[x1, y1, x2, y2\] as before it, 4 finite numbers",
         ),
-        ([[[1, 2, True, 4, 0.5]], []], "five finite numbers"),
-        ([[[1, 2, "3", 4, 0.5]], []], "five finite numbers"),
+        (
+            [[[1, 2, 3, float("nan"), 0.5]], []],
+            r"\[0\]\[0\] is \[1, 2, 3, NaN, 0.5\], expected .* 5 finite numbers",
+        ),
+        ([[[1, 2, True, 4, 0.5]], []], "5 finite numbers"),
+        ([[[1, 2, "3", 4, 0.5]], []], "5 finite numbers"),
         (
             [[[100, 100, 20, 40, 0.5]], []],
             r"\[100, 100, 20, 40, 0.5\]: x2 and y2 must not lie before x1 and y1 \(not \[x, y, width, height\]\)",
@@ -189,5 +200,5 @@ def test_coordinate_beyond_any_float(tmp_path: Path) -> None:
     path.write_text(
         '{"size": [360, 240], "clips": {"01": [[[1, 2, 3, ' + "4" * 400 + ", 1]], []]}}"
     )
-    with pytest.raises(DataError, match="expected .* five finite numbers"):
+    with pytest.raises(DataError, match="expected .* 5 finite numbers"):
         read(path)
