@@ -174,3 +174,13 @@ def test_list_refuses_unknown_names_with_the_nearest(plugin):
         "no method 'brightnes' - did you mean 'brightness'? (bench list methods)",
         "no method 'toy' - did you mean 'toys'? (bench list methods)",
     ]
+
+
+def test_details_fit_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line, without a word lost, as at another width."""
+    texts = {}
+    for width in (80, 100):
+        monkeypatch.setenv("COLUMNS", str(width))
+        texts[width] = CliRunner().invoke(command, ["methods", "c3dsu"]).output
+    assert max(map(len, texts[80].splitlines())) <= 80
+    assert texts[80].split() == texts[100].split()

@@ -276,7 +276,13 @@ def _describe(facts: Mapping[str, Any]) -> str:
     lines += [
         f"    {line}" for parameter in facts["parameters"] for line in _parameter_lines(parameter)
     ]
-    return "\n".join(lines)
+    return "\n".join(map(_within_terminal, lines))
+
+
+def _within_terminal(line: str) -> str:
+    """Break a line that is too long, and indent what continues it."""
+    margin = " " * (len(line) - len(line.lstrip()))
+    return wrapped(line.strip(), margin, f"{margin}  ")
 
 
 def _parameter_lines(parameter: Mapping[str, Any]) -> list[str]:
