@@ -100,12 +100,12 @@ class UNetParameters(PseudoAnomalyParameters):
     every: int = parameter(
         1, unit="frames", source="code: every window", doc="train on each n-th window", minimum=1
     )
-    precise_bn: int = parameter(
-        0,
+    precise_bn: int | None = parameter(
+        None,
         unit="windows",
         source="code: running averages; PreciseBN: Wu and Johnson 2021, section 3",
-        doc="compute the statistics of batch normalisation anew after training, from so many normal training windows; 0: keep those of training",
-        minimum=0,
+        doc="compute the statistics of batch normalisation anew after training, from up to so many normal training windows; none: keep those of training",
+        minimum=1,
     )
 
     def __post_init__(self) -> None:

@@ -91,8 +91,7 @@ class NetworkMethod(Method):
             found += (f"weights of the file {self.weights_file.name}, not trained here",)
         elif self.precise_bn:
             found += (
-                f"the statistics of batch normalisation are computed after training, from {self.precise_bn} normal training windows; "
-                "the authors score with the running averages of training",
+                f"statistics of batch normalisation computed after training, from up to {self.precise_bn} training windows, in place of running averages",
             )
         return found
 
@@ -205,7 +204,7 @@ class NetworkMethod(Method):
         """Training windows that the statistics of batch normalisation are computed from after
         training; 0: they stay the running averages of training.
         """
-        return int(getattr(self.parameters, "precise_bn", 0))
+        return int(getattr(self.parameters, "precise_bn", None) or 0)
 
     def optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
         """Adam at the method's learning rate."""

@@ -177,8 +177,14 @@ def _scoring_network(
     kept = _scoring_networks.get(network)
     if kept is not None and kept[0] == state:
         return kept[1]
+    trained = [weight.requires_grad for weight in network.parameters()]
     with torch.no_grad():
         scoring = method.scoring_network(network)
+    if [weight.requires_grad for weight in network.parameters()] != trained:
+        raise MethodError(
+            f"{method.name}: scoring_network() changed which weights of the trained network learn, "
+            "and training may go on; give the scoring form copies of them"
+        )
     if compiled:
         compile_network(method, scoring)
     if scoring is not network:  # a value that holds its key would keep it for ever

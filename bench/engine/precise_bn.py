@@ -20,10 +20,11 @@ class PreciseBN:
 
     Running statistics are an average over the last steps of a training, with the weights of each
     step. Where weights move fast they fit none of them, and the network in eval mode is another
-    than the one that was trained. PreciseBN replaces them by the statistics of
+    than the one that was trained. PreciseBN replaces them by statistics of up to
     `method.precise_bn` windows under the final weights (Wu and Johnson, Rethinking "Batch" in
-    BatchNorm, 2021, section 3). The windows are spaced evenly over the training split, in batches
-    of the size of training, each of which goes over all of the split. Nothing is drawn at random.
+    BatchNorm, 2021, section 3): the means of the batches' means and variances, as torch's
+    `update_bn` computes them. The windows are spaced evenly over the training split, in batches of
+    the size of training, each of which goes over all of the split. Nothing is drawn at random.
     """
 
     def __init__(
@@ -47,18 +48,22 @@ class PreciseBN:
             return
         device = torch.device(self.context.device)
         with forked_random(device), autocast(device, self.context.compute.precision):
-            update_bn(self._windows(device), _Scored(self.method, network))
+            scored = _Scored(self.method, network).train(network.training)
+            update_bn(self._windows(device), scored)
 
     @contextlib.contextmanager
-    def applied(self, network: torch.nn.Module) -> Iterator[None]:
-        """Replace the statistics of a network for a while, so that a training can go on with its
-        own.
+    def applied(self, network: torch.nn.Module, kept: bool) -> Iterator[None]:
+        """Replace the statistics of a network; afterwards they are `kept`, or those of its training
+        again, so that it can go on.
         """
-        kept = [(buffer, buffer.clone()) for buffer in network.buffers()] if self.batches else []
+        before = [(buffer, buffer.clone()) for buffer in network.buffers()]
         self.apply(network)
-        yield
-        for buffer, value in kept:
-            buffer.copy_(value)
+        try:
+            yield
+        finally:
+            if not kept and self.batches:
+                for buffer, value in before:
+                    buffer.copy_(value)
 
     def _windows(self, device: torch.device) -> Iterator[torch.Tensor]:
         for number, batch in enumerate(self.batches):

@@ -144,7 +144,6 @@ class _Training:
             elif self.writer.due:
                 self._count_time()
                 self.writer.write(progress)
-        self.precise_bn.apply(self.network)
         self.network.eval()
         method.network = self.network
         if "explained" in progress.history[-1]:
@@ -203,7 +202,7 @@ class _Training:
         self._count_time()
         context.step(progress.step, self.total, "looking at what was learned")
         progress.history.append(_row(self.method, progress))
-        with self.precise_bn.applied(self.network):
+        with self.precise_bn.applied(self.network, kept=progress.step == self.total):
             self._look(progress.history[-1])
         if epoch.refused:
             context.logger.info(

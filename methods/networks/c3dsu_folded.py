@@ -83,7 +83,7 @@ class FoldedUNet(UNet):
         self.skip_weights = nn.ParameterList(
             time_as_channels(skip.weight).clone() for skip in skips
         )
-        self.skip_biases = nn.ParameterList(skip.bias for skip in skips)
+        self.skip_biases = nn.ParameterList(skip.bias.detach().clone() for skip in skips)
         for weight in self.encoder[0].weights:  # type: ignore[union-attr]
             weight.data /= LEVELS
         self.layout = torch.channels_last if self.widths[-1] <= NARROW else torch.contiguous_format

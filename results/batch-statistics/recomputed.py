@@ -56,7 +56,7 @@ def report(run: Run, cell: CellRecord, held_out: Path) -> None:
     compute = Compute("cpu", threads=1, precision=cell.compute.precision)
     context = make_context(0, compute, Path(tempfile.mkdtemp()), logging.getLogger("recomputed"))
     variance = ExplainedVariance(method, train, context)
-    for windows in (0, WINDOWS):
+    for windows in (None, WINDOWS):
         method.parameters = replace(method.parameters, precise_bn=windows)
         PreciseBN(method, train, context, method.parameters.batch).apply(network)
         explained = variance.of(network)

@@ -465,6 +465,24 @@ def test_what_is_done_after_an_epoch_changes_no_training(tmp_path, stop_after):
     assert not np.array_equal(seen[1][0], undisturbed.values)
 
 
+def test_scoring_form_that_freezes_the_trained_network_is_refused(tmp_path):
+    """It is made after an epoch too, where the training goes on."""
+
+    class Freezing(Tiny):
+        def scoring_network(self, network):
+            return torch.nn.Sequential(network).requires_grad_(False)
+
+    method = Freezing()
+
+    def after(epoch):
+        method.score(make_clips()[0], make_context(7, Compute("cpu"), tmp_path))
+
+    with pytest.raises(
+        MethodError, match=r"tiny: scoring_network\(\) changed which weights .* learn"
+    ):
+        train(method, tmp_path, after=after)
+
+
 def test_what_gives_no_reconstruction_has_no_share(tmp_path):
     """No column, and no fact; and none where all training frames are alike."""
     train(Blind(), tmp_path / "blind")
@@ -480,7 +498,7 @@ def test_what_gives_no_reconstruction_has_no_share(tmp_path):
 
 @dataclass(frozen=True)
 class PreciseParameters(TinyParameters):
-    precise_bn: int = 10
+    precise_bn: int | None = 10
 
 
 class Precise(Blending):
@@ -524,7 +542,7 @@ def test_statistics_are_those_of_normal_windows_under_the_last_weights(tmp_path,
 def test_computing_them_changes_no_training(tmp_path):
     """The weights are the same bit by bit, and so are losses; statistics and scores are others. The
     share that is explained is that of the network which is scored."""
-    methods = [Precise(PreciseParameters(precise_bn=number)) for number in (0, 10)]
+    methods = [Precise(PreciseParameters(precise_bn=number)) for number in (None, 10)]
     folders = [tmp_path / "without", tmp_path / "with"]
     scores = [train(method, folder) for method, folder in zip(methods, folders)]
     (weights, *averages), (same, *computed) = map(running, methods)
@@ -544,6 +562,7 @@ def test_epochs_are_scored_with_statistics_of_their_own(tmp_path, stop_after):
 
     def after(epoch):
         context = make_context(7, Compute("cpu"), tmp_path)
+        assert not any(module.training for module in method.network.modules())
         seen[epoch] = method.score(make_clips()[0], context).values
 
     with pytest.raises(Stop):
@@ -570,8 +589,8 @@ def test_the_row_says_that_statistics_were_computed_anew():
     """As a deviation from the paper, with the number of windows."""
     (found,) = set(Precise().deviations) - set(Tiny().deviations)
     assert found == (
-        "the statistics of batch normalisation are computed after training, from 10 normal "
-        "training windows; the authors score with the running averages of training"
+        "statistics of batch normalisation computed after training, from up to 10 training windows, "
+        "in place of running averages"
     )
 
 
@@ -601,6 +620,11 @@ def test_looking_leaves_every_network_as_it_was(tmp_path, cls):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random[0])
     np.testing.assert_array_equal(np.random.get_state()[1], random[1])
+    learns = [weight.requires_grad for weight in network.parameters()]
+    method.network = network.eval()
+    method.score(clips[0], make_context(7, Compute("cpu"), tmp_path))
+    assert [weight.requires_grad for weight in network.parameters()] == learns
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 # -- layout ----------------------------------------------------------------------------------------
