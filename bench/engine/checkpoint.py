@@ -117,11 +117,12 @@ def read_checkpoint(
         optimiser.load_state_dict(state["optimiser"])
         if schedule is not None:
             schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"])
-        set_random_state(torch.device(context.device), state.get("random_of_device"))
         epoch = EpochSoFar(**state["epoch"])
         epoch.sums = {name: term.to(context.device) for name, term in epoch.sums.items()}
-        return Progress(state["step"], state["history"], state["kept_steps"], epoch)
+        progress = Progress(state["step"], state["history"], state["kept_steps"], epoch)
+        torch.set_rng_state(state["random"])
+        set_random_state(torch.device(context.device), state.get("random_of_device"))
+        return progress
     except Exception as error:  # a damaged file can raise anything
         context.logger.info(
             "the checkpoint %s cannot be read (%s): training begins anew", path.name, error

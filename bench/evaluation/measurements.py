@@ -54,15 +54,21 @@ def joined(cells: Sequence[CellRecord]) -> CellRecord:
     warnings = [f"scene {cell.scene}: {warning}" for cell in cells for warning in cell.warnings]
     shares = [share for cell in cells if (share := explained(cell)) is not None]
     facts = cells[0].facts | ({"explained": min(shares)} if shares else {})
+    whole = replace(
+        cells[0],
+        scene="",
+        warnings=warnings,
+        facts=facts,
+        deviations=list(dict.fromkeys(text for cell in cells for text in cell.deviations)),
+        clips_left_out=[clip for cell in cells for clip in cell.clips_left_out],
+    )
     bad = sorted(
         (cell for cell in cells if cell.status != Status.DONE),
         key=lambda cell: cell.status != Status.FAILED,
     )
     if not bad:
-        return replace(cells[0], scene="", warnings=warnings, facts=facts)
+        return whole
     reason = bad[0].reason or bad[0].status
     if len(bad) < len(cells) or len({cell.reason for cell in bad}) > 1:
         reason = f"scene {bad[0].scene}: {reason}"
-    return replace(
-        cells[0], scene="", warnings=warnings, facts=facts, status=bad[0].status, reason=reason
-    )
+    return replace(whole, status=bad[0].status, reason=reason)

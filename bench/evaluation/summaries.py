@@ -221,7 +221,8 @@ def least_shares(summaries: Iterable[Summary]) -> dict[str, float]:
     shares: dict[str, float] = {}
     for one in summaries:
         if one.cell.status != Status.NO_DATA:
-            shares[one.dataset_name] = min(shares.get(one.dataset_name, 1.0), one.cell.data_share)
+            least = min(each.cell.data_share for each in one.measurements)
+            shares[one.dataset_name] = min(shares.get(one.dataset_name, 1.0), least)
     return {name: share for name, share in shares.items() if share < 1}
 
 

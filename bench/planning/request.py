@@ -172,13 +172,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise RequestError(
                 f"--seeds {text!r}: expected whole numbers from 0, like 0 or 0,1,2 or 0-4"
             )
+        if int(last or first) >= 2**32:
+            raise RequestError(f"--seeds {text!r}: seeds must be below {2**32}")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds:
         raise RequestError(
             f"--seeds {text!r}: no seed; the second number of a range must not be the smaller one"
         )
-    if max(seeds) >= 2**32:
-        raise RequestError(f"--seeds {text!r}: seeds must be below {2**32}")
     return tuple(dict.fromkeys(seeds))
 
 

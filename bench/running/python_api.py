@@ -90,6 +90,7 @@ def run(
             accumulate=accumulate,
             precision=precision,
             compile=compile,
+            nondeterministic=nondeterministic,
         ),
         workers=workers,
         keep=tuple(dict.fromkeys(filter(None, keep.split(",") if isinstance(keep, str) else keep))),

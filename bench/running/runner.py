@@ -125,9 +125,8 @@ class Runner:
             else "not begun: --fail-fast after a failed cell"
         )
         for cell in self.queue.cells:
-            if cell.record.status != Status.QUEUED or self.stops() or self.failed:
-                cell.record.status, cell.record.reason = Status.INTERRUPTED, reason
-                self.cells.write(cell)
+            cell.record.status, cell.record.reason = Status.INTERRUPTED, reason
+            self.cells.write(cell)
 
     def _fill(self, slots: int | None) -> None:
         """Start what waits, as long as there are free slots."""
@@ -155,7 +154,7 @@ class Runner:
             self.queue.put_aside(cell)
         elif self.queue.taken(cell) < TAKEN_AT_MOST:
             self.queue.put_back(cell)
-        elif not self._settled(cell):
+        else:
             claim = self.run.files_of(cell.record).claim
             self._fail(
                 cell,
@@ -256,9 +255,11 @@ class Runner:
         self.listener.started(job)
 
     def _fail(self, cell: PlannedCell, reason: str) -> None:
+        if self._settled(cell):  # another runner has computed it meanwhile
+            return
         cell.record.status, cell.record.reason = Status.FAILED, reason
         self.failed = True
-        self.run.write_cell(cell.record)
+        self.cells.write(cell)
         self.listener.ended(Job(0, title_of(cell), cell.dataset, cell, Path()), cell.record, "")
 
     def _finish(self, job: Job, code: int, reason: str) -> None:
@@ -272,7 +273,10 @@ class Runner:
             self.queue.dataset_done(job.dataset, problem)
             return
         record = self.run.cell(job.cell.record)
-        if record.status in (Status.RUNNING, Status.QUEUED) or code != Exit.WRITTEN:
+        # Done is done: a worker may be killed between its last line and its end.
+        if record.status in (Status.RUNNING, Status.QUEUED) or (
+            code != Exit.WRITTEN and record.status != Status.DONE
+        ):
             record.status, record.reason = self.watch.cell_outcome(job, code, reason, by_user)
         record.cost["peak_memory"] = max(record.cost.get("peak_memory", 0.0), float(job.memory))
         self.run.write_cell(record)

@@ -19,7 +19,9 @@ from typing import Any
 from bench.contracts.executor import Exit
 from bench.engine.out_of_memory import is_out_of_memory
 from bench.errors import BenchError
+from bench.files.checksums import digest_of_value
 from bench.files.claims import Claim
+from bench.files.whole_files import write_text
 from bench.hardware.gpus import Gpu
 from bench.planning.cell_spec import CellSpec
 from bench.runs.folder import Run
@@ -41,7 +43,6 @@ def attempt(task: Mapping[str, Any], gpu: Gpu | None = None) -> int:
     """
     run = Run(Path(task["run"]))
     record = CellRecord(**task["cell"])
-    spec = CellSpec.from_json(task["spec"])
     files = run.files_of(record)
     files.folder.mkdir(parents=True, exist_ok=True)
     # Held until this process ends, so that an attempt whose runner died is never met by the next
@@ -56,8 +57,12 @@ def attempt(task: Mapping[str, Any], gpu: Gpu | None = None) -> int:
         return Exit.WRITTEN
     if begun_elsewhere:
         record.attempts, record.seconds = now.attempts, now.seconds
-    elif task["fresh"]:
+    # `fresh` alone would not do: a request may end before a cell's turn, and be asked again.
+    mark, key = files.scratch / "key", digest_of_value(record.key)
+    if (task["fresh"] and not begun_elsewhere) or not mark.is_file() or mark.read_text() != key:
         _clear(files)
+        mark.parent.mkdir(exist_ok=True)
+        write_text(mark, key)
     if gpu is not None:
         record.gpu, record.gpu_model = gpu.name, gpu.model
     reporter = Reporter(files.progress, record.gpu)

@@ -30,6 +30,7 @@ def fit(cell: OpenCell, warnings: list[str]) -> None:
             return
         except Exception as error:  # a damaged file can raise anything; fitting again repairs it
             cell.logger.info("what was fitted cannot be read (%s): fitting again", error)
+            _begin_anew(cell)
     clips = cell.training_clips() if "train" in cell.method.needs else []
     in_memory(cell, clips)
     write_json(said, {"warnings": warnings, "facts": cell.context.facts})
@@ -65,9 +66,7 @@ def in_memory(cell: OpenCell, clips: Sequence[OpenClip]) -> None:
         if kept.exists() or not parts:
             raise MethodError(_out_of_memory(cell, fitting, parts)) from error
     release()
-    cell.method = type(cell.method)(cell.method.parameters)
-    cell.seed()
-    cell.context.facts.clear()
+    _begin_anew(cell)
     (cell.scratch / CHECKPOINT).unlink(missing_ok=True)
     write_json(kept, {"accumulate": parts})
     _take_parts(cell, parts)
@@ -77,6 +76,13 @@ def in_memory(cell: OpenCell, clips: Sequence[OpenClip]) -> None:
         if not is_out_of_memory(error):
             raise
         raise MethodError(_out_of_memory(cell, *_what_fits(cell))) from error
+
+
+def _begin_anew(cell: OpenCell) -> None:
+    """Take a fresh method and the random numbers of the beginning."""
+    cell.method = type(cell.method)(cell.method.parameters)
+    cell.seed()
+    cell.context.facts.clear()
 
 
 def _take_parts(cell: OpenCell, parts: int) -> None:

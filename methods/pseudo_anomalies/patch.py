@@ -34,7 +34,7 @@ class PatchParameters:
     )
     cifar: str = parameter(
         "",
-        source="no source: looked for below BENCH_DATA and ./data",
+        source="no source: looked for below the folders of BENCH_DATA, else below ./data",
         doc=f"the file {CIFAR[1]} of CIFAR-100's binary version",
     )
     form: Literal["soft", "gaussian", "box", "half"] = parameter(

@@ -1,13 +1,17 @@
 """Rows that join cells which were not made alike carry a footnote, in every table that has a number
 of them."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from made_run import done, make_run
 
+from bench.evaluation.measurements import joined
 from bench.evaluation.mixtures import mixtures
 from bench.plugins.registry import load
 from bench.reporting.report_writer import write_tables
+from bench.runs.records import CellRecord
 from bench.tables.kinds import KINDS, open_source
 
 REGISTRY = load()
@@ -81,6 +85,22 @@ def test_other_tables_carry_it_too(tmp_path, kind):
         assert notes_of(table, "net") == [
             "made: its cells were not made alike: threads 1 (seed 0), 4 (seed 1)"
         ]
+
+
+def test_models_of_scenes_are_joined_whole():
+    """Clips without a score and deviations of every scene, each deviation once."""
+    first, second = (
+        replace(
+            CellRecord(f"cells/x/{scene}", "x", "x", "x", "made", "made", 0, status="done"),
+            scene=scene,
+            clips_left_out=[f"{scene}1"],
+            deviations=["resized", f"only in {scene}"],
+        )
+        for scene in ("a", "b")
+    )
+    whole = joined([first, second])
+    assert whole.clips_left_out == ["a1", "b1"]
+    assert whole.deviations == ["resized", "only in a", "only in b"]
 
 
 def test_models_of_scenes_are_cells_of_one_row(tmp_path):

@@ -153,7 +153,9 @@ def test_seeds_are_said_as_they_are_read(seeds, text):
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "-1", "1-", "4-2", "1.5", "99999999999"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "-1", "1-", "4-2", "1.5", "99999999999", "0-99999999999"]
+)
 def test_wrong_seeds_are_refused(text):
     """With what was typed."""
     with pytest.raises(RequestError, match="--seeds"):

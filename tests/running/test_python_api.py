@@ -13,7 +13,7 @@ import pytest
 
 import bench
 from bench import RequestError, RunError
-from bench.contracts.compute import Compute
+from bench.contracts.compute import OPTIONS, Compute
 from bench.figures.kinds import write_figures
 from bench.planning.request import Request
 from bench.tables.kinds import open_source
@@ -225,6 +225,33 @@ def test_command_line_says_every_option():
     for name in set(vars(request)) - {"seeds", "plugins", "command", "compute"}:
         assert given[name] == getattr(request, name), name
     assert Request("pca", "demo").command_line() == "bench run --methods pca --datasets demo"
+
+
+def test_every_option_of_computing_reaches_the_cells(tmp_path, monkeypatch):
+    """Under its own name, and none is left out."""
+    import bench.running.session
+
+    given = {
+        "device": "cpu",
+        "threads": 2,
+        "accumulate": 3,
+        "precision": "bf16",
+        "compile": True,
+        "nondeterministic": True,
+    }
+    assert set(given) == {option.name for option in OPTIONS}
+
+    class Planned(Exception):
+        pass
+
+    def plan_run(request, *_):
+        raise Planned(request.compute)
+
+    monkeypatch.setattr(bench.running.session, "plan_run", plan_run)
+    with pytest.raises(Planned) as planned:
+        bench.run("pca", "demo", out=tmp_path / "run", **given)
+    (compute,) = planned.value.args
+    assert {name: getattr(compute, name) for name in given} == given
 
 
 def test_stopped_by_the_user(tmp_path, monkeypatch, capsys):

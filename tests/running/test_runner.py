@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +29,7 @@ from bench.running.jobs import Job, Listener, StopReason
 from bench.running.runner import Runner
 from bench.running.watch import SILENCE, Watch
 from bench.runs.folder import Run
+from bench.runs.manifest import Manifest
 from bench.runs.scores import write_scores
 from bench.worker import process as worker
 from bench.worker.interrupts import Interrupted
@@ -344,6 +345,24 @@ def test_changed_parameter_and_changed_plugin_run_again(place):
     assert Run.open(place / "run").cells()[0].attempts == 2
 
 
+@pytest.mark.parametrize("left_by", ["nobody", "another key"])
+def test_scratch_of_another_key_is_not_gone_on_from(place, finished, left_by):
+    """A cell was cut off, and the next request, of another key, ended before the cell's turn: what
+    lies in its scratch folder is of neither."""
+    run = Run.open(place / "run")
+    (cell,) = run.cells()
+    scores, files = run.scores(cell), run.files_of(cell)
+    stale = {clip: replace(found, values=0 * found.values) for clip, found in scores.items()}
+    for clip, found in stale.items():
+        write_scores(files.scratch / "scores" / f"{clip}.npz", {clip: found})
+    if left_by == "another key":
+        (files.scratch / "key").write_text("0" * 64)
+    run.write_cell(replace(cell, status="interrupted", checksums={}))
+    assert bench(place, "brightness", "--out", "run").returncode == 0
+    for clip, found in Run.open(place / "run").scores(cell).items():
+        np.testing.assert_array_equal(found.values, scores[clip].values)
+
+
 def test_dry_run_writes_nothing(place):
     """--dry-run shows cells and reasons, and leaves no folder."""
     done = bench(place, "brightness,bad", "--dry-run")
@@ -594,6 +613,38 @@ def test_cell_that_ended_after_it_was_planned_is_not_repeated(place, finished):
         Runner(plan, Listener()).execute()
         assert plan.executor.started == started
         assert plan.cells[0].record.status == ("failed" if started else "done")
+
+
+class Killed(Taken):
+    """Finishes each cell, and is killed before its process ends."""
+
+    code = -9
+
+    def start(self, task):
+        super().start(task)
+        run = Run(Path(task["run"]))
+        (cell,) = run.cells()
+        run.write_cell(replace(cell, status="done", attempts=1, checksums={"scores.npz": "0"}))
+
+
+class Unprepared(Killed):
+    """Cannot prepare the dataset; meanwhile another runner has finished the cell."""
+
+    remote, code = False, 1
+
+
+@pytest.mark.parametrize("executor", [Killed, Unprepared])
+def test_what_is_done_stays_done(place, executor):
+    """Whatever becomes of the process that did it, or of the same cell in this runner."""
+    request = Request(
+        "brightness", "toy", compute=Compute("cpu"), data=(place / "data",), plugins=(TOYS,)
+    )
+    plan = make_plan(request, load([TOYS]), lambda signature: (Run(place / "run"), False))
+    Run(place / "run").write_manifest(Manifest(cells=[asdict(plan.cells[0].record)]))
+    plan.executor = executor()
+    Runner(plan, Listener()).execute()
+    for found in (plan.cells[0].record, Run(place / "run").cell(plan.cells[0].record)):
+        assert (found.status, found.checksums) == ("done", {"scores.npz": "0"})
 
 
 def test_cell_that_is_always_taken_fails_with_the_reason(place, monkeypatch):

@@ -433,6 +433,14 @@ def test_incomplete_data_and_lengths_from_labels_are_said(tmp_path):
     assert "20 % of the data" in summary(run)["flags"].iloc[0]
 
 
+def test_the_least_share_of_all_seeds_counts(tmp_path):
+    """Also where it is not that of the first seed."""
+    cells = [done("pca", data_share=1.0), done("pca", seed=1, data_share=0.5)]
+    assert "note: made: 50 % of the data is there" in unwrapped(
+        make_run(tmp_path, cells, share=0.5), "median17"
+    )
+
+
 def test_clip_position_is_left_out_where_it_is_the_frame_index(tmp_path):
     """After min-max in each clip the two are one; without it they are two."""
     trivial = {"family": "trivial", "uses_seed": False}

@@ -103,6 +103,18 @@ def test_it_is_trained_again_in_parts_and_says_so(cell, tmp_path):
     assert again.context.facts["accumulate"] == again.context.compute.accumulate == parts
 
 
+def test_damaged_fit_is_made_again_as_from_the_start(cell, tmp_path):
+    """What cannot be read has drawn random numbers before it is given up."""
+    undisturbed = cell(Greedy(Parameters(most=8)))
+    fit(undisturbed, [])
+    (tmp_path / "said.json").write_text("{")
+    again = cell(Greedy(Parameters(most=8)))
+    fit(again, [])
+    assert "fitting again" in again.said[0].getMessage()
+    pairs = zip(weights(undisturbed), weights(again), strict=True)
+    assert all(np.array_equal(*pair) for pair in pairs)
+
+
 def test_out_of_memory_again_is_the_reason_with_what_would_fit(cell):
     """Not tried a third time."""
     found = cell(Greedy(Parameters(most=1)))

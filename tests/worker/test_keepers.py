@@ -4,6 +4,7 @@ whole path through the command."""
 import os
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,20 +17,23 @@ from click.testing import CliRunner
 from forked import Command, bench
 from scipy import ndimage
 
-from bench import DataError, OpenClip, RequestError, Window
+from bench import DataError, OpenClip, RequestError, Scores, Window
 from bench.cli.commands.report import command as report_command
 from bench.cli.commands.run import command as run_command
 from bench.contracts.compute import Compute
+from bench.engine.context import make_context
 from bench.files.claims import Claim
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.runs.folder import Run
 from bench.runs.layout import CellFiles
-from bench.runs.scores import read_scores
+from bench.runs.scores import read_epoch_scores, read_scores, write_scores
+from bench.worker.keepers.epoch_scores import EpochScoreKeeper
 from bench.worker.keepers.images import ImageKeeper
 from bench.worker.keepers.levels import levels_of
 from bench.worker.keepers.regions import MOST, RegionKeeper, threshold_40
+from bench.worker.keepers.training_scores import TrainingScoreKeeper
 from bench.worker.preparation import checked_masks, true_regions
 
 RANDOM = np.random.default_rng(0)
@@ -325,6 +329,51 @@ def test_scores_of_each_epoch_are_kept(kept):
         assert not np.array_equal(epochs[1][clip].values, scores.values)
     assert kept.epoch_scores(pca) == {}
     assert not kept.lacking(pca, ["epoch-scores"])
+
+
+def test_scores_of_epochs_are_kept_whole_or_not_at_all(tmp_path):
+    """Where those of one are lost, the row says so."""
+    folder, kept, said = tmp_path / "epoch_scores", tmp_path / "epoch_scores.npz", []
+    logger = SimpleNamespace(warning=lambda text, *values: said.append(text % values))
+    cell = SimpleNamespace(
+        scratch=tmp_path, logger=logger, files=SimpleNamespace(epoch_scores=kept)
+    )
+    for epoch in (1, 2, 3):
+        write_scores(folder / f"{epoch}.npz", {"01": Scores(np.zeros(2), np.arange(2))})
+    (folder / "2.npz").rename(tmp_path / "2.npz")
+    EpochScoreKeeper().collect(cell)
+    assert not kept.exists() and "those of one are lost" in said[0]
+    (tmp_path / "2.npz").rename(folder / "2.npz")
+    EpochScoreKeeper().collect(cell)
+    assert sorted(read_epoch_scores(kept)) == [1, 2, 3] and len(said) == 1
+
+
+def test_training_scores_do_not_depend_on_where_a_cell_was_cut_off(tmp_path):
+    """Of a method that draws random numbers while it scores."""
+    generator = np.random.default_rng()
+
+    def seed():
+        nonlocal generator
+        generator = np.random.default_rng(0)
+
+    def partial_scores(path, clip):
+        return read_scores(path)[clip] if path.exists() else None
+
+    found = []
+    cell = SimpleNamespace(
+        scratch=tmp_path, seed=seed, partial_scores=partial_scores, record=None,
+        context=make_context(0, Compute("cpu"), tmp_path), timed=lambda what: nullcontext(),
+        training_clips=lambda: [SimpleNamespace(id="01"), SimpleNamespace(id="02")],
+        score=lambda *_: Scores(generator.random(3), np.arange(3)),
+        reporter=SimpleNamespace(step=lambda *_: None),
+        run=SimpleNamespace(write_train_scores=lambda record, scores: found.append(scores)),
+    )  # fmt: skip
+    TrainingScoreKeeper().collect(cell)
+    (tmp_path / "train_scores" / "02.npz").unlink()
+    generator = np.random.default_rng(9)
+    TrainingScoreKeeper().collect(cell)
+    whole, resumed = found
+    np.testing.assert_array_equal(whole["02"].values, resumed["02"].values)
 
 
 HELD = """

@@ -45,13 +45,20 @@ class EpochScoreKeeper(Keeper):
         cell.context.after_epoch = score
 
     def collect(self, cell: OpenCell) -> None:
-        """Join the epochs into one file, `EPOCH/CLIP`; a method that trains itself has none."""
-        epochs: dict[int, dict[str, Scores]] = {}
-        for epoch in sorted(int(path.stem) for path in _folder(cell).glob("*.npz")):
-            try:
-                epochs[epoch] = read_scores(_file(cell, epoch))
-            except RunError as error:
-                cell.logger.info("the scores of epoch %d are lost: %s", epoch, error)
+        """Join the epochs into one file, `EPOCH/CLIP`: all of them, or none where one is lost. A
+        method that trains itself has none.
+        """
+        numbers = [int(path.stem) for path in _folder(cell).glob("*.npz")]
+        try:
+            epochs = {
+                epoch: read_scores(_file(cell, epoch))
+                for epoch in range(1, max(numbers, default=0) + 1)
+            }
+        except RunError as error:
+            cell.logger.warning(
+                "the scores of its epochs are not kept, since those of one are lost: %s", error
+            )
+            return
         if epochs:
             write_epoch_scores(cell.files.epoch_scores, epochs)
 

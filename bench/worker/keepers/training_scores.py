@@ -28,6 +28,7 @@ class TrainingScoreKeeper(Keeper):
                 partial = cell.scratch / "train_scores" / f"{clip.id}.npz"
                 result = cell.partial_scores(partial, clip.id)
                 if result is None:
+                    cell.seed()  # as for test clips: no clip depends on those before it
                     result = cell.score(clip, context, f"training clip {clip.id}")
                     write_scores(partial, {clip.id: result})
                 scores[clip.id] = result
