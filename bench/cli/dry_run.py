@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 def show_plan(plan: Plan, registry: Any, console: Any) -> None:
     """Print what a run would do, and the memory and time it would need."""
     networks = [cell for cell in plan.to_run if cell.network]
-    if networks:
-        from bench.planning.memory_limits import estimate_cells  # imports torch
+    cells = counted(len(plan.to_run), "cell")
+    with console.status(f"estimating memory and time of {cells}"):
+        if networks:
+            from bench.planning.memory_limits import estimate_cells  # imports torch
 
-        estimate_cells(networks, registry)
-    expected = _expected_seconds(plan, registry)
+            estimate_cells(networks, registry)
+        expected = _expected_seconds(plan, registry)
     table = _table(plan, expected)
     if table.row_count:
         console.print(table)

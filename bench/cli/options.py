@@ -162,9 +162,15 @@ def json_option(help: str) -> Callable[[Command], Command]:
 def load_registry(plugins: Sequence[Path]) -> Registry:
     """Return everything that is registered, plugin files included; print what is wrong with a
     plugin on stderr.
+
+    Raises
+    ------
+    RequestError : a plugin file is not there.
     """
+    from bench.plugins.plugin_files import refuse_missing
     from bench.plugins.registry import load
 
+    refuse_missing(plugins)
     registry = load(plugins)
     for complaint in registry.complaints():
         click.echo(f"bench: {complaint}", err=True)

@@ -68,6 +68,9 @@ def runs_of(text: str) -> list[Path]:
         return []
     parts = [part for part in text.split(",") if part]
     runs = [Path(part) for part in parts if Run(Path(part)).exists or part.endswith(".zip")]
+    gone = [path for path in runs if not path.exists()]
+    if gone:
+        raise RequestError(*(f"there is no file {path}" for path in gone))
     wrong = [part for part in parts if (runs or "/" in part) and Path(part) not in runs]
     if wrong:
         raise RequestError(

@@ -114,7 +114,7 @@ def _named(item: Item, known: dict[str, Wanted], registry: Registry) -> list[str
     for kind in ("detectors", "methods"):
         if cls := registry.table(kind).get(item.name):
             if not cls.pretrained:
-                raise RequestError(f"{item.name} needs no weights of others")
+                raise RequestError(f"{item.name} has no weights to download")
             return [one.name for one in cls.pretrained]
     if cls := registry.datasets.get(item.name):
         raise RequestError(f"{item.name} cannot be downloaded. {cls.info.obtain}".strip())

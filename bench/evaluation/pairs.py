@@ -292,7 +292,7 @@ def every_pair(
 
 def _unknown(run: Run, kind: str, name: str, known: Mapping[str, None]) -> str:
     return (
-        f"no {kind} {name!r} in {run.path}{did_you_mean(name, known)} (there are "
+        f"no {kind} {name!r} in {run.path}{did_you_mean(name, known)} (its {kind}s: "
         f"{', '.join(known)})"
     )
 

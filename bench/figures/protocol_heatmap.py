@@ -75,7 +75,7 @@ def _draw(source: Source, dataset: str, label_set: str, table: Table) -> Drawn:
         dataset,
         figure,
         f"{metric} in percent of every method under every protocol on {table.names.heading(dataset)}, labels {label_set}. The better, the darker; the best of each "
-        "protocol is bold, trivial methods aside. "
+        "protocol is bold, trivial methods excluded. "
         + ("Blank where there is no number. " if np.isnan(numbers).any() else "")
         + "The table of protocols says what each of them does, and which methods change their "
         f"order. Profile: {profiles}.",

@@ -15,7 +15,9 @@ from bench.tables.secondary.rank_table import contenders_of, resolution
 if TYPE_CHECKING:
     from bench.tables.kinds import Source
 
-ABSENT = "ranks are drawn for auc alone, and where two methods or more have a number"
+ABSENT = (
+    "the figure of ranks needs AUC and at least two methods with a number, trivial ones not counted"
+)
 LETTERS = 28
 """Of a name beside its line; longer ones are cut in the middle."""
 

@@ -140,9 +140,8 @@ def _notes(plan: Plan, general: str) -> list[str]:
     notes = []
     if plan.request.profile is None and general == "small" and "small" in plan.profiles:
         notes.append(
-            "no GPU here: profile 'small' (at most 30 minutes a cell on two cores). The published "
-            "settings are --profile paper: on a CPU that is days for a network, so use a GPU, or "
-            "insist with --profile paper"
+            "no GPU found: using profile small. --profile paper has the published settings, but a "
+            "network then takes days on a CPU"
         )
     lacking = [cell for cell in plan.cells if cell.lacking]
     for kinds in dict.fromkeys(tuple(cell.lacking) for cell in lacking):

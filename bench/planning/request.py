@@ -176,9 +176,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise RequestError(f"--seeds {text!r}: seeds must be below {2**32}")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds:
-        raise RequestError(
-            f"--seeds {text!r}: no seed; the second number of a range must not be the smaller one"
-        )
+        raise RequestError(f"--seeds {text!r}: the range ends before it begins")
     return tuple(dict.fromkeys(seeds))
 
 

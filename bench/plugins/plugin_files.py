@@ -6,9 +6,11 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from bench.errors import RequestError
 from bench.plugins.imported_files import import_from_source
 
 CAUGHT = (Exception, SystemExit)
@@ -24,6 +26,18 @@ def module_name(file: Path) -> str:
     every path.
     """
     return f"bench_plugin_{file.stem}_{hashlib.sha256(str(file).encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def refuse_missing(files: Sequence[Path]) -> None:
+    """Refuse a request that names plugin files which are not there.
+
+    Raises
+    ------
+    RequestError : with each of them.
+    """
+    missing = [file for file in files if not file.expanduser().exists()]
+    if missing:
+        raise RequestError(*(f"--plugin {file}: there is no such file" for file in missing))
 
 
 def read_source(file: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""The profiles: named choices of all parameters of a method. They are listed here alone."""
+"""The profiles: named choices of the parameters of methods. They are listed here alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ class Profile:
 PROFILES = {
     "paper": Profile("as published; the default on a GPU"),
     "large": Profile(
-        "the published training with a narrower network: hours a cell on one CPU core in bf16",
+        "the published training with a narrower network, hours per cell on one CPU core in bf16: "
+        "the DDL family; other methods use medium or small",
         fallback="medium",
     ),
-    "medium": Profile("at most 60 minutes a cell on two CPU cores", fallback="small"),
-    "small": Profile("at most 30 minutes a cell on two CPU cores; the default without a GPU"),
+    "medium": Profile("at most 60 minutes per cell on Ped2 with two CPU cores", fallback="small"),
+    "small": Profile(
+        "at most 30 minutes per cell on Ped2 with two CPU cores; the default without a GPU"
+    ),
     "smoke": Profile(
         "seconds, to see that all works; the default of the demo datasets. Its numbers say nothing about a method"
     ),

@@ -137,7 +137,7 @@ def _parse_item(text: str, whole: str) -> Item:
             name = _unquote("the name", given[0])
         except ValueError:
             return mistake(
-                f"{text!r}: write a name behind 'as', as in NAME as Ours; one with a comma stands "
+                f"{text!r}: 'as' needs a name, as in NAME as Ours; put a name that contains a comma "
                 "in double quotes"
             )
         return dataclasses.replace(_parse_item(body, whole), text=text, given_name=name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.wording import wrapped
+
 
 def wrote(written: Iterable[Path]) -> list[str]:
     """Return a line for each folder that files were written to, with their names; one for files of
@@ -23,6 +25,6 @@ def wrote(written: Iterable[Path]) -> list[str]:
         lines.append(
             f"wrote {folder}/{names[0]}"
             if len(names) == 1
-            else f"wrote {folder}/: {', '.join(names)}"
+            else wrapped(f"wrote {folder}/: {', '.join(names)}", "", "  ")
         )
     return lines

@@ -70,5 +70,5 @@ def busy_note(held: float, wanted: int) -> str:
     if held < WORTH_A_NOTE or wanted <= cores() - held:
         return ""
     left = max(1, int(cores() - held + 0.5))
-    advice = f"; --workers 1 --threads {left} leaves them theirs" if wanted > left else ""
-    return f"other processes keep {held:.1f} of {cores()} cores busy: this run takes longer than on an idle machine{advice}"
+    advice = f"; --workers 1 --threads {left} leaves them room" if wanted > left else ""
+    return f"other processes use {held:.1f} of {cores()} cores, so this run is slower than on an idle machine{advice}"

@@ -30,6 +30,10 @@ MARKS = {
 }
 
 
+WIDE, BAR = 100, 20
+"""Columns of a terminal from which a cell's progress has a bar, and those of the bar."""
+
+
 def make_console(stream: TextIO, color: str = "auto") -> Console:
     """Return a console that colours as asked: 'always', 'never', or 'auto' (NO_COLOR, FORCE_COLOR,
     then the terminal).
@@ -93,7 +97,7 @@ class Display(Listener):
             self._line(
                 f"[red]failed[/] {escape(job.title)}: {escape(problem)}"
                 if problem
-                else f"ready  {escape(job.title)}",
+                else f"{MARKS[Status.DONE]}   {escape(job.title)}",
                 markup=True,
             )
             return
@@ -173,10 +177,12 @@ class Display(Listener):
             expand=False,
         )
         on_gpus = any(job.progress and job.progress.gpu for job in self._jobs)
-        for name in ("cell", *["gpu"] * on_gpus, "now", "", "left", "memory"):
-            table.add_column(
-                name, justify="right" if name in ("left", "memory") else "left", no_wrap=True
-            )
+        # On a narrow terminal the time left is worth more than a bar.
+        bar = BAR if self.console.width >= WIDE else 0
+        for name in ("cell", *["gpu"] * on_gpus, "now", *[""] * (bar > 0)):
+            table.add_column(name, no_wrap=True)
+        for name, width in (("left", len("59:59 min")), ("memory", len("99.9 GB"))):
+            table.add_column(name, justify="right", no_wrap=True, min_width=width)
         for job in self._jobs:
             progress = job.progress
             share = progress.done / progress.total if progress and progress.total else 0.0
@@ -185,7 +191,8 @@ class Display(Listener):
                 escape(job.title),
                 *([progress.gpu if progress else ""] if on_gpus else []),
                 escape(progress.what if progress and progress.what else "starting"),
-                f"[green]{'━' * round(share * 20)}[/][dim]{'━' * (20 - round(share * 20))}[/]",
+                *[f"[green]{'━' * (done := round(share * bar))}[/][dim]{'━' * (bar - done)}[/]"]
+                * (bar > 0),
                 duration(remaining) if remaining is not None else "",
                 f"{job.memory / 2**30:.1f} GB" if job.memory else "",
             )

@@ -156,7 +156,7 @@ def _torch() -> list[Diagnosis]:
     ]
     if gpus:
         return [torch, Diagnosis("device", "ok", "; ".join(gpus))]
-    advice = "for a GPU, install its driver" + (
+    advice = "if this machine has a GPU, install its driver and a torch that supports it" + (
         "" if found["cuda"] else " and a torch with CUDA (pytorch.org)"
     )
     text = "cpu: the default profile is 'small'; 'paper' takes days for a network"

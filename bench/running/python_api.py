@@ -12,6 +12,7 @@ from typing import Literal
 from bench.contracts.compute import Compute
 from bench.contracts.protocol import DEFAULT_PROTOCOL
 from bench.planning.request import Request, parse_seeds
+from bench.plugins.plugin_files import refuse_missing
 from bench.plugins.registry import load
 from bench.reporting.loaded_run import LoadedRun
 
@@ -105,6 +106,7 @@ def run(
     )
     request = replace(request, command=request.command_line())
     console = make_console(sys.stderr)
+    refuse_missing(request.plugins)
     registry = load(request.plugins)
     for complaint in registry.complaints():
         console.print(f"bench: {complaint}", markup=False)

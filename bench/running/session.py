@@ -104,8 +104,8 @@ def _goes_on(run: Run, signature: Mapping[str, Any]) -> bool:
         return False
 
 
-def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
-    """Decide what is to be done, and say it.
+def plan_run(request: Request, registry: Registry, console: Console, dry_run: bool = False) -> Plan:
+    """Decide what is to be done, and say it; with `dry_run`, what would be done.
 
     Raises
     ------
@@ -114,7 +114,9 @@ def plan_run(request: Request, registry: Registry, console: Console) -> Plan:
     other_work = OtherWork()
     plan = make_plan(request, registry, run_finder(request.out, request.new))
     console.print(
-        f"run {plan.run.path}" + (" (going on with it)" if plan.resumed else ""), markup=False
+        f"{'would write' if dry_run else 'run'} {plan.run.path}"
+        + (" (going on with it)" if plan.resumed else ""),
+        markup=False,
     )
     console.print(
         f"profile {', '.join(plan.profiles)}; device {device_text(plan)}; "

@@ -192,7 +192,7 @@ KINDS = {
     "ranks": Kind(
         "where the rank of each row may lie, how often it is first, and what is not separated",
         _marked(lambda source: rank_tables(source.run_scores, source.protocol, source.metric)),
-        "ranks are given for auc alone, and where two methods or more have a number",
+        "ranks need AUC and at least two methods with a number, trivial ones not counted",
     ),
     "ablation": Kind(
         "networks and variants of their training; each method along one parameter",

@@ -56,10 +56,10 @@ def test_mistakes_come_at_once():
         compare(EVIDENCE, "c3dsuu", "memea", "--dataset", "pde2")
     first, second, third = error.value.mistakes
     assert first.startswith(
-        f"no row 'c3dsuu' in {EVIDENCE} - did you mean 'c3dsu'? (there are c3dsu, "
+        f"no row 'c3dsuu' in {EVIDENCE} - did you mean 'c3dsu'? (its rows: c3dsu, "
     )
     assert "did you mean 'memae'?" in second and third.endswith(
-        "no dataset 'pde2' in " + f"{EVIDENCE} - did you mean 'ped2'? (there are ped2)"
+        "no dataset 'pde2' in " + f"{EVIDENCE} - did you mean 'ped2'? (its datasets: ped2)"
     )
     with pytest.raises(RequestError, match="'memae' twice: two different rows are compared"):
         compare(EVIDENCE, "memae", "memae")

@@ -54,6 +54,7 @@ from bench.objects.boxes import BoxesDetector
 from bench.objects.fasterrcnn import FasterRCNNDetector
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
+from bench.plugins.plugin_files import refuse_missing
 from bench.plugins.registry import current, load
 from bench.plugins.selection import make_creators, select, select_one
 from bench.running import cell_queue
@@ -589,6 +590,7 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A typo in a parameter": typo("methods", "c3dsu[latnet=64]"),
     "A typo in a protocol": typo("protocols", "medin17"),
     "A row that the run does not have": unknown_row,
+    "A plugin file that is not there": lambda root, patch: refuse_missing([Path("nothere.py")]),
     "Missing data": lambda root, patch: Ped2().locate([root]),
     "A download without a connection": without_connection,
     "A file that its owners offer by hand only": by_hand_only,

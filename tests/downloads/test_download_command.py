@@ -272,11 +272,11 @@ def test_names_that_cannot_be_had(owner):
     assert done.stderr.splitlines()[:3] == [
         "bench: nothing called 'tniy' can be downloaded - did you mean 'tiny'? (bench download "
         "--list)",
-        "bench: motion needs no weights of others",
+        "bench: motion has no weights to download",
         "bench: 'ped2[path=x]': a download has no parameters; write ped2",
     ]
     assert done.stderr.splitlines()[3].startswith("bench: folder cannot be downloaded. ")
-    assert "nothing is named; bench download --list" in typed().stderr
+    assert "name a dataset or weights; bench download --list" in typed().stderr
     assert "'tiny,-tiny' leaves nothing to download" in typed("tiny,-tiny").stderr
 
 

@@ -98,7 +98,7 @@ def test_all_mistakes_come_at_once(plan_of):
 def test_profile_small_without_a_gpu_is_said(plan_of, labels_only):
     """Who names no profile on a CPU is told which it is, and how to insist on the paper's."""
     notes = " ".join(plan_of("constant", "avenue").notes)
-    assert "profile 'small'" in notes
+    assert "using profile small" in notes
     assert "--profile paper" in notes
     assert not plan_of("constant", "avenue", profile="small").notes
 

@@ -101,7 +101,7 @@ def test_a_selection_names_its_row():
         ("baseline as X", "methods", "baseline is a group, and a name belongs to one method"),
         ("memae[epochs=1|2] as X", "methods", "names 2 rows alike; write the value into the name, as in 'X {epochs}'"),
         ("-pca as X", "methods", "what is taken away has no name"),
-        ("pca as", "methods", "write a name behind 'as'"),
+        ("pca as", "methods", "'as' needs a name"),
         ("pca as A,background as a", "methods", "would both be called 'a'"),
         (r"pca as $\input{x}$", "methods", "is no formula of letters"),
         ("raw as X", "protocols", "only rows and columns of tables have names"),

@@ -69,8 +69,8 @@ def test_clocks_that_disagree_give_no_negative_load(machine):
     [
         (0.4, 2, ""),
         (1.0, 1, ""),  # the other core is free
-        (1.0, 2, "other processes keep 1.0 of 2 cores busy: this run takes longer than on an idle machine; --workers 1 --threads 1 leaves them theirs"),
-        (2.0, 1, "other processes keep 2.0 of 2 cores busy: this run takes longer than on an idle machine"),
+        (1.0, 2, "other processes use 1.0 of 2 cores, so this run is slower than on an idle machine; --workers 1 --threads 1 leaves them room"),
+        (2.0, 1, "other processes use 2.0 of 2 cores, so this run is slower than on an idle machine"),
     ],
 )  # fmt: skip
 def test_it_is_said_where_a_run_wants_what_others_hold(monkeypatch, held, wanted, expected):
@@ -99,7 +99,7 @@ def test_the_plan_says_it_and_the_run_does_not_keep_it(tmp_path, monkeypatch):
         str(tmp_path / "run"),
     ]
     dry = CliRunner().invoke(bench, [*line, "--dry-run"])
-    assert dry.exit_code == 0 and "note: other processes keep 64.0 of 64 cores busy" in dry.output
+    assert dry.exit_code == 0 and "note: other processes use 64.0 of 64 cores" in dry.output
     done = CliRunner().invoke(bench, line)
     assert done.exit_code == 0 and "note: other processes" in done.output
     assert not any(

@@ -13,11 +13,11 @@ from bench.runs.records import CellRecord
 from bench.worker.progress import Progress
 
 
-def show(console):
+def show(console, title="a on b, seed 0"):
     plan = types.SimpleNamespace(to_run=[object(), object()], workers=1)
     record = CellRecord("cells/a/b/0", "a", "a", "a", "b", "b", 0, status="done")
     cell = types.SimpleNamespace(record=record)
-    job = Job(1, "a on b, seed 0", None, cell, Path(), progress=Progress("epoch", 1, 4))  # type: ignore[arg-type]
+    job = Job(1, title, None, cell, Path(), progress=Progress("epoch", 1, 4))  # type: ignore[arg-type]
     with Display(plan, console) as display:  # type: ignore[arg-type]
         display.started(job)
         display.tick([job], 1)
@@ -34,6 +34,16 @@ def test_a_terminal_has_a_grid():
     assert (
         "0 of 2 cells" in text and "a on b, seed 0" in text and "epoch" in text and "done" in text
     )
+
+
+def test_a_narrow_terminal_has_the_time_left_and_no_bar():
+    """A wide one has both."""
+    texts = {}
+    for width in (80, 120):
+        console = Console(file=io.StringIO(), force_terminal=True, width=width)
+        texts[width] = show(console, title="ae-conv2d on demo-shanghaitech, seed 0")
+        assert "left" in texts[width] and "memory" in texts[width] and "…" not in texts[width]
+    assert "━" in texts[120] and "━" not in texts[80]
 
 
 def test_a_pipe_and_a_notebook_have_lines(monkeypatch):

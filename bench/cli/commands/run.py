@@ -54,7 +54,7 @@ Examples (quote selections that contain [ or |):
     "--from",
     "published",
     type=click.Path(path_type=Path),
-    metavar="RUN.JSON",
+    metavar="RUN",
     shell_complete=run_folder,
     help="Repeat a published run exactly, or the part of it that --methods, --datasets and --seeds"
     " name; refused if versions or data differ.",
@@ -292,7 +292,7 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     from bench.running.session import execute, plan_run
     from bench.tables.comparison import comparison_text
 
-    plan = plan_run(request, registry, console)
+    plan = plan_run(request, registry, console, dry_run)
     if dry_run:
         show_plan(plan, registry, console)
         return 0

@@ -38,7 +38,7 @@ LINE_EVERY = 10.0
     "--list",
     "as_list",
     is_flag=True,
-    help="List what can be had, how large it is, its terms, and what is here. Connects to nothing.",
+    help="List what is available, its size and terms, and what is already here. Connects to nothing.",
 )
 @click.option(
     "--from",
@@ -81,7 +81,9 @@ def command(
         print_list(choose(names, registry) if names else list(known.values()), data)
         return
     if not names:
-        raise RequestError("nothing is named; bench download --list shows what can be had")
+        raise RequestError(
+            "name a dataset or weights; bench download --list shows what is available"
+        )
     sys.exit(download(choose(names, registry), given, accept_terms, data))
 
 

@@ -135,7 +135,7 @@ def _profiles() -> str:
 
     rows = [(name, profile.meaning) for name, profile in PROFILES.items()]
     return f"""\
-A profile sets all parameters of a method; parameters in a selection take precedence. Every
+A profile overrides some parameters of a method; parameters in a selection take precedence. Every
 table names its profile.
 
 {_listed(rows)}

@@ -122,7 +122,7 @@ def to_latex(table: Table, label: str = "") -> str:
     """
     columns = len(table.columns)
     caption = escape(table.caption)
-    caption += " Best in bold, second underlined, trivial methods aside." if table.ranked else ""
+    caption += " Best in bold, second underlined, trivial methods excluded." if table.ranked else ""
     caption += r" Mean $\pm$ standard deviation over seeds (their number)." if table.spread else ""
     caption += rf" $\sim$ {escape(table.tied)}." if table.tied else ""
     names = [escape_name(table.names.heading(column, True)) for column in table.columns]

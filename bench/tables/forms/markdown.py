@@ -28,7 +28,7 @@ def to_markdown(table: Table) -> str:
             "| " + " | ".join([_escape(table.row_name(row)), *map(shown, row.cells)]) + " |"
             for row in members
         ]
-    legend = "Best in bold, second underlined, trivial methods aside." if table.ranked else ""
+    legend = "Best in bold, second underlined, trivial methods excluded." if table.ranked else ""
     legend += " Mean ± standard deviation over seeds (their number)." if table.spread else ""
     legend += f" {TIED} {table.tied}." if table.tied else ""
     lines += ["", _escape(f"{table.caption} {legend}"), ""]

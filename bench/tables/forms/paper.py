@@ -160,7 +160,7 @@ def _caption(table: Table, options: TableOptions) -> str:
     if table.ranked:
         trivial = any(row.family == TRIVIAL for row in table.rows)
         caption += r" Best in \textbf{bold}, second \underline{underlined}" + (
-            ", trivial methods aside." if trivial else "."
+            ", trivial methods excluded." if trivial else "."
         )
     if table.tied and options.ties and any(cell.tied for row in table.rows for cell in row.cells):
         caption += (

@@ -76,7 +76,7 @@ def to_text(table: Table, width: int = WIDTH, colour: bool = False) -> str:
         lines += [*([""] if lines else []), *_block(table, block, first, width)]
     legend = []
     if table.ranked:
-        legend.append("* best, + second of a column, trivial methods aside")
+        legend.append("* best, + second of a column, trivial methods excluded")
     if table.tied:
         legend.append(f"{TIED} {table.tied}")
     if table.spread:

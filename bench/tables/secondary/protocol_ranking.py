@@ -82,7 +82,7 @@ def _table(
     caption = (
         f"Protocol sensitivity on {dataset}, labels {label_set}. {metric.title} in percent under "
         "each protocol, "
-        f"and in brackets the place among the methods, trivial ones aside. "
+        f"and in brackets the place among the methods, trivial ones excluded. "
         + " ".join(f"{protocol.name}: {sentence(protocol)}." for protocol in protocols)
     )
     notes = [
