@@ -144,13 +144,15 @@ bench list methods NAME shows what each profile changes."""
 
 
 def _environment() -> str:
+    from platformdirs import user_data_path
+
     from bench.files.cache import cache_folder
 
     rows = [
         (
             "BENCH_DATA",
             "folders that contain datasets, used without --data; separated as in PATH; bench "
-            "download unpacks into the first",
+            f"download unpacks into the first. Not set: ./data and {user_data_path('vad-bench')}",
         ),
         (
             "BENCH_CACHE",
@@ -160,6 +162,9 @@ def _environment() -> str:
             "TORCH_HOME",
             "folder with weights of detectors and backbones, where bench download puts them",
         ),
+        ("EDITOR", "editor that bench report --edit-table opens"),
+        ("CUDA_VISIBLE_DEVICES", "GPUs that a run may use"),
+        ("HTTPS_PROXY", "proxy of bench download"),
         ("NO_COLOR", "no colours"),
     ]
     return f"Environment variables that bench reads:\n\n{_listed(rows)}\n\nbench doctor shows what was found."

@@ -172,16 +172,22 @@ def _about(part: Any) -> str:
         if isinstance(part, type)
         else getattr(getattr(part, "function", None), "__doc__", None)
     )
-    return inspect.cleandoc(text).split("\n\n")[0].replace("\n", " ") if text else ""
+    first = inspect.cleandoc(text or "").split("\n\n")[0].replace("\n", " ")
+    said = first.removeprefix("Return ")
+    return said[:1].upper() + said[1:]
 
 
 def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]) -> None:
+    from bench.plugins.display_names import derived
+    from bench.plugins.display_names import plain as plain_name
+
     rows: list[tuple[str, ...]] = []
     for name, part in chosen:
         info: Any = getattr(part, "info", None)
         shown = f"{name}[...]" if getattr(part, "needs_parameters", False) else name
         if kind == "methods":
-            rows.append((shown, info.family, str(info.year or ""), info.title or _about(part)))
+            named = plain_name(info.display_name or derived(name))
+            rows.append((shown, named, info.family, str(info.year or "")))
         elif kind == "datasets":
             label_sets = ", ".join(part.label_sets)
             rows.append((shown, label_sets, str(info.year or ""), info.title or _about(part)))
@@ -190,7 +196,7 @@ def _print_kind(registry: Registry, kind: str, chosen: Sequence[tuple[str, Any]]
         else:
             rows.append((shown, _about(part)))
     heads = {
-        "methods": ("method", "family", "year", "title"),
+        "methods": ("method", "name in tables", "family", "year"),
         "datasets": ("dataset", "label sets", "year", "title"),
     }
     _print_columns(rows, heads.get(kind, ()))
