@@ -32,6 +32,7 @@ from bench.runs.layout import FORMAT, RESULTS, is_cell_folder
 from bench.runs.manifest import Manifest
 from bench.runs.runners import hold, runners
 from bench.runs.status import Status
+from bench.wording import wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,7 +134,7 @@ def plan_run(request: Request, registry: Registry, console: Console, dry_run: bo
         else ""
     )
     for note in [*plan.notes, *([busy] if busy else [])]:
-        console.print(f"note: {note}", markup=False)
+        console.print(wrapped(f"note: {note}", "", "  "), markup=False)
     return plan
 
 

@@ -291,6 +291,7 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     from bench.reporting.written_files import wrote
     from bench.running.session import execute, plan_run
     from bench.tables.comparison import comparison_text
+    from bench.wording import wrapped
 
     plan = plan_run(request, registry, console, dry_run)
     if dry_run:
@@ -309,14 +310,16 @@ def _execute(request: Any, registry: Any, console: Any, dry_run: bool) -> int:
     for line in wrote(written):
         console.print(line, markup=False)
     if note := stale_note(written):
-        console.print(f"note: {note}", markup=False)
+        console.print(wrapped(f"note: {note}", "", "  "), markup=False)
+    statuses = [cell.record.status for cell in plan.cells if cell.mine]
+    if not any(status.is_runnable for status in statuses):
+        console.print("no cell could run, for the reasons below the table", markup=False)
+        console.print(f"run {plan.run.path}", markup=False)
+        return 3
     console.print(
-        f"next: bench report {shlex.quote(str(plan.run.path))}   (every table and figure, and a "
-        "page for the browser)",
+        f"next: bench report {shlex.quote(str(plan.run.path))}\n"
+        "      (writes every table and figure, and a page for the browser)",
         markup=False,
     )
     console.print(f"run {plan.run.path}", markup=False)
-    statuses = [cell.record.status for cell in plan.cells if cell.mine]
-    if not any(status.is_runnable for status in statuses):
-        return 3
     return 1 if any(status in (Status.FAILED, Status.INTERRUPTED) for status in statuses) else 0
