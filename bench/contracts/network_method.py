@@ -13,7 +13,7 @@ import numpy as np
 from bench.contracts.clip import Window
 from bench.contracts.compute import Compute
 from bench.contracts.method import Context, Method, OpenClip, Scores
-from bench.contracts.released_weights import NETWORK, STATISTICS, fill_released
+from bench.contracts.released_weights import fill_released, read_weights, write_weights
 from bench.errors import DataError, MethodError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class NetworkMethod(Method):
     """A method that is a network. A subclass declares `window` and writes `build`, `loss` and
     `error`.
 
-    What the harness does with it: the training loop draws samples (`sample`, in loader processes),
+    What the harness does with it: the training loop draws samples (`sample`, in loader threads),
     makes steps (`loss`), writes a checkpoint each epoch; the engine scores each test clip window by
     window (`error`), or frame by frame where `start` and `next` are written, and joins the terms of
     a clip (`clip_scores`).
@@ -330,20 +330,9 @@ class NetworkMethod(Method):
 
     def save(self, path: Path) -> None:
         """Write weights and statistics to `path` (safetensors)."""
-        import safetensors.torch
-        import torch
-
         if self.network is None:
             raise MethodError(f"{self.name}: save() before fit() or load()")
-        tensors = {
-            f"{NETWORK}{key}": value.detach().cpu().contiguous()
-            for key, value in self.network.state_dict().items()
-        }
-        tensors |= {
-            f"{STATISTICS}{key}": torch.from_numpy(np.ascontiguousarray(value))
-            for key, value in self.stats.items()
-        }
-        safetensors.torch.save_file(tensors, path)
+        write_weights(path, self.network, self.stats)
 
     def load(self, path: Path) -> None:
         """Read back what `save` wrote.
@@ -352,19 +341,10 @@ class NetworkMethod(Method):
         ------
         MethodError : not a safetensors file, or weights of another network.
         """
-        import safetensors
-        import safetensors.torch
-
-        try:
-            tensors = safetensors.torch.load_file(path)
-        except (OSError, safetensors.SafetensorError) as error:
-            raise MethodError(
-                f"{self.name}: {path} holds no weights in safetensors form ({error})"
-            ) from error
-        self.stats = {key: value.numpy() for key, value in _below(STATISTICS, tensors).items()}
+        weights, self.stats = read_weights(path, self.name)
         network = self.build()
         try:
-            network.load_state_dict(_below(NETWORK, tensors))
+            network.load_state_dict(weights)
         except RuntimeError as error:
             raise MethodError(
                 f"{self.name}: the weights in {path} belong to another network: {error}"
@@ -402,9 +382,3 @@ class NetworkMethod(Method):
 def read_frames(clip: OpenClip, start: int, window: Window) -> np.ndarray:
     """Return a copy of the frames of a window, (T, H, W[, 3]) uint8, so that they are read now."""
     return np.array(clip.frames[start : start + window.span : window.step])
-
-
-def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {
-        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-    }

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from bench.contracts.parameters import parameter
 from bench.errors import DataError, MethodError
@@ -22,6 +24,50 @@ Network = TypeVar("Network")
 NETWORK = "network."
 STATISTICS = "statistics."
 """What the names of tensors begin with in the weights of a finished cell."""
+
+
+def write_weights(path: Path, network: torch.nn.Module, stats: Mapping[str, np.ndarray]) -> None:
+    """Write the weights of a trained network, and what it knows of the training frames, as
+    safetensors.
+    """
+    import safetensors.torch
+    import torch
+
+    tensors = {
+        f"{NETWORK}{key}": value.detach().cpu().contiguous()
+        for key, value in network.state_dict().items()
+    }
+    tensors |= {
+        f"{STATISTICS}{key}": torch.from_numpy(np.ascontiguousarray(value))
+        for key, value in stats.items()
+    }
+    safetensors.torch.save_file(tensors, path)
+
+
+def read_weights(path: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
+    """Read back what `write_weights` wrote; `name` is the method's, for errors.
+
+    Raises
+    ------
+    MethodError : not a safetensors file.
+    """
+    import safetensors
+    import safetensors.torch
+
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise MethodError(
+            f"{name}: {path} holds no weights in safetensors form ({error})"
+        ) from error
+    statistics = _below(STATISTICS, tensors)
+    return _below(NETWORK, tensors), {key: value.numpy() for key, value in statistics.items()}
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
 
 
 @dataclass(frozen=True)
@@ -62,11 +108,7 @@ def fill_released(
         advice = "profile and parameters must be those of its cell (cell.json beside it)"
     try:
         if _saved_by_bench(released):
-            released = {
-                key.removeprefix(NETWORK): value
-                for key, value in released.items()
-                if key.startswith(NETWORK)
-            }
+            released = _below(NETWORK, released)
         else:
             released = convert(released)
         network.load_state_dict(released, assign=assign)

@@ -111,3 +111,18 @@ def prefetched(
             # The samples first: the joiner waits for them.
             pool.shutdown(wait=False, cancel_futures=True)
             joiner.shutdown(wait=False, cancel_futures=True)
+
+
+def spread_windows(
+    method: NetworkMethod, clips: Sequence[OpenClip], most: int
+) -> list[tuple[int, int]]:
+    """Return (clip, first frame) of up to `most` windows, as they are scored, spaced evenly over
+    all clips.
+    """
+    places = [
+        (number, start)
+        for number, clip in enumerate(clips)
+        for start in method.window.starts(clip.length)
+    ]
+    chosen = np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int)
+    return [places[index] for index in chosen]

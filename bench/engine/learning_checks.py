@@ -12,6 +12,7 @@ import torch
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.batches import spread_windows
 from bench.engine.precision import autocast
 from bench.errors import DidNotLearn
 from bench.hardware.accelerators import forked_random
@@ -22,8 +23,8 @@ BATCH = 4
 """Most windows at once: it happens beside the state of the training, which may leave little
 memory."""
 FRAMES = 128
-"""Windows whose target frames make the mean frame. Of so few the error is an 1/128 of the variance
-too high at most."""
+"""Windows whose target frames make the mean frame. With so few, the error is at most 1/128 of the
+variance too high."""
 
 
 class ExplainedVariance:
@@ -45,11 +46,6 @@ class ExplainedVariance:
         context: Context,
     ) -> None:
         self.method, self.clips, self.context = method, clips, context
-        self.places = [
-            (number, start)
-            for number, clip in enumerate(clips)
-            for start in method.window.starts(clip.length)
-        ]
         self.of_mean: float | None = None
         """The mean frame's error; None before it is needed."""
         self.reconstructs = True
@@ -59,7 +55,7 @@ class ExplainedVariance:
         """Return what a network in train mode explains; None where it gives no reconstruction, or
         all frames are alike.
         """
-        if not self.reconstructs or not self.places or self.of_mean == 0:
+        if not self.reconstructs or not self._windows(1) or self.of_mean == 0:
             return None
         network.eval()
         try:
@@ -76,10 +72,7 @@ class ExplainedVariance:
         return found if math.isfinite(found) else None
 
     def _windows(self, most: int) -> list[tuple[int, int]]:
-        chosen = (
-            np.linspace(0, len(self.places) - 1, min(most, len(self.places))).round().astype(int)
-        )
-        return [self.places[index] for index in chosen]
+        return spread_windows(self.method, self.clips, most)
 
     def _read(self, place: tuple[int, int]) -> torch.Tensor:
         """Return a window (C, T, H, W)."""
@@ -124,7 +117,12 @@ class ExplainedVariance:
 
 
 def refuse_infinite(method: NetworkMethod, loss: torch.Tensor, step: int, per_epoch: int) -> None:
-    """Refuse a loss that is not finite."""
+    """Refuse a loss that is not finite.
+
+    Raises
+    ------
+    DidNotLearn : it is not.
+    """
     if not torch.isfinite(loss):
         raise DidNotLearn(
             f"{method.name}: the loss is {loss.item()} in epoch {step // per_epoch + 1}, step "
@@ -146,8 +144,11 @@ def refuse_constant(
     windows: Sequence[tuple[int, int]],
     device: torch.device,
 ) -> None:
-    """Refuse a network that answers all of up to four spread training windows with the same
-    output.
+    """Refuse a network that answers all of up to four spread training windows with the same output.
+
+    Raises
+    ------
+    DidNotLearn : it does, or its output is not finite.
     """
     assert method.network is not None
     spread = [

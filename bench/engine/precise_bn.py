@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch.optim.swa_utils import update_bn
 
 from bench.contracts.method import Context, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.batches import spread_windows
 from bench.engine.precision import autocast
 from bench.hardware.accelerators import forked_random
 
@@ -31,16 +31,9 @@ class PreciseBN:
         self, method: NetworkMethod, clips: Sequence[OpenClip], context: Context, batch: int
     ) -> None:
         self.method, self.clips, self.context = method, clips, context
-        places = [
-            (number, start)
-            for number, clip in enumerate(clips)
-            for start in method.window.starts(clip.length)
-        ]
-        count = min(method.precise_bn, len(places))
-        chosen = np.linspace(0, len(places) - 1, count).round().astype(int)
-        size = -(-batch // context.compute.accumulate)
-        batches = -(-count // size) if count else 0
-        self.batches = [[places[index] for index in chosen[k::batches]] for k in range(batches)]
+        windows = spread_windows(method, clips, method.precise_bn)
+        batches = -(-len(windows) // -(-batch // context.compute.accumulate))
+        self.batches = [windows[number::batches] for number in range(batches)]
 
     def apply(self, network: torch.nn.Module) -> None:
         """Replace the statistics of a network, and leave it in the mode that it was in."""

@@ -8,13 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import numpy as np
-
 from bench.contracts.method import Scores
 from bench.errors import RunError
-from bench.files.checksums import digest_of, seal_is_broken, sealed
-from bench.files.whole_files import npz, read_json, read_npz, write_bytes, write_json
+from bench.files.checksums import digest_of, sealed
+from bench.files.whole_files import write_json
+from bench.runs.dataset_files import read_dataset, write_dataset
 from bench.runs.layout import (
     CELL_RECORD,
     CELLS,
@@ -24,13 +22,10 @@ from bench.runs.layout import (
     CellFiles,
     ReportFiles,
     is_cell_folder,
-    is_file_name,
 )
 from bench.runs.manifest import Manifest
 from bench.runs.records import (
-    DATASET_FIELDS,
     CellRecord,
-    DatasetJSON,
     DatasetRecord,
     cell_record,
     read_cell,
@@ -39,9 +34,7 @@ from bench.runs.regions import (
     Detections,
     Regions,
     read_regions,
-    read_true_regions,
     write_regions,
-    write_true_regions,
 )
 from bench.runs.scores import read_epoch_scores, read_scores, write_scores
 from bench.runs.status import Status
@@ -298,23 +291,7 @@ class Run:
         """Write datasets/NAME.json and datasets/NAME.npz; with regions, datasets/NAME.regions.npz
         too.
         """
-        arrays = {
-            f"{label_set}/{clip}": array
-            for label_set, clips in record.labels.items()
-            for clip, array in clips.items()
-        }
-        about, labels, regions = self.dataset_files(record.name)
-        write_bytes(labels, npz(arrays))
-        if record.regions:
-            write_true_regions(regions, record.regions)
-        value = {name: getattr(record, name) for name in DATASET_FIELDS}
-        value["clips"] = [
-            {"id": clip, "length": length, "scene": scene} for clip, length, scene in record.clips
-        ]
-        value["checksums"] = {
-            path.name: digest_of(path) for path in (labels, regions) if path.is_file()
-        }
-        write_json(about, sealed(value))
+        write_dataset(self.dataset_files(record.name), record)
 
     def preparation_files(self, name: str) -> tuple[Path, Path]:
         """Return where progress and log of a dataset are while it is prepared."""
@@ -334,60 +311,7 @@ class Run:
         ------
         RunError : absent or damaged.
         """
-        path, labels_file, regions_file = self.dataset_files(name)
-        value = read_json(path, f"dataset {name}")
-        try:
-            about = msgspec.convert(value, DatasetJSON)
-            if seal_is_broken(value):
-                raise RunError(
-                    f"{path} is damaged: its content is not what was written; the same `bench run` line writes it anew"
-                )
-            for file, expected in about.get("checksums", {}).items():
-                if not is_file_name(file) or digest_of(path.with_name(file)) != expected:
-                    raise RunError(
-                        f"{path.with_name(Path(file).name)} is not what was written: its checksum is not that in {path.name}; the same "
-                        "`bench run` line writes it anew"
-                    )
-            clips = tuple((clip["id"], clip["length"], clip["scene"]) for clip in about["clips"])
-            label_sets = tuple(about["label_sets"])
-            arrays = read_npz(labels_file)
-            for label_set in label_sets:
-                for clip, length, _ in clips:
-                    _check_labels(
-                        arrays[f"{label_set}/{clip}"],
-                        length,
-                        f"the labels {label_set} of clip {clip}",
-                    )
-            labels = {
-                label_set: {clip: arrays[f"{label_set}/{clip}"] for clip, _, _ in clips}
-                for label_set in label_sets
-            }
-            return DatasetRecord(
-                name=about["name"],
-                label=about["label"],
-                clips=clips,
-                fingerprint=about["fingerprint"],
-                label_sets=label_sets,
-                labels=labels,
-                share=about["share"],
-                lengths_from=about["lengths_from"],
-                problems=about["problems"],
-                tracks=about["tracks"],
-                frame_rate=about.get("frame_rate"),
-                resolution=about.get("resolution"),
-                regions=read_true_regions(regions_file) if regions_file.is_file() else {},
-            )
-        except (KeyError, ValueError) as error:
-            raise RunError(
-                f"dataset {name}: {path} or {name}.npz is incomplete ({error!r}); the same `bench run` line writes it anew"
-            ) from error
-
-
-def _check_labels(labels: np.ndarray, length: int, what: str) -> None:
-    if labels.shape != (length,) or labels.dtype != np.uint8 or (labels.size and labels.max() > 1):
-        raise ValueError(
-            f"{what} are {labels.dtype} {labels.shape}, expected 0 or 1 for each of {length} frames"
-        )
+        return read_dataset(self.dataset_files(name), name)
 
 
 def find_runs(results: Path) -> list[Run]:
