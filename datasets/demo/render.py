@@ -303,22 +303,25 @@ def _draw(
     240) bool.
     """
     shade = np.zeros(ground.shape[:2], np.uint8)
+    lying = np.array([[1.0, 0.0], scene.shadow])
     for figure in figures:
         right, down, scale = scene.project(figure.right, figure.distance)
-        along, up = scene.shadow
         for shape in figure.shapes:
-            points = shape.points @ np.array([[1.0, 0.0], [along, up]])
+            points = shape.points @ lying
             _paint(shade, shape, points * (scale, -scale) + (right, down), scale, 255)
     shade = cv2.GaussianBlur(shade, (5, 5), 0)
     light = cv2.convertScaleAbs(shade, alpha=-_SHADOW, beta=255)
     picture = cv2.multiply(ground, cv2.merge([light, light, light]), scale=1 / 255)
     mask = np.zeros_like(shade)
+    begun = False  # before the first anomaly there is nothing that figures could hide
     for figure in sorted(figures, key=lambda figure: -figure.distance):
+        begun = begun or figure.anomalous
         right, down, scale = scene.project(figure.right, figure.distance)
         for shape in figure.shapes:
             points = shape.points * (scale, -scale) + (right, down)
             _paint(picture, shape, points, scale, shape.colour)
-            _paint(mask, shape, points, scale, 255 if figure.anomalous else 0)
+            if begun:
+                _paint(mask, shape, points, scale, 255 if figure.anomalous else 0)
     size = _SIZE[::-1]
     seen = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32), seen & (
