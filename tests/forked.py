@@ -158,6 +158,7 @@ def _fork(run: Callable[[], object], stdin: int, stdout: int, stderr: int) -> in
         tracker = resource_tracker._resource_tracker
         tracker._fd = tracker._pid = None
         gc.freeze()  # what was there before is never collected: it would close files opened now
+        gc.enable()
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         run()
         code = 0
