@@ -10,7 +10,7 @@ import base64
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -66,14 +66,14 @@ class Drawn:
                 f"{path}: figures are written as {' or '.join(f'.{one}' for one in FORMS)}"
             )
         with styled():
-            write_bytes(Path(path), encoded(self.figure)[form])
+            write_bytes(Path(path), encoded(self.figure, [form])[form])
 
     def __repr__(self) -> str:
         return f"<figure {self.name}: {self.caption}>"
 
     def _repr_html_(self) -> str:
         with styled():
-            picture = base64.b64encode(encoded(self.figure)["png"]).decode()
+            picture = base64.b64encode(encoded(self.figure, ["png"])["png"]).decode()
         return (
             f'<figure><img src="data:image/png;base64,{picture}" alt="{escape(self.name)}" '
             f'style="max-width:100%">'
@@ -111,18 +111,18 @@ def new_figure(width: float, height: float, **more: Any) -> Figure:
     return Figure(figsize=(width, height), **{"layout": "constrained", **more})
 
 
-def encoded(figure: Figure) -> dict[str, bytes]:
-    """Return a figure as PDF and PNG. Without dates and versions, so that equal figures are equal
-    bytes.
+def encoded(figure: Figure, forms: Iterable[str] = FORMS) -> dict[str, bytes]:
+    """Return a figure in some of `FORMS`. Without dates and versions, so that equal figures are
+    equal bytes.
     """
     files = {}
     figure.draw_without_rendering()
     figure.set_layout_engine(
         "none"
     )  # what is laid out stays so, and need not be done again for each form
-    for form, facts in FORMS.items():
+    for form in forms:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, metadata=facts)
+        figure.savefig(buffer, format=form, metadata=FORMS[form])
         files[form] = buffer.getvalue()
     return files
 
