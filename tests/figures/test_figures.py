@@ -1,6 +1,7 @@
 """The figures of the report: against independent computation, under hostile names, and as files."""
 
 import itertools
+import os
 import re
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import cv2
+import matplotlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -531,22 +533,49 @@ def full_run(path):
 
 def test_equal_runs_give_equal_bytes(tmp_path):
     """PDF, PNG and text of every kind, whatever the user's own matplotlib settings are; TrueType
-    fonts alone."""
-    import matplotlib
-
+    fonts alone. A process in which torch cannot be imported draws them too, and its `--help` does
+    not wait for matplotlib."""
     first, missing = write_figures(
         source_of(full_run(tmp_path / "one")), tuple(KINDS), tmp_path / "first", remade
     )
     assert missing == [] and len(first) == 3 * len(KINDS)
-    with matplotlib.rc_context({"font.size": 20, "pdf.fonttype": 3, "axes.grid": True}):
-        second, _ = write_figures(
-            source_of(full_run(tmp_path / "two")), tuple(KINDS), tmp_path / "second", remade
+    run = full_run(tmp_path / "two")
+    settings = {"font.size": 20, "pdf.fonttype": 3, "axes.grid": True}
+    lines = "".join(f"{name}: {value}\n" for name, value in settings.items())
+    (tmp_path / "matplotlibrc").write_text(lines)
+    figures = [f"--figure={name}" for name in OF_THE_RUN]
+    code = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        assert name != 'torch'\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
+        "from click.testing import CliRunner; from bench.cli.commands.report import command\n"
+        "found = CliRunner().invoke(command, ['--help']); assert found.exit_code == 0 and 'matplotlib' not in sys.modules\n"
+        f"found = CliRunner().invoke(command, [{str(run.path)!r}, *{figures!r}])\n"
+        "assert found.exit_code == 0 and 'left out' not in found.output, (found.output, found.exception)\n"
+        "import matplotlib; assert matplotlib.rcParams['font.size'] == 20"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")},
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert not (run.path / "tables").exists()
+    with matplotlib.rc_context(settings):
+        write_figures(
+            source_of(run),
+            [name for name in KINDS if name not in OF_THE_RUN],
+            run.path / "figures",
+            remade,
         )
-    for one, other in zip(first, second):
-        assert one.name == other.name and one.read_bytes() == other.read_bytes(), one.name
+    assert {path.name for path in first} == {path.name for path in (run.path / "figures").iterdir()}
     for path in first:
+        content = path.read_bytes()
+        assert content == (run.path / "figures" / path.name).read_bytes(), path.name
         if path.suffix == ".pdf":
-            content = path.read_bytes()
             assert (
                 b"/CreationDate" not in content
                 and b"/FontFile2" in content
@@ -593,33 +622,6 @@ def test_spans():
         spans(np.array([1, 1, 0, 0, 1])) == [(0, 2), (4, 1)]
         and spans(np.zeros(3)) == []
         and spans(np.zeros(0)) == []
-    )
-
-
-def test_figures_need_no_torch_and_help_no_matplotlib(tmp_path):
-    """`bench report --figure` works where torch cannot be imported; `--help` does not wait for
-    matplotlib."""
-    full_run(tmp_path / "run")
-    code = (
-        "import sys\n"
-        "class NoTorch:\n"
-        "    def find_spec(name, path=None, target=None):\n"
-        "        assert name != 'torch'\n"
-        "sys.meta_path.insert(0, NoTorch)\n"
-        "from click.testing import CliRunner; from bench.cli.commands.report import command\n"
-        "found = CliRunner().invoke(command, ['--help']); assert found.exit_code == 0 and 'matplotlib' not in sys.modules\n"
-        f"found = CliRunner().invoke(command, [{str(tmp_path / 'run')!r}, *{[f'--figure={name}' for name in OF_THE_RUN]!r}])\n"
-        "assert found.exit_code == 0 and 'left out' not in found.output, (found.output, found.exception)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", code],
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert (
-        len(list((tmp_path / "run" / "figures").glob("*.pdf"))) == len(OF_THE_RUN)
-        and not (tmp_path / "run" / "tables").exists()
     )
 
 
