@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from encoded import cut_without_encoding, encode, moving
-from forked import TOYS, bench, toy_words
+from forked import TOYS, Command, bench, toy_words
 from scipy import ndimage
 
 from bench.applying import live_scoring
@@ -552,26 +552,10 @@ def test_a_killed_process_leaves_whole_lines(tmp_path):
 def test_ctrl_c_ends_in_good_order(run, tmp_path):
     """Exit code 130: a line for each frame that was taken, the event and the video are closed, and
     apply.json tells how far it came."""
-    source = written_video(tmp_path / "long.avi", count=4000)
+    source = written_video(tmp_path / "long.avi", count=1500)
     place = run.cell_path(cell_of(run, STREAM))
-    words = [
-        "apply",
-        str(place),
-        str(source),
-        "--threshold",
-        "-1",
-        "--out",
-        "out",
-        "--plugin",
-        str(TOYS),
-        "--video",
-    ]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "bench", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    words = ("apply", str(place), str(source), "--threshold", "-1", "--out", "out")
+    started = Command(*words, "--plugin", str(TOYS), "--video", cwd=tmp_path)
     path = tmp_path / "out" / "scores" / "long.csv"
     end = time.monotonic() + 240
     while (
@@ -581,10 +565,10 @@ def test_ctrl_c_ends_in_good_order(run, tmp_path):
     ):
         time.sleep(0.01)
     started.send_signal(signal.SIGINT)
-    output = started.communicate(timeout=240)[0].decode()
-    assert started.returncode == 130, output
+    done = started.end()
+    assert done.returncode == 130, done.stdout + done.stderr
     table = pd.read_csv(path)
-    assert list(table["frame"]) == list(range(len(table))) and 8 <= len(table) < 4000
+    assert list(table["frame"]) == list(range(len(table))) and 8 <= len(table) < 1500
     assert pd.read_csv(tmp_path / "out" / "events.csv")["closed"].tolist() == ["stopped"]
     (about,) = json.loads((tmp_path / "out" / "apply.json").read_text())["sources"]
     assert (about["ended"], about["frames"]) == ("stopped", len(table))
