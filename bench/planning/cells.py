@@ -36,6 +36,9 @@ from bench.runs.status import Status
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate  # imports torch
 
+SCHEDULE = frozenset({"epochs", "steps", "every", "learning_rate"})
+"""Parameters of networks (`NetworkMethod`) that decide how they train, not how large they are."""
+
 
 @dataclass(eq=False)  # looked for among ten thousand others, by identity
 class PlannedCell:
@@ -59,11 +62,11 @@ class PlannedCell:
 
     @property
     def may_be_large(self) -> bool:
-        """Whether a look at its memory before the run is worth the seconds: a network, not in
-        profile smoke as that is.
+        """Whether a look at its memory before the run is worth the seconds: a network, not of the
+        sizes of profile smoke.
         """
         return self.network and (
-            self.record.profile != "smoke" or bool(self.record.parameters_changed)
+            self.record.profile != "smoke" or bool({*self.record.parameters_changed} - SCHEDULE)
         )
 
 

@@ -49,7 +49,7 @@ STREAM, WINDOW, WHOLE = "unet-plain", "memae", "pca"
 def made(once):
     """A run of a network that streams, one with windows, and a method that looks at the whole
     clip."""
-    methods = f"{STREAM},{WINDOW},{WHOLE}[size=8,components=4]"
+    methods = f"{STREAM}[epochs=1],{WINDOW}[epochs=1],{WHOLE}[size=8,components=4]"
     more = ("--keep", "weights,train-scores", "--out", "run")
 
     def make(place):

@@ -22,7 +22,7 @@ def made(once):
     """A run of two networks with distinction, of noise, which needs no detector, and of one
     without."""
     small = "size=48,every=12,epochs=1"
-    methods = f"unet[pseudo=noise,{small}],unet-sdl[pseudo=noise,{small}],ae-3d"
+    methods = f"unet[pseudo=noise,{small}],unet-sdl[pseudo=noise,{small}],ae-3d[epochs=1]"
 
     def make(place):
         found = bench(*toy_words(methods, "--out", "run", "--keep", "weights"), cwd=place)

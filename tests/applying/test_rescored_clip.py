@@ -25,7 +25,7 @@ from bench.runs.folder import Run
 def made(once):
     """A run of a small network, a method whose scores are random, and one whose weights were not
     kept."""
-    methods = "unet-plain,brightness,frame-difference"
+    methods = "unet-plain[epochs=1],brightness,frame-difference"
 
     def make(place):
         found = bench(*toy_words(methods, "--out", "run", "--keep", "weights"), cwd=place)
@@ -163,7 +163,7 @@ def test_one_line_makes_the_videos(made, run):
     run.write_cell(cell)
     found = report(run.path, "--video", "toy/02", "--data", made / "data", "--fps", 5)
     names = sorted(path.name for path in (run.path / "videos").iterdir())
-    assert names == ["brightness-toy-02.mp4", "unet-plain-toy-02.mp4"]
+    assert names == ["brightness-toy-02.mp4", "unet-plain-epochs=1-toy-02.mp4"]
     assert f"wrote {run.path / 'videos'}/: {', '.join(names)}" in found.output
     assert (
         "WARNING: brightness on toy, clip 02: scores differ" in found.output

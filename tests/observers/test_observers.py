@@ -218,8 +218,8 @@ def test_tensorboard_and_mlflow_read_it(tmp_path):
     written; MLflow ends its runs as the cells ended."""
     tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     tracking = pytest.importorskip("mlflow.tracking")
-    words = ("--methods", "ae-3d,frame-index", "--datasets", "demo-ped2", "--device", "cpu")
-    more = ("--threads", "1", "--out", "run", "--observe", "tensorboard,mlflow")
+    words = ("--methods", "ae-3d[epochs=2,every=12],frame-index", "--datasets", "demo-ped2")
+    more = ("--device", "cpu", "--threads", "1", "--out", "run", "--observe", "tensorboard,mlflow")
     patience = "from bench.running import observer_threads; observer_threads.PATIENCE = 200"
     done = Command("run", *words, *more, cwd=tmp_path, first=patience).end()
     assert done.returncode == 0, done.stderr

@@ -250,8 +250,8 @@ def test_where_no_batch_fits_another_size_is_needed(plan_of, monkeypatch):
 
 
 def test_small_things_are_not_estimated(plan_of, monkeypatch):
-    """Profile smoke begins at once, unless the user has changed it; each distinct method is
-    estimated once."""
+    """Profile smoke begins at once, however long it trains, unless the user has changed a size;
+    each distinct method is estimated once."""
     calls = []
     monkeypatch.setattr(
         memory_limits,
@@ -260,8 +260,8 @@ def test_small_things_are_not_estimated(plan_of, monkeypatch):
             calls.append(method.name) or memory.MemoryEstimate(compute.device)
         ),
     )
-    plan = plan_of("ae-3d,constant", profile="smoke")
-    assert (calls, [cell.memory for cell in plan.cells]) == ([], [None, None])
+    plan = plan_of("ae-3d,ae-3d[epochs=9,every=1,learning_rate=0.1],constant", profile="smoke")
+    assert (calls, [cell.memory for cell in plan.cells]) == ([], [None, None, None])
     plan_of("ae-3d[size=64]", profile="smoke")
     plan_of("ae-conv2d", seeds=(0, 1, 2))
     assert calls == ["ae-3d", "ae-conv2d"]

@@ -2,6 +2,7 @@
 whole path through the command."""
 
 import os
+import shutil
 import signal
 import time
 from contextlib import nullcontext
@@ -268,7 +269,7 @@ def test_demo_says_the_rate_that_it_is_rendered_at():
 
 # -- the whole path --------------------------------------------------------------------------------
 
-CELL = "cells/mnad/demo-ped2/0"
+SHORT = "[epochs=2,every=12]"
 KEEP = ("--keep", "regions,train-scores,epoch-scores")
 
 
@@ -286,7 +287,7 @@ def run_it(place: Path, arguments: list[str]) -> str:
 @pytest.fixture(scope="module")
 def kept(once):
     """A run of a network and of a method without maps that kept both; nothing disturbed it."""
-    words = command("mnad,pca", "run", *KEEP)
+    words = command(f"mnad{SHORT},pca", "run", *KEEP)
     return Run.open(once("kept", lambda place: run_it(place, words)) / "run")
 
 
@@ -398,47 +399,60 @@ def bench_methods():
 """
 
 
-def cut_after_the_first_clip(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Begin a run, kill its runner between clips 01 and 02, and return the folder of its cell when
-    nothing of it is left."""
-    (place / "held.py").write_text(HELD)
-    hold = place / "hold"
-    hold.touch()
-    monkeypatch.setenv("HOLD", str(hold))
-    runner = Command(*command("held", "run", "--plugin", "held.py"), cwd=place)
-    cell = place / "run/cells/held/demo-ped2/0"
-    end = time.monotonic() + 300
-    while not (cell / "scratch/scores/01.npz").exists():
-        assert runner.poll() is None and time.monotonic() < end, "no clip was scored"
-        time.sleep(0.02)
-    os.kill(runner.pid, signal.SIGKILL)
-    runner.wait(timeout=60)
-    while (
-        Claim(CellFiles(cell).claim).holder() is not None
-    ):  # the worker ends with its runner, a moment later
-        assert time.monotonic() < end, "the worker goes on"
-        time.sleep(0.02)
-    hold.unlink()
+@pytest.fixture(scope="module")
+def cut(once):
+    """The folder of a run whose runner was killed between clips 01 and 02, without --keep, when
+    nothing of it was left."""
+
+    def make(place: Path) -> None:
+        (place / "held.py").write_text(HELD)
+        hold = place / "hold"
+        hold.touch()
+        words = command(f"held{SHORT}", "run", "--plugin", "held.py")
+        runner = Command(*words, cwd=place, HOLD=str(hold))
+        end = time.monotonic() + 300
+        while not (found := [*place.glob("run/cells/*/*/0/scratch/scores/01.npz")]):
+            assert runner.poll() is None and time.monotonic() < end, "no clip was scored"
+            time.sleep(0.02)
+        os.kill(runner.pid, signal.SIGKILL)
+        runner.wait(timeout=60)
+        claim = Claim(CellFiles(found[0].parents[2]).claim)
+        while claim.holder() is not None:  # the worker ends with its runner, a moment later
+            assert time.monotonic() < end, "the worker goes on"
+            time.sleep(0.02)
+        hold.unlink()
+
+    return once("cut", make)
+
+
+def gone_on_with(cut: Path, place: Path, *keep: str) -> Path:
+    """Go on with a copy of the run that was cut; return the folder of its cell, which had scored
+    clip 01 alone."""
+    shutil.copytree(cut, place, dirs_exist_ok=True)
+    (cell,) = (path.parent for path in place.glob("run/cells/*/*/0/cell.json"))
+    assert [path.name for path in (cell / "scratch/scores").glob("*.npz")] == ["01.npz"]
+    words = command(f"held{SHORT}", "run", "--plugin", "held.py", *keep)
+    done = bench(*words, cwd=place, HOLD=str(place / "hold"))
+    assert done.returncode == 0, done.stdout + done.stderr
     return cell
 
 
-def test_a_cut_loses_no_region_and_keeping_changes_no_score(kept, tmp_path, monkeypatch):
+def test_a_cut_loses_no_region_and_keeping_changes_no_score(kept, cut, tmp_path):
     """Killed while it scored without --keep, and gone on with it: clips scored before are looked at
     again, and all is as undisturbed."""
-    whole = kept.path / CELL
-    cell = cut_after_the_first_clip(tmp_path, monkeypatch)
-    plain = read_scores(cell / "scratch/scores/01.npz")["01"]
+    whole = kept.cell_path(kept.cells()[0])
+    (scored,) = cut.glob("run/cells/*/*/0/scratch/scores/01.npz")
+    plain = read_scores(scored)["01"]
     np.testing.assert_array_equal(plain.values, read_scores(whole / "scores.npz")["01"].values)
-    run_it(tmp_path, command("held", "run", "--plugin", "held.py", *KEEP))
+    cell = gone_on_with(cut, tmp_path, *KEEP)
     for name in ("scores.npz", "regions.npz", "train_scores.npz"):
         assert (cell / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_a_cut_loses_no_picture(tmp_path, monkeypatch):
+def test_a_cut_loses_no_picture(cut, tmp_path):
     """Killed while it scored without --keep, and gone on with it: pictures of every clip, also of
     the one that was scored before."""
-    cell = cut_after_the_first_clip(tmp_path, monkeypatch)
-    run_it(tmp_path, command("held", "run", "--plugin", "held.py", "--keep", "images"))
+    cell = gone_on_with(cut, tmp_path, "--keep", "images")
     clips = {
         clip: length for clip, length, _ in Run.open(tmp_path / "run").dataset("demo-ped2").clips
     }
@@ -451,7 +465,10 @@ def test_a_finished_cell_that_lacks_what_is_asked_for_is_named(kept):
     """In the plan and in a note, for every kind alike; what was kept, or could not be, is not asked
     for again."""
     request = Request(
-        "mnad,pca", "demo-ped2", compute=Compute("cpu"), keep=("images", "weights", "regions")
+        f"mnad{SHORT},pca",
+        "demo-ped2",
+        compute=Compute("cpu"),
+        keep=("images", "weights", "regions"),
     )
     plan = make_plan(request, load(), lambda signature: (kept, True))
     assert [cell.reuse for cell in plan.cells] == [True, True]
@@ -460,7 +477,7 @@ def test_a_finished_cell_that_lacks_what_is_asked_for_is_named(kept):
         == "done before, same key; it kept no images, no weights: --force makes them"
     )
     assert (
-        "finished cells are used again as they are, without images and weights; --force 'mnad,pca' repeats them"
+        f"finished cells are used again as they are, without images and weights; --force 'mnad{SHORT},pca' repeats them"
         in plan.notes
     )
     asked_before = make_plan(
