@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 from click.testing import CliRunner
-from forked import bench
+from forked import Command, bench
 
 from bench import NetworkMethod
 from bench.cli.setup.new import command
@@ -22,6 +22,16 @@ def run(folder, *words, code=0):
         [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=280
     )
     assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def said_by_pytest(folder, *words):
+    """What `pytest WORDS` says there, in a fork that has imported torch."""
+    first = (
+        f"import pytest, sys; sys.exit(pytest.main({['-q', '-p', 'no:cacheprovider', *words]!r}))"
+    )
+    done = Command("--version", cwd=folder, first=first).end()
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -50,7 +60,7 @@ def test_project_works_from_the_start(tmp_path, monkeypatch, kind):
     ]
     # What every method owes is asked of the network by `bench check` below.
     part = ("-k", "differ") if kind == "network" else ()
-    assert "passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider", *part)
+    assert "passed" in said_by_pytest(folder, *part)
     plugin = ("--plugin", "src/night_walk.py")
     if kind != "dataset":
         row = ("--methods", "night-walk", "--datasets", "demo-ped2", "--profile", "smoke")
