@@ -164,7 +164,8 @@ def test_one_line_makes_the_videos(made, run):
     found = report(run.path, "--video", "toy/02", "--data", made / "data", "--fps", 5)
     names = sorted(path.name for path in (run.path / "videos").iterdir())
     assert names == ["brightness-toy-02.mp4", "unet-plain-epochs=1-toy-02.mp4"]
-    assert f"wrote {run.path / 'videos'}/: {', '.join(names)}" in found.output
+    said = " ".join(found.output.split())
+    assert f"wrote {run.path / 'videos'}/: {', '.join(names)}" in said
     assert (
         "WARNING: brightness on toy, clip 02: scores differ" in found.output
         and "WARNING: unet" not in found.output
