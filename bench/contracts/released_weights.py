@@ -107,10 +107,8 @@ def fill_released(
     if _saved_by_bench(released):
         advice = "profile and parameters must be those of its cell (cell.json beside it)"
     try:
-        if _saved_by_bench(released):
-            released = _below(NETWORK, released)
-        else:
-            released = convert(released)
+        saved = _saved_by_bench(released)
+        released = _below(NETWORK, released) if saved else convert(released)
         network.load_state_dict(released, assign=assign)
     except KeyError as error:
         raise MethodError(f"{other}: they lack {error}; {advice}") from error
