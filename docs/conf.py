@@ -31,6 +31,7 @@ include_patterns = [
     "results/ped2-small/README.md",
     "results/ped2-medium/README.md",
     "results/ped2-large/README.md",
+    "results/partial-small/README.md",
     "results/search-medium/README.md",
     "results/batch-statistics/README.md",
 ]
