@@ -111,6 +111,29 @@ def _began(pid: int) -> float | None:
         return None
 
 
+def _create(file: Path, text: str) -> None:
+    """Create a file, whole: who is killed meanwhile must not leave an empty claim, which counts for
+    `DEAD` seconds.
+
+    Raises
+    ------
+    FileExistsError : it is there already.
+    OSError : the folder cannot be written.
+    """
+    new = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.new")
+    try:
+        new.write_text(text)
+        try:
+            os.link(new, file)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            with file.open("x") as opened:
+                opened.write(text)
+    finally:
+        new.unlink(missing_ok=True)
+
+
 class Claim:
     """A claim on what `path` stands for; `lost` is called, in a thread, when it was taken away.
 
@@ -141,8 +164,7 @@ class Claim:
         me = _me()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with file.open("x") as opened:
-                opened.write(_text(me))
+            _create(file, _text(me))
         except FileExistsError:
             return self.holder() or me
         # Looked at anew, each of them: what was let go since may be another's by now, under the

@@ -1,6 +1,7 @@
 """Claims: one holder at a time, across processes and (made-up) hosts; the dead are followed, the
 living are not."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import textwrap
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,35 @@ def test_second_is_told_who_has_it_until_it_is_let_go(path):
     assert list(path.parent.iterdir()) == []
     assert second.take() is None
     second.release()
+
+
+@pytest.mark.parametrize("ends", [SystemExit, OSError(errno.ENOSPC, "no space left on device")])
+def test_who_ends_while_taking_leaves_no_claim(path, monkeypatch, ends):
+    """An empty one would be nobody's, and count until it is seen unchanged for minutes."""
+
+    def end(*_):
+        assert Claim(path).files() == []
+        raise ends
+
+    broken = {"SystemExit": (os, "link"), "OSError": (Path, "write_text")}
+    monkeypatch.setattr(*broken[getattr(ends, "__name__", "OSError")], end)
+    with pytest.raises((SystemExit, OSError)):
+        Claim(path).take()
+    monkeypatch.undo()
+    assert list(path.parent.iterdir()) == [] and Claim(path).take() is None
+
+
+def test_disk_without_hard_links(path, monkeypatch):
+    """One holder at a time there too."""
+
+    def refuse(*_):
+        raise OSError(errno.EPERM, "operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    first, second = Claim(path), Claim(path)
+    assert first.take() is None and second.take() is not None
+    first.release()
+    assert list(path.parent.iterdir()) == []
 
 
 def test_killed_holder_on_this_host_is_followed_at_once(path):

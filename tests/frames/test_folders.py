@@ -227,9 +227,8 @@ def test_verify_run_and_prepare_say_what_they_pass_over(tmp_path: Path) -> None:
             str(tmp_path / "out"),
         ),
     ):
-        assert f"{selector}: passed over: test/yard (bench verify tells why)" in run(*command)[
-            1
-        ].replace("\n", " ")
+        said = " ".join(run(*command)[1].split())
+        assert f"{selector}: passed over: test/yard (bench verify tells why)" in said
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

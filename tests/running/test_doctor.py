@@ -175,7 +175,10 @@ def test_text_says_the_same(machine, monkeypatch):
     assert done.exit_code == 0 and done.output.rstrip().endswith(
         "`bench run` has everything it requires"
     )
-    assert "\nnote     device: cpu" in done.output and "\n         -> for a GPU" in done.output
+    assert (
+        "\nnote     device: cpu" in done.output
+        and "\n         -> if this machine has a GPU" in done.output
+    )
     assert max(map(len, done.output.splitlines())) <= 200
     missing = [line for line in done.output.splitlines() if line.startswith("missing  ")]
     commands = {line.rpartition(" -> ")[2] for line in missing if "bench download" in line}
