@@ -247,6 +247,7 @@ from pathlib import Path
 import numpy as np, torch
 from bench import OpenClip
 from bench.methods.c3dsu import C3DSUParameters, PlainC3DSU
+from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.engine.inference import infer
 torch.set_num_threads(1)
