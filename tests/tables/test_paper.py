@@ -97,7 +97,7 @@ def test_table_toml_chooses_rows_digits_and_names(run):
     tex = files["comparison.tex"]
     assert r"Ours, $T=4$" in tex and "Ours, T=4" in files["comparison.txt"]
     assert tex.index("Ours") < tex.index("C3DSU") < tex.index("VEC")
-    assert r"\begin{table}[t]" in tex and r"\emph{Mine}" in tex
+    assert r"\begin{table}[tp]" in tex and r"\emph{Mine}" in tex
     assert "one-class" in tex and "Constant" not in tex and "99.1" not in tex.partition("VEC")[0]
     assert not re.search(r"\d\.\d\d", tex.partition(r"\toprule")[2].partition("VEC")[0])
 

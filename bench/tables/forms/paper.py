@@ -34,7 +34,8 @@ def to_paper(table: Table, label: str, options: TableOptions) -> str:
     spec = "l" * (1 + len(table.facts)) + "".join(spec for spec, _ in columns)
     lines = [
         f"% needs {PREAMBLE}; the entries of \\cite are in references.bib",
-        rf"\begin{{{environment}}}[t]",
+        # p: one that fills most of a page gets a page soon, and not behind the references.
+        rf"\begin{{{environment}}}[tp]",
         r"\setlength{\abovecaptionskip}{4pt}\setlength{\belowcaptionskip}{5pt}",
         FITTED,
         r"\begin{minipage}{\linewidth}\centering\small",
