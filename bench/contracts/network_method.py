@@ -242,7 +242,7 @@ class NetworkMethod(Method):
         eval mode, or a faster form of it.
 
         A faster form must give the same scores to 1e-5, e.g. with normalisations folded into
-        weights. Default: the network itself.
+        weights. It has copies of what it changes: training may go on. Default: the network itself.
         """
         return network
 

@@ -49,14 +49,14 @@ class PreciseBN:
         """Replace the statistics of a network; afterwards they are `kept`, or those of its training
         again, so that it can go on.
         """
-        before = [(buffer, buffer.clone()) for buffer in network.buffers()]
+        buffers = [] if kept or not self.batches else list(network.buffers())
+        before = [buffer.clone() for buffer in buffers]
         self.apply(network)
         try:
             yield
         finally:
-            if not kept and self.batches:
-                for buffer, value in before:
-                    buffer.copy_(value)
+            for buffer, value in zip(buffers, before):
+                buffer.copy_(value)
 
     def _windows(self, device: torch.device) -> Iterator[torch.Tensor]:
         for number, batch in enumerate(self.batches):

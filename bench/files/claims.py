@@ -4,8 +4,8 @@ that they share.
 A claim NAME is a file NAME.N beside what it guards. It names host and process, and a thread of its
 process touches it every `BEAT` seconds. `flock` and `fcntl` locks are not used: over NFS, Lustre
 and the like they depend on how the disk was mounted. What is needed here is that one of two
-processes which create a file exclusively is told that it is there already, and that a file's time
-of change is seen elsewhere.
+processes which create the same file (a hard link, or exclusively) is told that it is there already,
+and that a file's time of change is seen elsewhere.
 
 - On its own host a holder is dead when its process is: at once. Elsewhere it is dead when its file
   was seen unchanged for `DEAD` seconds by the clock of who waits; clocks of different hosts are

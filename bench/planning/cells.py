@@ -36,7 +36,7 @@ from bench.runs.status import Status
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate  # imports torch
 
-SCHEDULE = frozenset({"epochs", "steps", "every", "learning_rate"})
+SCHEDULE = frozenset({"epochs", "steps", "every", "learning_rate", "precise_bn"})
 """Parameters of networks (`NetworkMethod`) that decide how they train, not how large they are."""
 
 

@@ -18,8 +18,8 @@ class Profile:
 PROFILES = {
     "paper": Profile("as published; the default on a GPU"),
     "large": Profile(
-        "the published training with a narrower network, hours per cell on one CPU core in bf16: "
-        "the DDL family; other methods use medium or small",
+        "the published training with a narrower network, hours per cell on one CPU core in bf16; "
+        "methods without it use medium or small",
         fallback="medium",
     ),
     "medium": Profile("at most 60 minutes per cell on Ped2 with two CPU cores", fallback="small"),

@@ -34,7 +34,7 @@ FILE_DESCRIPTIONS = {
     "tables/all.tex": "all tables, notes and figures as one document; beside it notes.tex, numbers.tex (macros) and references.bib",
     "figures/": "the figures as PDF and PNG, with their captions",
     "report.html": "the page: tables, curves and clips in any browser",
-    "table.toml": "what bench report --edit-table changed of the comparison",
+    "table.toml": "rows, columns, names and digits of the comparison, as chosen with bench report --edit-table",
     "tables/QUESTION/NAME.{txt,md,tex}": "the same under another protocol or metric, as tables/raw, tables/_ap",
     "report.json": "of each table, figure and page: its question, a digest of the run it was made from, its SHA-256",
 }

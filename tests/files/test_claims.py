@@ -42,16 +42,22 @@ def test_second_is_told_who_has_it_until_it_is_let_go(path):
     second.release()
 
 
-@pytest.mark.parametrize("ends", [SystemExit, OSError(errno.ENOSPC, "no space left on device")])
-def test_who_ends_while_taking_leaves_no_claim(path, monkeypatch, ends):
+@pytest.mark.parametrize(
+    ("where", "what", "ends"),
+    [
+        (os, "link", SystemExit),
+        (Path, "write_text", OSError(errno.ENOSPC, "no space left on device")),
+    ],
+    ids=["killed", "disk full"],
+)
+def test_who_ends_while_taking_leaves_no_claim(path, monkeypatch, where, what, ends):
     """An empty one would be nobody's, and count until it is seen unchanged for minutes."""
 
     def end(*_):
         assert Claim(path).files() == []
         raise ends
 
-    broken = {"SystemExit": (os, "link"), "OSError": (Path, "write_text")}
-    monkeypatch.setattr(*broken[getattr(ends, "__name__", "OSError")], end)
+    monkeypatch.setattr(where, what, end)
     with pytest.raises((SystemExit, OSError)):
         Claim(path).take()
     monkeypatch.undo()

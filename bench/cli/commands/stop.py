@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import plugin_option, run_argument
+from bench.cli.options import load_registry, plugin_option, run_argument
 from bench.cli.run_folders import newest_run
 
 
@@ -21,7 +21,6 @@ def command(run: Path | None, plugin: tuple[Path, ...]) -> None:
     """
     from bench.errors import RequestError, RunError
     from bench.files.whole_files import write_text
-    from bench.plugins.registry import load
     from bench.runs.folder import Run
     from bench.runs.runners import runners, stop_jobs
 
@@ -35,7 +34,7 @@ def command(run: Path | None, plugin: tuple[Path, ...]) -> None:
                 f" bench status {opened.path} shows when all cells have ended"
             )
             return
-        jobs = stop_jobs(opened, load(plugin))
+        jobs = stop_jobs(opened, load_registry(plugin))
     except RunError as error:
         raise RequestError(str(error)) from error
     click.echo(f"{jobs} jobs cancelled" if jobs else f"nothing is running in {opened.path}")
