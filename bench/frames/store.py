@@ -1,7 +1,8 @@
 """The frame store: the decoded, resized frames of a dataset on disk, one uint8 `.npy` a clip and
 format, memory-mapped.
 
-    <cache>/<dataset>-<8 hex of its root>/frames/<split>/<clip>/<height>x<width>x<channels>
+    <cache>/<dataset>-<8 hex of its root>/frames/<split>/<clip>-<8 hex of its files' paths>/
+      <height>x<width>x<channels>
         .npy    the frames, (N, H, W) or (N, H, W, 3)
         .json   where they come from, and their checksum
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.contracts.clip import Clip, ImageFiles
+from bench.contracts.clip import Clip, ImageFiles, VideoFile
 from bench.contracts.dataset import Dataset
 from bench.contracts.method import FrameFormat
 from bench.errors import DataError
@@ -56,6 +57,21 @@ def dataset_folder(dataset: Dataset) -> Path:
     )
 
 
+def entry_name(clip: Clip) -> str:
+    """Return what the entry of a clip is called in the cache: its id, and 8 hex digits of the paths
+    of its files. Parameters of a dataset may choose among several sources of one clip, and each has
+    an entry of its own.
+
+    Raises
+    ------
+    DataError : the clip has no frames here.
+    """
+    digest = hashlib.sha256()
+    for _, path in _files(clip):
+        digest.update(f"{path}\n".encode(errors="surrogateescape"))
+    return f"{file_stem(clip.id)}-{digest.hexdigest()[:8]}"
+
+
 def source_fingerprint(clip: Clip) -> str:
     """Return a text that changes when a file of the clip does, or how it is decoded: a hash of
     paths, sizes and times of change.
@@ -64,14 +80,8 @@ def source_fingerprint(clip: Clip) -> str:
     ------
     DataError : the clip has no frames here, or a file is gone.
     """
-    if clip.source is None:
-        raise DataError(f"clip {clip.id}: there are only labels of it here, no frames")
-    paths = clip.source.paths if isinstance(clip.source, ImageFiles) else (clip.source.path,)
-    digest = hashlib.sha256(b"" if isinstance(clip.source, ImageFiles) else VIDEO_DECODING)
-    folders = {
-        folder: folder.resolve() for folder in {path.parent for path in paths}
-    }  # one dataset, by whatever links it was reached
-    for path in paths:
+    digest = hashlib.sha256(VIDEO_DECODING if isinstance(clip.source, VideoFile) else b"")
+    for path, real in _files(clip):
         try:
             status = path.stat()
         except OSError as error:
@@ -79,11 +89,21 @@ def source_fingerprint(clip: Clip) -> str:
                 f"clip {clip.id}: {path} cannot be read: {error.strerror or error}"
             ) from error
         digest.update(
-            f"{folders[path.parent] / path.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(
-                errors="surrogateescape"
-            )
+            f"{real}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape")
         )
     return digest.hexdigest()
+
+
+def _files(clip: Clip) -> Iterator[tuple[Path, Path]]:
+    """Yield the files of a clip, each with its path in the real folder: one dataset, by whatever
+    links it was reached.
+    """
+    if clip.source is None:
+        raise DataError(f"clip {clip.id}: there are only labels of it here, no frames")
+    paths = clip.source.paths if isinstance(clip.source, ImageFiles) else (clip.source.path,)
+    folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}
+    for path in paths:
+        yield path, folders[path.parent] / path.name
 
 
 def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[FrameFormat]) -> int:
@@ -180,7 +200,7 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
 
     Raises
     ------
-    DataError : not prepared, or damaged since.
+    DataError : not prepared, damaged since, or made from files that have changed since.
     """
     path = _path(dataset, clip, frames)
     again = f"run `bench prepare {dataset.name}`"
@@ -188,6 +208,10 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
     if record is None:
         raise DataError(
             f"{dataset.name}: the frames of {clip.split} clip {clip.id} ({frames}) are not in the frame store ({path}); {again}"
+        )
+    if record.get("sources") != source_fingerprint(clip):
+        raise DataError(
+            f"{dataset.name}: the files of {clip.split} clip {clip.id} have changed since its frames were stored ({path}); {again}"
         )
     try:
         if path.stat().st_size != record["bytes"]:
@@ -244,7 +268,7 @@ def temporary_frames(
 
 
 def _entry_folder(dataset: Dataset, clip: Clip) -> Path:
-    return dataset_folder(dataset.owner(clip.split)) / "frames" / clip.split / file_stem(clip.id)
+    return dataset_folder(dataset.owner(clip.split)) / "frames" / clip.split / entry_name(clip)
 
 
 def _path(dataset: Dataset, clip: Clip, frames: FrameFormat) -> Path:

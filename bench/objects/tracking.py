@@ -3,8 +3,8 @@ in the cache.
 
     <cache>/<dataset>-<8 hex>/tracks/<detector>-<8 hex of the key>/
         about.json          what made them
-        <split>/<clip>.npz   the tracks of one clip
-        <split>/<clip>.json  their checksum, sources and counts
+        <split>/<clip>-<8 hex of its files' paths>.npz   the tracks of one clip
+        <split>/<clip>-<8 hex of its files' paths>.json  their checksum, sources and counts
 
 The tracker is OC-SORT of the `trackers` library with its defaults but for the frame rate. It has no
 randomness; it is made anew for each clip, so that ids (from 0) and boxes do not depend on the clips
@@ -35,9 +35,9 @@ from bench.contracts.dataset import Dataset
 from bench.contracts.detector import Detector
 from bench.contracts.tracks import Tracks
 from bench.errors import DataError
-from bench.files.cache import file_stem, locked, replacing
+from bench.files.cache import locked, replacing
 from bench.frames.decode import count_frames, estimate_frames, read_frames
-from bench.frames.store import dataset_folder, source_fingerprint
+from bench.frames.store import dataset_folder, entry_name, source_fingerprint
 from bench.plugins.named_files import content_hash, named_files
 from bench.plugins.registry import current
 
@@ -201,7 +201,7 @@ def _folder(dataset: Dataset, detector: Detector) -> Path:
 
 
 def _path(dataset: Dataset, clip: Clip, detector: Detector) -> Path:
-    return _folder(dataset, detector) / clip.split / f"{file_stem(clip.id)}.npz"
+    return _folder(dataset, detector) / clip.split / f"{entry_name(clip)}.npz"
 
 
 def _is_good(dataset: Dataset, clip: Clip, detector: Detector) -> bool:

@@ -74,7 +74,7 @@ def prepare(
 
 
 def file_of(dataset: Dataset, clip_id: str, frames: FrameFormat) -> Path:
-    return next(dataset_folder(dataset).rglob(f"train/{clip_id}/{frames}.npy"))
+    return next(dataset_folder(dataset).rglob(f"train/{clip_id}-*/{frames}.npy"))
 
 
 def test_frames_of_two_formats_are_those_of_opencv(dataset: Pictures) -> None:
@@ -524,7 +524,9 @@ def test_processes_at_once_make_whole_files(tmp_path: Path) -> None:
 
 
 def test_a_second_process_waits_for_the_first_and_says_so(dataset: Pictures) -> None:
-    folder = dataset_folder(dataset) / "frames" / "train" / "01"
+    folder = (
+        dataset_folder(dataset) / "frames" / "train" / store.entry_name(dataset.clips("train")[0])
+    )
     lock = Claim(folder / "lock")
     assert lock.take() is None
     calls: list[str] = []
@@ -560,3 +562,43 @@ def test_memory_stays_flat_however_long_the_clip(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert int(result.stdout) < 40
+
+
+def test_two_sources_of_one_clip_stand_side_by_side(tmp_path: Path) -> None:
+    """A parameter of a dataset chooses the pictures of a clip: one root, one id, two entries."""
+    for camera, seed in (("left", 1), ("right", 2)):
+        fill(tmp_path / camera / "01", 3, seed)
+
+    class Camera(Pictures):
+        def __init__(self, camera: str, every: int = 1) -> None:
+            super().__init__(tmp_path)
+            self.camera, self.every = camera, every
+
+        def clips(self, split: Split) -> list[Clip]:
+            paths = sorted((tmp_path / self.camera / "01").iterdir())[:: self.every]
+            return [Clip("01", split, ImageFiles(tuple(paths)))]
+
+    chosen = [Camera("left"), Camera("right"), Camera("left", every=2)]
+    for dataset in chosen:
+        prepare(dataset, GRAY)
+    for dataset in chosen:
+        (clip,) = dataset.clips("train")
+        assert isinstance(clip.source, ImageFiles)
+        gray = [
+            cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2GRAY) for path in clip.source.paths
+        ]
+        expected = [resize(picture, (16, 24)) for picture in gray]
+        np.testing.assert_array_equal(open_frames(dataset, clip, GRAY), expected)
+
+
+def test_frames_of_files_that_changed_are_not_opened(dataset: Pictures) -> None:
+    prepare(dataset, GRAY)
+    clip = dataset.clips("train")[0]
+    assert isinstance(clip.source, ImageFiles)
+    os.utime(clip.source.paths[0], ns=(1, 1))
+    with pytest.raises(
+        DataError, match="train clip 01 have changed since its frames were stored .*bench prepare"
+    ):
+        open_frames(dataset, clip, GRAY)
+    prepare(dataset, GRAY)
+    assert len(open_frames(dataset, clip, GRAY)) == 5

@@ -296,7 +296,7 @@ def as_npy(path: Path) -> None:
 )
 def test_damaged_tracks_are_made_again(dataset: Walk, damage: object) -> None:
     prepare(dataset, White())
-    (path,) = module.dataset_folder(dataset).rglob("train/02.npz")
+    (path,) = module.dataset_folder(dataset).rglob("train/02-*.npz")
     damage(path)  # type: ignore[operator]
     with pytest.raises(DataError, match="train clip 02: .*(damaged|there are no tracks)"):
         open_tracks(dataset, dataset.clips("train")[1], White())
@@ -314,6 +314,23 @@ def test_tracks_older_than_their_frames_are_made_again(dataset: Walk) -> None:
     again = White()
     prepare(dataset, again)
     assert [line for line in again.log if line.startswith("walk")] == ["walk 01"]
+
+
+def test_tracks_of_two_sources_of_one_clip_stand_side_by_side(dataset: Walk) -> None:
+    """A parameter of a dataset chooses the pictures of a clip."""
+
+    class Half(Walk):
+        def clips(self, split: Split) -> list[Clip]:
+            return [
+                Clip(clip.id, split, ImageFiles(clip.source.paths[::2]))  # type: ignore[union-attr]
+                for clip in super().clips(split)
+            ]
+
+    half = Half(dataset.root)  # type: ignore[arg-type]
+    for one in (dataset, half):
+        prepare(one, White())
+    for one, length in ((dataset, LENGTH), (half, LENGTH // 2)):
+        assert open_tracks(one, one.clips("train")[0], White()).length == length
 
 
 def test_a_detector_that_returns_too_little_is_named(dataset: Walk) -> None:
