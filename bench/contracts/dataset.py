@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,8 @@ class Dataset:
     """Frames that `share` takes for a clip whose expected length is not known."""
     expected_anomalous: ClassVar[Mapping[str, Mapping[str, int]]] = {}
     """Integrity constants: for each label set, clip id -> anomalous frames."""
+    selector: str = ""
+    """What selects it, with its parameters; set by the harness."""
 
     def __init__(self, parameters: Any = None) -> None:
         self.parameters = type(self).Parameters() if parameters is None else parameters
@@ -86,6 +89,12 @@ class Dataset:
     def how_to_obtain(cls) -> str:
         """Return the command that gets the dataset, or the sentence that says how it is had."""
         return f"bench download {cls.name}" if cls.downloads else cls.info.obtain
+
+    def command(self, verb: str) -> str:
+        """Return the command `bench VERB` for this dataset with its parameters, as a shell takes
+        it.
+        """
+        return f"bench {verb} {shlex.quote(self.selector or self.name)}"
 
     def locate(self, roots: Sequence[Path]) -> None:
         """Find the dataset below one of the data folders and set `root`.
@@ -171,8 +180,11 @@ class Dataset:
         expected.
         """
         weights = {
-            split: {clip_id: frames or self.typical_length for clip_id, frames in lengths.items()}
-            for split, lengths in self.expected.items()
+            split: {
+                clip_id: frames or self.owner(split).typical_length
+                for clip_id, frames in self.expected.get(split, {}).items()
+            }
+            for split in SPLITS
         }
         wanted = sum(sum(lengths.values()) for lengths in weights.values())
         if not wanted:
@@ -186,9 +198,13 @@ class Dataset:
         return here / wanted
 
     def lacks(self, need: str) -> str | None:
-        """Return why a method's need ('lengths', 'frames' or 'train') cannot be met here, or
-        None.
+        """Return why a method's need ('lengths', 'frames' or 'train') cannot be met here, or None.
+        'train' is about training clips alone, which may serve the test clips of another dataset.
         """
+        if need == "train":
+            if any(clip.source is not None for clip in self.clips("train")):
+                return None
+            return f"{self.name}: no training frames below {self.root}"
         test = self.clips("test")
         if not test:
             return f"{self.name}: no test clips below {self.root}"
@@ -196,8 +212,6 @@ class Dataset:
             without = [clip.id for clip in test if clip.source is None]
             if without:
                 return f"{self.name}: no frames of {listed(without, 3)} ({len(without)} of {len(test)} test clips) below {self.root}"
-        if need == "train" and not any(clip.source is not None for clip in self.clips("train")):
-            return f"{self.name}: no training frames below {self.root}"
         return None
 
 
@@ -220,6 +234,6 @@ def checked_labels(
         chosen = label_set or next(iter(dataset.available_label_sets()), "")
         raise DataError(
             f"{dataset.name}: clip {clip.id} has {length} frames, its labels {chosen!r} have {len(labels)}; looked in {dataset.root}. "
-            f"A frame is missing or the labels are another version (bench verify {dataset.name})"
+            f"A frame is missing or the labels are another version ({dataset.command('verify')})"
         )
     return labels

@@ -203,7 +203,7 @@ def open_frames(dataset: Dataset, clip: Clip, frames: FrameFormat) -> np.ndarray
     DataError : not prepared, damaged since, or made from files that have changed since.
     """
     path = _path(dataset, clip, frames)
-    again = f"run `bench prepare {dataset.name}`"
+    again = f"run `{dataset.command('prepare')}`"
     record = read_record(path)
     if record is None:
         raise DataError(

@@ -164,11 +164,13 @@ def compare_with_official(dataset: Dataset, step: Step | None = None) -> list[Fi
     """Return whether files are the owners' own, where their digests are known; the first finding
     sums up.
 
-    A copy of which no clip is official was encoded again, as most are, and nothing is wrong.
+    A copy of which no clip is official was encoded again, as most are, and nothing is wrong. With
+    the training clips of another dataset, the copy of each is looked at for itself.
     """
-    same: dict[str, bool] = {}
+    owned: dict[Dataset, dict[str, bool]] = {}
     for split in SPLITS:
         known = dataset.official.get(split, {})
+        same = owned.setdefault(dataset.owner(split), {})
         try:
             clips = [clip for clip in dataset.clips(split) if clip.source and clip.id in known]
             for done, clip in enumerate(clips, start=1):
@@ -177,11 +179,22 @@ def compare_with_official(dataset: Dataset, step: Step | None = None) -> list[Fi
                     step(done, len(clips), f"comparing {split} clip {clip.id}")
         except DataError:
             continue  # a file that cannot be read has a finding of its own
+    return [
+        finding
+        for owner, same in owned.items()
+        for finding in _origin(same, f"{owner.name}: " if len(owned) > 1 else "")
+    ]
+
+
+def _origin(same: Mapping[str, bool], owner: str) -> list[Finding]:
+    """Return whether the clips of one copy are official, of which each is known."""
     official = sum(same.values())
     if not official:
-        text = f"re-encoded: no clip of {len(same)} has the official files"
+        text = f"{owner}re-encoded: no clip of {len(same)} has the official files"
         return [Finding(ORIGIN, True, text)] if same else []
-    text = "the official files" + f" in {official} of {len(same)} clips" * (official < len(same))
+    text = f"{owner}the official files" + f" in {official} of {len(same)} clips" * (
+        official < len(same)
+    )
     return [
         Finding(ORIGIN, True, text),
         *(

@@ -139,7 +139,7 @@ def open_tracks(dataset: Dataset, clip: Clip, detector: Detector) -> Tracks:
         return Tracks.load(_path(dataset, clip, detector), source_fingerprint(clip))
     except DataError as error:
         raise DataError(
-            f"{dataset.name}, {clip.split} clip {clip.id}: {error}; run `bench prepare` for it again"
+            f"{dataset.name}, {clip.split} clip {clip.id}: {error}; run `{dataset.command('prepare')}`"
         ) from error
 
 

@@ -175,7 +175,7 @@ def _notes(plan: Plan, general: str) -> list[str]:
         share = dataset.share()
         if 0 < share < 1:
             notes.append(
-                f"{planned.selected.label}: {share:.0%} of its frames are here (bench verify "
-                f"{planned.selected.name}); the rows are marked"
+                f"{planned.selected.label}: {share:.0%} of its frames are here "
+                f"({dataset.command('verify')}); the rows are marked"
             )
     return notes

@@ -26,7 +26,7 @@ from bench.plugins.expansion import expanded
 from bench.plugins.plugin_files import explain
 from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
-from bench.plugins.syntax import Item, parse, split, write
+from bench.plugins.syntax import Item, parse, quote, split, write
 from bench.plugins.trained_on import TRAIN_ON, trained_on
 from bench.wording import did_you_mean, nearest
 
@@ -79,7 +79,12 @@ class Selected:
 
     def make(self) -> Any:
         """Return a new instance with the parameters; for a protocol, the protocol."""
-        return self.target if self.kind == "protocols" else self.target(self.parameters)
+        if self.kind == "protocols":
+            return self.target
+        made = self.target(self.parameters)
+        if self.kind == "datasets":
+            made.selector = self.text
+        return made
 
 
 @dataclass(frozen=True)
@@ -347,7 +352,11 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
             own = dict(row.values)
             if other := own.pop(TRAIN_ON.name, "") if kind == "datasets" else "":
                 training = select_one(kind, other, registry)
-                target = trained_on(target, training.target, training.parameters)
+                if inner := training.values.get(TRAIN_ON.name):
+                    raise RequestError(
+                        f"{other} has the training clips of {inner}; write train_on={quote(inner)}"
+                    )
+                target = trained_on(target, training.make)
             parameters = target.Parameters(**{**overrides, **own})
         selected = Selected(
             kind, row.name, target, parameters, row.values, row.text, label, profile, row.given_name

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from bench.contracts.clip import Clip, Split
+from bench.contracts.clip import Clip, PassedOver, Split
 from bench.contracts.dataset import Dataset
 from bench.contracts.parameters import ParameterSchema
 from bench.errors import DataError
@@ -20,22 +20,23 @@ TRAIN_ON = ParameterSchema(
 """A parameter of every dataset: the selection adds it to those that the class declares."""
 
 
-def trained_on(target: type[Dataset], other: type[Dataset], parameters: Any) -> type[Dataset]:
-    """Return a dataset with the test clips and labels of `target`, and the training clips of
-    `other`, which is made with `parameters`.
+Fact = TypeVar("Fact")
 
-    Boxes, tracks and stored frames of the training clips are those of `other`.
+
+def trained_on(target: type[Dataset], make_other: Callable[[], Dataset]) -> type[Dataset]:
+    """Return a dataset with the test clips and labels of `target`, and the training clips of the
+    dataset that `make_other` makes.
+
+    Boxes, tracks and stored frames of the training clips are those of the other dataset.
     """
 
     class TrainedOn(target):  # type: ignore[misc, valid-type]
         def __init__(self, own: Any = None) -> None:
             super().__init__(own)
-            self.training = other(parameters)
-            self.expected: Mapping[str, Mapping[str, int]] = {
-                "train": other.expected.get("train", {}),
-                "test": target.expected.get("test", {}),
-            }
-            self.expected_totals: Mapping[str, int] = {}
+            self.training = make_other()
+            self.expected = _joined(self.training.expected, target.expected)
+            self.expected_totals = _joined(self.training.expected_totals, target.expected_totals)
+            self.official = _joined(self.training.official, target.official)
 
         def locate(self, roots: Sequence[Path]) -> None:
             super().locate(roots)
@@ -52,8 +53,18 @@ def trained_on(target: type[Dataset], other: type[Dataset], parameters: Any) -> 
         def owner(self, split: Split) -> Dataset:
             return self.training if split == "train" else self
 
+        def passed_over(self) -> list[PassedOver]:
+            return list(dict.fromkeys([*super().passed_over(), *self.training.passed_over()]))
+
         def lacks(self, need: str) -> str | None:
             return self.training.lacks(need) if need == "train" else super().lacks(need)
 
     TrainedOn.__module__, TrainedOn.__name__ = target.__module__, target.__name__
     return TrainedOn
+
+
+def _joined(train: Mapping[str, Fact], test: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Return facts by split: those of the training clips, and those of the test clips."""
+    return {
+        split: facts[split] for split, facts in (("train", train), ("test", test)) if split in facts
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +52,7 @@ def located_dataset(selector: str, roots: list[str], fingerprint: str = "") -> D
         )
     raise RunError(
         f"{selector} on {socket.gethostname()}: {'; '.join(dict.fromkeys(found))}. `bench verify "
-        f"{selector}` there tells what differs; "
+        f"{shlex.quote(selector)}` there tells what differs; "
         "BENCH_DATA says where data lies there"
     )
 
@@ -95,7 +96,7 @@ def open_clip(
         if len(frames) != length:
             raise DataError(
                 f"{dataset.name}: the frame store has {len(frames)} frames of clip {clip.id}, the "
-                f"dataset {length}; `bench prepare {dataset.name}` makes it anew"
+                f"dataset {length}; `{dataset.command('prepare')}` makes it anew"
             )
         return frames
 

@@ -47,7 +47,7 @@ class PublishedDataset(MaskedDataset):
         """Return why a need cannot be met here: what is here, what is missing, and where it was
         looked for.
         """
-        if not self.clips("test"):
+        if need != "train" and not self.clips("test"):
             return f"{self.name}: neither test frames nor labels in {self.root}; looked for test frames in {self._looked('test')}"
         if need == "lengths" and not self._test.label_sets:
             return self._no_labels(None)

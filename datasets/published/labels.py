@@ -133,7 +133,7 @@ class LabelledDataset(FoundDataset):
             raise DataError(
                 f"{self.name}: clip {clip.id} has {len(clip.source.paths)} frames, its labels {source.label_set!r} have {len(labels)}; "
                 f"looked in {clip.source.paths[0].parent} and {source.path}. A frame is missing or the labels are another version "
-                f"(bench verify {self.name})"
+                f"({self.command('verify')})"
             )
         return labels.copy()
 
