@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -64,6 +65,9 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; print an error that is meant for the user as one line per problem on stderr."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # as stderr does: what the terminal cannot show, a file's name say, is no traceback
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().main(*args, **kwargs)
         except BenchError as error:

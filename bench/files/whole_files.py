@@ -60,16 +60,23 @@ def put_in_place(made: Path, path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, _as_utf8(text))
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_bytes(
         path,
-        (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"),
+        _as_utf8(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"),
         durable,
     )
+
+
+def _as_utf8(text: str) -> bytes:
+    """Return a text as UTF-8. A byte of a file's name that is not UTF-8 (a surrogate in Python's
+    form of the name) becomes '?'.
+    """
+    return text.encode("utf-8", errors="replace")
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """`bench verify`, as it is typed."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
+import forked
 import numpy as np
 import pytest
 from bench.datasets.avenue import Avenue
@@ -15,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.main import bench
 from bench.frames.verification import compare_with_official
+from bench.runs.folder import Run
 
 
 def verify(*arguments: str | Path) -> Result:
@@ -46,6 +49,23 @@ def test_folder_of_ones_own_is_green(mine: Path) -> None:
         "  labels frame (default): 2 of 4 frames anomalous",
     ]
     assert lines[-1].endswith("as it should be (3 checks)")
+
+
+def test_a_name_that_is_no_utf8_is_printed_and_kept(mine: Path) -> None:
+    """A Latin-1 name from another system stands in notes of runs and in findings."""
+    stray = os.fsencode(mine / "train") + b"/ger\xe4t.heic"
+    try:
+        Path(os.fsdecode(stray)).write_bytes(bytes(9))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    checked = forked.bench("verify", "folder[path=mine]", cwd=mine.parent)
+    assert checked.returncode == 1
+    assert "passed over train/ger\\udce4t.heic: not a supported file type" in checked.stdout
+    words = ["run", "--methods", "frame-difference", "--datasets", "folder[path=mine]"]
+    ran = forked.bench(*words, *["--device", "cpu", "--out", "run"], cwd=mine.parent)
+    assert ran.returncode == 0, ran.stderr
+    (note,) = [note for note in Run.open(mine.parent / "run").manifest.notes if "passed" in note]
+    assert "passed over: train/ger?t.heic" in note
 
 
 def test_full_finds_a_truncated_picture(mine: Path) -> None:
