@@ -20,14 +20,16 @@ _NUMBER = re.compile(r"[0-9]+")
 _CLOCK = r"""
     (?P<hour>[0-9]{1,2})(?P<colon>[-_.:h\ ]?)(?P<minute>[0-9]{1,2})(?:(?P=colon)|m)(?P<second>[0-9]{2}|[0-9])
     (?:s?[.,](?P<fraction>[0-9]{1,9})|(?P<milli>[0-9]{3}))?(?![0-9])
-    (?:\ ?(?P<half>[AaPp])\.?[Mm]\b)?
+    (?:[^0-9A-Za-z]{0,3}(?P<half>[AaPp])\.?[Mm](?![A-Za-z]))?
 """
+_EARLY = r"[^0-9A-Za-z]{0,2}(?P<early>[AaPp])\.?[Mm]\.?[^0-9A-Za-z]{0,2}"
+"""AM or PM before the clock, which most write behind it."""
 _FORMS = {
     "year first": rf"(?<![0-9])(?P<year>(?:19|20)[0-9]{{2}})(?P<dash>[-_.]?)(?P<month>[0-9]{{1,2}})(?P=dash)(?P<day>[0-9]{{1,2}})"
-    rf"[^0-9]{{0,4}}{_CLOCK}",
+    rf"(?:{_EARLY}|[^0-9]{{0,4}}){_CLOCK}",
     "year last": rf"(?<![0-9])(?P<month>[0-9]{{1,2}})(?P<dash>[-_.])(?P<day>[0-9]{{1,2}})(?P=dash)(?P<year>(?:19|20)[0-9]{{2}})"
-    rf"[^0-9]{{1,4}}{_CLOCK}",
-    "since 1970": r"(?<![0-9])(?P<epoch>1[0-9]{9})(?:[.,_]?(?P<fraction>[0-9]{9}|[0-9]{6}|[0-9]{3}))?(?![0-9])",
+    rf"(?:{_EARLY}|[^0-9]{{1,4}}){_CLOCK}",
+    "since 1970": r"(?<![0-9])(?P<epoch>1[0-9]{9})(?:[.,](?P<fraction>[0-9]{1,9})|_?(?P<milli>[0-9]{9}|[0-9]{6}|[0-9]{3}))?(?![0-9])",
     "no date": rf"(?<![0-9])(?=[0-9]{{2}}[-_.:h][0-9]{{2}}(?:[-_.:m])[0-9]{{2}}){_CLOCK}",
 }
 _MIDNIGHT = timedelta(hours=11)
@@ -166,7 +168,7 @@ def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]]
     numbers outside of them.
 
     None where there are none, or where they tell the start of a recording: all the same to the
-    second.
+    second, unless they are seconds since 1970 with a decimal point, as `time.time()` gives them.
     """
     for form, pattern in _FORMS.items():
         matches = []
@@ -185,7 +187,10 @@ def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]]
         before = [match.string[: match.start()] for match in matches]
         texts = [f"{start}|{match.string[match.end() :]}" for start, match in zip(before, matches)]
         outside = [_NUMBER.findall(text) for text in texts]
-        if not times or len(set(map(len, outside))) > 1 or len({time[0] for time in times[0]}) == 1:
+        if not times or len(set(map(len, outside))) > 1:
+            continue
+        is_fraction = form == "since 1970" and any(match["fraction"] for match in matches)
+        if len({time[0] for time in times[0]}) == 1 and not is_fraction:
             continue
         if form == "since 1970" and _nearly_consecutive([match[0] for match in matches]):
             continue
@@ -218,8 +223,8 @@ def _time(match: re.Match[str], form: str, day_first: bool) -> Time | None:
         else (found.get("month") or 1, found.get("day") or 1)
     )
     hour = int(found["hour"])
-    if found["half"]:
-        hour = hour % 12 + 12 * (found["half"] in "pP")
+    if half := found["half"] or found.get("early"):
+        hour = hour % 12 + 12 * (half in "pP")
     try:
         return datetime(
             int(found.get("year") or 2000),

@@ -161,7 +161,9 @@ def _scan(content: bytes) -> list[tuple[int, int]]:
             segment = segment[17 + symbols :]
         position += 2 + length
         if marker == 0xDA:
-            return [(position, len(content))] if first else []
+            # Cameras and cards may pad a file behind the end of the image; 0xFF in data has 0 behind.
+            end = content.find(b"\xff\xd9", position)
+            return [(position, end if end >= 0 else len(content))] if first else []
     return []
 
 

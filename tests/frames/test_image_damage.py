@@ -101,6 +101,12 @@ def test_flat_pictures_are_not_called_damaged(kind: str, value: int) -> None:
         assert zeros(encoded(np.full(shape, value, np.uint8), kind)) == ""
 
 
+@pytest.mark.parametrize("kind", JPEGS)
+def test_zeros_behind_the_end_of_a_jpeg_are_no_damage(kind: str) -> None:
+    """Cameras and memory cards pad files to whole blocks."""
+    assert zeros(encoded(street(0, True), kind) + bytes(512)) == ""
+
+
 def test_other_damage_has_the_text_of_decoding(tmp_path: Path) -> None:
     """Frames of two sizes, and a file that is gone, are told as `read_frames` tells them."""
     clip = clip_of(
