@@ -210,8 +210,10 @@ class Folder(Dataset):
             if not named:
                 looked = " and ".join(str(place.absolute()) for place in self._named_labels())
                 raise DataError(f"folder: labels={str(given)!r} is not there; looked for {looked}")
-            return {self.label_sets[0]: [self._read(named[0])]}
-        found = [(self.label_sets[0], path) for path in self._label_places if path.is_file()]
+            return {self.label_sets[0]: [read_own_labels(named[0], self._ids)]}
+        found: list[tuple[str, Path, list[Path] | None]] = [
+            (self.label_sets[0], path, None) for path in self._label_places if path.is_file()
+        ]
         for folder in self._label_folders:
             files = [path for path in _files(folder) if path.suffix.lower() in ENDINGS]
             by_clip = [
@@ -219,11 +221,15 @@ class Folder(Dataset):
                 for path in files
                 if path.suffix.lower() == ".npy" and _normal(path.stem) in self._ids
             ]
-            found += [(self.label_sets[0], folder)] * bool(by_clip)
-            found += [(path.stem, path) for path in files if path not in by_clip]
-        order = dict.fromkeys([*self.label_sets, *sorted(label_set for label_set, _ in found)])
+            found += [(self.label_sets[0], folder, by_clip)] * bool(by_clip)
+            found += [(path.stem, path, None) for path in files if path not in by_clip]
+        order = dict.fromkeys([*self.label_sets, *sorted(label_set for label_set, *_ in found)])
         sources = {
-            name: [self._read(path) for label_set, path in found if label_set == name]
+            name: [
+                read_own_labels(path, self._ids, files)
+                for label_set, path, files in found
+                if label_set == name
+            ]
             for name in order
         }
         return {name: read for name, read in sources.items() if read}
@@ -232,9 +238,6 @@ class Folder(Dataset):
         """Return where the parameter `labels` may lead, the best first."""
         given: Path = self.parameters.labels.expanduser()
         return [given, self._root / given]
-
-    def _read(self, path: Path) -> OwnLabels:
-        return read_own_labels(path, self._ids)
 
     @property
     def _ids(self) -> list[str]:

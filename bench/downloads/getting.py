@@ -15,7 +15,7 @@ import pooch
 
 from bench.contracts.dataset import Dataset
 from bench.downloads.available import Wanted
-from bench.downloads.transfer import fetch, no_room
+from bench.downloads.transfer import fetch, no_room, part_of
 from bench.downloads.unpacking import unpack
 from bench.errors import DataError, RequestError
 from bench.files.cache import cache_folder, locked
@@ -101,7 +101,8 @@ def _useless(text: str, names: Sequence[str]) -> str:
 
 
 def check_room(wanted: Sequence[Wanted], found: dict[Download, Source], target: Path) -> None:
-    """Refuse downloads that the disks have no room for, as far as sizes are known.
+    """Refuse downloads that the disks have no room for, as far as sizes are known. What is here
+    already, of an interrupted download say, needs no room.
 
     Raises
     ------
@@ -112,14 +113,19 @@ def check_room(wanted: Sequence[Wanted], found: dict[Download, Source], target: 
     for item in wanted:
         weights = isinstance(item.part, PretrainedWeights)
         for one in item.downloads:
-            places = [weights_folder() if weights else target]
-            if one in found and found[one].path is None and not weights and one.file not in fetched:
-                places.append(archive_folder())
+            if not weights and (target / one.folder).exists():
+                continue
+            if weights:
+                places = [(weights_folder(), _left(one, weights_folder()))]
+            else:
+                places = [(target, one.size)]
+            if not weights and one in found and found[one].path is None and one.file not in fetched:
+                places.append((archive_folder(), _left(one, archive_folder())))
             fetched.add(one.file)
-            for place in places:
+            for place, count in places:
                 there = next(path for path in (place, *place.absolute().parents) if path.exists())
                 folder, sum_ = needed.get(there.stat().st_dev, (place, 0))
-                needed[there.stat().st_dev] = (folder, sum_ + one.size)
+                needed[there.stat().st_dev] = (folder, sum_ + count)
     mistakes = []
     for folder, count in needed.values():
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -132,6 +138,13 @@ def check_room(wanted: Sequence[Wanted], found: dict[Download, Source], target: 
             )
     if mistakes:
         raise RequestError(*mistakes)
+
+
+def _left(download: Download, folder: Path) -> int:
+    """Return the bytes of a file that are still to be written in the folder where it is kept."""
+    paths = (folder / download.file, part_of(download, folder))
+    here = max((path.stat().st_size for path in paths if path.exists()), default=0)
+    return max(download.size - here, 0)
 
 
 def archive_folder() -> Path:

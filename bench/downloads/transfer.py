@@ -45,7 +45,7 @@ def fetch(download: Download, url: str, folder: Path, by_hand: str, step: Step) 
     DataError : no connection, an answer that is no file, a cut that new connections did not mend,
         another SHA-256, a full disk.
     """
-    part = folder / f".{download.file}.part"
+    part = part_of(download, folder)
     pooch.get_logger().setLevel("WARNING")
     with locked(part.with_suffix(".lock"), download.file, lambda: None):
         try:
@@ -66,6 +66,11 @@ def fetch(download: Download, url: str, folder: Path, by_hand: str, step: Step) 
             raise no_room(download.file, folder, error) from error
         part.unlink(missing_ok=True)
     return Path(fetched)
+
+
+def part_of(download: Download, folder: Path) -> Path:
+    """Return where what has come of a file is kept."""
+    return folder / f".{download.file}.part"
 
 
 def no_room(what: str, folder: Path, error: OSError) -> DataError:

@@ -100,7 +100,8 @@ def find_copies(
     """Return the folders with one of these names that `is_copy` accepts, at most `DEPTH` below the
     roots, or roots themselves.
 
-    The same real folder, reached twice, is one copy. One without frames gives way to those in it
+    A link may have such a name, or lead to a folder that has. The same real folder, reached twice,
+    is one copy. One without frames gives way to those in it
     that have some: what was unpacked side by side into a folder of the dataset's name.
     """
     plain = {_plain(name) for name in names}
@@ -119,7 +120,8 @@ def _search(
     has_frames: Callable[[Path], bool],
     depth: int,
 ) -> Iterator[Path]:
-    here = _plain(folder.resolve().name) in names and is_copy(folder)
+    called = {_plain(folder.name), _plain(folder.resolve().name)}
+    here = not called.isdisjoint(names) and is_copy(folder)
     if here and has_frames(folder):
         yield folder
         return

@@ -14,6 +14,7 @@ from bench import DataError, natural_order
 
 from .arrays import as_labels, as_row, read_npy, read_npz
 from .csv_file import read_rows
+from .layout import entries
 from .ranges import CSV_HEADER, clip_and_numbers, csv_labels, ranges_of_rows
 from .unreadable import refuse_unreadable
 
@@ -79,12 +80,15 @@ class OwnLabels:
         return self.row[start : start + lengths[clip]]
 
 
-def read_own_labels(path: Path, clips: Sequence[str]) -> OwnLabels:
+def read_own_labels(
+    path: Path, clips: Sequence[str], files: Sequence[Path] | None = None
+) -> OwnLabels:
     """Return the labels in a file, whatever its ending, or in a folder.
 
     Parameters
     ----------
     clips : ids of the test clips, in NFC.
+    files : those of a folder that are read; None: each `.npy` in it.
 
     Raises
     ------
@@ -92,15 +96,10 @@ def read_own_labels(path: Path, clips: Sequence[str]) -> OwnLabels:
         labels, values other than 0 and 1.
     """
     if path.is_dir():
-        return _per_clip(
-            path,
-            {
-                one.stem: read_npy(one)
-                for one in sorted(path.iterdir())
-                if one.suffix.lower() == ".npy"
-            },
-            clips,
-        )
+        if files is None:
+            named = [path / entry.name for entry in entries(path) if entry.is_file()]
+            files = [one for one in named if one.suffix.lower() == ".npy"]
+        return _per_clip(path, {one.stem: read_npy(one) for one in files}, clips)
     refuse_unreadable(path)
     with path.open("rb") as file:
         start = file.read(8)

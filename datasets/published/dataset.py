@@ -11,9 +11,8 @@ from bench import Clip, DataError, Finding, PassedOver, Split
 
 from ..formats.arrays import read_npy
 from ..formats.layout import frame_files
+from .finding import SPLITS
 from .masks import MaskedDataset
-
-SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 class PublishedDataset(MaskedDataset):

@@ -13,12 +13,15 @@ from bench import Clip, DataError, Dataset, PassedOver, Split, parameter
 
 from ..formats.layout import (
     ClipFolder,
+    Found,
     entries,
     find_below,
     find_clips,
     find_copies,
     two_copies,
 )
+
+SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class VideoParameters(PublishedParameters):
 
     frames_from: Literal["any", "images", "videos"] = parameter(
         "any",
-        doc="Which copy is read where a split is here twice, as images and as videos; `any`: the only one.",
+        doc="Which copy is read where a split is here twice, as images and as videos; `any`: the only one. A split that is here once is read in its one form, if the other split has the chosen one.",
     )
 
 
@@ -155,15 +158,15 @@ class FoundDataset(Dataset):
 
     def _find_clips(self, split: Split) -> tuple[Clip, ...]:
         wanted = getattr(self.parameters, "frames_from", "any")
-        found: list[tuple[Path, tuple[Clip, ...]]] = []
-        for one in self.clip_folders:
-            if one.split == split and wanted in ("any", one.kind):
-                for folder in find_below(self._folder, one.path):
-                    if folder.is_dir():
-                        here = find_clips(folder, split, (one.kind,), self.clip_id)
-                        self._passed_over.setdefault(split, []).extend(here.passed_over)
-                        found.append((folder, here.clips))
-        found = [(folder, clips) for folder, clips in found if clips]
+        looked = self._look(split, wanted)
+        # ShanghaiTech is published as training videos and test pictures. A form that no split has
+        # is not here, and another would not be what the user asked for.
+        if not any(here.clips for _, here in looked) and any(
+            here.clips for other in SPLITS for _, here in self._look(other, wanted)
+        ):
+            looked = self._look(split, "any")
+        self._passed_over[split] = [one for _, here in looked for one in here.passed_over]
+        found = [(folder, here.clips) for folder, here in looked if here.clips]
         if len(found) > 1:
             hint = "move one out of the folder"
             if hasattr(self.parameters, "frames_from"):
@@ -174,6 +177,18 @@ class FoundDataset(Dataset):
             if found
             else ()
         )
+
+    def _look(self, split: Split, wanted: str) -> list[tuple[Path, Found]]:
+        """Return the folders that may hold clips of a split in the wanted form, with what they
+        hold.
+        """
+        return [
+            (folder, find_clips(folder, split, (one.kind,), self.clip_id))
+            for one in self.clip_folders
+            if one.split == split and wanted in ("any", one.kind)
+            for folder in find_below(self._folder, one.path)
+            if folder.is_dir()
+        ]
 
     @cached_property
     def _passed_over(self) -> dict[Split, list[PassedOver]]:

@@ -121,6 +121,24 @@ def test_label_sets_in_the_folder_labels(station: Path, ending: str) -> None:
         labels_of(dataset, "b")
 
 
+def test_label_sets_stand_beside_labels_by_clip(station: Path) -> None:
+    """labels/ holds an .npy for each clip, another label set, and what macOS leaves on a disk of
+    another system, which is ignored."""
+    (station / "labels").mkdir()
+    for clip, labels in LABELS.items():
+        np.save(station / "labels" / f"{clip}.npy", labels)
+        (station / "labels" / f"._{clip}.npy").write_bytes(b"\0\5\x16\7" + bytes(100))
+    row(station / "labels" / "later.npy")
+    dataset = opened(station)
+    assert dataset.available_label_sets() == ("frame", "later")
+    expected = {clip: labels.tolist() for clip, labels in LABELS.items()}
+    assert labels_of(dataset) == labels_of(dataset, "later") == expected
+    (station / "labels" / "later.npy").unlink()
+    named = Folder(Folder.Parameters(path=station, labels=station / "labels"))
+    named.locate([])
+    assert labels_of(named) == expected
+
+
 def test_two_files_of_one_label_set_must_agree(station: Path) -> None:
     """Equal ones are read; where they differ neither is."""
     (station / "labels").mkdir()

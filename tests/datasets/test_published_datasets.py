@@ -212,6 +212,19 @@ def test_two_copies_are_refused_with_both_paths(tmp_path: Path) -> None:
     assert located(TinyPed2(TinyPed2.Parameters(path=official)), tmp_path).root == official
 
 
+def test_a_link_may_have_the_name_of_the_dataset(tmp_path: Path) -> None:
+    """A link called ped2 leads to a folder that is called otherwise, or the other way round."""
+    store = tmp_path / "store" / "ucsd-v2-2010"
+    official_ped2(store)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ped2").symlink_to(store)
+    assert located(TinyPed2(), tmp_path / "data").root == tmp_path / "data" / "ped2"
+    store.rename(tmp_path / "store" / "ped2")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "v2").symlink_to(tmp_path / "store" / "ped2")
+    assert located(TinyPed2(), tmp_path / "other").root == tmp_path / "other" / "v2"
+
+
 def test_place_behind_a_link_is_not_named(tmp_path: Path) -> None:
     """The root is the path that was given: run.json and messages name it, and runs are passed
     on."""
@@ -665,6 +678,27 @@ def test_videos_beside_extracted_frames_are_two_copies(tmp_path: Path) -> None:
             "train"
         )
         assert isinstance(clip.source, source)
+
+
+def test_a_split_that_is_here_once_is_read_in_its_form(tmp_path: Path) -> None:
+    """ShanghaiTech is published as training videos and test pictures; most extract the videos."""
+    folder = tmp_path / "avenue"
+    video(folder / "training_videos" / "01.avi", 4)
+    pictures(folder / "training" / "frames" / "01", ["0.jpg", "1.jpg"])
+    pictures(folder / "testing" / "frames" / "01", ["0.jpg", "1.jpg"])
+    for kind, source in (("images", ImageFiles), ("videos", VideoFile)):
+        dataset = located(TinyAvenue(TinyAvenue.Parameters(frames_from=kind)), tmp_path)
+        (train,), (test,) = dataset.clips("train"), dataset.clips("test")
+        assert isinstance(train.source, source)
+        assert isinstance(test.source, ImageFiles)
+
+
+def test_a_form_that_is_not_here_is_not_another(tmp_path: Path) -> None:
+    """A column of images would else be one of videos."""
+    video(tmp_path / "avenue" / "training_videos" / "01.avi", 4)
+    dataset = located(TinyAvenue(TinyAvenue.Parameters(frames_from="images")), tmp_path)
+    assert dataset.clips("train") == []
+    assert "no training frames" in str(dataset.lacks("train"))
 
 
 def test_archives_unpacked_side_by_side_into_a_folder_of_the_datasets_name(tmp_path: Path) -> None:

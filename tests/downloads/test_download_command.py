@@ -4,6 +4,7 @@ loopback."""
 import hashlib
 import io
 import re
+import shutil
 import tarfile
 
 import cv2
@@ -12,7 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli.main import bench
-from bench.downloads.getting import archive_folder
+from bench.downloads.available import available
+from bench.downloads.getting import archive_folder, check_room, sources
+from bench.errors import RequestError
+from bench.plugins.registry import load
 
 PLUGIN = """
 from bench import DatasetInfo, Detector, Download, PretrainedWeights, hookimpl
@@ -256,13 +260,36 @@ def test_an_incomplete_copy_is_not_mixed_with(owner, tmp_path):
 
 def test_too_little_room_is_said_before(owner, monkeypatch):
     """Of archive and content together, where they are on one disk."""
-    import shutil
-
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9, 9, 0))
     done = typed("tiny")
     assert done.exit_code == 2 and owner.asked == []
     assert re.match(r"bench: no room: at least 0.0 GB are needed in data, and 0.0 GB", done.stderr)
+
+
+@pytest.mark.parametrize("kept", ["tiny.tar.gz", ".tiny.tar.gz.part"])
+def test_what_is_here_already_needs_no_room(owner, monkeypatch, kept):
+    """An archive that came whole, of which the content is still to be unpacked: the room of that is
+    enough, and then nothing at all is needed."""
+    archive = owner.files["tiny.tar.gz"]
+    archive_folder().mkdir(parents=True)
+    (archive_folder() / kept).write_bytes(archive)
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9, 9, len(archive)))
+    done = typed("tiny")
+    assert done.exit_code == 0, done.output
+    assert owner.asked == []
+
+
+def test_an_unpacked_dataset_needs_no_room(tmp_path, monkeypatch):
+    wanted = available(load())["ped1"]
+    (one,) = wanted.downloads
+    (tmp_path / one.folder).mkdir(parents=True)
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9, 9, 0))
+    check_room([wanted], sources([wanted], []), tmp_path)
+    with pytest.raises(RequestError, match="no room"):
+        check_room([wanted], sources([wanted], []), tmp_path / "elsewhere")
 
 
 def test_names_that_cannot_be_had(owner):
