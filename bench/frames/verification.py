@@ -287,7 +287,8 @@ def _advice(dataset: Dataset, findings: Sequence[Finding]) -> tuple[str, ...]:
         lacking.append(
             f"runs use the {share:.1%} of the frames that are here, and their rows say so"
         )
-    return (*dict.fromkeys(lacking), *filter(None, [dataset.how_to_obtain()]))
+    obtain = [dataset.owner(split).how_to_obtain() for split in SPLITS]
+    return (*dict.fromkeys(lacking), *filter(None, dict.fromkeys(obtain)))
 
 
 def _kind(finding: Finding) -> tuple[str, str]:

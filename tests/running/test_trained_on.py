@@ -6,13 +6,13 @@ import cv2
 import forked
 import numpy as np
 import pytest
-from bench.datasets import Avenue, DemoAvenue, DemoPed2, Ped2
+from bench.datasets import Avenue, DemoAvenue, DemoPed2, Folder, Ped2
 
 from bench import Clip, DataError, FrameFormat, RequestError, VideoFile
 from bench.contracts.dataset import checked_labels
 from bench.frames.fingerprint import content_digest
 from bench.frames.store import dataset_folder, open_frames
-from bench.frames.verification import compare_with_official
+from bench.frames.verification import compare_with_official, verify_dataset
 from bench.objects.tracking import open_tracks, prepare_tracks, tracks_key
 from bench.plugins.checks import BrokenPlugin, check_offers
 from bench.plugins.registry import load
@@ -138,7 +138,10 @@ def test_a_dataset_without_test_clips_may_be_trained_on(training_only):
     assert [crossed.lacks(need) for need in ("lengths", "frames", "train")] == [None] * 3
     (training_only / "train" / "a").rename(training_only / "a")
     (crossed,) = located(f'demo-ped2[train_on="folder[path={training_only}]"]')
-    assert crossed.lacks("train") == f"folder: no training frames below {training_only}"
+    lacking = f"folder: no training frames below {training_only}"
+    assert crossed.lacks("train") == lacking
+    advice = verify_dataset(crossed, "", []).advice
+    assert advice[0] == lacking and Folder.how_to_obtain() in advice
 
 
 def test_what_is_passed_over_among_the_training_clips_is_named(training_only):
