@@ -16,12 +16,26 @@ from bench.runs.status import Status
 Place = tuple[str, str, int, str]
 """Label, dataset, seed and scene of a cell, in whichever run."""
 
+PREFERRED = (
+    Status.DONE,
+    Status.FAILED,
+    Status.INTERRUPTED,
+    Status.RUNNING,
+    Status.QUEUED,
+    Status.PUBLISHED_ONLY,
+    Status.NO_DATA,
+)
+"""Which version of a cell counts where several runs have it: a result, then a reason, then what is
+still to come.
+"""
+
 
 class MergedRun(Run):
     """The cells of several runs. Only `path` is written to; the runs themselves do not change.
 
-    A cell that is in several runs with the same key counts once, from the first run that finished
-    it. Rows with the same name that differ (in profile or parameters) get the name of their run.
+    A cell that is in several runs with the same key counts once, from the run in which it got the
+    furthest. Rows with the same name that differ (in profile or parameters) are told apart: each
+    run has a row with its name and all of its cells.
 
     Raises
     ------
@@ -112,36 +126,38 @@ class MergedRun(Run):
                 versions.setdefault(place, []).append(
                     (run_name, replace(cell, folder=f"{run_name}/{cell.folder}"))
                 )
-        rows: dict[str, set[str]] = {}
-        kept: list[tuple[str, CellRecord]] = []
-        for found in versions.values():
-            distinct: list[tuple[str, CellRecord]] = []
-            for run_name, cell in found:
-                same = next(
-                    (number for number, (_, other) in enumerate(distinct) if _same(cell, other)),
-                    None,
-                )
-                if same is None:
-                    distinct.append((run_name, cell))
-                elif distinct[same][1].status != Status.DONE and cell.status == Status.DONE:
-                    distinct[same] = (run_name, cell)
-            if len(distinct) > 1:
-                rows.setdefault(found[0][1].label, set()).update(
-                    run_name for run_name, _ in distinct
-                )
-            kept += distinct
-        # A row that differs anywhere gets the name of its run everywhere, so that no row mixes
-        # runs.
+        once = {place: _distinct(found) for place, found in versions.items()}
+        split = {place[0] for place, distinct in once.items() if len(distinct) > 1}
+        # A row that differs anywhere is split everywhere, with all cells of each run, so that no
+        # row mixes runs and none lacks a cell that another run has too.
         return [
-            replace(cell, label=f"{cell.label} ({run_name})") if cell.label in rows else cell
-            for run_name, cell in kept
+            replace(cell, label=f"{cell.label} ({run_name})") if cell.label in split else cell
+            for place, found in versions.items()
+            for run_name, cell in (found if place[0] in split else once[place])
         ]
 
 
-def _same(cell: CellRecord, other: CellRecord) -> bool:
-    """Return whether two cells have the same scores; a cell that never ran equals any of its
-    profile and status.
+def _distinct(found: Sequence[tuple[str, CellRecord]]) -> list[tuple[str, CellRecord]]:
+    """Return the versions of a cell that differ; of those that are the same, the one that got the
+    furthest (`PREFERRED`), and of equals the first.
     """
-    if not cell.key or not other.key:
-        return (cell.profile, cell.status) == (other.profile, other.status)
-    return cell.key == other.key
+    distinct: list[tuple[str, CellRecord]] = []
+    for run_name, cell in found:
+        for number, (_, other) in enumerate(distinct):
+            if _same(cell, other):
+                if PREFERRED.index(cell.status) < PREFERRED.index(other.status):
+                    distinct[number] = (run_name, cell)
+                break
+        else:
+            distinct.append((run_name, cell))
+    return distinct
+
+
+def _same(cell: CellRecord, other: CellRecord) -> bool:
+    """Return whether two versions of a cell are the same work: their keys are equal, or one of them
+    could not run, so that its key is not complete, and they have the same profile.
+    """
+    if cell.key and cell.key == other.key:
+        return True
+    complete = all(one.key and one.status.is_runnable for one in (cell, other))
+    return not complete and cell.profile == other.profile

@@ -102,6 +102,75 @@ def test_rows_that_are_not_the_same_are_told_apart(tmp_path):
     ]
 
 
+def test_a_row_that_is_split_keeps_all_its_cells(tmp_path):
+    """A cell that both runs have belongs to the row of each: without it, the mean of the second
+    would be over other seeds.
+    """
+    one = make(tmp_path / "one", ("pca", 0, "done", {}), ("pca", 1, "done", {}))
+    two = make(
+        tmp_path / "two",
+        ("pca", 0, "done", {}),
+        ("pca", 1, "done", {"profile": "medium", "key": {"profile": "medium"}}),
+    )
+    merged = MergedRun(tmp_path / "out", [one, two])
+    assert rows(merged) == [
+        ("pca (one)", 0, "done"),
+        ("pca (two)", 0, "done"),
+        ("pca (one)", 1, "done"),
+        ("pca (two)", 1, "done"),
+    ]
+    registry = load()
+    table = open_source(
+        merged, registry, registry.protocols["raw"], registry.metrics["auc"]
+    ).comparison
+    assert [(row.name, row.cells[0].seeds) for row in table.rows] == [
+        ("pca (one)", 2),
+        ("pca (two)", 2),
+    ]
+
+
+def test_a_dataset_that_is_not_there_splits_no_row(tmp_path):
+    """Each machine has one dataset: the key of a cell without data lacks the fingerprint, and it
+    gives way to the one that ran.
+    """
+    absent = {"reason": "no frames", "key": {"method": "pca", "seed": 0, "fingerprint": ""}}
+    other = {"dataset": "other", "folder": "cells/pca/other/0"}
+    neither = {"dataset": "neither", "folder": "cells/pca/neither/0"}
+    one, two = (
+        make(
+            tmp_path / name,
+            ("pca", 0, here, {} if here == "done" else absent),
+            ("pca", 0, there, other | ({} if there == "done" else absent)),
+            ("pca", 0, "no data", absent | neither),
+        )
+        for name, here, there in (("one", "done", "no data"), ("two", "no data", "done"))
+    )
+    for runs in ([one, two], [two, one]):
+        found = {
+            (cell.label, cell.dataset, cell.status, cell.reason)
+            for cell in MergedRun(tmp_path / "out", runs).cells()
+        }
+        assert found == {
+            ("pca", "made", "done", ""),
+            ("pca", "other", "done", ""),
+            ("pca", "neither", "no data", "no frames"),
+        }
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_the_same_cell_the_version_that_tells_most_counts(tmp_path, turned):
+    """A shard lists the cells of the others as queued: that hides no failure."""
+    order = ["done", "failed", "interrupted", "running", "queued", "published only", "no data"]
+    states = [(first, later) for n, first in enumerate(order) for later in order[n + 1 :]]
+    sides = zip(*(pair[::-1] if turned else pair for pair in states))
+    runs = [
+        make(tmp_path / name, *(("pca", seed, state, {}) for seed, state in enumerate(of_run)))
+        for name, of_run in zip(("one", "two"), sides)
+    ]
+    merged = MergedRun(tmp_path / "out", runs)
+    assert [cell.status for cell in merged.cells()] == [first for first, _ in states]
+
+
 def test_other_copies_of_a_dataset_are_refused(tmp_path):
     """Numbers on different frames do not compare."""
     runs = [
