@@ -29,7 +29,7 @@ def dataset_selector(run: Run, cell: CellRecord) -> str:
 
 def requests_of(run: Run, cells: Sequence[CellRecord], given: Request) -> list[Request]:
     """Return the requests that together make these cells: one for each dataset, profile, way of
-    computing and set of seeds.
+    computing, set of seeds and detector.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def requests_of(run: Run, cells: Sequence[CellRecord], given: Request) -> list[R
     seeds: dict[tuple[Any, ...], list[int]] = {}
     for cell in cells:
         compute = Compute.of_key(cell.key, cell.device, cell.threads)
-        of_method = seeds.setdefault((cell.dataset, cell.profile, compute, cell.selector), [])
+        row = cell.dataset, cell.profile, compute, cell.selector, cell.detector
+        of_method = seeds.setdefault(row, [])
         if cell.seed not in of_method:
             of_method.append(cell.seed)
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for (*shared, selector), numbers in seeds.items():
-        groups.setdefault((*shared, tuple(numbers)), []).append(selector)
-    detectors = {cell.dataset: cell.detector for cell in cells if cell.detector}
+    groups: dict[tuple[Any, ...], list[tuple[str, str]]] = {}
+    for (*shared, selector, detector), numbers in seeds.items():
+        groups.setdefault((*shared, tuple(numbers)), []).append((selector, detector))
     of_dataset = {cell.dataset: dataset_selector(run, cell) for cell in cells}
     return [
         replace(
@@ -55,11 +55,23 @@ def requests_of(run: Run, cells: Sequence[CellRecord], given: Request) -> list[R
             seeds=numbers,
             protocol=run.manifest.protocol,
             profile=profile,
-            detector=detectors.get(dataset),
+            detector=detector or None,
             compute=compute,
         )
-        for (dataset, profile, compute, numbers), methods in groups.items()
+        for (dataset, profile, compute, numbers), rows in groups.items()
+        for detector, methods in _by_detector(rows).items()
     ]
+
+
+def _by_detector(rows: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return detector -> selectors of (selector, detector); rows without a detector, which need no
+    tracks, go with the first.
+    """
+    first = next((detector for _, detector in rows if detector), "")
+    found: dict[str, list[str]] = {}
+    for selector, detector in rows:
+        found.setdefault(detector or first, []).append(selector)
+    return found
 
 
 def keep_commands(

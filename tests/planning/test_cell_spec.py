@@ -71,3 +71,26 @@ def test_a_command_that_repeats_cells_computes_as_they_did(tmp_path):
     ]
     assert [one.get("--precision") for one in found] == [None, "bf16"]
     assert all(one["--force"] == "net" and one["--keep"] == "weights" for one in found)
+
+
+def test_cells_with_other_tracks_are_made_by_another_command(tmp_path):
+    """A command has one detector: with another one, `--force` would train a cell anew on tracks
+    that are not its own. What needs no tracks goes with any.
+    """
+    cells = [
+        CellRecord(
+            folder=f"cells/{name}/ped2/0", method=name, label=name, selector=name, dataset="ped2",
+            dataset_folder="ped2", seed=0, profile="small", detector=detector,
+        )
+        for name, detector in (("pca", ""), ("c3dsu", "motion"), ("unet", "boxes"), ("memae", ""))
+    ]  # fmt: skip
+    run = Run(tmp_path / "run")
+    run.write_manifest(Manifest(datasets=[{"label": "ped2", "selector": "ped2"}]))
+    lines = keep_commands(run, cells, "weights")
+    found = [dict(zip(words[2::2], words[3::2])) for words in map(shlex.split, lines)]
+    assert [(one["--methods"], one["--detector"]) for one in found] == [
+        ("pca,c3dsu,memae", "motion"),
+        ("unet", "boxes"),
+    ]
+    (plain,) = keep_commands(run, [cells[0], cells[3]], "weights")
+    assert "--detector" not in plain
