@@ -58,14 +58,16 @@ def export_run(asked: Asked, form: str, folder: Path) -> list[Path]:
 def _leaderboards(asked: Asked) -> Iterator[tuple[str, bytes]]:
     """Yield a YAML file for each dataset, with an entry for each method."""
     for dataset, entries in _entries(asked).items():
-        first = entries[0]
+        # A number from a paper has another protocol and labels: its entry says so by itself.
+        measured = [entry for entry in entries if entry["score_source"] == MEASURED]
+        first = (measured or entries)[0]
         head = {name: first[name] for name in ("dataset", "metric", "protocol", "label_set")}
         lines = [f"{key}: {_scalar(value)}" for key, value in head.items()]
         lines.append("entries:")
         for entry in entries:
             mark = "-"
             for key, value in entry.items():
-                if key not in head and value not in (None, "", []):
+                if value not in (None, "", [], head.get(key)):
                     lines.append(f"  {mark} {key}: {_scalar(value)}")
                     mark = " "
         yield f"{dataset}.yaml", ("\n".join(lines) + "\n").encode()

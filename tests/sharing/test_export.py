@@ -87,6 +87,23 @@ def test_a_leaderboard_is_yaml(asked, tmp_path):
     assert entries["mamc"]["score_source"] == "printed in Smith & Co."
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_printed_number_has_its_own_protocol(tmp_path, first):
+    """In either order: the file's protocol and labels are those of what was measured."""
+    only = {"published": {"auc": "96.7", "source": "Smith & Co."}, "family": "a"}
+    cells = [("mamc", 0, "published only", "no code", 0, only), done("memae", 0.5, family="a")]
+    run = make_run(tmp_path / "run", cells if first else cells[::-1])
+    protocol, metric = REGISTRY.protocols["median17"], REGISTRY.metrics["auc"]
+    asked = Asked(run, RunScores(run, REGISTRY), REGISTRY, protocol, metric)
+    (path,) = export_run(asked, "leaderboard", tmp_path / "out")
+    found = yaml.safe_load(path.read_text())
+    assert found["protocol"].startswith("median17: ") and found["label_set"] == "frame"
+    entries = {entry["identifier"]: entry for entry in found["entries"]}
+    assert {entries["mamc"][key] for key in ("protocol", "label_set")} == {"that of its paper"}
+    assert not {"protocol", "label_set", "dataset", "metric"} & entries["memae"].keys()
+    assert not {"dataset", "metric"} & entries["mamc"].keys()
+
+
 def test_csv_has_the_same_entries(asked, tmp_path):
     """One line each."""
     (path,) = export_run(asked, "csv", tmp_path / "out")
