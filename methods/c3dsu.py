@@ -216,6 +216,13 @@ class DistinctionUNet(PseudoAnomalyTraining):
     bf16_version = 3  # 2: last layer and sigmoid compute in fp32; 3: kernels of few channels joined
 
     @property
+    def deviations(self) -> tuple[str, ...]:
+        """Those of `info` and of the training; that about boxes where any are used."""
+        found = tuple(text for text in super().deviations if text != BOXES)
+        tracks = any("tracks" in creator.needs for creator in self._creators)
+        return (*found, BOXES) if tracks else found
+
+    @property
     def frames(self) -> FrameFormat:  # type: ignore[override]
         """RGB frames of the chosen size."""
         return FrameFormat((self.parameters.size, self.parameters.size), self.parameters.channels)

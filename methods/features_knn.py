@@ -148,6 +148,11 @@ class FeaturesKNN(Method):
         """Those of `info`, and where the features come from if not from the MobileNetV2."""
         return (*super().deviations, *([RANDOM] if self.parameters.features == "random" else []))
 
+    @property
+    def extra_knowledge(self) -> str:
+        """That of `info`; random weights know nothing."""
+        return "" if self.parameters.features == "random" else super().extra_knowledge
+
     def check(self, dataset: str) -> None:
         """Look whether the weights of the network are there and whole."""
         if self.parameters.features != "random":

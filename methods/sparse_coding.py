@@ -198,6 +198,11 @@ class SparseCodingMethod(NetworkMethod):
         features = "features of torchvision's ResNet-50, trained on ImageNet; the authors' ResNets (-50 on Ped2, else -152) are trained on UCF-101"
         return (*declared, features)
 
+    @property
+    def extra_knowledge(self) -> str:
+        """That of `info`; random weights know nothing."""
+        return "" if self.parameters.features == "random" else super().extra_knowledge
+
     def check(self, dataset: str) -> None:
         """Look whether the weights of the ResNet are there and whole."""
         super().check(dataset)

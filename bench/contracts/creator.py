@@ -52,6 +52,11 @@ class Creator:
         self.parameters = type(self).Parameters() if parameters is None else parameters
         self._to_range = to_range
 
+    @property
+    def extra_knowledge(self) -> str:
+        """What it uses beside the dataset, in a few words: of the method that uses it too."""
+        return "detected objects" if "tracks" in self.needs else ""
+
     def to_range(self, frames: np.ndarray) -> np.ndarray:
         """Return (T, H, W[, 3]) uint8 frames as (C, T, H, W) float32 in the method's value
         range.

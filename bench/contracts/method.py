@@ -266,6 +266,13 @@ class Method:
         """
         return self.info.deviations
 
+    @property
+    def extra_knowledge(self) -> str:
+        """What this configured instance uses beside the dataset, in a few words. Default: that of
+        `info`.
+        """
+        return self.info.extra_knowledge
+
     def check(self, dataset: str) -> None:
         """Look, before any work, whether what the method needs beside the dataset is there, e.g.
         weights of another network.

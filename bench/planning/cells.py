@@ -276,7 +276,7 @@ def _records(specs: Sequence[CellSpec], row: _Row) -> list[CellRecord]:
         "dataset_display_name": planned.selected.display_name,
         "dataset_given_name": planned.selected.given_name,
         "supervision": method.info.supervision,
-        "extra_knowledge": method.info.extra_knowledge,
+        "extra_knowledge": method.extra_knowledge,
         "family": method.info.family,
         "citation": method.info.citation,
         "year": method.info.year,

@@ -47,8 +47,9 @@ class CellRecord:
     dataset_given_name: str = ""
     supervision: str = ""
     """What the method learns from, where it says: 'one-class', 'weakly supervised', ..."""
-    extra_knowledge: str = ""
-    """What it uses beside the dataset: a detector, a backbone trained elsewhere."""
+    extra_knowledge: str | None = None
+    """What it uses beside the dataset: a detector, a backbone trained elsewhere; empty for nothing,
+    None in cells of earlier versions."""
     reason_in_short: str = ""
     """`reason` in a few words, without paths and commands, for papers."""
     family: str = ""

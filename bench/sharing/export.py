@@ -24,6 +24,7 @@ from bench.runs.status import Status
 from bench.scoring.evaluate import processed
 from bench.scoring.intervals import METRIC
 from bench.scoring.protocols import sentence
+from bench.tables.forms.paper_layout import knowledge_of, supervision_of
 from bench.tables.table import as_printed
 
 MEASURED = "measured"
@@ -156,9 +157,8 @@ def _method(asked: Asked, cell: CellRecord) -> dict[str, Any]:
         "title": method.info.title if method is not None else "",
         "paper": cell.citation,
         "year": cell.year,
-        "track": cell.supervision or ("one-class" if "train" in cell.needs else "training-free"),
-        "extra_knowledge": cell.extra_knowledge
-        or (method.info.extra_knowledge if method is not None else ""),
+        "track": "" if cell.status == Status.PUBLISHED_ONLY else supervision_of(cell),
+        "extra_knowledge": knowledge_of(cell, asked.registry),
     }
 
 

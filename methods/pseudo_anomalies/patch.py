@@ -73,6 +73,14 @@ class Patch(Creator):
     version = 3
     Parameters = PatchParameters
 
+    @property
+    def extra_knowledge(self) -> str:
+        """The pictures of CIFAR-100, unless frames of the dataset are asked for."""
+        if self.parameters.source == "frames":
+            return ""
+        sure = self.parameters.source == "cifar100" or self.parameters.cifar
+        return "CIFAR-100" if sure else "CIFAR-100, where found"
+
     def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Find the pictures, and keep in the cell which they are.
 

@@ -120,6 +120,13 @@ class PseudoAnomalyTraining(NetworkMethod):
         if self.weights_file is None:
             self.needs = self.needs.union(*(creator.needs for creator in self._creators))
 
+    @property
+    def extra_knowledge(self) -> str:
+        """What the creators use: the networks know nothing beside the dataset."""
+        return "; ".join(
+            dict.fromkeys(filter(None, (creator.extra_knowledge for creator in self._creators)))
+        )
+
     def _profiles_values(self, name: str) -> list[Any]:
         """Return what profiles set a parameter to: `c3dsu[pseudo=none]` is fine in each of them."""
         return [values[name] for values in self.profiles.values() if name in values]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from bench.methods.c3dsu import BOXES
 from bench.methods.pseudo_anomalies.losses import (
     AnomalyWeight,
     channel_norm,
@@ -508,3 +509,39 @@ def test_parameters_that_would_do_nothing_are_refused(values):
         match=f"{next(iter(values))} mean nothing without pseudo-anomalies; set pseudo as well",
     ):
         Linear(LinearParameters(**values))
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ("c3dsu[pseudo=none]", ""),
+        ("c3dsu[pseudo=patch]", "CIFAR-100, where found"),
+        ("c3dsu-plain[pseudo=objects]", "detected objects"),
+        (
+            "ae-3d[pseudo=objects+patch,pseudo_loss=restore]",
+            "detected objects; CIFAR-100, where found",
+        ),
+        ("ae-3d[pseudo=skip]", ""),
+        ('lntra-patch[pseudo="patch[source=frames]"]', ""),
+        ('lntra-patch[pseudo="patch[source=cifar100]"]', "CIFAR-100"),
+        ("features-knn[features=random]", ""),
+        ("tsc[features=random]", ""),
+        ("srnn", "ResNet-50 (ImageNet)"),
+    ],
+)
+def test_a_row_says_what_it_uses_beside_the_dataset(selection, expected):
+    """This configured instance, not the method in general; and what is said of boxes only where
+    boxes are used.
+    """
+    method = select_one("methods", selection, load()).make()
+    assert method.extra_knowledge == expected
+    if selection.startswith("c3dsu"):
+        assert (BOXES in method.deviations) == ("tracks" in method.needs)
+
+
+def test_what_methods_say_of_themselves_is_that_of_their_defaults():
+    """`bench list` and the documentation print `info`, tables the instance."""
+    methods = [one for one in load().methods.values() if not one.needs_parameters]
+    said = {one.name: one.info.extra_knowledge for one in methods}
+    assert {one.name: one().extra_knowledge for one in methods} == said
+    assert "detected objects" in said.values()

@@ -256,7 +256,7 @@ def test_words_about_a_cell_that_is_used_again_are_those_of_now(plan_of, tmp_pat
     (now,) = plan_of("memae", "demo-ped2", profile="smoke").cells
     words = {
         "label": "old", "family": "old", "citation": "old2000", "bibtex": "@misc{old2000}", "year": 1999, "detector": "old", "ablation": ["old", "old"],
-        "deviations": ["old"], "published": {"auc": "1.0", "source": "old"}, "paper_protocol": "raw", "normalises_clips": True,
+        "deviations": ["old"], "extra_knowledge": "old", "published": {"auc": "1.0", "source": "old"}, "paper_protocol": "raw", "normalises_clips": True,
     }  # fmt: skip
     before = replace(
         now.record, status="done", seconds={"fit": 3.0}, warnings=["measured"], **words

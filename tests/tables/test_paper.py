@@ -11,6 +11,7 @@ from bench.plugins.registry import load
 from bench.runs.records import CellRecord
 from bench.runs.table_options import TEMPLATE, TableOptions, read_options
 from bench.tables.forms.paper import without_paths
+from bench.tables.forms.paper_layout import knowledge_of
 from bench.tables.kinds import open_source
 from bench.tables.table_files import kind_files, shared_files
 
@@ -193,3 +194,10 @@ def test_paths_are_cut(text, shown):
 
 def test_records_of_earlier_versions_have_no_name():
     assert CellRecord("cells/a/b/0", "a", "a", "a", "b", "b", 0).display_name == ""
+
+
+@pytest.mark.parametrize(("said", "shown"), [("", ""), (None, "detected objects"), ("x", "x")])
+def test_extra_knowledge_is_that_of_the_cell(said, shown):
+    """Which may be none; cells of earlier versions do not say, and have that of their method."""
+    cell = CellRecord("cells/a/b/0", "c3dsu", "a", "a", "b", "b", 0, extra_knowledge=said)
+    assert knowledge_of(cell, REGISTRY) == shown

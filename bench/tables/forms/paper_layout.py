@@ -60,6 +60,16 @@ def supervision_of(cell: CellRecord) -> str:
     return "one-class" if "train" in cell.needs else "training-free"
 
 
+def knowledge_of(cell: CellRecord, registry: Registry) -> str:
+    """Return what a cell's method uses beside the dataset; of a cell of an earlier version, which
+    does not say, what its method usually does.
+    """
+    if cell.extra_knowledge is not None:
+        return cell.extra_knowledge
+    method = registry.methods.get(cell.method)
+    return method.info.extra_knowledge if method is not None else ""
+
+
 def paper_table(
     table: Table,
     run_scores: RunScores,
@@ -165,7 +175,7 @@ def with_facts(row: Row, cell: CellRecord | None, registry: Registry) -> Row:
         info = known.info if known is not None else None
         facts |= {
             "supervision": "" if cell.status == Status.PUBLISHED_ONLY else supervision_of(cell),
-            "knowledge": cell.extra_knowledge or (info.extra_knowledge if info else ""),
+            "knowledge": knowledge_of(cell, registry),
             "input": info.inputs if info else "",
         }
     return replace(row, facts=facts)
