@@ -21,7 +21,7 @@ from bench.runs.records import CellRecord, DatasetRecord
 from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores, Result, evaluate
 from bench.scoring.protocols import sentence
-from bench.tables.forms.paper_layout import COLUMNS
+from bench.tables.forms.side_by_side import COLUMNS
 from bench.tables.kinds import Source
 from bench.tables.table import DASH, DIGITS, MARKS, TRIVIAL, Table, TableCell, percent
 

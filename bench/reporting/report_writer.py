@@ -72,10 +72,11 @@ class ReportWriter:
             files = kind_files(source, name)
             if not files:
                 self.left_out.append(f"{name}: {KINDS[name].absent}")
-            stem = stem_of(name, source)
-            for file in (f"{stem}.txt", f"{stem}.md", f"{stem}.tex", f"{stem}{NOTES}.tex"):
-                if file not in files:  # of an earlier state of the run, or of another style
-                    self._remove(place / file)
+            stems = {stem_of(name, source), *([f"{name}-tracks"] if source.tracks else [])}
+            for stem in stems:
+                for file in (f"{stem}.txt", f"{stem}.md", f"{stem}.tex", f"{stem}{NOTES}.tex"):
+                    if file not in files:  # of an earlier state of the run, or of another style
+                        self._remove(place / file)
             for file, content in files.items():
                 self._put(place / file, content, question, source)
         self._touched[question] = source

@@ -157,10 +157,13 @@ def _problem(key: str, value: Any) -> str:
     if key == "names":
         return "" if _is_texts(value, dict) else "write 'IDENTIFIER = \"Name\"' below [names]"
     if key == "groups":
-        well = isinstance(value, bool) or (
-            isinstance(value, dict) and all(_is_texts(one, list) for one in value.values())
-        )
-        return "" if well else "true, false, or lists of rows by heading below [groups]"
+        if isinstance(value, bool):
+            return ""
+        if not isinstance(value, dict) or not all(_is_texts(one, list) for one in value.values()):
+            return "true, false, or lists of rows by heading below [groups]"
+        rows = [row for names in value.values() for row in names]
+        twice = [row for row in rows if rows.count(row) > 1]
+        return f"names {twice[0]!r} twice; a row stands below one heading" if twice else ""
     if key in ("rows", "datasets", "published", *choices):
         if not _is_texts(value, list):
             return 'a list of texts, as in ["a", "b"]'

@@ -25,6 +25,7 @@ from bench.tables.forms.text import to_terminal
 from bench.tables.table import (
     DASH,
     MARKS,
+    PUBLISHED,
     TRIVIAL,
     Footnotes,
     Row,
@@ -221,7 +222,7 @@ def cell_of_summary(
                 if published
                 else f"nothing is published; {reason}"
             )
-            brief[one_line(text)] = "published, not measured here" if published else "not measured"
+            brief[one_line(text)] = PUBLISHED if published else "not measured"
             number = published.get("auc", DASH) if summary.metric == METRIC else DASH
             return footnotes.mark(number, text)
         if one.cell.status in MARKS and len(summary.measurements) > 1:

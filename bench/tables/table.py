@@ -15,6 +15,8 @@ from bench.evaluation.summaries import Summary
 TRIVIAL = "trivial"
 FROM_A_FILE = "from a file"
 """The family of rows whose scores somebody else computed."""
+PUBLISHED = "published, not measured here"
+"""The family of rows that a paper prints, beside those that were measured."""
 DASH = "-"
 MARKS = {"failed": "failed", "interrupted": "interrupted", "running": "running", "queued": "queued"}
 """What stands in the place of a number, by status; a dash for all others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from bench.contracts.protocol import Protocol
 from bench.errors import RequestError
@@ -19,7 +20,8 @@ from bench.tables.forms.latex import PREAMBLE, escape, to_latex
 from bench.tables.forms.macros import to_macros
 from bench.tables.forms.markdown import to_markdown
 from bench.tables.forms.paper import notes_of, to_paper, without_paths
-from bench.tables.forms.paper_layout import COSTS, paper_table
+from bench.tables.forms.paper_layout import paper_table
+from bench.tables.forms.side_by_side import COSTS, OF_REGIONS
 from bench.tables.forms.text import to_text
 from bench.tables.kinds import KINDS, Source
 from bench.tables.table import Table
@@ -80,24 +82,38 @@ def kind_files(source: Source, name: str) -> dict[str, str]:
         made = [to_latex(table, label) for table, label in zip(tables, labels)]
         return files | {f"{stem}.tex": "\n".join(made)}
     if name == "comparison":
-        tables = [
-            paper_table(
-                source.comparison,
-                source.run_scores,
-                source.registry,
-                _side_by_side(source, options.metrics),
-                source.metric,
-            )
-        ]
-    else:
-        options = TableOptions(footnotes=options.footnotes)
+        return files | _comparison_files(source, label, options)
+    options = TableOptions(footnotes=options.footnotes)
     made = [to_paper(table, label, options) for table, label in zip(tables, labels)]
-    first = None if name == "comparison" else source.comparison
-    notes = [notes_of(table, label, first) for table, label in zip(tables, labels)]
+    notes = [notes_of(table, label, source.comparison) for table, label in zip(tables, labels)]
     return files | {f"{stem}.tex": "\n".join(made), f"{stem}{NOTES}.tex": "\n".join(notes)}
 
 
-def _side_by_side(source: Source, metrics: Sequence[str]) -> dict[str, dict[str, Table]]:
+def _comparison_files(source: Source, label: str, options: TableOptions) -> dict[str, str]:
+    """Return the comparison for a paper and its notes; where it has metrics that tracks change, it
+    stands once without tracks, which a run does not keep, and once with them.
+    """
+    sources = {"comparison": replace(source, tracks={}, tracks_from=())}
+    if source.tracks and {*OF_REGIONS} & {*options.metrics}:
+        sources["comparison-tracks"] = source
+    files: dict[str, str] = {}
+    for stem, one in sources.items():
+        table = paper_table(
+            one.comparison,
+            one.run_scores,
+            one.registry,
+            _others(one, options.metrics),
+            one.metric,
+        )
+        here = label.removesuffix("comparison") + stem
+        files |= {
+            f"{stem}.tex": to_paper(table, here, options),
+            f"{stem}{NOTES}.tex": notes_of(table, here),
+        }
+    return files
+
+
+def _others(source: Source, metrics: Sequence[str]) -> dict[str, dict[str, Table]]:
     """Return metric -> dataset -> the table that holds it, of those that the comparison does
     not.
     """

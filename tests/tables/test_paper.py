@@ -3,16 +3,18 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from made_run import done, make_run
+from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 
 from bench import RequestError
 from bench.plugins.registry import load
 from bench.runs.records import CellRecord
 from bench.runs.table_options import TEMPLATE, TableOptions, read_options
 from bench.tables.forms.paper import without_paths
-from bench.tables.forms.paper_layout import knowledge_of
+from bench.tables.forms.paper_layout import _digits, knowledge_of
 from bench.tables.kinds import open_source
+from bench.tables.table import PUBLISHED, Row, cell_as_printed
 from bench.tables.table_files import kind_files, shared_files
 
 REGISTRY = load()
@@ -132,6 +134,11 @@ def test_metrics_stand_side_by_side(run):
         ("width = 3", "width: one of auto, one, two"),
         ("rows = ['a'", "no TOML"),
         ("ties = 1", "ties: true or false"),
+        ("groups = 1", "groups: true, false, or lists of rows"),
+        (
+            '[groups]\nA = ["x"]\nB = ["x"]',
+            "groups: names 'x' twice; a row stands below one heading",
+        ),
     ],
 )
 def test_mistakes_in_table_toml_are_named(tmp_path, text, mistake):
@@ -139,6 +146,104 @@ def test_mistakes_in_table_toml_are_named(tmp_path, text, mistake):
     with pytest.raises(RequestError) as error:
         read_options(tmp_path)
     assert mistake in str(error.value) and "table.toml" in str(error.value)
+
+
+def numbers_of(tex, row, at=0):
+    """What stands in the columns of a row, without marks; of rows of one name, the one at a
+    place."""
+    lines = [line for line in tex.splitlines() if line.startswith(row) and line.endswith(r"\\")]
+    return re.findall(r"-?\d+\.\d+(?=[}& \\])|--", lines[at].partition("&")[2])
+
+
+def test_the_short_caption_names_all_metrics(run):
+    assert "Frame-level AUC (\\%)" in made(run)["comparison.tex"]
+    (run.path / "table.toml").write_text('metrics = ["ap", "auc", "parameters"]\n')
+    tex = made(run)["comparison.tex"]
+    assert r"\caption{Frame-level AP, AUC (\%), parameters in millions on ped2." in tex
+
+
+@pytest.fixture
+def located(tmp_path):
+    """Two rows with regions, one without; regions and tracks in frames of 20 x 40."""
+    run = make_run(
+        tmp_path / "run", [done("memae"), done("pca"), done("mapless")],
+        resolution=(20, 40), regions=MASKS,
+    )  # fmt: skip
+    for cell, false in zip(run.cells(), (0.0, 0.5)):
+        run.write_regions(cell, regions(0.5, false=false))
+    (run.path / "table.toml").write_text('metrics = ["auc", "rbdc", "tbdc"]\n')
+    return run
+
+
+def test_rbdc_stands_beside_the_auc_and_says_of_what(located, tmp_path):
+    """Of components, or of tracks where these are given, in a file of its own: a run does not keep
+    them.
+    """
+    files = made(located)
+    assert numbers_of(files["comparison.tex"], "pca")[1:] == ["87.50", "--"]
+    words = "RBDC on connected components of the pixel masks"
+    assert words in files["comparison-notes.tex"] and f"{words}." in files["comparison.tex"]
+    assert "TBDC needs tracks of the anomalous objects" in files["comparison.tex"]
+    tracks = tmp_path / "tracks"
+    tracks.mkdir()
+    for clip in LENGTHS:
+        lines = [f"0,{frame},4,4,7,7" for frame in np.flatnonzero(labels_of()[clip])]
+        (tracks / f"{clip}.txt").write_text("\n".join(lines))
+    source = open_source(
+        located, REGISTRY, REGISTRY.protocols["raw"], REGISTRY.metrics["auc"], [str(tracks)]
+    )
+    again = kind_files(source, "comparison")
+    assert again["comparison.tex"] == files["comparison.tex"]
+    tex = again["comparison-tracks.tex"]
+    assert numbers_of(tex, "pca")[1:] == ["87.50", "100.00"]
+    assert "RBDC on the regions of tracks" in tex and "TBDC needs" not in tex
+    assert r"comparison-tracks}" in tex
+
+
+def test_a_missing_number_beside_others_has_its_reason(located):
+    """In a few words, and no command."""
+    tex = made(located)["comparison.tex"]
+    assert numbers_of(tex, "mapless")[1:] == ["--", "--"]
+    assert "no regions were kept" in tex and "bench" not in tex
+
+
+def test_a_published_row_has_its_own_numbers(run):
+    """Beside a measured row of one name: no rank, no number of the other, no invented digit, and
+    not below the heading of the other.
+    """
+    lines = ['published = ["memae"]', "decimals = 4", 'metrics = ["auc", "ap"]', "[groups]"]
+    (run.path / "table.toml").write_text("\n".join([*lines, '"Mine" = ["memae", "c3dsu"]', ""]))
+    tex = made(run)["comparison.tex"]
+    assert [len(text) for text in numbers_of(tex, "MemAE")] == [7, 7]  # 12.3456
+    (number, nothing) = numbers_of(tex, "MemAE", 1)
+    assert number == "94.1" and nothing == "--"
+    lines = [line for line in tex.splitlines() if line.startswith("MemAE")]
+    assert tex.index("Published, not measured here") < tex.index(lines[1])
+    assert "textbf" not in lines[1] and "underline" not in lines[1]
+
+
+def test_digits_of_published_numbers_are_those_of_their_paper():
+    """Fewer where fewer are asked for."""
+    row = Row("a", PUBLISHED, None, (cell_as_printed("60.85"), cell_as_printed("74.5")))
+    for decimals, shown in ((4, ["60.85", "74.5"]), (1, ["60.9", "74.5"])):
+        assert [cell.shown for cell in _digits(row, decimals).cells] == shown
+    assert _digits(replace(row, family="x"), 4).cells[0].shown == "60.8500"
+
+
+def test_without_headings_a_published_number_says_so(run):
+    (run.path / "table.toml").write_text('published = ["vec"]\ngroups = false\n')
+    tex = made(run)["comparison.tex"]
+    assert "published, not measured here" in tex.partition(r"\bottomrule")[2]
+
+
+def test_a_tie_is_shown_beside_its_best_alone_and_explained(tmp_path):
+    """Whichever table it comes from: under `--metric ap` the AUC is that of another one."""
+    run = make_run(tmp_path / "run", [done("a", 0.5), done("bb", 0.5), done("ccc", 0.48)])
+    for rows, tied in (('["a", "bb", "ccc"]', True), ('["a", "ccc"]', False)):
+        (run.path / "table.toml").write_text(f'metrics = ["ap", "auc"]\nrows = {rows}\n')
+        tex = made(run, metric="ap")["comparison.tex"]
+        assert (r"$\sim$: AUC not significantly different from the best" in tex) == tied
+        assert (r"$\sim$" in tex.partition(r"\toprule")[2]) == tied
 
 
 def test_a_row_that_is_not_there_is_named(run):

@@ -164,8 +164,10 @@ def _caption(table: Table, options: TableOptions) -> str:
             ", trivial methods excluded." if trivial else "."
         )
     if table.tied and options.ties and any(cell.tied for row in table.rows for cell in row.cells):
+        # Of several metrics it is the AUC that has a test.
+        of = "AUC " if len(options.metrics) > 1 else ""
         caption += (
-            r" $\sim$: not significantly different from the best (paired test over clips, "
+            rf" $\sim$: {of}not significantly different from the best (paired test over clips, "
             r"$p \geq 0.05$)."
         )
     if options.intervals and any(cell.low is not None for row in table.rows for cell in row.cells):

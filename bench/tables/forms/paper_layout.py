@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,9 +14,12 @@ from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.runs.table_options import FACTS, FILE, TableOptions
 from bench.scoring.intervals import METRIC
+from bench.tables.forms.side_by_side import COLUMNS, COSTS, SideBySide, without_hidden_tie
 from bench.tables.table import (
+    DIGITS,
     FROM_A_FILE,
     NOTHING,
+    PUBLISHED,
     TRIVIAL,
     Footnotes,
     Row,
@@ -34,19 +36,6 @@ HEADINGS = {
     "knowledge": "Extra knowledge",
     "input": "Input",
 }
-PUBLISHED = "published, not measured here"
-COLUMNS = {
-    "auc": "AUC",
-    "ap": "AP",
-    "eer": "EER",
-    "rbdc": "RBDC",
-    "tbdc": "TBDC",
-    "fps": "FPS",
-    "parameters": "Param. (M)",
-}
-COSTS = ("fps", "parameters")
-SOURCES = {"rbdc": "RBDC", "tbdc": "TBDC", "fps": "frames/s", "parameters": "parameters/M"}
-"""The columns of other tables that some metrics come from."""
 
 
 def supervision_of(cell: CellRecord) -> str:
@@ -98,18 +87,37 @@ def paper_table(
     if options.rows:
         by_name = {row.name: row for row in rows}
         rows = [by_name[name] for name in options.rows]
-    rows = _without_hidden_ties(rows, table, places)
-    # Published numbers are AUCs.
-    published = options.published if metric.name == METRIC else ()
-    rows += [_published_row(key, datasets, footnotes, brief) for key in published]
-    rows = [with_facts(row, cells.get(row.name), registry) for row in rows]
-    columns = datasets
-    if options.metrics:
-        columns, rows = _side_by_side(rows, datasets, options.metrics, others)
+    names = {row.name for row in rows}
     rows = [
-        replace(row, cells=tuple(_digits(cell, options.decimals) for cell in row.cells))
+        replace(
+            row,
+            cells=tuple(
+                without_hidden_tie(cell, table, place, names)
+                for cell, place in zip(row.cells, places)
+            ),
+        )
         for row in rows
     ]
+    rows = [with_facts(row, cells.get(row.name), registry) for row in rows]
+    # Published numbers are AUCs.
+    published = options.published if metric.name == METRIC else ()
+    rows += [
+        with_facts(_published_row(key, datasets, footnotes, brief, options), None, registry)
+        for key in published
+    ]
+    if options.metrics:
+        beside = SideBySide(table, datasets, options.metrics, others)
+        rows = beside.rows(rows, footnotes, brief)
+        columns = beside.columns
+        table = replace(
+            table,
+            tied=beside.tied,
+            short=beside.short(f"{metric.title} (%)"),
+            notes=[*table.notes, *filter(None, [beside.said])],
+        )
+    else:
+        columns = datasets
+    rows = [_digits(row, options.decimals) for row in rows]
     rows = _ranked(rows, columns, metric.higher_is_better, options.decimals)
     return replace(
         table,
@@ -148,10 +156,14 @@ def _check(options: TableOptions, table: Table, run_scores: RunScores) -> None:
 
 
 def _published_row(
-    key: str, datasets: Sequence[str], footnotes: Footnotes, brief: dict[str, str]
+    key: str,
+    datasets: Sequence[str],
+    footnotes: Footnotes,
+    brief: dict[str, str],
+    options: TableOptions,
 ) -> Row:
     """Return the published numbers of a method, each with its source in a footnote where that is
-    not its own paper.
+    not its own paper. Without headings of groups a footnote says, too, that it is published.
     """
     numbers = [number_of(key, name) for name in datasets]
     shown = []
@@ -159,7 +171,11 @@ def _published_row(
         if number is None:
             shown.append(NOTHING)
             continue
-        texts = [*number.marks(), *([number.said()] if number.confidence != "high" else [])]
+        texts = [
+            *([PUBLISHED] if options.groups is False else []),
+            *number.marks(),
+            *([number.said()] if number.confidence != "high" else []),
+        ]
         brief |= {text: text for text in texts}
         shown.append(cell_as_printed(number.auc, tuple(map(footnotes.letter, texts))))
     first = next(one for one in published_numbers() if one.key == key)
@@ -195,54 +211,6 @@ def _facts(rows: Sequence[Row], options: TableOptions) -> list[str]:
     return found
 
 
-def _side_by_side(
-    rows: Sequence[Row],
-    datasets: Sequence[str],
-    metrics: Sequence[str],
-    others: Mapping[str, Mapping[str, Table]],
-) -> tuple[list[str], list[Row]]:
-    """Return columns of several metrics a dataset, and the rows with their cells."""
-
-    def cell(row: Row, dataset: str, metric: str) -> TableCell:
-        if metric not in others:
-            return row.cells[datasets.index(dataset)]
-        table = others[metric].get(dataset)
-        found = None if table is None else next((x for x in table.rows if x.name == row.name), None)
-        if table is None or found is None:
-            return NOTHING
-        column = SOURCES.get(metric, dataset)
-        if column not in table.columns:
-            return NOTHING
-        return replace(found.cells[table.columns.index(column)], notes=())
-
-    columns = [f"{dataset} {COLUMNS[metric]}" for dataset in datasets for metric in metrics]
-    return columns, [
-        replace(
-            row,
-            cells=tuple(cell(row, dataset, metric) for dataset in datasets for metric in metrics),
-        )
-        for row in rows
-    ]
-
-
-def _without_hidden_ties(rows: Sequence[Row], table: Table, places: Sequence[int]) -> list[Row]:
-    """Return the rows without the mark of a tie where the best of the run is not among them."""
-    names = {row.name for row in rows}
-    hidden = [
-        not {row.name for row in table.rows if row.cells[place].rank == 1} <= names
-        for place in places
-    ]
-    return [
-        replace(
-            row,
-            cells=tuple(
-                replace(cell, tied=cell.tied and not gone) for cell, gone in zip(row.cells, hidden)
-            ),
-        )
-        for row in rows
-    ]
-
-
 def _ranked(
     rows: Sequence[Row], columns: Sequence[str], higher_is_better: bool, decimals: int
 ) -> list[Row]:
@@ -264,17 +232,25 @@ def _ranked(
         higher = metric != "eer" if metric else higher_is_better
         ranks = {} if metric in COSTS else ranks_of(values, higher, decimals)
         for row, cells in zip(rows, shown):
-            cells[number] = replace(cells[number], rank=ranks.get(row.name, 0))
+            # A published row may have the name of a measured one.
+            rank = 0 if row.family == PUBLISHED else ranks.get(row.name, 0)
+            cells[number] = replace(cells[number], rank=rank)
     return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, shown)]
 
 
-def _digits(cell: TableCell, decimals: int) -> TableCell:
-    """Return a cell with so many digits behind the point, if it is a percentage as tables print
-    them.
+def _digits(row: Row, decimals: int) -> Row:
+    """Return a row with so many digits behind the point of each percentage, as tables print them; a
+    published number gets none that its paper does not have.
     """
-    if not re.fullmatch(r"\{:\.2f\}", cell.form):
-        return cell
-    return replace(cell, form=f"{{:.{decimals}f}}", decimals=decimals)
+    digits = min(decimals, DIGITS) if row.family == PUBLISHED else decimals
+    usual = TableCell().form
+    return replace(
+        row,
+        cells=tuple(
+            replace(cell, form=f"{{:.{digits}f}}", decimals=digits) if cell.form == usual else cell
+            for cell in row.cells
+        ),
+    )
 
 
 def _grouped(rows: Sequence[Row], options: TableOptions) -> list[Row]:
@@ -282,5 +258,10 @@ def _grouped(rows: Sequence[Row], options: TableOptions) -> list[Row]:
         return [replace(row, family="") for row in rows]
     if isinstance(options.groups, Mapping):
         heading = {name: title for title, names in options.groups.items() for name in names}
-        return [replace(row, family=heading.get(row.name, row.family)) for row in rows]
+        return [
+            row
+            if row.family == PUBLISHED
+            else replace(row, family=heading.get(row.name, row.family))
+            for row in rows
+        ]
     return list(rows)

@@ -17,6 +17,7 @@ from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.table import (
     NOTHING,
+    PUBLISHED,
     Footnotes,
     Row,
     Table,
@@ -25,7 +26,6 @@ from bench.tables.table import (
     cell_as_printed,
 )
 
-PUBLISHED = "published, not measured here"
 AS_PRINTED = "Published numbers stand as printed, under the protocol of their source."
 DDL_PAPER = "lappas2024ddl"
 DDL_NOTES = (

@@ -15,7 +15,7 @@ from bench.evaluation.row_names import RowNames
 from bench.evaluation.run_scores import RunScores
 from bench.runs.records import CellRecord
 from bench.runs.table_options import FILE
-from bench.tables.forms.paper_layout import COLUMNS
+from bench.tables.forms.side_by_side import COLUMNS
 from bench.tables.table import (
     FROM_A_FILE,
     NOTHING,
