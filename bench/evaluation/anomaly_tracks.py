@@ -9,6 +9,7 @@ Detection in Video, TPAMI 2021 (github.com/lilygeorgescu/AED).
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ def find_tracks(given: Sequence[str], run_scores: RunScores) -> dict[str, dict[s
 
     Raises
     ------
-    RequestError : a folder that does not have the files of one dataset of the run, or a line that
-        is no region of its clip.
+    RequestError : a folder that does not have the files of one dataset of the run, a second one of
+        a dataset, or a line that is no region of its clip.
     """
     records = {
         cell.dataset: record
@@ -57,10 +58,15 @@ def find_tracks(given: Sequence[str], run_scores: RunScores) -> dict[str, dict[s
     }
     found: dict[str, dict[str, TrackRegions]] = {}
     for text in given:
-        label, named, folder = text.partition("=")
-        if not named or label not in records:
-            label, folder = "", text
-        label = _fits(Path(folder), {label: records[label]} if label else records)
+        # A label may hold '=', as in 'shanghaitech[models=per-scene]'.
+        named = max((one for one in records if text.startswith(f"{one}=")), key=len, default="")
+        folder = text.removeprefix(f"{named}=") if named else text
+        label = _fits(Path(folder), {named: records[named]} if named else records)
+        if label in found:
+            raise RequestError(
+                f"--tracks: two folders are given for {label}: leave out one, or, if {folder} belongs "
+                "to another dataset, say which: --tracks DATASET=DIR"
+            )
         record = records[label]
         if record.resolution is None:
             raise RequestError(
@@ -88,7 +94,7 @@ def _fits(folder: Path, records: Mapping[str, DatasetRecord]) -> str:
     if whole:
         raise RequestError(
             f"--tracks: {folder} fits {' and '.join(whole)}, whose clips have the same names; "
-            f"say which: --tracks {whole[0]}={folder}"
+            f"say which: --tracks {shlex.quote(f'{whole[0]}={folder}')}"
         )
     shown = "; ".join(f"of {label}, {listed(clips, 3)} missing" for label, clips in missing.items())
     raise RequestError(

@@ -16,6 +16,7 @@ from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, least_shares, share_text, summaries_of
 from bench.runs.records import DatasetRecord
 from bench.scoring.evaluate import evaluate, turned_round
+from bench.scoring.intervals import METRIC
 from bench.tables.secondary.rank_table import resolution
 from bench.tables.table import TRIVIAL, percent
 from bench.wording import counted, listed
@@ -67,6 +68,7 @@ def comparison_notes(
             and (summary.mean <= index if metric.higher_is_better else summary.mean >= index)
         ]
         notes += _few_clips_notes(run_scores, record, own, metric)
+        notes += _untested_notes(run_scores, own, metric)
         notes += _ranking_notes(run_scores, own, metric)
         notes += filter(None, (_upside_down_note(summary, metric) for summary in own))
         if beaten:
@@ -123,6 +125,31 @@ def _few_clips_notes(
             f"{', '.join(alike)}"
         )
     return notes
+
+
+def _untested_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric) -> list[str]:
+    """Say which rows have no test against the best of a column, and why: they lack the mark of a
+    tie for another reason than a significant difference.
+    """
+    contenders = [summary for summary in own if summary.cell.family != TRIVIAL]
+    best = best_of(contenders, metric)
+    if best is None or metric.name != METRIC:
+        return []
+    tested = against_best(run_scores, contenders, contenders, metric)
+    why: dict[str, list[str]] = {}
+    for summary in contenders:
+        found = tested.get(summary.row)
+        if summary.mean is None or summary.row == best.row:
+            continue
+        if found is None or found.p is None:
+            reason = "there is no AUC on the frames that both scored"
+            why.setdefault(reason if found is None else found.reason, []).append(summary.name)
+    others = sum(summary.mean is not None for summary in contenders) - 1
+    return [
+        f"{best.dataset_name}: no test against the best, {best.name}, "
+        f"of {'any row' if len(names) == others > 1 else ', '.join(names)}: {reason}"
+        for reason, names in why.items()
+    ]
 
 
 def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric) -> list[str]:

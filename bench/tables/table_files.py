@@ -240,7 +240,7 @@ def _document(
         r"\sloppy",
     ]
     for stem, name in order:
-        about = KINDS[name].about
+        about = KINDS[name].about + (", with tracks" if stem != name else "")
         lines += [rf"\section{{{escape(about[:1].upper() + about[1:])}}}", rf"\input{{{stem}}}"]
         if stem in noted:
             lines.append(rf"{{\small\input{{{stem}{NOTES}}}}}")

@@ -9,7 +9,8 @@ from made_run import LENGTHS, MASKS, done, labels_of, make_run, regions
 
 from bench import Scores
 from bench.errors import RequestError
-from bench.evaluation.anomaly_tracks import read_tracks
+from bench.evaluation.anomaly_tracks import find_tracks, read_tracks
+from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import load
 from bench.runs.merged import MergedRun
 from bench.runs.regions import TrueRegions
@@ -216,6 +217,27 @@ def test_a_folder_that_fits_no_dataset_is_refused(run, tmp_path):
         shown(run, "localisation", [str(folder)])
     with pytest.raises(RequestError, match="there is no folder 'nowhere'"):
         shown(run, "localisation", ["nowhere"])
+
+
+def test_a_label_with_parameters_names_its_dataset(run, tmp_path):
+    """Its '=' belongs to the label; where two datasets have clips of the same names, the error says
+    what to write.
+    """
+    other = "made[models=per-scene]"
+    cell = replace(run.cells()[0], dataset=other, dataset_folder="other", folder="cells/x/other/0")
+    run.write_dataset(replace(run.dataset("made"), name="other"))
+    run.write_cell(cell)
+    run.write_scores(cell, run.scores(run.cells()[0]))
+    cells = [vars(one) for one in [*run.cells(), cell]]
+    run.write_manifest(replace(run.manifest, cells=cells))
+    run_scores = RunScores(run, load())
+    folder = write_tracks(tmp_path / "tracks")
+    assert [*find_tracks([f"{other}={folder}"], run_scores)] == [other]
+    assert [*find_tracks([f"made={folder}", f"{other}={folder}"], run_scores)] == ["made", other]
+    with pytest.raises(RequestError, match="fits made and made.*say which: --tracks made="):
+        find_tracks([str(folder)], run_scores)
+    with pytest.raises(RequestError, match="two folders are given for made: leave out one"):
+        find_tracks([f"made={folder}"] * 2, run_scores)
 
 
 def test_tracks_without_the_size_of_frames_are_refused(tmp_path):

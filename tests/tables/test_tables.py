@@ -642,6 +642,19 @@ def test_one_clip_is_one_clip(tmp_path):
     )
 
 
+def test_rows_without_a_test_are_named(tmp_path):
+    """They have no mark of a tie, and that does not mean that they differ."""
+    best = done("best", direction=lambda labels: labels.astype(float))
+    run = make_run(tmp_path / "a", [best, done("pca"), done("net", 0.4)])
+    reason = "one of the two orders every pair of frames alike, so that no resample differs"
+    assert f"made: no test against the best, best, of any row: {reason}" in unwrapped(run, "raw")
+    cells = [done("best", 0.9), done("pca"), ("mnad", 0, "failed", "fell", 0, {})]
+    run = make_run(tmp_path / "b", cells, one_class=("01", "02"))
+    reason = "one clip alone has frames of one of the classes, and cannot be resampled"
+    assert f"no test against the best, best, of pca: {reason}" in unwrapped(run, "raw")
+    assert "no test" not in unwrapped(make_run(tmp_path / "c", cells), "raw")
+
+
 def test_share_of_data_is_that_of_rows_that_ran(tmp_path):
     """A row without data says so itself; it does not mark the rows that need none of what is
     missing."""
