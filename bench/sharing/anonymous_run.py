@@ -36,7 +36,7 @@ def write_anonymous(run: Run, folder: Path, registry: Registry) -> list[str]:
 
     Raises
     ------
-    RunError : a name stands in a file that is copied as it is, as in kept weights.
+    RunError : a name stands in a file that is copied as it is, as in kept weights, or in its path.
     RequestError : a table under a protocol or metric of a plugin that is not loaded.
     """
     records = {path: read_json(path, path.name) for path in _records(run)}
@@ -83,17 +83,18 @@ def write_anonymous(run: Run, folder: Path, registry: Registry) -> list[str]:
     write_json(made.manifest_file, sealed(clean))
     left_out = remake_report(run, made, registry)
     _rename_in_pages(made)
-    left = {
-        path.relative_to(folder).as_posix(): names
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and (names := identity.left(path))
-    }
-    if left:
-        name, names = next(iter(left.items()))
-        raise RunError(
-            f"{run.path}: {name} holds {names[0]!r}, and cannot be changed without changing what it is; nothing was packed. "
-            "Rename it, or make the run without it"
-        )
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if names := identity.found(name):
+            raise RunError(
+                f"{run.path}: the path {name} holds {names[0]!r}; nothing was packed. Rename it, or "
+                "make the run without it"
+            )
+        if names := identity.left(path):
+            raise RunError(
+                f"{run.path}: {name} holds {names[0]!r}, and cannot be changed without changing what it is; nothing was packed. "
+                "Rename it, or make the run without it"
+            )
     return left_out
 
 

@@ -151,6 +151,10 @@ class Identity:
     def _folder(self, folder: str) -> str:
         return self._folders.setdefault(folder, f"folder{len(self._folders) + 1}")
 
+    def found(self, text: str) -> list[str]:
+        """Return the names that a text holds, as they are written there."""
+        return self._named.findall(text)
+
     def left(self, path: Path) -> list[str]:
         """Return the names that a file holds, also inside of what npz files pack. Short ones are
         looked for in text alone: bytes of numbers spell any two letters.

@@ -4,8 +4,9 @@ going on with it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
@@ -57,6 +58,20 @@ def report_files(run: Run) -> Iterator[Path]:
 
 
 def other_files(run: Run) -> list[str]:
-    """Return what lies in the run's folder and is not passed on, by its name there."""
-    known = {name.partition("/")[0] for name in run_files(run)}
-    return sorted(path.name for path in run.path.iterdir() if path.name not in known)
+    """Return what lies in the run's folder and is not passed on: by its path there, a folder as a
+    whole, and equal names of several folders joined, as in 'cells/.../scratch (12)'.
+    """
+    known = {PurePosixPath(name) for name in run_files(run)}
+    kept = {folder for path in known for folder in path.parents}
+    found: dict[tuple[str, str], list[str]] = {}
+    for root, folders, files in os.walk(run.path):
+        here = PurePosixPath(Path(root).relative_to(run.path).as_posix())
+        left = [name for name in folders if here / name not in kept]
+        folders[:] = sorted({*folders} - {*left})
+        for name in [*left, *(name for name in files if here / name not in known)]:
+            path = here / name
+            found.setdefault((path.parts[0], name), []).append(str(path))
+    return sorted(
+        paths[0] if len(paths) == 1 else f"{top}/.../{name} ({len(paths)})"
+        for (top, name), paths in found.items()
+    )

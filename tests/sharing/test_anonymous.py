@@ -173,6 +173,13 @@ def test_a_name_in_a_file_that_cannot_be_changed(named, tmp_path):
         write_anonymous(named, tmp_path / "made" / "run", REGISTRY)
 
 
+def test_a_name_in_the_name_of_a_file(named, tmp_path):
+    """As of notes: the text is cleaned, and the name would stand in the zip."""
+    (named.path / "README-jdoe42.md").write_text("Nothing to see.\n")
+    with pytest.raises(RunError, match=r"the path README-jdoe42\.md holds 'jdoe42'; nothing was"):
+        write_anonymous(named, tmp_path / "made" / "run", REGISTRY)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -26,6 +26,7 @@ from bench.sharing.archive import unpack_archive, write_archive
 from bench.sharing.lock import lock
 from bench.sharing.pack import SUMS, documents, pack_run
 from bench.sharing.pack_verification import sums_findings, verify_pack
+from bench.sharing.run_files import other_files
 
 
 @pytest.fixture
@@ -340,6 +341,24 @@ def test_documents_of_a_bare_run(tmp_path):
     found = documents(run, load())
     assert "(for the authors: the run does not know)" in found["checklist.md"]
     assert not any(name.startswith("model_cards") for name in found)
+
+
+def test_what_stays_out_is_listed_wherever_it_lies(tmp_path):
+    """Checkpoints of cells, too; of many cells in one line."""
+    run = make_run(tmp_path / "run", [done("pca"), done("net"), done("memae")])
+    for cell in run.cells()[:2]:
+        run.files_of(cell).scratch.mkdir()
+        (run.files_of(cell).scratch / "epoch.pt").write_bytes(b"x")
+    files = run.files_of(run.cells()[2])
+    for path in (files.claim, run.path / "server.log", run.path / "videos" / "a.mp4"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    assert other_files(run) == [
+        "cells/.../scratch (2)",
+        "cells/memae/made/0/.claim",
+        "server.log",
+        "videos",
+    ]
 
 
 def test_the_command(packed, tmp_path, monkeypatch):
