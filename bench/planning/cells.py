@@ -123,7 +123,7 @@ def cells_of(
             specs = _specs(row, request, asked.compute, registry)
             of_row = [
                 _planned(spec, record, row, request, asked, earlier)
-                for spec, record in zip(specs, _records(specs, row))
+                for spec, record in zip(specs, _records(specs, row, request.command))
             ]
             cells += of_row
             if of_row and of_row[0].record.selector != chosen.text:
@@ -258,7 +258,7 @@ def _planned(
     )
 
 
-def _records(specs: Sequence[CellSpec], row: _Row) -> list[CellRecord]:
+def _records(specs: Sequence[CellSpec], row: _Row, command: str) -> list[CellRecord]:
     """Return the record of each spec of a row. A row may have ten thousand cells: what they share
     is found once.
     """
@@ -291,6 +291,7 @@ def _records(specs: Sequence[CellSpec], row: _Row) -> list[CellRecord]:
         "parameters_changed": plain(chosen.values),
         "source_sha256": _source_hash(_file_of(method)),
         "git": git_state(),
+        "command": command,
         "deviations": [*method.deviations, *spec.compute.deviations()],
         "bibtex": method.info.bibtex,
         "ablation": list(method.info.ablation or ()),

@@ -80,6 +80,9 @@ class CellRecord:
     git: str = ""
     """The commit of bench that the cell was last begun by, with '+' where files differed; empty
     outside a checkout."""
+    command: str = ""
+    """The command line that it was last begun by, as run.json lists it; empty in cells of earlier
+    versions."""
     attempts: Int64 = 0
     warnings: list[str] = field(default_factory=list)
     deviations: list[str] = field(default_factory=list)

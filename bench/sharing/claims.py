@@ -131,7 +131,11 @@ def _listed(found: Iterator[Claim], manifest: Manifest, lines: Sequence[str]) ->
 
 
 def made_by(cell: CellRecord, manifest: Manifest) -> str:
-    """Return the command line that began a cell: the last one before the cell started."""
+    """Return the command line that began a cell: as it says, or, of a cell of an earlier version,
+    the last one before the cell started.
+    """
+    if any(entry.get("line") == cell.command for entry in manifest.commands):
+        return cell.command
     before = [
         entry
         for entry in manifest.commands

@@ -21,8 +21,10 @@ from bench.plugins.registry import load
 from bench.reporting.report_writer import write_tables
 from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
+from bench.runs.records import CellRecord
 from bench.sharing import archive
 from bench.sharing.archive import unpack_archive, write_archive
+from bench.sharing.claims import made_by
 from bench.sharing.lock import lock
 from bench.sharing.pack import SUMS, documents, pack_run
 from bench.sharing.pack_verification import sums_findings, verify_pack
@@ -302,7 +304,7 @@ def test_claims_name_cells_and_commands(packed, tmp_path):
 
 def test_claims_of_an_ablation(tmp_path):
     """Its rows are networks and its columns variants; a published number is copied from a paper;
-    the command that began a cell is the last one before it."""
+    the command that began a cell is the one that it says, else the last one before it."""
     published = {"auc": "98.46", "source": "a paper"}
     run = make_run(
         tmp_path / "run",
@@ -314,6 +316,10 @@ def test_claims_of_an_ablation(tmp_path):
         ],
     )
     lines = [{"at": f"2026-0{month}-01", "line": f"bench run {month}"} for month in (1, 2, 3)]
+    two_at_once = CellRecord(
+        "f", "m", "m", "m", "d", "d", 0, started="2026-03-02", command="bench run 2"
+    )
+    assert made_by(two_at_once, Manifest(commands=lines)) == "bench run 2"
     run.write_manifest(replace(run.manifest, commands=lines))
     write_tables(run, REGISTRY)
     text = documents(run, REGISTRY)["claims.md"].partition("## tables/ablation")[2]
