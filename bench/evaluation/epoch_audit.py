@@ -13,12 +13,22 @@ import numpy as np
 
 from bench.contracts.method import Scores
 from bench.contracts.protocol import Protocol
+from bench.errors import RunError
 from bench.evaluation.run_scores import RunScores
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
+from bench.runs.status import Status
 from bench.scoring.evaluate import ClipScores
 from bench.scoring.intervals import LEVEL
 from bench.scoring.resampling import ONE_CLASS, SINGLE, ClipAuc, resample_together
+
+
+class NoAudit(Exception):
+    """Why a row has no audit; `status` is that of a cell that is not done."""
+
+    def __init__(self, reason: str, status: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -50,29 +60,39 @@ class EpochAudit:
 
 
 def audit(
-    run: Run, run_scores: RunScores, cells: Sequence[CellRecord], label_set: str, protocol: Protocol
-) -> EpochAudit | None:
-    """Return the audit of a row from the scores that its cells, one a seed, kept of each epoch;
-    None where none kept any, or where no AUC exists.
+    run: Run,
+    run_scores: RunScores,
+    seeds: Sequence[Sequence[CellRecord]],
+    label_set: str,
+    protocol: Protocol,
+) -> EpochAudit:
+    """Return the audit of a row from the scores that its cells kept of each epoch.
 
     The interval holds the middle 95 % of the resamples of the clips. In each of them the oracle
     chooses anew, for each seed by itself.
+
+    Parameters
+    ----------
+    seeds : of each seed its cell, or those of the scenes' own models. These count as one: an epoch
+        is that epoch of every scene's model, its loss the mean over the scenes.
+
+    Raises
+    ------
+    NoAudit : a cell is not done or kept no scores of its epochs, its file is damaged, or no AUC
+        exists.
     """
-    seeds: list[list[ClipAuc]] = []
+    rows_of_seeds: list[list[ClipAuc]] = []
     losses: list[list[float]] = []
-    for cell in cells:
-        epochs = run.epoch_scores(cell)
-        if not epochs:
-            continue
-        whole = run_scores.clips([cell], label_set, protocol)
+    for cells in seeds:
+        epochs = _epochs_of(run, cells)
+        whole = run_scores.clips(cells, label_set, protocol)
         rows = [ClipAuc([_with(whole, epochs[epoch])], protocol) for epoch in sorted(epochs)]
         if not all(row.exists for row in rows):
-            return None
-        seeds.append(rows)
-        losses.append(_losses(run.files_of(cell).training, len(rows)))
-    if not seeds:
-        return None
-    values = [np.array([row.value for row in rows]) for rows in seeds]
+            raise NoAudit("no AUC exists: the scored frames are of one class")
+        rows_of_seeds.append(rows)
+        of_cells = [_losses(run.files_of(cell).training, len(rows)) for cell in cells]
+        losses.append(np.mean(of_cells, axis=0).tolist() if all(of_cells) else [])
+    values = [np.array([row.value for row in rows]) for rows in rows_of_seeds]
     chosen = [int(np.argmax(of_seed)) for of_seed in values]
     lowest = [int(np.argmin(of_seed)) for of_seed in losses if of_seed]
     by_loss = [of_seed[epoch] for of_seed, epoch in zip(values, lowest)]
@@ -86,16 +106,38 @@ def audit(
         low=None,
         high=None,
     )
-    every = [row for rows in seeds for row in rows]
+    every = [row for rows in rows_of_seeds for row in rows]
     if min(row.rarer for row in every) < 2:
         return replace(found, reason=SINGLE)
     drawn = resample_together(every)[0]
     if drawn is None:
         return replace(found, reason=ONE_CLASS)
-    of_seeds = np.split(drawn, np.cumsum([len(rows) for rows in seeds])[:-1])
+    of_seeds = np.split(drawn, np.cumsum([len(rows) for rows in rows_of_seeds])[:-1])
     gains = np.mean([part.max(axis=0) - part[-1] for part in of_seeds], axis=0)
     low, high = np.quantile(gains, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return replace(found, low=float(low), high=float(high))
+
+
+def _epochs_of(run: Run, cells: Sequence[CellRecord]) -> dict[int, dict[str, Scores]]:
+    """Return epoch, counted from 1 -> clip id -> scores, of all cells together. Raises `NoAudit`."""
+    found: dict[int, dict[str, Scores]] = {}
+    for cell in cells:
+        if cell.status != Status.DONE:
+            raise NoAudit(cell.reason or cell.status, cell.status)
+        try:
+            epochs = run.epoch_scores(cell)
+        except RunError as error:
+            raise NoAudit(str(error)) from error
+        if not epochs:
+            raise NoAudit(
+                f"seed {cell.seed} kept no scores of its epochs: `bench run` as before, into the "
+                f"same --out, with --keep epoch-scores --force '{cell.selector}' makes them"
+            )
+        if found and found.keys() != epochs.keys():
+            raise NoAudit("the models of its scenes were trained for different numbers of epochs")
+        for epoch, scores in epochs.items():
+            found.setdefault(epoch, {}).update(scores)
+    return found
 
 
 def _with(clips: Sequence[ClipScores], scores: dict[str, Scores]) -> list[ClipScores]:

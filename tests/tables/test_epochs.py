@@ -62,7 +62,7 @@ def test_audit_is_as_scikit_learn_computes_it(run, monkeypatch):
     monkeypatch.setattr("bench.scoring.resampling.RESAMPLES", 20)
     keep_epochs(run)
     raw = select_one("protocols", "raw", load()).make()
-    found = audit(run, RunScores(run), run.cells()[:2], "frame", raw)
+    found = audit(run, RunScores(run), [[cell] for cell in run.cells()[:2]], "frame", raw)
     values = {s: [auc(scores) for scores in epochs_of(s).values()] for s in QUALITIES}
     assert found.last == pytest.approx(np.mean([values[s][2] for s in values]))
     assert found.oracle == pytest.approx(np.mean([max(values[s]) for s in values]))
@@ -93,6 +93,78 @@ def test_the_oracle_stands_in_no_other_table(run):
     (row,) = table.rows
     assert row.name == "net"
     assert row.cells[1].value > row.cells[0].value
+    assert row.cells[-1].value is not None
+    assert table.footnotes == []
+
+
+def epochs_table(run):
+    raw = select_one("protocols", "raw", load()).make()
+    (table,) = KINDS["epochs"].make(open_source(run, load(), raw, AUC))
+    return table
+
+
+def test_a_seed_without_epoch_scores_leaves_no_mean(run):
+    """A mean over the seeds that kept them would stand beside means over all seeds."""
+    cell = run.cells()[0]
+    write_epoch_scores(run.files_of(cell).epoch_scores, epochs_of(0))
+    table = epochs_table(run)
+    assert [one.shown + one.mark for one in table.rows[0].cells] == ["-"] * 7
+    assert table.footnotes == [
+        (
+            "a",
+            "seed 1 kept no scores of its epochs: `bench run` as before, into the same --out, "
+            "with --keep epoch-scores --force 'net' makes them",
+        )
+    ]
+
+
+def test_a_damaged_file_costs_one_row(run):
+    """Of the scores of epochs, and of the scores of the cell, which is then failed."""
+    keep_epochs(run)
+    other = run.cells()[2]
+    run.write_scores(other, epochs_of(0)[3])
+    write_epoch_scores(run.files_of(other).epoch_scores, epochs_of(0))
+    files = run.files_of(run.cells()[0])
+    for path, mark in ((files.epoch_scores, "-"), (files.scores, "failed")):
+        whole = path.read_bytes()
+        path.write_bytes(b"x")
+        table = epochs_table(run)
+        path.write_bytes(whole)
+        marks = {row.name: row.cells[0].mark for row in table.rows}
+        assert marks == {"net": mark, "other": ""}
+        ((_, reason),) = [note for note in table.footnotes if path.name in note[1]]
+        assert str(path) in reason
+
+
+def test_epochs_of_the_models_of_scenes_are_joined(tmp_path):
+    """The AUC of all clips, an epoch at a time; the loss of an epoch is the mean of the models'."""
+    run = make_run(
+        tmp_path / "run", [done("net", scene="a"), done("net", scene="b")], scenes=("a", "b", "b")
+    )
+    of_scene = {"a": ["01"], "b": ["02", "03"]}
+    losses = {"a": (0.5, 0.1, 0.2), "b": (0.1, 0.6, 0.2)}
+    for cell in run.cells():
+        epochs = {
+            epoch: {clip: scores[clip] for clip in of_scene[cell.scene]}
+            for epoch, scores in epochs_of(0).items()
+        }
+        run.write_scores(cell, epochs[3])
+        write_epoch_scores(run.files_of(cell).epoch_scores, epochs)
+        lines = [f"{epoch},{loss}" for epoch, loss in enumerate(losses[cell.scene], 1)]
+        run.files_of(cell).training.write_text("\n".join(["epoch,loss", *lines, ""]))
+    table = epochs_table(run)
+    (row,) = table.rows
+    values = [100 * auc(scores) for scores in epochs_of(0).values()]
+    assert row.cells[0].value == pytest.approx(values[2])
+    assert row.cells[1].value == pytest.approx(values[1])
+    assert row.cells[3].value == pytest.approx(values[2])
+    assert (row.cells[2].mark, row.cells[4].mark) == ("2 of 3", "3 of 3")
+    assert "an epoch is that of all scenes' models" in table.caption
+    cell = run.cells()[1]
+    write_epoch_scores(run.files_of(cell).epoch_scores, {1: epochs[1]})
+    assert epochs_table(run).footnotes == [
+        ("a", "the models of its scenes were trained for different numbers of epochs")
+    ]
 
 
 def test_epochs_are_read_as_written(tmp_path):

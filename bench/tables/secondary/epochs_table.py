@@ -5,16 +5,19 @@ The numbers of that choice stand here and in no other table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.epoch_audit import EpochAudit, audit
+from bench.evaluation.epoch_audit import EpochAudit, NoAudit, audit
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, shown_summaries
 from bench.runs.folder import Run
+from bench.runs.records import CellRecord
 from bench.scoring.intervals import METRIC
 from bench.scoring.protocols import sentence
 from bench.scoring.resampling import RESAMPLES
-from bench.tables.table import DASH, NOTHING, Footnotes, Row, Table, TableCell
+from bench.tables.table import DASH, MARKS, NOTHING, Footnotes, Row, Table, TableCell
 
 COLUMNS = ["last", "oracle", "its epoch", "lowest loss", "its epoch", "inflation", "95 %"]
 
@@ -22,42 +25,64 @@ COLUMNS = ["last", "oracle", "its epoch", "lowest loss", "its epoch", "inflation
 def epoch_tables(
     run: Run, run_scores: RunScores, protocol: Protocol, metric: Metric
 ) -> list[Table]:
-    """Return one table a dataset with a row that kept the scores of its epochs."""
+    """Return one table a dataset; a row for each method of which a cell kept the scores of its
+    epochs.
+    """
     if metric.name != METRIC:
         return []
-    shown: dict[str, list[tuple[Summary, EpochAudit]]] = {}
+    shown: dict[str, list[Summary]] = {}
     for summary in shown_summaries(run_scores, protocol, metric):
-        cells = [one.cell for one in summary.measurements if not one.cell.scene]
-        found = audit(run, run_scores, cells, summary.label_set, protocol)
-        if found is not None:
-            shown.setdefault(summary.dataset, []).append((summary, found))
-    return [_table(rows, run_scores, protocol) for rows in shown.values()]
+        kept = any(
+            run.files_of(cell).epoch_scores.is_file()
+            for members in _seeds(summary)
+            for cell in members
+        )
+        if kept and summary.label_set:
+            shown.setdefault(summary.dataset, []).append(summary)
+    return [_table(run, run_scores, rows, protocol) for rows in shown.values()]
+
+
+def _seeds(summary: Summary) -> list[tuple[CellRecord, ...]]:
+    """Return the cells of each seed: one, or those of the scenes' own models."""
+    return [one.members or (one.cell,) for one in summary.measurements]
 
 
 def _table(
-    audits: list[tuple[Summary, EpochAudit]], run_scores: RunScores, protocol: Protocol
+    run: Run, run_scores: RunScores, summaries: Sequence[Summary], protocol: Protocol
 ) -> Table:
     footnotes = Footnotes()
-    rows = [
-        Row(summary.row, summary.cell.family, summary.cell.year, _cells(found, footnotes))
-        for summary, found in audits
-    ]
-    first = audits[0][0]
+    rows = []
+    for summary in summaries:
+        try:
+            found = audit(run, run_scores, _seeds(summary), summary.label_set, protocol)
+            cells = _cells(found, footnotes)
+        except NoAudit as error:
+            cells = (footnotes.mark(MARKS.get(error.status, DASH), str(error)),) * len(COLUMNS)
+        rows.append(Row(summary.row, summary.cell.family, summary.cell.year, cells))
+    first = summaries[0]
+    of_scenes = (
+        " Where each scene has its own model, an epoch is that of all scenes' models, and its loss "
+        "their mean."
+        if any(len(members) > 1 for one in summaries for members in _seeds(one))
+        else ""
+    )
     caption = (
         f"Which epoch is reported, on {first.dataset_name}, labels {first.label_set}: frame-level "
         "AUC in percent of the last epoch, which all other tables show; of the epoch that is best "
         "on the test clips (oracle), which nobody can choose without their labels; and of the epoch "
-        "with the lowest training loss. Means over seeds. Inflation: oracle less last, in points; "
-        f"95 %: the middle of {RESAMPLES} resamples of the clips, in each of which the oracle "
-        f"chooses anew. Protocol {protocol.name}: {sentence(protocol)}."
+        f"with the lowest training loss. Means over seeds.{of_scenes} Inflation: oracle less last, "
+        f"in points; 95 %: the middle of {RESAMPLES} resamples of the clips, in each of which the "
+        f"oracle chooses anew. Protocol {protocol.name}: {sentence(protocol)}."
     )
     return Table(COLUMNS, rows, caption, footnotes.listed(), [], names=run_scores.names)
 
 
 def _cells(found: EpochAudit, footnotes: Footnotes) -> tuple[TableCell, ...]:
-    interval = footnotes.mark(DASH, found.reason)
-    if found.low is not None and found.high is not None:
-        interval = TableCell(100 * found.low, "{:+.2f} to {:+.2f}", (100 * found.high,))
+    interval = (
+        TableCell(100 * found.low, "{:+.2f} to {:+.2f}", (100 * found.high,))
+        if found.low is not None and found.high is not None
+        else footnotes.mark(DASH, found.reason)
+    )
     return (
         TableCell(100 * found.last),
         TableCell(100 * found.oracle),
