@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.contracts.protocol import Protocol
@@ -30,6 +30,16 @@ class Measurement:
     def clips(self) -> tuple[ClipScores, ...]:
         """What the number was made from; empty where nothing was scored."""
         return self.read()
+
+
+def by_seed(cells: Iterable[CellRecord]) -> list[list[CellRecord]]:
+    """Return the cells of a row on a dataset seed by seed: one each, or those of the scenes' own
+    models.
+    """
+    found: dict[int, list[CellRecord]] = {}
+    for cell in cells:
+        found.setdefault(cell.seed, []).append(cell)
+    return list(found.values())
 
 
 def label_sets_of(record: DatasetRecord, protocol: Protocol) -> tuple[str, ...]:

@@ -79,10 +79,14 @@ def _row_name(cell: CellRecord, registry: Registry) -> str:
     name = cell.display_name or with_values(
         _registered(registry.methods, cell.method), cell.parameters_changed
     )
-    # Two runs that were merged keep rows of one label apart by the name of their run.
+    return name + run_behind(cell)
+
+
+def run_behind(cell: CellRecord) -> str:
+    """Return ' (RUN)' of a row that merged runs keep apart by the name of its run; else nothing."""
     rest = cell.label.removeprefix(cell.method)
     behind = rest.rpartition("]")[2] if rest.startswith("[") else rest
-    return name + behind if behind.startswith(" (") else name
+    return behind if behind.startswith(" (") else ""
 
 
 def _dataset_name(cell: CellRecord, registry: Registry) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from bench.figures.shown_rows import Row, datasets_of, facts, rows_of
 from bench.figures.style import DOUBLE, Drawn, new_figure, point_look, shortened, slug
 from bench.runs.records import CellRecord
+from bench.tables.secondary.speed_table import seconds_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,17 +32,19 @@ NEAR = 6
 Box = tuple[float, float, float, float]
 
 
-def seconds(cell: CellRecord) -> float | None:
-    """Return the seconds of fitting, as drawn."""
-    return max(LEAST, cell.seconds["fit"]) if "fit" in cell.seconds else None
+def seconds(cells: Sequence[CellRecord]) -> float | None:
+    """Return the seconds of fitting of a seed, as drawn; of all scenes' own models together."""
+    found = seconds_of(cells, "fit")
+    return None if found is None else max(LEAST, found)
 
 
-def parameters(cell: CellRecord) -> float | None:
+def parameters(cells: Sequence[CellRecord]) -> float | None:
     """Return the parameters of the network."""
-    return cell.cost.get("parameters") or None
+    return cells[0].cost.get("parameters") or None
 
 
-MEASURES: dict[str, Callable[[CellRecord], float | None]] = {
+Measure = Callable[[Sequence[CellRecord]], float | None]
+MEASURES: dict[str, Measure] = {
     "seconds of fitting": seconds,
     "parameters": parameters,
 }
@@ -61,15 +64,13 @@ def clouds(source: Source) -> Iterator[Drawn]:
             yield _draw(source, dataset, rows, measured)
 
 
-def points(
-    rows: Sequence[Row], measure: Callable[[CellRecord], float | None]
-) -> list[tuple[Row, float]]:
-    """Return what each row costs: the mean over its cells, as in the table of speed; rows that were
+def points(rows: Sequence[Row], measure: Measure) -> list[tuple[Row, float]]:
+    """Return what each row costs: the mean over its seeds, as in the table of speed; rows that were
     not measured are left out.
     """
     found = []
     for row in rows:
-        values = [value for cell in row.cells if (value := measure(cell)) is not None]
+        values = [value for seed in row.seeds if (value := measure(row.seed(seed))) is not None]
         if values:
             found.append((row, statistics.fmean(values)))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bench.evaluation.columns import ranking
+from bench.evaluation.columns import MOST, ranking
 from bench.evaluation.summaries import shown_summaries
 from bench.figures.shown_rows import facts, looks_of, rows_of
 from bench.figures.style import SINGLE, Drawn, new_figure, point_look, shortened, slug
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.tables.kinds import Source
 
 ABSENT = (
-    "the figure of ranks needs AUC and at least two methods with a number, trivial ones not counted"
+    f"the figure of ranks needs AUC and 2 to {MOST} methods with a number, trivial ones not counted"
 )
 LETTERS = 28
 """Of a name beside its line; longer ones are cut in the middle."""

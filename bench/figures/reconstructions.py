@@ -17,7 +17,7 @@ from bench.planning.commands import keep_commands
 from bench.runs.layout import PICTURES
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
-from bench.tables.secondary.ablation_table import place
+from bench.tables.secondary.ablation_table import places_of
 
 if TYPE_CHECKING:
     from bench.tables.kinds import Source
@@ -33,8 +33,9 @@ Kept = Mapping[tuple[str, int], Mapping[str, Path]]
 def strips(source: Source) -> Iterator[Drawn]:
     """Yield one figure a dataset and network that has kept images."""
     networks: dict[tuple[str, str], dict[str, list[CellRecord]]] = {}
+    places = places_of(source.run_scores.cells)
     for cell in _members(source):
-        network, variant = place(cell)
+        network, variant = places[cell.label]
         of_variant = networks.setdefault((cell.dataset, network), {}).setdefault(variant, [])
         if not of_variant or of_variant[0].seed == cell.seed:
             of_variant.append(cell)
@@ -155,8 +156,11 @@ def _draw(
                 axis.imshow(picture, aspect=aspect)
             if line == 0:
                 axis.set_title(titles[column], pad=3)
+    places = places_of(source.run_scores.cells)
     cell = next(
-        cell for cell in _members(source) if (cell.dataset, place(cell)[0]) == (dataset, network)
+        cell
+        for cell in _members(source)
+        if (cell.dataset, places[cell.label][0]) == (dataset, network)
     )
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, scale), ERRORS), ax=axes[:, -1], fraction=0.08, aspect=30

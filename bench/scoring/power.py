@@ -51,7 +51,7 @@ def clips_needed(found: Difference) -> int | None:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return high if high <= MOST else None
 
 
 def _power(apart: float, spread: Spread) -> float:

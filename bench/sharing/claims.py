@@ -17,7 +17,7 @@ from bench.runs.manifest import Manifest
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.kinds import KINDS, Source
-from bench.tables.secondary.ablation_table import place
+from bench.tables.secondary.ablation_table import places_of
 from bench.tables.table import Row, Table
 
 RUN = "run"
@@ -101,10 +101,11 @@ def _cells_of(row: str, column: str, cells: Sequence[CellRecord]) -> tuple[CellR
     if datasets:
         done = [cell for cell in done if cell.dataset == max(datasets, key=len)]
     labels = [cell for cell in done if cell.label == row]
+    known = places_of(cells)
     places = [
         cell
         for cell in done
-        if cell.ablation and place(cell) == (row, column.removeprefix(f"{cell.dataset} "))
+        if known.get(cell.label) == (row, column.removeprefix(f"{cell.dataset} "))
     ]
     methods = [cell for cell in done if cell.method == row and not cell.parameters_changed]
     return tuple(labels or places or methods)

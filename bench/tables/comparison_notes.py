@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
-from bench.evaluation.columns import against_best, best_of, ranking
+from bench.evaluation.columns import MOST, against_best, best_of, ranking
 from bench.evaluation.pairs import too_few
 from bench.evaluation.run_scores import RunScores
 from bench.evaluation.summaries import Summary, least_shares, share_text, summaries_of
@@ -159,7 +159,11 @@ def _ranking_notes(run_scores: RunScores, own: Sequence[Summary], metric: Metric
     contenders = [summary for summary in own if summary.cell.family != TRIVIAL]
     found = ranking(run_scores, contenders, metric)
     if found is None:
-        return []
+        many = metric.name == METRIC and len(contenders) > MOST
+        return [
+            f"{own[0].dataset_name}: the order of its {len(contenders)} rows is not tested: at most "
+            f"{MOST} are"
+        ] * many
     best, *others = found.ranks
     lost = [
         row

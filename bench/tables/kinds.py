@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from bench.contracts.metric import Metric
 from bench.contracts.protocol import Protocol
 from bench.evaluation.anomaly_tracks import TrackRegions, find_tracks
+from bench.evaluation.columns import MOST
 from bench.evaluation.mixtures import mixtures
 from bench.evaluation.run_scores import RunScores
 from bench.plugins.registry import Registry
@@ -192,7 +193,7 @@ KINDS = {
     "ranks": Kind(
         "where the rank of each row may lie, how often it is first, and what is not separated",
         _marked(lambda source: rank_tables(source.run_scores, source.protocol, source.metric)),
-        "ranks need AUC and at least two methods with a number, trivial ones not counted",
+        f"ranks need AUC and 2 to {MOST} methods with a number, trivial ones not counted",
     ),
     "ablation": Kind(
         "networks and variants of their training; each method along one parameter",

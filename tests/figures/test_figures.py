@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench import Scores
 from bench.cli.commands.report import command
-from bench.figures.cost_scatter import shared_area
+from bench.figures.cost_scatter import MEASURES, points, shared_area
 from bench.figures.distinction import Distinction
 from bench.figures.kinds import KINDS, OF_THE_RUN, write_figures
 from bench.figures.reconstructions import strips
@@ -399,6 +399,21 @@ def test_every_protocol_has_its_number_and_the_best_are_bold(tmp_path):
     np.testing.assert_array_equal(bold, shown.astype(float) == shown.astype(float).max(axis=0))
     darkest, lightest = (axis.collections[0].cmap(end)[:3] for end in (1.0, 0.0))
     assert sum(darkest) < sum(lightest)
+
+
+def test_cost_of_the_models_of_scenes_is_that_of_all_together(tmp_path):
+    """The seconds of a seed are summed over its scenes; the mean is over seeds."""
+    run = make_run(
+        tmp_path,
+        [
+            done("net", seed=seed, scene=scene, seconds={"fit": fit}, cost={"parameters": 1e6})
+            for seed, scene, fit in ((0, "a", 10.0), (0, "b", 20.0), (1, "a", 20.0), (1, "b", 30.0))
+        ],
+        scenes=("a", "b", "b"),
+    )
+    rows = rows_of(source_of(run), "made")
+    assert [cost for _, cost in points(rows, MEASURES["seconds of fitting"])] == [40.0]
+    assert [cost for _, cost in points(rows, MEASURES["parameters"])] == [1e6]
 
 
 def test_cost_is_measured_and_names_do_not_overlap(tmp_path):

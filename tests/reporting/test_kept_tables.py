@@ -339,6 +339,7 @@ def test_operator_table_by_hand(tmp_path):
     texts = dict(table.footnotes)
     notes = {row.name: [cell.notes for cell in row.cells] for row in table.rows}
     assert notes["good"] == [()] * 9
+    assert notes["alarm always on"][5] == ()  # its threshold promises nothing
     assert notes["wrong"][5] == notes["always"][5] == ("a",) and notes["always"][0] == ("b",)
     assert (
         texts["a"]
@@ -362,11 +363,12 @@ def test_operator_table_by_hand(tmp_path):
 
 def test_smoothing_of_the_protocol_is_said_without_its_normalisation(tmp_path):
     """Scores of training and test clips are smoothed alike, and never scaled by clip."""
-    made = make_run(tmp_path / "run", [done("net")])
+    made = make_run(tmp_path / "run", [done("net", display_name="My network")])
     made.write_train_scores(made.cells()[0], {"01": Scores(np.arange(50.0), np.arange(50))})
     table = shown(made, "operator", protocol="median17")
     assert "median over 17 frames of each clip (ends mirrored); not normalised" in table.caption
     assert "min-max" not in table.caption
+    assert table.notes[-1].endswith(": My network (0.00)")
     assert (
         "Training and test scores: scores as they are; not normalised"
         in shown(made, "operator").caption

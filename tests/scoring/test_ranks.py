@@ -206,6 +206,18 @@ def test_what_a_test_can_find(seeds):
         assert power(measured, found.spread_with((needed - 1) / found.clips)) < POWER
 
 
+def test_more_clips_than_are_counted_are_none(monkeypatch):
+    """Up to MOST they are a number, whether that is a power of two or not."""
+    clips = several_methods(lambda _: [("", made.labels) for made in made_clips(1)] * 3, [2.3, 2.0],
+                            0.9, np.random.RandomState(4))  # fmt: skip
+    found = difference(clips[:1], clips[1:], RAW)
+    needed = clips_needed(found)
+    monkeypatch.setattr("bench.scoring.power.MOST", needed)
+    assert clips_needed(found) == needed
+    monkeypatch.setattr("bench.scoring.power.MOST", needed - 1)
+    assert clips_needed(found) is None
+
+
 def test_equal_methods_need_no_end_of_clips():
     """Nor is there a smallest difference where the scores are the same."""
     clips = made_clips(26)

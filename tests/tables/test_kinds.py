@@ -14,6 +14,9 @@ from scipy.ndimage import median_filter
 from sklearn.metrics import roc_auc_score
 
 from bench.plugins.registry import load
+from bench.plugins.selection import select_one
+from bench.runs.manifest import Manifest
+from bench.runs.merged import MergedRun
 from bench.runs.scores import write_epoch_scores
 from bench.tables.forms.macros import command_name, to_macros
 from bench.tables.forms.text import to_text
@@ -429,3 +432,161 @@ def test_scene_with_a_failed_seed_has_no_mean(tmp_path):
     )
     (table,) = KINDS["scenes"].make(source_of(run))
     assert [row.name for row in table.rows] == ["pca"] and table.footnotes == []
+
+
+def test_a_failed_model_of_a_scene_costs_its_column_and_the_pooled_number(tmp_path):
+    """The numbers of the other scenes stand."""
+    run = make_run(
+        tmp_path,
+        [done("pca", scene="a"), ("pca", 0, "failed", "it fell", 0, {"scene": "b"})],
+        scenes=("a", "b", "b"),
+    )
+    (table,) = KINDS["scenes"].make(source_of(run, "raw"))
+    assert table.columns == ["a", "b", "pooled"]
+    scores = run.scores(run.cells()[0])["01"]
+    value = roc_auc_score(labels_of()["01"][scores.frames], scores.values)
+    (row,) = table.rows
+    shown = [cell.shown or cell.mark for cell in row.cells]
+    assert shown == [f"{100 * value:.2f}", "failed", "failed"]
+    assert [text for _, text in table.footnotes] == ["it fell", "scene b: it fell"]
+
+
+def test_speed_of_the_models_of_scenes_is_that_of_all_together(tmp_path):
+    """Minutes of fitting are summed over scenes, frames a second are all frames in all seconds, the
+    memory is that of the largest; a seed that lacks a scene does not count."""
+
+    def cost(fit, score, memory):
+        return {"seconds": {"fit": fit, "score": score}, "cost": {"peak_memory": memory * 2.0**30}}
+
+    run = make_run(
+        tmp_path,
+        [
+            done("net", scene="a", **cost(600.0, 1.0, 1)),
+            done("net", scene="b", **cost(1200.0, 2.0, 3)),
+            done("net", seed=1, scene="a", **cost(60.0, 1.0, 2)),
+            ("net", 1, "failed", "it fell", 0, {"scene": "b"}),
+            done("other", scene="a", **cost(60.0, 1.0, 2)),
+            ("other", 0, "failed", "it fell", 0, {"scene": "b"}),
+        ],
+        scenes=("a", "b", "b"),
+    )
+    (table,) = KINDS["speed"].make(source_of(run))
+    found = entries(table)
+    assert found["net", "fit/min"].shown == "30.0"
+    frames = sum(LENGTHS.values()) - 2 * len(LENGTHS)
+    assert found["net", "frames/s"].shown == f"{frames / 3:.1f}"
+    assert found["net", "memory/GB"].shown == "3.00"
+    assert {cell.mark for (label, _), cell in found.items() if label == "other"} == {"-"}
+    assert table.footnotes == [("a", "scene b: it fell")]
+
+
+def two_columns(tmp_path):
+    """A run of ShanghaiTech with one model for all scenes, and with one a scene."""
+    run = make_run(tmp_path, [done("memae", 0.9, dataset="shanghaitech")])
+    run.write_dataset(replace(run.dataset("made"), name="other"))
+    (cell,) = run.cells()
+    label = "shanghaitech[models=per-scene]"
+    other = replace(cell, dataset=label, dataset_folder="other", folder="cells/memae/other/0")
+    run.write_cell(other)
+    generator = np.random.default_rng(1)
+    scores = {
+        clip: replace(of_clip, values=generator.random(len(of_clip.values)))
+        for clip, of_clip in run.scores(cell).items()
+    }
+    run.write_scores(other, scores)
+    run.write_manifest(Manifest(cells=[vars(cell), vars(other)]))
+    return run
+
+
+def test_ddl_table_has_a_column_for_each_way_a_dataset_was_measured(tmp_path):
+    """One model for all scenes and one a scene are both the paper's ShanghaiTech."""
+    source = source_of(two_columns(tmp_path))
+    (table,) = KINDS["ddl-table1"].make(source)
+    labels = ["shanghaitech", "shanghaitech[models=per-scene]"]
+    assert table.columns[2:] == ["shanghaitech printed", *(f"{one} measured" for one in labels)]
+    measured = entries(source_of(source.run, "minmax").comparison)
+    found = entries(table)
+    numbers = [found["memae", f"{label} measured"].shown for label in labels]
+    assert numbers == [measured["memae", label].shown for label in labels]
+    assert numbers[0] != numbers[1]
+
+
+def merged(tmp_path):
+    """Two runs whose DDL networks differ and whose other rows are the same."""
+    same = done("c3dsu-plain", 0.3, key={"a": 1}, ablation=["C3DSU", "plain"])
+    place = {"ablation": ["C3DSU", "DDL"], "dataset": "ped2"}
+    same[-1]["dataset"] = "ped2"
+    runs = [
+        make_run(tmp_path / name, [done("c3dsu", quality, key={"a": key}, **place), same])
+        for name, quality, key in (("one", 0.9, 2), ("two", 0.1, 3))
+    ]
+    return MergedRun(tmp_path / "merged", runs)
+
+
+def test_ablation_of_merged_runs_keeps_their_rows_apart(tmp_path):
+    """Two rows of one network and variant stand in two rows, whatever tells them apart."""
+    source = source_of(merged(tmp_path))
+    comparison = entries(source.comparison)
+    table = KINDS["ablation"].make(source)[0]
+    here = {
+        (row.name, column): cell.shown
+        for row in table.rows
+        if row.family == "measured here"
+        for column, cell in zip(table.columns, row.cells)
+    }
+    assert here == {
+        ("C3DSU (one)", "ped2 DDL"): comparison["c3dsu (one)", "ped2"].shown,
+        ("C3DSU (one)", "ped2 plain"): "",
+        ("C3DSU (two)", "ped2 DDL"): comparison["c3dsu (two)", "ped2"].shown,
+        ("C3DSU (two)", "ped2 plain"): "",
+        ("C3DSU", "ped2 DDL"): "",
+        ("C3DSU", "ped2 plain"): comparison["c3dsu-plain", "ped2"].shown,
+    }
+    place = {"ablation": ["C3DSU", "DDL"]}
+    run = make_run(tmp_path / "own", [done("c3dsu", 0.9, **place), done("mine", 0.2, **place)])
+    table = KINDS["ablation"].make(source_of(run))[0]
+    measured = [row.name for row in table.rows if row.family == "measured here"]
+    assert measured == ["C3DSU: c3dsu", "C3DSU: mine"]
+
+
+def test_ddl_table_of_merged_runs_has_a_row_for_each(tmp_path):
+    """What is printed stands beside each of them."""
+    source = source_of(merged(tmp_path), "ddl")
+    (table,) = KINDS["ddl-table1"].make(source)
+    found, comparison = entries(table), entries(source.comparison)
+    for label in ("c3dsu (one)", "c3dsu (two)"):
+        assert found[label, "ped2 printed"].shown == "98.46"
+        assert found[label, "ped2 measured"].shown == comparison[label, "ped2"].shown
+    assert "c3dsu" not in [row.name for row in table.rows]
+
+
+def test_published_rows_keep_a_method_that_no_paper_of_ours_has(tmp_path):
+    """A method of a plugin that cannot run, with the number that it says of itself."""
+    published = {"published": {"auc": "96.7", "source": "Smith & Co."}}
+    run = make_run(tmp_path, [done("pca"), ("mine", 0, "published only", "no code", 0, published)])
+    (table,) = KINDS["published-rows"].make(source_of(run))
+    (mine,) = [row for row in table.rows if row.name == "mine"]
+    assert mine.family == "published, not measured here"
+    assert mine.cells[0].mark == "96.7"
+    (letter,) = mine.cells[0].notes
+    assert dict(table.footnotes)[letter].startswith("published (Smith & Co.), not measured here")
+
+
+def test_protocol_ranking_says_nothing_of_labels_that_it_has_no_numbers_of(tmp_path):
+    """A protocol that names its labels has no ranking under others."""
+    run = make_run(tmp_path, [done("pca", 0.2), done("memae", 0.9)], label_sets=("mat", "pixel"))
+    protocol = select_one("protocols", "median17[labels=pixel]", REGISTRY).parameters
+    source = open_source(run, REGISTRY, protocol, REGISTRY.metrics["auc"])
+    for table in KINDS["protocols"].make(source):
+        assert not any(note.startswith("labels") for note in table.notes)
+
+
+def test_a_column_of_too_many_rows_says_that_its_order_is_not_tested(tmp_path, monkeypatch):
+    """The limit is on rows, trivial ones aside."""
+    run = make_run(tmp_path, [done("a", 0.2), done("b", 0.5), done("c", 0.9)])
+    said = "made: the order of its 3 rows is not tested: at most 2 are"
+    assert said not in source_of(run, "raw").comparison.notes
+    for module in ("evaluation.columns", "tables.comparison_notes"):
+        monkeypatch.setattr(f"bench.{module}.MOST", 2)
+    source = source_of(run, "raw")
+    assert said in source.comparison.notes and KINDS["ranks"].make(source) == []

@@ -4,10 +4,12 @@ prints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from bench.plugins.display_names import with_values
+from bench.evaluation.row_names import run_behind
+from bench.plugins.display_names import plain, with_values
 from bench.runs.records import CellRecord
 from bench.tables.table import DASH, NOTHING, Footnotes, Row, Table, TableCell, cell_as_printed
 
@@ -29,7 +31,7 @@ def ablation_table(
         numbers follow where that is another one; None for a metric that no paper prints, and then
         nothing published follows either.
     """
-    places = {cell.label: place(cell) for cell in cells if cell.ablation}
+    places = places_of(cells)
     if not places:
         return None
     variants = list(dict.fromkeys(variant for _, variant in places.values()))
@@ -45,7 +47,7 @@ def ablation_table(
                 if found:
                     shown[f"{MEASURED}, protocol {used}"] = found
                     notes += [one for one in papers.notes if one.startswith(f"{used}: ")]
-        published, source = _published(cells)
+        published, source = _published(cells, places)
         shown |= {"published": published} if published else {}
         said = f" Published: {source}, as printed." if published else ""
     rows = [
@@ -83,19 +85,44 @@ def _measured(
 
 
 def _published(
-    cells: Sequence[CellRecord],
+    cells: Sequence[CellRecord], places: Mapping[str, tuple[str, str]]
 ) -> tuple[dict[tuple[str, str, str], TableCell], str]:
-    """Return what the paper prints in the same way, and where that was read."""
+    """Return what the papers print in the same way, and where that was read; where they print the
+    same of all rows of a network and variant, once.
+    """
     printed = [cell for cell in cells if cell.ablation and cell.published]
+    said: dict[tuple[str, str, str], dict[str, CellRecord]] = {}
+    for cell in printed:
+        network, variant = cell.ablation
+        auc = cell.published["auc"]
+        said.setdefault((network, cell.dataset, variant), {}).setdefault(auc, cell)
     numbers = {
-        (cell.ablation[0], cell.dataset, cell.ablation[1]): cell_as_printed(cell.published["auc"])
-        for cell in printed
+        (network if len(found) == 1 else places[cell.label][0], dataset, variant): cell_as_printed(
+            auc
+        )
+        for (network, dataset, variant), found in said.items()
+        for auc, cell in found.items()
     }
     return numbers, ", ".join(dict.fromkeys(cell.published["source"] for cell in printed))
 
 
-def place(cell: CellRecord) -> tuple[str, str]:
-    """Return network, with the parameters that were given, and variant of a cell that has a place
-    in an ablation.
+def places_of(cells: Iterable[CellRecord]) -> dict[str, tuple[str, str]]:
+    """Return label -> (network, variant), of the rows that have a place in an ablation; no two
+    alike.
+
+    Behind the network stand the parameters that were given; the run, of a row that a merged run
+    keeps apart; and where two rows would still have one place, how they are called.
     """
-    return with_values(cell.ablation[0], cell.parameters_changed), cell.ablation[1]
+    members = {cell.label: cell for cell in cells if cell.ablation}
+    places = {
+        label: (with_values(cell.ablation[0], cell.parameters_changed) + run_behind(cell), variant)
+        for label, cell in members.items()
+        for variant in [cell.ablation[1]]
+    }
+    taken = Counter(places.values())
+    return {
+        label: (f"{network}: {plain(members[label].display_name) or label}", variant)
+        if taken[network, variant] > 1
+        else (network, variant)
+        for label, (network, variant) in places.items()
+    }

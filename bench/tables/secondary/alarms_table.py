@@ -13,6 +13,7 @@ import numpy as np
 from bench.contracts.protocol import Protocol
 from bench.errors import RunError
 from bench.evaluation.measurements import label_sets_of
+from bench.evaluation.row_names import RowNames
 from bench.evaluation.run_scores import RunScores
 from bench.plugins.display_names import plain
 from bench.runs.folder import Run
@@ -102,7 +103,7 @@ def _table(
         rows,
         _caption(cells, label_set, protocol),
         footnotes.listed(),
-        [*_notes(record, label_set), *_no_better_notes(rows)],
+        [*_notes(record, label_set), *_no_better_notes(rows, run_scores.names)],
         names=run_scores.names,
     )
 
@@ -117,7 +118,9 @@ def _trivial_rows(
         ClipScores(clip, scene, np.ones(length), np.arange(length), record.labels[label_set][clip])
         for clip, length, scene in record.clips
     ]
-    on = _row([alarms(clips, 0.0, replace(protocol, smooth="none"))], record, footnotes)
+    on = _row(
+        [alarms(clips, 0.0, replace(protocol, smooth="none"))], record, footnotes, promises=False
+    )
     lengths = [(len(clip.labels), runs(clip.labels == 1)) for clip in clips]
     chosen = footnotes.letter(
         "the threshold is the best for the test labels, chosen for each overlap by itself: no "
@@ -134,7 +137,7 @@ def _trivial_rows(
     ]
 
 
-def _no_better_notes(rows: Sequence[Row]) -> list[str]:
+def _no_better_notes(rows: Sequence[Row], names: RowNames) -> list[str]:
     """Say for each overlap which rows have no higher F1 than the best trivial one."""
     notes = []
     for number, overlap in enumerate(OVERLAPS, len(COLUMNS) - len(OVERLAPS)):
@@ -149,7 +152,9 @@ def _no_better_notes(rows: Sequence[Row]) -> list[str]:
         most, name = max(trivial, key=lambda one: one[0])
         others = [(value, row) for value, row in known if row.family != TRIVIAL]
         beaten = [
-            f"{row.name} ({row.cells[number].shown})" for value, row in others if value <= most
+            f"{names.row(row.name)} ({row.cells[number].shown})"
+            for value, row in others
+            if value <= most
         ]
         if beaten:
             which = "no row is" if len(beaten) == len(others) else "not"
@@ -210,8 +215,15 @@ def _outcome(
     )
 
 
-def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -> list[TableCell]:
-    """Return the cells of a row; over several seeds: means, and the median of all delays."""
+def _row(
+    found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes, promises: bool = True
+) -> list[TableCell]:
+    """Return the cells of a row; over several seeds: means, and the median of all delays.
+
+    Parameters
+    ----------
+    promises : whether the threshold is set on training scores, and so promises something.
+    """
     delays = [delay for one in found for delay in one.delays]
     on_already = statistics.fmean(one.on_already for one in found)
     early = (
@@ -240,7 +252,7 @@ def _row(found: Sequence[Alarms], record: DatasetRecord, footnotes: Footnotes) -
         why = "the frame rate of the dataset is not known in this run"
         seconds = hourly = footnotes.mark(DASH, why)
     frames = nothing or TableCell(median, "{:g}")
-    return [events, frames, seconds, hourly, *_false_time(found, footnotes), *_f1(found)]
+    return [events, frames, seconds, hourly, *_false_time(found, footnotes, promises), *_f1(found)]
 
 
 def _f1(found: Sequence[Alarms]) -> list[TableCell]:
@@ -250,7 +262,7 @@ def _f1(found: Sequence[Alarms]) -> list[TableCell]:
     return [TableCell(statistics.fmean(values)) if values else NOTHING for values in known]
 
 
-def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell]:
+def _false_time(found: Sequence[Alarms], footnotes: Footnotes, promises: bool) -> list[TableCell]:
     """Return minutes of false alarm in an hour of normal video, and the share of normal frames
     above, marked where more was promised.
     """
@@ -259,7 +271,7 @@ def _false_time(found: Sequence[Alarms], footnotes: Footnotes) -> list[TableCell
         return [footnotes.mark(DASH, "no normal frame has a score")] * 2
     above = sum(one.false_frames for one in found)
     notes: tuple[str, ...] = ()
-    if more_than_promised(above, frames, 1 - QUANTILE):
+    if promises and more_than_promised(above, frames, 1 - QUANTILE):
         promised = (
             f"the threshold did not hold: it promises at most {100 * (1 - QUANTILE):.3g} "
             "% of normal frames above it"

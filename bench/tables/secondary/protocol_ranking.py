@@ -174,5 +174,6 @@ def _compare_label_sets(
         for other in sets[1:]:
             note = _changes(sets[0], other, orders, names)
             text = note or f"{other}: the ranking is that under {sets[0]}"
-            if (dataset, other) in tables:
+            common = orders[sets[0]].keys() & orders[other].keys()
+            if (dataset, other) in tables and len(common) > 1:
                 tables[dataset, other].notes.append(f"labels {text} (protocol {protocol.name})")

@@ -16,6 +16,7 @@ from bench.evaluation.published_numbers import (
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.table import (
+    DASH,
     NOTHING,
     PUBLISHED,
     Footnotes,
@@ -51,6 +52,13 @@ def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
     measured = [row for row in table.rows if any(cell.value is not None for cell in row.cells)]
     names = {row.name for row in measured}
     here = {cell.method for cell in cells if cell.label in names}
+    # A method that cannot run stands in the table with the number that it says of itself.
+    cannot_run = {cell.label: cell.method for cell in cells if cell.status == Status.PUBLISHED_ONLY}
+    own = {
+        cannot_run[row.name]: row
+        for row in table.rows
+        if row.name in cannot_run and any(cell.mark not in ("", DASH) for cell in row.cells)
+    }
     published = []
     for key in dict.fromkeys(
         number.key for number in published_numbers() if not number.key.endswith(RERUN)
@@ -58,8 +66,13 @@ def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
         numbers = [number_of(key, column) for column in table.columns]
         first = next((number for number in numbers if number is not None), None)
         if first is not None and key not in here:
-            shown = tuple(_published(number, footnotes) for number in numbers)
+            said = own.pop(key).cells if key in own else (NOTHING,) * len(numbers)
+            shown = tuple(
+                beside if number is None else _published(number, footnotes)
+                for number, beside in zip(numbers, said)
+            )
             published.append(Row(key, PUBLISHED, int(first.year), shown, first.citation))
+    published += [replace(row, family=PUBLISHED) for row in own.values()]
     rows = [*measured, *sorted(published, key=lambda row: row.year or 0)]
     return replace(
         table,
@@ -141,39 +154,55 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
     footnotes = Footnotes()
     texts = dict(table.footnotes)
     plain = {cell.label: cell.method for cell in cells if not cell.parameters_changed}
-    measured: dict[tuple[str, str], tuple[TableCell, str]] = {}
+    measured: dict[tuple[str, str], tuple[TableCell, str]] = {}  # by label of row and dataset
     for row in table.rows:
         *numbers, used = row.cells
         said = [f"measured under {used.mark}", *(texts[letter] for letter in used.notes)]
         measured |= {
-            (plain[row.name], dataset_in_papers(column)): (found, "; ".join(said))
+            (row.name, column): (found, "; ".join(said))
             for column, found in zip(table.columns, numbers)
             if row.name in plain and found.value is not None
         }
-    here = [dataset for dataset in datasets if any(name == dataset for _, name in measured)]
+    here = {column for _, column in measured}
     columns = [
-        (dataset, kind)
+        (column, kind)
         for dataset in datasets
-        for kind in ("printed", *(("measured",) if dataset in here else ()))
+        for column, kind in [
+            (dataset, "printed"),
+            *(
+                (column, "measured")
+                for column in table.columns
+                if column in here and dataset_in_papers(column) == dataset
+            ),
+        ]
     ]
+    labels: dict[str, list[str]] = {}
+    for label in dict.fromkeys(
+        label for label, column in measured if dataset_in_papers(column) in datasets
+    ):
+        labels.setdefault(plain[label], []).append(label)
     rows = []
     for key in dict.fromkeys(number.key for number in printed):
         of_key = {number.dataset: number for number in printed if number.key == key}
         first = next(iter(of_key.values()))
-        shown = []
-        for dataset, kind in columns:
-            number = of_key.get(dataset)
-            if kind == "measured":
-                found, under = measured.get((key, dataset), (NOTHING, ""))
-                # Its letters belong to the other table; here one says the protocol.
-                notes = (footnotes.letter(under),) if under else ()
-                shown.append(replace(found, notes=notes))
-            elif number is None or not number.exists:
-                shown.append(NOTHING)
-            else:
-                remarks = [*([number.note] if number.note else []), *number.marks()]
-                shown.append(cell_as_printed(number.auc, tuple(map(footnotes.letter, remarks))))
-        rows.append(Row(key, "", int(first.year), tuple(shown), first.citation))
+        # Rows of one method that merged runs keep apart stand each beside what is printed.
+        of_method = labels.get(key, [])
+        for label in of_method or [key]:
+            shown = []
+            for column, kind in columns:
+                number = of_key.get(column)
+                if kind == "measured":
+                    found, under = measured.get((label, column), (NOTHING, ""))
+                    # Its letters belong to the other table; here one says the protocol.
+                    notes = (footnotes.letter(under),) if under else ()
+                    shown.append(replace(found, notes=notes))
+                elif number is None or not number.exists:
+                    shown.append(NOTHING)
+                else:
+                    remarks = [*([number.note] if number.note else []), *number.marks()]
+                    shown.append(cell_as_printed(number.auc, tuple(map(footnotes.letter, remarks))))
+            name = label if len(of_method) > 1 else key
+            rows.append(Row(name, "", int(first.year), tuple(shown), first.citation))
     beside = f" Measured: {table.caption}" if here else ""
     caption = (
         "Table 1 of the DDL paper (Lappas et al. 2024), frame-level AUC in percent, digit by "
@@ -182,7 +211,7 @@ def ddl_table(table: Table, cells: Sequence[CellRecord]) -> Table | None:
         f"differ.{beside}"
     )
     return Table(
-        [f"{dataset} {kind}" for dataset, kind in columns],
+        [f"{column} {kind}" for column, kind in columns],
         rows,
         caption,
         footnotes.listed(),

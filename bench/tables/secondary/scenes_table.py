@@ -66,9 +66,10 @@ def _table(
     columns = [*names, POOLED]
     places: dict[tuple[str, str], list[Measurement]] = {}
     for one in measurements:
-        # A seed that is not done has no scenes here; without it a scene's mean would be one
-        # over survivors.
-        absent = one.cell.status != Status.DONE and not one.cell.scene
+        # A seed that is not done has no scenes here, unless each has its own model; without it
+        # a scene's mean would be one over survivors.
+        own_models = any(member.scene for member in one.members)
+        absent = one.cell.status != Status.DONE and not one.cell.scene and not own_models
         for column in columns if absent else [one.scene or POOLED]:
             places.setdefault((one.cell.label, column), []).append(one)
     summaries = {

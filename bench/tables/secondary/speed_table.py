@@ -6,26 +6,44 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from bench.evaluation.measurements import by_seed, joined
 from bench.evaluation.run_scores import RunScores
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
-from bench.tables.table import NOTHING, Row, Table, TableCell
+from bench.tables.table import DASH, NOTHING, Footnotes, Row, Table, TableCell
 from bench.wording import counted, listed
 
-Measure = Callable[[CellRecord, int], float | None]
+Measure = Callable[[Sequence[CellRecord], int], float | None]
 
 
-def _cost(name: str, unit: float = 1.0) -> Measure:
+def _cost(
+    name: str, unit: float = 1.0, joined: Callable[[list[float]], float] = statistics.fmean
+) -> Measure:
     """Return what reads a cost that the worker measured."""
-    return lambda cell, frames: cell.cost[name] / unit if name in cell.cost else None
+
+    def measure(cells: Sequence[CellRecord], frames: int) -> float | None:
+        known = [cell.cost[name] / unit for cell in cells if name in cell.cost]
+        return joined(known) if known else None
+
+    return measure
 
 
-def _fit(cell: CellRecord, frames: int) -> float | None:
-    return cell.seconds["fit"] / 60 if "fit" in cell.seconds else None
+def seconds_of(cells: Sequence[CellRecord], phase: str) -> float | None:
+    """Return the seconds of a phase of one seed, of all scenes' own models together; None where
+    those of a cell are not on record.
+    """
+    known = [cell.seconds[phase] for cell in cells if phase in cell.seconds]
+    return sum(known) if len(known) == len(cells) else None
 
 
-def _speed(cell: CellRecord, frames: int) -> float | None:
-    return frames / cell.seconds["score"] if cell.seconds.get("score") and frames else None
+def _fit(cells: Sequence[CellRecord], frames: int) -> float | None:
+    seconds = seconds_of(cells, "fit")
+    return None if seconds is None else seconds / 60
+
+
+def _speed(cells: Sequence[CellRecord], frames: int) -> float | None:
+    seconds = seconds_of(cells, "score")
+    return frames / seconds if seconds and frames else None
 
 
 COLUMNS: dict[str, tuple[Measure, str]] = {
@@ -35,9 +53,10 @@ COLUMNS: dict[str, tuple[Measure, str]] = {
     "s/step": (_cost("seconds_a_step"), "{:.3f}"),
     "frames/s": (_speed, "{:.1f}"),
     "network frames/s": (_cost("frames_a_second"), "{:.1f}"),
-    "memory/GB": (_cost("peak_memory", 2**30), "{:.2f}"),
+    "memory/GB": (_cost("peak_memory", 2**30, max), "{:.2f}"),
 }
-"""By heading: what measures a cell, given its scored frames, and how it is printed."""
+"""By heading: what measures the cell of a seed, or its scenes' own models together, given the scored
+frames; and how it is printed."""
 
 
 def speed_tables(run_scores: RunScores) -> list[Table]:
@@ -49,35 +68,45 @@ def speed_tables(run_scores: RunScores) -> list[Table]:
     first, as `cost` of cell.json says.
     """
     tables = []
-    done = [cell for cell in run_scores.cells if cell.status == Status.DONE]
-    for dataset in dict.fromkeys(cell.dataset for cell in done):
-        of_dataset = [cell for cell in done if cell.dataset == dataset]
+    for dataset, of_dataset in run_scores.by_dataset().items():
+        footnotes = Footnotes()
         rows = []
-        for label in dict.fromkeys(cell.label for cell in of_dataset):
+        done = [cell for cell in of_dataset if cell.status == Status.DONE]
+        for label in dict.fromkeys(cell.label for cell in done):
             cells = [cell for cell in of_dataset if cell.label == label]
-            shown = tuple(
-                _mean(cells, run_scores, measure, form) for measure, form in COLUMNS.values()
-            )
+            shown = _row(by_seed(cells), run_scores, footnotes)
             rows.append(Row(label, cells[0].family, cells[0].year, shown))
-        places = sorted(
-            {f"{cell.hardware}, {counted(cell.threads, 'thread')}" for cell in of_dataset}
+        places = sorted({f"{cell.hardware}, {counted(cell.threads, 'thread')}" for cell in done})
+        of_scenes = (
+            " Where each scene has its own model, fitting and scoring are those of all scenes "
+            "together, and the rest is that of one model, the memory that of the largest."
+            if any(cell.scene for cell in done)
+            else ""
         )
         caption = (
             f"Cost on {run_scores.names.heading(dataset)}. Parameters of the network in millions; its 10^9 operations a "
             "scored frame; minutes of fitting; seconds of "
             "a training step; scored frames a second, with reading and writing, and of the "
             "network in full batches; the largest resident memory of the cell's process. Means "
-            "over seeds, as measured while other work may have gone on. "
-            f"Profile: {listed(cell.profile for cell in of_dataset)}. Device: {'; '.join(places)}."
+            f"over seeds, as measured while other work may have gone on.{of_scenes} "
+            f"Profile: {listed(cell.profile for cell in done)}. Device: {'; '.join(places)}."
         )
-        table = Table(list(COLUMNS), rows, caption, [], [], names=run_scores.names)
+        table = Table(list(COLUMNS), rows, caption, footnotes.listed(), [], names=run_scores.names)
         tables.append(replace(table, dataset=dataset))
     return tables
 
 
-def _mean(
-    cells: Sequence[CellRecord], run_scores: RunScores, measure: Measure, form: str
-) -> TableCell:
-    values = [measure(cell, run_scores.scored_frames(cell)) for cell in cells]
-    known = [value for value in values if value is not None]
-    return TableCell(statistics.fmean(known), form) if known else NOTHING
+def _row(
+    seeds: Sequence[Sequence[CellRecord]], run_scores: RunScores, footnotes: Footnotes
+) -> tuple[TableCell, ...]:
+    """Return the means over the seeds that are done, all scenes' own models of each."""
+    done = [cells for cells in seeds if all(cell.status == Status.DONE for cell in cells)]
+    if not done:
+        return (footnotes.mark(DASH, joined(seeds[0]).reason),) * len(COLUMNS)
+    frames = [sum(map(run_scores.scored_frames, cells)) for cells in done]
+    shown = []
+    for measure, form in COLUMNS.values():
+        values = [measure(cells, number) for cells, number in zip(done, frames)]
+        known = [value for value in values if value is not None]
+        shown.append(TableCell(statistics.fmean(known), form) if known else NOTHING)
+    return tuple(shown)
