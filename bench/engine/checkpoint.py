@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bench.contracts.method import Context
+from bench.engine.measured_cost import FitClock
 from bench.files.whole_files import write_bytes
 from bench.hardware.accelerators import random_state, set_random_state
 
@@ -49,6 +50,8 @@ class Progress:
     """One row for each of some steps, evenly spaced: its number, from 1, and each
     term at it, before the step."""
     epoch: EpochSoFar = field(default_factory=EpochSoFar)
+    seconds: float = 0.0
+    """Of the fit, where training goes on from a checkpoint: those behind it."""
 
 
 class CheckpointWriter:
@@ -61,8 +64,9 @@ class CheckpointWriter:
         optimiser: torch.optim.Optimizer,
         schedule: Any,
         device: torch.device,
+        clock: FitClock,
     ) -> None:
-        self.path, self.device = path, device
+        self.path, self.device, self.clock = path, device, clock
         self.network, self.optimiser, self.schedule = network, optimiser, schedule
         self._next = time.monotonic() + SAVE_SECONDS
 
@@ -91,6 +95,7 @@ class CheckpointWriter:
                 "history": progress.history,
                 "kept_steps": progress.kept_steps,
                 "epoch": vars(progress.epoch),
+                "seconds": self.clock.seconds,
                 "random": torch.get_rng_state(),
                 "random_of_device": random_state(self.device),
             },
@@ -119,7 +124,10 @@ def read_checkpoint(
             schedule.load_state_dict(state["schedule"])
         epoch = EpochSoFar(**state["epoch"])
         epoch.sums = {name: term.to(context.device) for name, term in epoch.sums.items()}
-        progress = Progress(state["step"], state["history"], state["kept_steps"], epoch)
+        # One of an earlier version has the seconds of its steps alone.
+        steps = sum(row["seconds"] for row in state["history"]) + epoch.seconds
+        seconds = state.get("seconds", steps)
+        progress = Progress(state["step"], state["history"], state["kept_steps"], epoch, seconds)
         torch.set_rng_state(state["random"])
         set_random_state(torch.device(context.device), state.get("random_of_device"))
         return progress

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.contracts.compute import Compute
 from bench.contracts.method import Context, OpenClip, Scores
 from bench.contracts.network_method import NetworkMethod
-from bench.engine.measured_cost import Stopwatch
+from bench.engine.measured_cost import FitClock, Stopwatch
 
 
 def make_context(
@@ -24,15 +24,17 @@ def make_context(
     history: Path | None = None,
     stopwatch: Stopwatch | None = None,
     steps: Path | None = None,
+    fit_clock: FitClock | None = None,
 ) -> Context:
     """Return a context with the harness's own training loop and inference engine, which import
-    torch at their first call. `stopwatch` takes the time of scoring.
+    torch at their first call. `stopwatch` takes the time of scoring, `fit_clock` that of
+    fitting.
     """
 
     def train(method: NetworkMethod, clips: Sequence[OpenClip], context: Context) -> None:
         from bench.engine.training import train as loop
 
-        loop(method, clips, context, checkpoint, history, steps)
+        loop(method, clips, context, checkpoint, history, steps, fit_clock)
 
     def infer(method: NetworkMethod, clip: OpenClip, context: Context) -> Scores:
         from bench.engine.inference import infer as engine

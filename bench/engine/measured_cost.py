@@ -4,6 +4,7 @@ a step.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import logging
 import statistics
@@ -65,6 +66,36 @@ class Stopwatch:
             if count == full and taken > 0
         ]
         return statistics.median(rates) if rates else None
+
+
+class FitClock:
+    """Counts the seconds of the fit that a result comes from: those of earlier attempts up to the
+    checkpoint that a training went on from, and those of this one; not what is done aside.
+    """
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Begin to count, with nothing behind it."""
+        self.before = 0.0
+        """Seconds of earlier attempts behind the checkpoint."""
+        self._aside = 0.0
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """What was counted so far."""
+        return self.before + time.monotonic() - self._began - self._aside
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Do not count the block."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._aside += time.monotonic() - began
 
 
 def seconds_a_step(history: Path) -> float | None:

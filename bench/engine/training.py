@@ -24,6 +24,7 @@ from bench.engine.learning_checks import (
     refuse_constant,
     refuse_infinite,
 )
+from bench.engine.measured_cost import FitClock
 from bench.engine.precise_bn import PreciseBN
 from bench.engine.precision import autocast, compile_network, explained, laid_out
 from bench.engine.seeding import kept_random_state
@@ -47,13 +48,14 @@ def train(
     checkpoint: Path | None = None,
     history: Path | None = None,
     steps: Path | None = None,
+    clock: FitClock | None = None,
 ) -> None:
     """Train `method` on `clips` and leave the network, in eval mode, in `method.network`.
 
     With a `checkpoint` path training goes on from there where the file exists, and ends
     bit-identical to an undisturbed one on the same machine with the same number of threads. The
     file is written after each epoch, and inside of a long one about every minute. `history` is a
-    CSV of one row an epoch, and `steps` one of single steps.
+    CSV of one row an epoch, and `steps` one of single steps; `clock` counts the seconds.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def train(
         trained network whose output is the same for all inputs.
     MethodError : no clip is as long as a window, or torch cannot compile the network.
     """
-    _Training(method, clips, context, checkpoint, history, steps).run()
+    _Training(method, clips, context, checkpoint, history, steps, clock or FitClock()).run()
 
 
 class _Training:
@@ -75,6 +77,7 @@ class _Training:
         checkpoint: Path | None,
         history: Path | None,
         steps: Path | None,
+        clock: FitClock,
     ) -> None:
         self.method, self.clips, self.context = method, clips, context
         self.history, self.steps = history, steps
@@ -88,13 +91,14 @@ class _Training:
             context.step(0, 0, "statistics of the training frames")
             method.stats = method.statistics(clips)
         self._build(checkpoint)
+        clock.before = self.progress.seconds
         if context.compute.compile:
             compile_network(method, self.network)
         self.network.train()
         self.precise_bn = PreciseBN(method, clips, context, self.batch_size)
         self.variance = ExplainedVariance(method, clips, context)
         self.writer = CheckpointWriter(
-            checkpoint, self.network, self.optimiser, self.schedule, self.device
+            checkpoint, self.network, self.optimiser, self.schedule, self.device, clock
         )
         self.kept: list[tuple[int, list[tuple[int, Batch]]]] = []
         """Steps and their terms, not read yet: that waits for the device."""

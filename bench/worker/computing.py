@@ -46,8 +46,7 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
     for kind in kinds:
         kind.before_fitting(cell)
     cell.reporter.begin("fit", "fitting")
-    with cell.timed("fit"):
-        fit(cell, warnings)
+    fit(cell, warnings)
     record.facts = cell.context.facts
     method = cell.method  # another than before, where it was out of memory
 
@@ -56,14 +55,13 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
     keepers = [keeper for keeper in made if keeper is not None]
     for keeper in keepers:
         keeper.before_scoring(cell)
-    with cell.timed("score"):
-        scores = _test_scores(cell, keepers)
-        record.clips_left_out = [clip for clip, found in scores.items() if not len(found.values)]
-        if len(record.clips_left_out) == len(scores):
-            raise MethodError(
-                f"{record.label} on {record.dataset}: no test clip got a score: all {len(scores)} "
-                "are shorter than the window"
-            )
+    scores = _test_scores(cell, keepers)
+    record.clips_left_out = [clip for clip, found in scores.items() if not len(found.values)]
+    if len(record.clips_left_out) == len(scores):
+        raise MethodError(
+            f"{record.label} on {record.dataset}: no test clip got a score: all {len(scores)} "
+            "are shorter than the window"
+        )
     if isinstance(method, NetworkMethod):
         record.cost |= network_cost(
             method,
@@ -80,18 +78,23 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
 
 def _test_scores(cell: OpenCell, keepers: list[Keeper]) -> dict[str, Scores]:
     scores: dict[str, Scores] = {}
+    partials = []
     for number, clip in enumerate(cell.test_clips(), start=1):
         partial = cell.scratch / "scores" / f"{clip.id}.npz"
+        partials.append(partial)
         result = cell.partial_scores(partial, clip.id)
         parts = [part for keeper in keepers if (part := keeper.part(clip.id)) is not None]
         if result is None or not all(part.exists() for part in parts):
             # A clip's scores must not depend on how much randomness fitting and other clips used: a
             # resumed cell does neither again.
             cell.seed()
-            result = cell.score(clip, cell.context, f"clip {clip.id}")
-            for keeper in keepers:  # before the scores: a clip that has scores is not scored again
-                keeper.finish(clip.id, result.frames)
-            write_scores(partial, {clip.id: result})
+            with cell.timed(partial):
+                result = cell.score(clip, cell.context, f"clip {clip.id}")
+                # Before the scores: a clip that has scores is not scored again.
+                for keeper in keepers:
+                    keeper.finish(clip.id, result.frames)
+                write_scores(partial, {clip.id: result})
         scores[clip.id] = result
         cell.reporter.step(number, len(cell.lengths), f"scored clip {clip.id}")
+    cell.add_seconds("score", partials)
     return scores

@@ -17,7 +17,7 @@ from bench.worker.open_cell import CHECKPOINT, OpenCell
 
 def fit(cell: OpenCell, warnings: list[str]) -> None:
     """Fit the method, or load what an earlier attempt had fitted when it was cut off while scoring,
-    with its warnings and facts.
+    with its warnings, facts and seconds.
     """
     fitted, said = cell.scratch / "fitted", cell.scratch / "said.json"
     if fitted.exists():
@@ -26,14 +26,18 @@ def fit(cell: OpenCell, warnings: list[str]) -> None:
             before = read_json(said, "fitted")
             warnings += before["warnings"]
             cell.context.facts.update(before["facts"])
+            if "seconds" in before:
+                cell.record.seconds["fit"] = before["seconds"]
             cell.logger.info("fitted already: scoring goes on")
             return
         except Exception as error:  # a damaged file can raise anything; fitting again repairs it
             cell.logger.info("what was fitted cannot be read (%s): fitting again", error)
             _begin_anew(cell)
+    cell.fit_clock.start()
     clips = cell.training_clips() if "train" in cell.method.needs else []
     in_memory(cell, clips)
-    write_json(said, {"warnings": warnings, "facts": cell.context.facts})
+    seconds = cell.record.seconds["fit"] = round(cell.fit_clock.seconds, 3)
+    write_json(said, {"warnings": warnings, "facts": cell.context.facts, "seconds": seconds})
     try:
         save_fitted(cell.method, cell.scratch / "fitted.new", fitted)
     except MethodError as error:
@@ -79,7 +83,8 @@ def in_memory(cell: OpenCell, clips: Sequence[OpenClip]) -> None:
 
 
 def _begin_anew(cell: OpenCell) -> None:
-    """Take a fresh method and the random numbers of the beginning."""
+    """Take a fresh method and the random numbers of the beginning; what was done counts no more."""
+    cell.fit_clock.start()
     cell.method = type(cell.method)(cell.method.parameters)
     cell.seed()
     cell.context.facts.clear()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.contracts.clip import Clip
 from bench.contracts.method import Context, Method, OpenClip, Scores, as_scores
 from bench.engine.context import make_context
-from bench.engine.measured_cost import Stopwatch
+from bench.engine.measured_cost import FitClock, Stopwatch
 from bench.engine.seeding import seed_everything
 from bench.errors import DataError, MethodError, RunError
+from bench.files.whole_files import read_json, write_json
 from bench.planning.cell_files import file_keys
 from bench.planning.cell_spec import CellSpec
 from bench.plugins.registry import current
@@ -86,7 +87,7 @@ class OpenCell:
                 "the same `bench run` line begins the cell anew"
             )
         self.detector = make_detector(spec.detector) if "tracks" in self.method.needs else None
-        self.stopwatch = Stopwatch()
+        self.stopwatch, self.fit_clock = Stopwatch(), FitClock()
         known = {*self.dataset.expected.get("test", {}), *(clip for clip, _, _ in clips)}
         self.context = make_context(
             seed=spec.seed,
@@ -100,6 +101,7 @@ class OpenCell:
             history=self.files.training,
             steps=self.files.steps,
             stopwatch=self.stopwatch,
+            fit_clock=self.fit_clock,
         )
 
     def clip(self, clip: Clip, length: int) -> OpenClip:
@@ -152,9 +154,23 @@ class OpenCell:
             return None
 
     @contextlib.contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
-        """Add the seconds that the block takes to those of earlier attempts at the phase."""
+    def timed(self, scores: Path) -> Iterator[None]:
+        """Keep the seconds of the block, which makes the file `scores` of a clip, beside it."""
         began = time.monotonic()
         yield
-        seconds = self.record.seconds
-        seconds[phase] = round(seconds.get(phase, 0.0) + time.monotonic() - began, 3)
+        write_json(_seconds_beside(scores), {"seconds": time.monotonic() - began}, durable=False)
+
+    def add_seconds(self, phase: str, scores: Iterable[Path]) -> None:
+        """Put into the record what these files of clips took, in whichever attempt each was made;
+        nothing where that of one is not known.
+        """
+        try:
+            taken = [read_json(_seconds_beside(path), "seconds")["seconds"] for path in scores]
+        except RunError:  # killed between the two, or made by an earlier version
+            self.record.seconds.pop(phase, None)
+        else:
+            self.record.seconds[phase] = round(sum(taken), 3)
+
+
+def _seconds_beside(scores: Path) -> Path:
+    return scores.with_suffix(".json")

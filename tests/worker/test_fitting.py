@@ -13,6 +13,7 @@ from bench import Context, MethodError, NetworkMethod, OpenClip, Window
 from bench.contracts.compute import Compute
 from bench.contracts.method import FrameFormat
 from bench.engine.context import make_context
+from bench.engine.measured_cost import FitClock
 from bench.engine.seeding import seed_everything
 from bench.runs.records import CellRecord
 from bench.worker.fitting import fit
@@ -66,12 +67,14 @@ def cell(tmp_path):
         record = CellRecord("cells/x", "greedy", "greedy", "greedy", "toy", "toy", 0)
         record.gpu = "cuda:1"
         seed_everything(0)
+        clock = FitClock()
         context: Context = make_context(
-            0, Compute("cpu", **more), tmp_path, logger, checkpoint=tmp_path / "checkpoint.pt"
-        )
+            0, Compute("cpu", **more), tmp_path, logger,
+            checkpoint=tmp_path / "checkpoint.pt", fit_clock=clock,
+        )  # fmt: skip
         return SimpleNamespace(
             method=method, context=context, scratch=tmp_path, record=record, logger=logger,
-            training_clips=lambda: [clip], seed=lambda: seed_everything(0), said=said,
+            training_clips=lambda: [clip], seed=lambda: seed_everything(0), said=said, fit_clock=clock,
         )  # fmt: skip
 
     return make
@@ -113,6 +116,51 @@ def test_damaged_fit_is_made_again_as_from_the_start(cell, tmp_path):
     assert "fitting again" in again.said[0].getMessage()
     pairs = zip(weights(undisturbed), weights(again), strict=True)
     assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_seconds_of_fitting_are_those_that_the_weights_took(cell, tmp_path):
+    """An attempt that goes on adds its own to those behind the checkpoint; one that finds all fitted
+    has those of the fit; a fit from the start counts nothing before it."""
+    stopped = cell(Greedy(Parameters(most=8)))
+
+    def stop(epoch):
+        raise KeyboardInterrupt
+
+    stopped.context.after_epoch = lambda epoch: epoch == 2 and stop(epoch)
+    with pytest.raises(KeyboardInterrupt):
+        fit(stopped, [])
+    assert "fit" not in stopped.record.seconds
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert 0 < state["seconds"] < 1000
+    torch.save(state | {"seconds": 1000.0}, tmp_path / "checkpoint.pt")
+    resumed = cell(Greedy(Parameters(most=8)))
+    fit(resumed, [])
+    assert 1000 < resumed.record.seconds["fit"] < 2000
+    found = cell(Greedy(Parameters(most=8)))
+    fit(found, [])
+    assert found.record.seconds == resumed.record.seconds
+    (tmp_path / "fitted").unlink()
+    anew = cell(Greedy(Parameters(most=8)))
+    anew.record.seconds["fit"] = anew.fit_clock.before = 1000.0
+    fit(anew, [])
+    assert 0 < anew.record.seconds["fit"] < 1000
+
+
+def test_what_is_done_aside_is_not_counted(monkeypatch):
+    """Also where it is cut off."""
+    now = [100.0]
+    monkeypatch.setattr("bench.engine.measured_cost.time.monotonic", lambda: now[0])
+    clock = FitClock()
+    now[0] += 5
+    with pytest.raises(KeyboardInterrupt), clock.aside():
+        now[0] += 60
+        raise KeyboardInterrupt
+    now[0] += 2
+    assert clock.seconds == 7
+    clock.before = 30.0
+    assert clock.seconds == 37
+    clock.start()
+    assert clock.seconds == 0
 
 
 def test_out_of_memory_again_is_the_reason_with_what_would_fit(cell):

@@ -363,7 +363,8 @@ def test_training_scores_do_not_depend_on_where_a_cell_was_cut_off(tmp_path):
     found = []
     cell = SimpleNamespace(
         scratch=tmp_path, seed=seed, partial_scores=partial_scores, record=None,
-        context=make_context(0, Compute("cpu"), tmp_path), timed=lambda what: nullcontext(),
+        context=make_context(0, Compute("cpu"), tmp_path), timed=lambda path: nullcontext(),
+        add_seconds=lambda *_: None,
         training_clips=lambda: [SimpleNamespace(id="01"), SimpleNamespace(id="02")],
         score=lambda *_: Scores(generator.random(3), np.arange(3)),
         reporter=SimpleNamespace(step=lambda *_: None),

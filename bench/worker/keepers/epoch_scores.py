@@ -33,13 +33,14 @@ class EpochScoreKeeper(Keeper):
 
         def score(epoch: int) -> None:
             scores: dict[str, Scores] = {}
-            for number, clip in enumerate(cell.test_clips(), start=1):
-                cell.seed()
-                scores[clip.id] = cell.score(clip, context, f"clip {clip.id}")
-                cell.reporter.step(
-                    number, len(cell.lengths), f"scored clip {clip.id} after epoch {epoch}"
-                )
-            write_scores(_file(cell, epoch), scores)
+            with cell.fit_clock.aside():
+                for number, clip in enumerate(cell.test_clips(), start=1):
+                    cell.seed()
+                    scores[clip.id] = cell.score(clip, context, f"clip {clip.id}")
+                    cell.reporter.step(
+                        number, len(cell.lengths), f"scored clip {clip.id} after epoch {epoch}"
+                    )
+                write_scores(_file(cell, epoch), scores)
 
         _folder(cell).mkdir(parents=True, exist_ok=True)
         cell.context.after_epoch = score

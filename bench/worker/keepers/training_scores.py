@@ -22,16 +22,19 @@ class TrainingScoreKeeper(Keeper):
         """Score the training clips, each kept as soon as it is there, and write the scores."""
         context = replace(cell.context, images=None, regions=None, test_lengths={})
         scores: dict[str, Scores] = {}
-        with cell.timed("train_score"):
-            clips = cell.training_clips()
-            for number, clip in enumerate(clips, start=1):
-                partial = cell.scratch / "train_scores" / f"{clip.id}.npz"
-                result = cell.partial_scores(partial, clip.id)
-                if result is None:
-                    cell.seed()  # as for test clips: no clip depends on those before it
+        partials = []
+        clips = cell.training_clips()
+        for number, clip in enumerate(clips, start=1):
+            partial = cell.scratch / "train_scores" / f"{clip.id}.npz"
+            result = cell.partial_scores(partial, clip.id)
+            if result is None:
+                cell.seed()  # as for test clips: no clip depends on those before it
+                with cell.timed(partial):
                     result = cell.score(clip, context, f"training clip {clip.id}")
                     write_scores(partial, {clip.id: result})
-                scores[clip.id] = result
-                cell.reporter.step(number, len(clips), f"scored training clip {clip.id}")
+            scores[clip.id] = result
+            partials.append(partial)
+            cell.reporter.step(number, len(clips), f"scored training clip {clip.id}")
+        cell.add_seconds("train_score", partials)
         if scores:
             cell.run.write_train_scores(cell.record, scores)
