@@ -24,6 +24,7 @@ from bench.cli.commands.run import command as run_command
 from bench.contracts.compute import Compute
 from bench.engine.context import make_context
 from bench.files.claims import Claim
+from bench.files.whole_files import read_json
 from bench.planning.plan import make_plan
 from bench.planning.request import Request
 from bench.plugins.registry import load
@@ -448,6 +449,10 @@ def test_a_cut_loses_no_region_and_keeping_changes_no_score(kept, cut, tmp_path)
     cell = gone_on_with(cut, tmp_path, *KEEP)
     for name in ("scores.npz", "regions.npz", "train_scores.npz"):
         assert (cell / name).read_bytes() == (whole / name).read_bytes(), name
+    # Fitting was done before the cut.
+    seconds = read_json(cell / "cell.json", "cell")["seconds"]
+    assert seconds["fit"] == read_json(scored.parents[1] / "said.json", "said")["seconds"] > 0
+    assert seconds["score"] > 0 and seconds["train_score"] > 0
 
 
 def test_a_cut_loses_no_picture(cut, tmp_path):
