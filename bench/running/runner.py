@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.contracts.executor import Event, Executor, Exit, Place
 from bench.errors import RunError
@@ -58,11 +59,10 @@ class Runner:
         A failed cell, or one whose dataset cannot be prepared, costs itself alone. Afterwards every
         cell of the run has its outcome on disk.
         """
+        self._drop_jobs()
         for cell in self.plan.cells:
-            if cell.reuse:
-                self._handle_file(cell).unlink(missing_ok=True)
             if cell.mine:  # of one that is used again words may be new, nothing that was measured
-                self.cells.write(cell)
+                self.cells.write(cell, to_gather=bool(self._handle(cell)))
         to_prepare = [
             planned
             for planned in self.plan.datasets
@@ -126,7 +126,7 @@ class Runner:
         )
         for cell in self.queue.cells:
             cell.record.status, cell.record.reason = Status.INTERRUPTED, reason
-            self.cells.write(cell)
+            self.cells.write(cell, to_gather=bool(self._handle(cell)))
 
     def _fill(self, slots: int | None) -> None:
         """Start what waits, as long as there are free slots."""
@@ -211,22 +211,39 @@ class Runner:
             durable=False,
         )
 
+    def _left(self, cell: PlannedCell) -> dict[str, Any]:
+        """Return what an earlier runner kept of a cell's job; empty where this executor has none."""
+        if not self.executor.detachable or not self._handle_file(cell).exists():
+            return {}
+        try:
+            left = read_json(self._handle_file(cell), "job")
+        except RunError:
+            return {}
+        return left if left.get("executor") == self.plan.request.executor else {}
+
     def _handle(self, cell: PlannedCell) -> str:
         """Return by what the executor finds the job that an earlier runner left for a cell; empty
         where there is none.
         """
-        if not self.executor.detachable or not self._handle_file(cell).exists():
-            return ""
-        try:
-            left = read_json(self._handle_file(cell), "job")
-        except RunError:
-            return ""
-        if left.get("executor") != self.plan.request.executor:
-            return ""
-        if left.get("key") != cell.record.key:  # another request's cell in this place
-            self.executor.cancel([str(left.get("handle"))])
-            return ""
-        return str(left["handle"])
+        left = self._left(cell)
+        return str(left["handle"]) if left.get("key") == cell.record.key else ""
+
+    def _drop_jobs(self) -> None:
+        """Let go of jobs whose outcome is not wanted, and end those that are alive: of cells that
+        are used again, of another request's cell in the same place, and of cells that have ended
+        and are to be computed anew.
+        """
+        handles = []
+        for cell in self.plan.cells:
+            if cell.reuse:
+                self._handle_file(cell).unlink(missing_ok=True)
+            elif cell.mine and (left := self._left(cell)):
+                another = left.get("key") != cell.record.key
+                if another or (cell.fresh and self.cells.ended(cell)):
+                    handles.append(str(left.get("handle")))
+                    self._handle_file(cell).unlink(missing_ok=True)
+        if handles:
+            self.executor.cancel(handles)
 
     # -- beginning and ending ----------------------------------------------------------------------
 

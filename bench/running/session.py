@@ -8,7 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,7 +190,7 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
                 f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows "
                 f"them, `bench stop {plan.run.path}` ends them. "
                 "To gather them and write the tables:\n  "
-                f"{plan.request.command.replace(' --detach', '')}",
+                f"{line_to_gather(plan)}",
                 markup=False,
             )
             return []
@@ -204,6 +204,15 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
         with _turn(plan.run):
             plan.run.seal()
         return written
+
+
+def line_to_gather(plan: Plan) -> str:
+    """Return the command that gathers a detached run. It names the folder, since a run whose cells
+    are all done is not looked for, and repeats nothing.
+    """
+    return replace(
+        plan.request, detach=False, new=False, force="", out=plan.run.path
+    ).command_line()
 
 
 @contextlib.contextmanager

@@ -61,19 +61,31 @@ class SharedCells:
             return claim.take() is None
         return False
 
-    def write(self, cell: PlannedCell) -> None:
+    def write(self, cell: PlannedCell, to_gather: bool = False) -> None:
         """Write a cell as it stands, so that a look at the folder is true at any time; not where
         another runner has it, or had it since.
+
+        Parameters
+        ----------
+        to_gather : whether an earlier runner left a job for it. If that has ended, its outcome
+            stays: nobody has read it yet.
         """
         with self._claim(cell) as claim:
             try:
-                if claim.take() is None and not self.changed(cell):
+                if claim.take() is not None or self.changed(cell):
+                    return
+                if not (to_gather and self.ended(cell)):
                     self.run.write_cell(cell.record)
             except OSError as error:
                 raise RunError(
                     f"cannot write to {self.run.path}: {error.strerror or error}; choose another "
                     "folder with --out"
                 ) from error
+
+    def ended(self, cell: PlannedCell) -> bool:
+        """Whether a cell is done or failed on disk, under its key."""
+        now = self.run.cell(replace(cell.record))
+        return now.key == cell.record.key and now.status in (Status.DONE, Status.FAILED)
 
     def changed(self, cell: PlannedCell) -> CellRecord | None:
         """Return a cell as it is on disk, where somebody has worked on it since it was planned:
