@@ -13,8 +13,8 @@ and that a file's time of change is seen elsewhere.
 - Who takes over a dead holder's NAME.N creates NAME.N+1, which one alone can, and nobody removes a
   file that is not his own or seen dead. Who then sees a living one beside his own lets go: two may
   refuse each other and try again, never hold both.
-- A holder whose file is gone was taken for dead (frozen, or its disk was away): it calls `lost`,
-    and must touch nothing more.
+- A holder whose file is gone, or another's (numbers are used again), was taken for dead (frozen, or
+  its disk was away): it calls `lost`, and must touch nothing more. A token in the file tells.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import socket
 import sys
 import threading
 import time
+import uuid
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -81,12 +82,12 @@ def _me() -> Holder:
     return Holder(this_host(), os.getpid(), _began(os.getpid()) or 0.0)
 
 
-def _text(holder: Holder) -> str:
+def _text(holder: Holder, token: str) -> str:
     """Return what stands in the file, with a checksum: a digit that changed on the disk would be
     another process.
     """
-    value = asdict(holder)
-    return json.dumps([value, zlib.crc32(json.dumps(value).encode())])
+    value = [asdict(holder), token]
+    return json.dumps([*value, zlib.crc32(json.dumps(value).encode())])
 
 
 def _began(pid: int) -> float | None:
@@ -146,6 +147,8 @@ class Claim:
         self.lost = lost
         self.file: Path | None = None
         """The file while it is held here."""
+        self._content = b""
+        """What stands in it."""
         self._seen: dict[str, tuple[int, float]] = {}
 
     def take(self) -> Holder | None:
@@ -162,9 +165,10 @@ class Claim:
         number = max((int(file.suffix[1:]) for file in found), default=0) + 1
         file = self.path.with_name(f"{self.path.name}.{number}")
         me = _me()
+        text = _text(me, uuid.uuid4().hex)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _create(file, _text(me))
+            _create(file, text)
         except FileExistsError:
             return self.holder() or me
         # Looked at anew, each of them: what was let go since may be another's by now, under the
@@ -175,7 +179,7 @@ class Claim:
             return self.holder() or me
         for dead in others:
             dead.unlink(missing_ok=True)
-        self.file = file
+        self.file, self._content = file, text.encode()
         _beat(self)
         return None
 
@@ -198,8 +202,21 @@ class Claim:
             _held.discard(self)
         if self.file is not None:
             with contextlib.suppress(OSError):
-                self.file.unlink(missing_ok=True)
+                if self.is_kept():
+                    self.file.unlink(missing_ok=True)
             self.file = None
+
+    def is_kept(self) -> bool:
+        """Whether the file that was made when it was taken is still there, and no other.
+
+        Raises
+        ------
+        OSError : the disk is away.
+        """
+        try:
+            return self.file is not None and self.file.read_bytes() == self._content
+        except FileNotFoundError:
+            return False
 
     def __enter__(self) -> Claim:
         return self
@@ -228,8 +245,9 @@ class Claim:
         except OSError:
             return None
         try:
-            holder = Holder(**json.loads(content)[0])
-            if content.decode() != _text(holder):
+            fields, token, _ = json.loads(content)
+            holder = Holder(**fields)
+            if content.decode() != _text(holder, token):
                 raise ValueError("another content than was written")
             if holder.here:
                 return holder if _began(holder.pid) == holder.began else None
@@ -269,15 +287,14 @@ def _go_on() -> None:
         with _lock:
             held = list(_held)
         for claim in held:
-            file = claim.file
             try:
-                if file is not None:
-                    os.utime(file)
-            except FileNotFoundError:
-                with _lock:
-                    gone = claim in _held  # not just let go
-                    _held.discard(claim)
-                if gone and claim.lost is not None:
-                    claim.lost()
+                if claim.is_kept() and claim.file is not None:
+                    os.utime(claim.file)
+                    continue
             except OSError:  # the disk is away for a moment; others wait for DEAD seconds
-                pass
+                continue
+            with _lock:
+                gone = claim in _held  # not just let go
+                _held.discard(claim)
+            if gone and claim.lost is not None:
+                claim.lost()

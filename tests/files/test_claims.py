@@ -26,7 +26,7 @@ def on_another_host(path, number: int = 1):
     """Write the claim of a process on a host that is not this one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f"{path.name}.{number}")
-    file.write_text(claims._text(Holder("far/1", 77, 5.0)))
+    file.write_text(claims._text(Holder("far/1", 77, 5.0), "token"))
     return file
 
 
@@ -93,7 +93,7 @@ def test_killed_holder_on_this_host_is_followed_at_once(path):
 def test_process_number_used_again_is_no_holder(path):
     """A holder is a process and when it began."""
     path.parent.mkdir(parents=True)
-    path.with_name(".claim.1").write_text(claims._text(replace(claims._me(), began=1.0)))
+    path.with_name(".claim.1").write_text(claims._text(replace(claims._me(), began=1.0), "token"))
     assert Claim(path).holder() is None
 
 
@@ -150,6 +150,34 @@ def test_holder_whose_claim_was_taken_over_is_told(path, monkeypatch):
     assert told.wait(20) and not untold.is_set()
 
 
+@pytest.mark.parametrize("thaws", ["beats", "lets go"])
+def test_frozen_holder_leaves_the_claim_that_took_its_number_alone(path, monkeypatch, thaws):
+    """Frozen, it was taken for dead; who took over let go, and the next one has the same number:
+    it is told, and neither touches nor removes what is another's."""
+    monkeypatch.setattr(claims, "BEAT", 0.02)
+    monkeypatch.setattr(claims, "DEAD", 0.0)
+    monkeypatch.setattr(claims, "_beating", None)
+    monkeypatch.setattr(claims, "this_host", lambda: "far")
+    beat = claims._beat
+    monkeypatch.setattr(claims, "_beat", lambda claim: None)  # those that are taken now are frozen
+    told = threading.Event()
+    frozen, second, third = Claim(path, lost=told.set), Claim(path), Claim(path)
+    assert frozen.take() is None
+    monkeypatch.setattr(claims, "this_host", lambda: "near")
+    assert second.take() is not None and second.take() is None
+    second.release()
+    assert third.take() is None and third.file == frozen.file
+    os.utime(third.file, (1, 1))
+    if thaws == "beats":
+        beat(frozen)
+        assert told.wait(20)
+    frozen.release()
+    assert third.file.stat().st_mtime == 1 and third.is_kept()
+    assert frozen.file is None
+    third.release()
+    assert list(path.parent.iterdir()) == []
+
+
 def test_living_are_never_two(tmp_path):
     """Eight processes take and let go a hundred times in all, some die while holding; the guarded
     counter misses nothing."""
@@ -202,7 +230,7 @@ def test_number_that_was_let_go_and_taken_anew_is_seen(path, monkeypatch):
 def test_takeover_race_has_one_winner(path):
     """Many who judge one holder dead at a time: one gets it."""
     path.parent.mkdir(parents=True)
-    path.with_name(".claim.4").write_text(claims._text(replace(claims._me(), began=1.0)))
+    path.with_name(".claim.4").write_text(claims._text(replace(claims._me(), began=1.0), "token"))
     found: list[Claim] = []
     gate = threading.Barrier(8)
 

@@ -138,7 +138,7 @@ def test_two_hosts_fill_one_run_by_the_same_line(place):
 
 
 @pytest.mark.parametrize(
-    "content", [claims._text(Holder("elsewhere/1", 7, 1.0)).encode(), b'[{"host": "\xb2']
+    "content", [claims._text(Holder("elsewhere/1", 7, 1.0), "token").encode(), b'[{"host": "\xb2']
 )
 def test_cell_of_a_host_that_died_is_followed(place, content):
     """A claim that nobody touches any more, another host's or one that cannot be read, holds its
@@ -208,7 +208,7 @@ def test_claim_of_a_host_that_died_does_not_keep_another_copy_out(place):
     would on one machine."""
     (place / "whole").rename(place / "run")
     left = place / "run" / ".runner-all-elsewhere.1"
-    left.write_text(claims._text(Holder("elsewhere", 7, 1.0)))
+    left.write_text(claims._text(Holder("elsewhere", 7, 1.0), "token"))
     os.utime(left, (1, 1))
     next((place / "data" / "toy" / "train" / "01").glob("*.png")).unlink()
     finish(start(place, "--out", "run"))
