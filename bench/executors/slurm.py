@@ -5,6 +5,7 @@ Python, lie on a disk that all nodes see.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import math
 import os
@@ -22,16 +23,11 @@ from bench.contracts.executor import ENDED, Event, Executor, Exit, Place
 from bench.contracts.parameters import parameter
 from bench.errors import RequestError, RunError
 from bench.executors.remote_job import run_job
+from bench.executors.slurm_jobs import ASK, AT_ONCE, SlurmJobs
 from bench.files.whole_files import read_json, write_json, write_text
 
 LOOK = 1.0
 """Seconds between two looks at what jobs have written."""
-ASK = 15.0
-"""Seconds between two questions to SLURM: one `squeue` for all jobs. Chosen here: a scheduler of
-many users is not to be asked each second."""
-SUBMIT = 500
-"""Jobs of one array. Chosen here: SLURM's own limit (MaxArraySize) is 1001 where nobody changed
-it."""
 MEMORY = 8.0
 """GB of a cell whose memory was not estimated. Chosen here: twice what a cell of profile small
 peaks at."""
@@ -141,6 +137,9 @@ class SlurmExecutor(Executor):
         self.news: list[Event] = []
         self.looked = self.asked = 0.0
         self.processes: list[Any] = []
+        """Submitit's own, which are children of this process."""
+        self.refusal: RunError | None = None
+        """Why SLURM took no more jobs."""
 
     # -- tasks -------------------------------------------------------------------------------------
 
@@ -150,7 +149,7 @@ class SlurmExecutor(Executor):
         """
         identity, _, name = task["handle"].partition("/")
         if name and (
-            self._said(name).get("code") is not None or identity in self._alive([identity])
+            self._said(name).get("code") is not None or identity in self._alive([identity], ASK)
         ):
             self.jobs[task["id"]] = _Job(identity, name)
         else:
@@ -158,8 +157,13 @@ class SlurmExecutor(Executor):
 
     def events(self, timeout: float) -> Sequence[Event]:
         """Return what jobs have written, and which of them SLURM no longer knows."""
+        if self.refusal is not None:  # the news of what was submitted before it is delivered
+            raise self.refusal
         if self.pending:
-            self._submit()
+            try:
+                self._submit()
+            except RunError as error:
+                self.refusal = error
         elif not self.news:
             time.sleep(timeout)
         now = time.monotonic()
@@ -205,8 +209,8 @@ class SlurmExecutor(Executor):
                 self.submitit.update_parameters(
                     **{f"slurm_{key}": value for key, value in given.items() if value}
                 )
-            for first in range(0, len(tasks), SUBMIT):
-                self._submit_array(tasks[first : first + SUBMIT])
+            for first in range(0, len(tasks), AT_ONCE):
+                self._submit_array(tasks[first : first + AT_ONCE])
 
     def _submit_array(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         import submitit
@@ -228,7 +232,8 @@ class SlurmExecutor(Executor):
                 f"SLURM takes no jobs: {text}. What was submitted before goes on; the same command "
                 "takes it up"
             ) from error
-        self.processes += jobs  # submitit's local ones are children of this process
+        if self.parameters.cluster == "local":
+            self.processes += jobs
         for task, name, job in zip(tasks, names, jobs):
             self.jobs[task["id"]] = _Job(job.job_id, name)
             self.news.append(Event(task["id"], handle=f"{job.job_id}/{name}"))
@@ -274,7 +279,7 @@ class SlurmExecutor(Executor):
                 reason = f"SLURM ended it (job {job.identity}: {job.ended})"
                 self._forget(number, Event(number, code=Exit.STOPPED, reason=reason))
             elif job.missed >= 2:
-                why = f"job {job.identity}: {_why(job.identity)}"
+                why = f"job {job.identity}: {self._slurm.why(job.identity)}"
                 reason = f"SLURM ended it ({why}); its log is in {self.folder.name}/logs"
                 self._forget(number, Event(number, code=Exit.LOST, reason=reason))
 
@@ -287,20 +292,14 @@ class SlurmExecutor(Executor):
                 (self.folder / "logs" / (job.identity + end)).unlink(missing_ok=True)
         self.news.append(event)
 
-    def _alive(self, identities: Sequence[str]) -> set[str]:
-        """Return which jobs wait or run; all of them where SLURM does not answer."""
-        if self.parameters.cluster == "local":
-            import psutil
+    def _alive(self, identities: Sequence[str], age: float = 0.0) -> set[str]:
+        for job in self.processes:  # so that none stays a zombie
+            job.done()
+        return self._slurm.alive(identities, age)
 
-            for job in self.processes:  # so that none stays a zombie
-                job.done()
-            return {identity for identity in identities if psutil.pid_exists(int(identity))}
-        answer = subprocess.run(
-            ["squeue", "--me", "--noheader", "--array", "--format", "%i"],
-            capture_output=True,
-            text=True,
-        )
-        return set(answer.stdout.split()) if answer.returncode == 0 else set(identities)
+    @functools.cached_property
+    def _slurm(self) -> SlurmJobs:
+        return SlurmJobs(self.parameters.cluster == "local")
 
     def stop(self, task: int, kill: bool) -> None:
         """Leave word for the job; one that still waits, or shall end at once, is cancelled."""
@@ -320,26 +319,11 @@ class SlurmExecutor(Executor):
 
     def cancel(self, handles: Sequence[str]) -> None:
         """Cancel jobs; a running one has SLURM's KillWait (30 s) to write down where it is."""
-        identities = [handle.partition("/")[0] for handle in handles]
-        if self.parameters.cluster == "slurm":
-            for first in range(0, len(identities), SUBMIT):
-                subprocess.run(
-                    ["scancel", *identities[first : first + SUBMIT]], capture_output=True
-                )
-            return
-        import psutil
-
-        for identity in identities:
-            with contextlib.suppress(psutil.Error):
-                for process in [
-                    *psutil.Process(int(identity)).children(recursive=True),
-                    psutil.Process(int(identity)),
-                ]:
-                    process.terminate()
+        self._slurm.cancel([handle.partition("/")[0] for handle in handles])
 
     def close(self) -> None:
-        """Cancel what is left."""
-        if self.jobs:
+        """Cancel what is left, unless SLURM refused a part: what was submitted before goes on."""
+        if self.jobs and self.refusal is None:
             self.cancel([job.identity for job in self.jobs.values()])
 
 
@@ -356,19 +340,6 @@ class _Job:
     """What ended it, where that was neither the cell nor this command: SLURM may start such a job
     again."""
     missed: int = 0
-
-
-def _why(identity: str) -> str:
-    """Return what the accounting says of a job, where there is one."""
-    with contextlib.suppress(OSError):
-        answer = subprocess.run(
-            ["sacct", "-X", "-n", "-P", "-o", "State", "-j", identity],
-            capture_output=True,
-            text=True,
-        )
-        if answer.returncode == 0 and answer.stdout.strip():
-            return answer.stdout.split("\n")[0].strip()
-    return "out of time or memory, cancelled, or its node was lost"
 
 
 # -- in a job --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -52,6 +53,8 @@ class Job:
     stopping: StopReason | None = None
     """Why it was asked to stop."""
     stop_by: float = 0.0
+    killed: float = -math.inf
+    """When it was last killed."""
     frozen_since: float | None = None
     """When its process was first seen stopped (SIGSTOP), and has been since."""
 

@@ -20,7 +20,8 @@ from bench.runs.status import Status
 from bench.worker.progress import read_progress
 
 GRACE = 10.0
-"""Seconds a worker has to write its outcome after it was asked to stop."""
+"""Seconds a worker has to write its outcome after it was asked to stop, and to be gone after it was
+killed, before it is killed once more."""
 SILENCE = 60.0
 """Seconds after which a worker that was killed, and whose end nobody reports, means that the server
 of the workers is frozen."""
@@ -54,7 +55,8 @@ class Watch:
                     f"the server of the workers does not answer: {job.title} was ended "
                     f"{duration(SILENCE)} ago, and nobody reports it; the same command goes on"
                 )
-            if now > job.stop_by:
+            if now > max(job.stop_by, job.killed + GRACE):
+                job.killed = now
                 self.executor.stop(job.number, kill=True)
         elif self._is_stalled(job, now):
             self.stop(job, StopReason.STALLED)

@@ -27,7 +27,7 @@ from bench.plugins.registry import load
 from bench.running import cell_queue
 from bench.running.jobs import Job, Listener, StopReason
 from bench.running.runner import Runner
-from bench.running.watch import SILENCE, Watch
+from bench.running.watch import GRACE, SILENCE, Watch
 from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
 from bench.runs.scores import write_scores
@@ -700,6 +700,23 @@ def test_server_that_does_not_report_a_killed_worker(tmp_path):
         match="the server of the workers does not answer: a on b, seed 0 was ended 1:00 min ago",
     ):
         watch.look(job)
+
+
+def test_worker_that_was_killed_is_killed_again_after_a_while_only(tmp_path):
+    """A runner looks ten times a second; SLURM and Dask answer more slowly."""
+    request = SimpleNamespace(stall_limit=900.0, time_limit=None)
+    watch, job = watched(0, tmp_path, request, stopping=StopReason.STALLED)
+    told = []
+    watch.executor = SimpleNamespace(
+        memory=lambda task: 0, frozen=lambda task: False, stop=lambda task, kill: told.append(kill)
+    )
+    job.stop_by = time.monotonic() - 1
+    for _ in range(5):
+        watch.look(job)
+    assert told == [True]
+    job.killed -= GRACE
+    watch.look(job)
+    assert told == [True, True]
 
 
 def test_process_that_stands_still_is_stalled_whatever_it_is_at(tmp_path):
