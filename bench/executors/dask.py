@@ -128,6 +128,10 @@ class DaskExecutor(Executor):
         self.news: queue.Queue[Event] = queue.Queue()
         self.tasks: dict[int, Mapping[str, Any]] = {}
         self.names: dict[int, str] = {}
+        self.numbers: dict[str, int] = {}
+        """The other way round; read in a thread of the client."""
+        self.taken_up: set[int] = set()
+        """The jobs of an earlier runner, which tell their place to nobody."""
         self.futures: dict[int, Any] = {}
         self.places: dict[int, str] = {}
         self.refused: dict[str, set[str]] = {}
@@ -166,7 +170,9 @@ class DaskExecutor(Executor):
             )
         name = task["handle"]
         if name and (future := self._left(name)) is not None:
-            self._follow(number, name, future)
+            self.taken_up.add(number)
+            self._enter(number, name)
+            self._follow(number, future)
             self.news.put(Event(number, started="an earlier runner's job"))
         else:
             self._submit(number)
@@ -202,6 +208,7 @@ class DaskExecutor(Executor):
                 )
                 return
             how["workers"] = left
+        self._enter(number, name)  # before a quick worker says that it has begun
         future = self.client.submit(
             _work,
             dict(task),
@@ -214,24 +221,35 @@ class DaskExecutor(Executor):
         if self.detachable:  # kept by the scheduler when this process is gone
             self.client.publish_dataset(future, name=name)
             self.news.put(Event(number, handle=name))
-        self._follow(number, name, future)
+        self._follow(number, future)
 
-    def _follow(self, number: int, name: str, future: Any) -> None:
-        self.names[number], self.futures[number] = name, future
+    def _enter(self, number: int, name: str) -> None:
+        self.names[number], self.numbers[name] = name, number
+
+    def _strike(self, number: int) -> str:
+        """Forget the name of a job, and return it."""
+        name = self.names.pop(number)
+        del self.numbers[name]
+        self.taken_up.discard(number)
+        return name
+
+    def _follow(self, number: int, future: Any) -> None:
+        self.futures[number] = future
         future.add_done_callback(lambda future, number=number: self._ended(number, future))
 
     def _hear(self, event: Any) -> None:
         """Take what a worker says, in a thread of the client."""
         said = event[1]
-        number = next((number for number, name in self.names.items() if name == said["name"]), None)
-        if number is None:
+        number = self.numbers.get(said["name"])
+        task = self.tasks.get(number) if number is not None else None
+        if number is None or task is None:
             return
         if "started" in said:
             self.places[number] = said["started"]
             self.news.put(Event(number, started=said["where"]))
         else:
             with contextlib.suppress(RunError):
-                write_json(Path(self.tasks[number]["progress"]), said["progress"], durable=False)
+                write_json(Path(task["progress"]), said["progress"], durable=False)
 
     def _ended(self, number: int, future: Any) -> None:
         """Take what became of a task, in a thread of the client."""
@@ -251,7 +269,8 @@ class DaskExecutor(Executor):
         return found
 
     def _outcome(self, number: int) -> Event:
-        future, name, task = self.futures.pop(number), self.names.pop(number), self.tasks[number]
+        future, task = self.futures.pop(number), self.tasks[number]
+        name = self._strike(number)
         if future.status in ("cancelled", "lost"):
             raise BenchError(
                 f"the Dask scheduler at {self.client.scheduler.address} is gone, and its jobs with "
@@ -290,6 +309,8 @@ class DaskExecutor(Executor):
         """Tell the worker; what still waits there is taken back."""
         if task not in self.futures:
             return
+        if task in self.taken_up and (place := self._at_work(self.names[task])):
+            self.places[task] = place
         if task in self.places:
             with contextlib.suppress(Exception):  # a worker that is gone needs no telling
                 self.client.run(
@@ -300,13 +321,21 @@ class DaskExecutor(Executor):
                     wait=False,
                 )
             return
-        future, name = self.futures.pop(task), self.names.pop(task)
+        future, name = self.futures.pop(task), self._strike(task)
         with contextlib.suppress(Exception):
             if self.detachable:
                 self.client.unpublish_dataset(name)
             future.cancel()
         del self.tasks[task]
         self.news.put(Event(task, code=Exit.WRITTEN))
+
+    def _at_work(self, name: str) -> str:
+        """Return the worker that has a job; empty where it waits in the scheduler."""
+        with contextlib.suppress(Exception):  # a scheduler that is gone needs no telling
+            for address, names in self.client.processing().items():
+                if name in names:
+                    return str(address)
+        return ""
 
     def cancel(self, handles: Sequence[str]) -> None:
         """Take back what waits, and tell what runs."""
@@ -340,7 +369,7 @@ class DaskExecutor(Executor):
 _asked: dict[str, str] = {}
 
 
-def _ask(name: str, how: str) -> None:
+async def _ask(name: str, how: str) -> None:  # Dask waits for the end of what is no coroutine
     _asked[name] = how
 
 
