@@ -13,6 +13,7 @@ from typing import Any
 from bench.contracts.executor import ENDED, Event, Exit, Place
 from bench.executors.local import LocalExecutor
 from bench.files.cache import cache_folder
+from bench.files.checksums import digest_of_value
 from bench.files.whole_files import write_bytes
 from bench.hardware.gpus import gpus
 from bench.runs.folder import Run
@@ -58,7 +59,8 @@ def run_job(
     for name, text in task["plugins"].items():
         path = Path(name)
         if _text(path) != text:  # not here, or another one
-            path = place / "plugins" / path.name
+            # Two may have the same name, and a job at work may have another text of it.
+            path = place / "plugins" / digest_of_value([name, text])[:16] / path.name
             write_bytes(path, text.encode())
         plugins.append(path)
     executor = LocalExecutor()

@@ -73,6 +73,10 @@ def load_mat(path: Path, name: str = "") -> dict[str, Variable]:
             raise ValueError(
                 f"reading it ended its reader, or took more than {TIME_LIMIT:g} s"
             ) from error
+        except BaseException:  # Ctrl-C: what is left of the answer would be taken for the next one
+            process.kill()
+            _end()
+            raise
         finally:
             alarm.cancel()
     if "refused" in answer:

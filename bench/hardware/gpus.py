@@ -8,16 +8,17 @@ and no process holds memory on another one. This is also the only way to use sev
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import itertools
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import RequestError
 from bench.files.cache import cache_folder
-from bench.files.claims import this_host
+from bench.files.checksums import digest_of_text
 from bench.hardware.machine import choose_device
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -94,8 +95,9 @@ def own_gpu(offered: Sequence[Mapping[str, Any]]) -> Iterator[Gpu | None]:
     """Take one of the GPUs for this process, which then sees it alone: one that nobody holds, else
     the first of those that the fewest hold. None where none is offered.
 
-    Holders are processes of this user on this machine, in any run. A GPU is free again when the
-    process ends, however it ends. To be called before the process uses CUDA.
+    Holders are processes of this user on this machine that have the same cache folder, in any run.
+    A GPU is free again when the process ends, however it ends. To be called before the process uses
+    CUDA.
 
     Parameters
     ----------
@@ -104,15 +106,24 @@ def own_gpu(offered: Sequence[Mapping[str, Any]]) -> Iterator[Gpu | None]:
     if not offered:
         yield None
         return
-    folder = cache_folder() / "gpus" / this_host().replace("/", "-")
-    folder.mkdir(parents=True, exist_ok=True)
     for place, fields in ((place, fields) for place in itertools.count() for fields in offered):
         gpu = Gpu(**fields)
-        with (folder / f"{gpu.visible.replace('/', '-')}.{place}").open("w") as lock:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
+                held.bind(_socket_name(gpu, place))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise
             os.environ[VISIBLE] = gpu.visible
             yield gpu
             return
+
+
+def _socket_name(gpu: Gpu, place: int) -> str:
+    """Return the name of the abstract socket that the holder of a GPU has: it ends with its
+    process, and unlike the lock of a file it needs no disk, on which locks may be missing (Lustre,
+    NFS).
+    """
+    names = (os.getuid(), cache_folder().absolute(), gpu.visible, place)
+    return f"\0vad-bench-gpu-{digest_of_text(' '.join(map(str, names)))[:32]}"

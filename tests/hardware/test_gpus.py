@@ -92,6 +92,16 @@ def test_a_process_takes_the_gpu_that_the_fewest_hold(tmp_path, monkeypatch):
         assert none is None
 
 
+def test_a_gpu_is_taken_without_a_disk(tmp_path, monkeypatch):
+    """The cache may be another user's, or lie where files cannot be locked."""
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(gpus.VISIBLE, "before")
+    (tmp_path / "cache").write_text("no folder can be made here")
+    offered = [asdict(gpu) for gpu in listed(1)]
+    with own_gpu(offered) as one, own_gpu(offered) as other:
+        assert one == other == listed(1)[0]
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
