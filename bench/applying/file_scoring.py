@@ -144,6 +144,7 @@ class FileScorer(Scorer):
                 whole = OpenClip(
                     clip.id, "test", length, self.application.cell.dataset, opener=lambda: opened
                 )
+                self.application.fitted.seed_everything()
                 scores = as_scores(self.method.score(whole, context), length, who)
         except StopEarly:
             return STOPPED

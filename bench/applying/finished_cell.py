@@ -28,8 +28,17 @@ class FinishedMethod:
 
     method: Method
     compute: Compute
+    seed: int
+    """Of the cell."""
     notes: list[str] = field(default_factory=list)
     """How scoring differs from that of the run: another version or device."""
+
+    def seed_everything(self) -> None:
+        """Set every random generator, as a run does before each clip: scores must not depend on
+        what was loaded or scored before.
+        """
+        compute = self.compute
+        seed_everything(self.seed, compute.threads, compute.precision, compute.nondeterministic)
 
 
 def finished_method(
@@ -40,8 +49,7 @@ def finished_method(
     threads: int = 0,
     keep: str = "weights",
 ) -> FinishedMethod:
-    """Return a cell's method with its trained weights. Seeds all random generators with the cell's
-    seed.
+    """Return a cell's method with its trained weights.
 
     Parameters
     ----------
@@ -75,7 +83,8 @@ def finished_method(
     if isinstance(method, NetworkMethod):
         import torch  # noqa: F401  # seeding touches torch only where it is imported already
     compute = replace(cell.compute, device=device, threads=threads or cell.threads)
-    seed_everything(cell.seed, compute.threads, compute.precision, compute.nondeterministic)
+    fitted = FinishedMethod(method, compute, cell.seed, notes)
+    fitted.seed_everything()
     if cell.key.get("version", method.version) != method.version:
         notes.append(
             f"{cell.method} is version {method.version} here, {cell.key['version']} in the run"
@@ -86,7 +95,7 @@ def finished_method(
         raise RunError(
             f"{weights} cannot be read ({error}); `bench run --force` writes it again"
         ) from error
-    return FinishedMethod(method, compute, notes)
+    return fitted
 
 
 def dataset_of(run: Run, cell: CellRecord, data: Sequence[Path]) -> Dataset:

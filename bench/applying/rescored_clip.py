@@ -121,6 +121,7 @@ def rescore(
         )
         context.images = pictures
         opened = open_clip(dataset, clip, length, method, None, lambda: None)
+        fitted.seed_everything()
         scores = as_scores(
             method.score(opened, context), length, f"{cell.label} on {cell.dataset}, clip {clip_id}"
         )

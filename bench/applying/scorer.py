@@ -102,6 +102,7 @@ class Scorer:
                 context.images = lambda method, clip, frame, found: _keep_error(
                     stretch, frame, found
                 )
+            self.application.fitted.seed_everything()
             try:
                 for scores in infer_as_they_come(self.method, frames(), context, look is not None):
                     behind = (

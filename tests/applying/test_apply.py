@@ -32,9 +32,11 @@ from bench.applying.apply import apply_to
 from bench.applying.footage import Footage, find_footage
 from bench.applying.listener import Outcome
 from bench.cli.commands.apply import command
+from bench.contracts.method import Scores
 from bench.errors import DataError, RequestError, RunError
 from bench.figures.video import PANEL
-from bench.plugins.registry import load
+from bench.plugins.registry import current, load
+from bench.plugins.selection import select_one
 from bench.runs import applied
 from bench.runs.applied import Applied, Lines
 from bench.runs.folder import Run
@@ -142,6 +144,29 @@ def test_scores_are_those_of_the_run(made, run, tmp_path, method):
         ].isna().equals(table["score"].isna())
     if method == WINDOW:
         assert any("no frame has a score: 12 frames are fewer" in text for text in told[2].noted)
+
+
+@pytest.mark.parametrize("method", [STREAM, WHOLE])
+def test_scores_do_not_depend_on_what_was_scored_before(made, run, tmp_path, monkeypatch, method):
+    """A method that draws random numbers while it scores: a video gives the same scores alone and
+    behind others."""
+
+    def whole(self, clip, context):
+        return np.random.random(clip.length)
+
+    def as_they_come(network, batches, context, live):
+        begin = 0
+        for batch in batches:
+            yield Scores(np.random.random(len(batch)), np.arange(begin, begin + len(batch)))
+            begin += len(batch)
+
+    kind = select_one("methods", WHOLE, current()).target
+    monkeypatch.setattr(kind, "score", whole)
+    monkeypatch.setattr("bench.engine.inference.infer_as_they_come", as_they_come)
+    videos = made / "data" / "toy" / "test"
+    together, _, _ = applied_to(run, method, videos, tmp_path / "together", threshold=1.0)
+    alone, _, _ = applied_to(run, method, videos / "02", tmp_path / "alone", threshold=1.0)
+    pd.testing.assert_frame_equal(together["02"], alone["02"])
 
 
 def test_threshold_and_events_are_those_of_the_operators_table(made, run, tmp_path):
