@@ -19,18 +19,14 @@ if TYPE_CHECKING:
 
 def make_videos(
     source: Source,
-    clips: Sequence[str],
-    methods: Sequence[str],
+    wanted: Sequence[tuple[str, CellRecord]],
     data: Sequence[Path],
     rate: float | None,
     folder: Path,
 ) -> list[Path]:
-    """Write a video of each clip and each chosen method, and return the paths.
-
-    Raises
-    ------
-    RequestError : a clip or method that the run does not have, or no weights to show it with.
-    """
+    """Write a video of each clip and cell that `find_videos` found, and return the paths."""
+    if not wanted:
+        return []
     import numpy as np
 
     from bench.applying.application import RATE
@@ -43,7 +39,7 @@ def make_videos(
 
     written: list[Path] = []
     silent: set[str] = set()
-    for clip, cell in _wanted(source, clips, methods, data):
+    for clip, cell in wanted:
         record = source.run.dataset(cell.dataset_folder)
         length = next(length for known, length, _ in record.clips if known == clip)
         label_set = "".join(label_sets_of(record, source.protocol)[:1])
@@ -85,10 +81,18 @@ def make_videos(
     return written
 
 
-def _wanted(
+def find_videos(
     source: Source, clips: Sequence[str], methods: Sequence[str], data: Sequence[Path]
-) -> Iterator[tuple[str, CellRecord]]:
-    """Yield clip and cell; of several seeds the first that kept its weights."""
+) -> list[tuple[str, CellRecord]]:
+    """Return clip and cell of each video that is asked for; of several seeds the first that kept
+    its weights.
+
+    Raises
+    ------
+    RequestError : a clip or method that the run does not have, or no weights to show it with.
+    """
+    if not clips:
+        return []
     from bench.errors import RequestError
     from bench.planning.commands import keep_commands
     from bench.tables.table import TRIVIAL
@@ -149,7 +153,7 @@ def _wanted(
             ][::-1]
     if mistakes:
         raise RequestError(*dict.fromkeys(mistakes))
-    yield from found
+    return found
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from forked import bench
 from known_answers import COLUMNS, FIRST, KNOWN
 
 from bench.cli.commands.report import command
-from bench.errors import RequestError
+from bench.errors import RequestError, RunError
 from bench.figures.kinds import OF_THE_RUN
+from bench.files.checksums import digest_of
 
 EVIDENCE = Path(__file__).parents[2] / "results" / "ped2-small"
 NAMES = {"ped2": "Ped2", "avenue": "Avenue", "shanghaitech": "ShanghaiTech"}
@@ -119,6 +120,29 @@ def test_mistakes_come_at_once(run):
         second.startswith("no table 'nothing' (there are")
         and third == "no metric 'auk' - did you mean 'auc'? (there are auc, ap, eer)"
     )
+
+
+def test_mistyped_clip_of_a_video_is_refused_before_anything_is_written(run):
+    """Also where tables are asked for beside it."""
+    with pytest.raises(RequestError, match="no test clip '1x'"):
+        report(run, "--table", "speed", "--video", "1x")
+    assert not (run / "tables").exists()
+
+
+def test_what_was_written_before_an_error_is_part_of_the_report(run, monkeypatch):
+    """A figure that cannot be drawn leaves no table that report.json does not know, which
+    `bench verify` would take for a changed one."""
+
+    def refuse(*_):
+        raise RunError("cannot write figures/roc.pdf: no space left on device")
+
+    monkeypatch.setattr("bench.figures.kinds.write_figures", refuse)
+    with pytest.raises(RequestError, match="no space left"):
+        report(run, "--table", "speed", "--figure", OF_THE_RUN[0])
+    listed = json.loads((run / "report.json").read_text())["files"]
+    assert "tables/speed.txt" in listed
+    for name, about in listed.items():
+        assert about["sha256"] == digest_of(run / name)
 
 
 def test_several_runs_need_a_place(run):

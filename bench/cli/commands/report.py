@@ -132,6 +132,7 @@ def command(
     Writes tables as text, Markdown and LaTeX, numbers as LaTeX commands, figures, and report.html,
     which opens from disk. With --table, --figure, --page or --video, only those are made.
     """
+    from bench.cli.video import find_videos, make_videos
     from bench.errors import RequestError, RunError
     from bench.figures import kinds as drawing
     from bench.plugins.selection import select_one
@@ -171,25 +172,23 @@ def command(
         source = replace(source, style=style)
         folder = out or run.path
         everything = not (tables or figures or page or videos)
+        to_film = find_videos(source, videos, video_methods, data)
         writer = ReportWriter(source, folder)
-        if tables or everything:
-            writer.tables(tables or tuple(KINDS))
-        if everything:
-            writer.numbers([chosen])
-        if figures or everything:
-            writer.figures(figures or drawing.OF_THE_RUN, lambda cell: _remake(run, cell, data))
-        if page or everything:
-            writer.page()
+        written: list[Path] = []
+        try:
+            if tables or everything:
+                writer.tables(tables or tuple(KINDS))
+            if everything:
+                writer.numbers([chosen])
+            if figures or everything:
+                writer.figures(figures or drawing.OF_THE_RUN, lambda cell: _remake(run, cell, data))
+            if page or everything:
+                writer.page()
+        finally:  # what was written before an error is part of the report
+            if writer.written:
+                written = writer.finish()
         question = question_name(source)
-        filmed: list[Path] = []
-        if videos:
-            from bench.cli.video import make_videos
-
-            filmed = make_videos(
-                source, videos, video_methods, data, fps, writer.files.videos(question)
-            )
-        written = writer.finish() if writer.written else []
-        written += filmed
+        written += make_videos(source, to_film, data, fps, writer.files.videos(question))
     except RunError as error:
         raise RequestError(str(error)) from error
     place = writer.files.tables(question)
