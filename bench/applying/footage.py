@@ -15,6 +15,7 @@ from bench.errors import DataError
 from bench.files.cache import file_stem
 from bench.frames.folders import beside_pictures, look_into, pictures_in
 from bench.frames.image_files import numbered_images
+from bench.wording import printable
 
 MOST = 5
 """Number of ignored entries of a folder that an error lists."""
@@ -46,12 +47,15 @@ def find_footage(source: str) -> list[Footage]:
 
     Raises
     ------
-    DataError : the source does not exist, the folder has neither, or pictures are not numbered.
+    DataError : the source does not exist, the address is none, the folder has neither, or pictures are not numbered.
     """
     if re.fullmatch(r"[0-9]+", source):
         return [Footage(f"device-{source}", f"device {source}", address=int(source))]
     if "://" in source:
-        parts = urllib.parse.urlsplit(source)
+        try:
+            parts = urllib.parse.urlsplit(source)
+        except ValueError as error:
+            raise DataError(f"no source {source!r}: {error}; check the address") from error
         place = parts.netloc.rpartition("@")[2]
         path = re.sub(r"[^A-Za-z0-9._-]+", "-", place + parts.path).strip("-.") or "stream"
         return [
@@ -112,4 +116,4 @@ def passed_over(source: str) -> list[PassedOver]:
 
 def _of_file(path: Path, name: str, media: VideoFile | ImageFiles) -> Footage:
     length = len(media.paths) if isinstance(media, ImageFiles) else None
-    return Footage(file_stem(name), str(path), Clip(name, "test", media, length))
+    return Footage(file_stem(name), printable(str(path)), Clip(name, "test", media, length))

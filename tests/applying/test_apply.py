@@ -496,6 +496,10 @@ def test_requests_that_cannot_be_met(made, run, tmp_path):
         invoke(place, source, "--threshold", 1, "--out", tmp_path / "old")
     with pytest.raises(RequestError, match="no source"):
         invoke(place, tmp_path / "nothing.mp4", "--threshold", 1, "--out", tmp_path / "new")
+    for option in ("--threshold", "--fps", "--false-alarm-rate"):
+        found = invoke(place, source, option, "nan", "--out", tmp_path / "new")
+        assert found.exit_code == 2 and "nan is not a finite number" in found.output
+    assert invoke(place, source, "--threshold", "inf").exit_code == 2
     assert not (tmp_path / "new").exists()
 
 
@@ -552,6 +556,36 @@ def test_the_command_tells_events_and_draws(made, run, tmp_path):
 
 
 # -- killed, stopped, full -------------------------------------------------------------------------
+
+
+def test_the_line_for_a_video_has_the_options_that_were_given(made, run, tmp_path):
+    """Followed, it scores and judges as the first did."""
+    place, source = run.cell_path(cell_of(run, WHOLE)), made / "data" / "toy" / "test" / "03"
+    options = ("--threshold", "1", "--protocol", "raw", "--fps", "5", "--threads", "1")
+    found = invoke(place, source, "--out", tmp_path / "out", *options)
+    (line,) = re.findall(r"next: (.*?)   \(the same with an annotated video\)", found.output)
+    words = shlex.split(line)
+    assert words[:4] == ["bench", "apply", str(place), str(source)] and words[-1] == "--video"
+    again = command.make_context("apply", words[2:]).params
+    assert (again["threshold"], again["protocol"], again["fps"]) == (1, "raw", 5)
+    assert (again["threads"], again["plugin"], again["out"]) == (1, (TOYS,), None)
+
+
+def test_a_video_whose_name_is_no_utf8_costs_nothing(run, tmp_path):
+    """It is scored, and so is the rest of the folder; its bytes are printed as they are."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    written_video(videos / "a.mp4", count=8)
+    name = os.fsencode(videos) + b"/caf\xe9.mp4"
+    shutil.copy(videos / "a.mp4", os.fsdecode(name))
+    place = run.cell_path(cell_of(run, WHOLE))
+    for source in (str(videos), os.fsdecode(name)):
+        out = tmp_path / f"out{len(source)}"
+        found = invoke(place, source, "--threshold", 1, "--out", out)
+        assert found.exit_code == 0, found.output
+        about = json.loads((out / "apply.json").read_text(encoding="utf-8"))
+        assert about["sources"][-1]["source"] == f"{videos}/caf\ufffd.mp4"
+        assert (out / "scores" / "caf%E9.csv").is_file()
 
 
 def test_a_killed_process_leaves_whole_lines(tmp_path):

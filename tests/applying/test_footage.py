@@ -1,5 +1,6 @@
 """What a source on the command line means."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -60,6 +61,15 @@ def test_a_folder_of_videos_and_folders_is_several(tmp_path):
     assert isinstance(found[-1].clip.source, ImageFiles) and found[-1].clip.length == 2
 
 
+def test_file_name_that_is_no_utf8(tmp_path):
+    """It is found, and shown in a form that files can hold."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.avi"))
+    path.write_bytes(b"")
+    (found,) = find_footage(str(tmp_path))
+    assert (found.name, found.shown) == ("caf%E9", f"{tmp_path}/caf\ufffd.avi")
+    assert found.clip.source == VideoFile(path)
+
+
 def test_what_cannot_be_a_source_is_said(tmp_path):
     """Nothing there; a folder of neither; pictures with a gap, without a number, with one number
     twice."""
@@ -67,6 +77,8 @@ def test_what_cannot_be_a_source_is_said(tmp_path):
         DataError, match=r"no source 'nowhere.mp4': No such file.*; give a video file"
     ):
         find_footage("nowhere.mp4")
+    with pytest.raises(DataError, match=r"no source 'http://\[bad': Invalid IPv6 URL"):
+        find_footage("http://[bad")
     with pytest.raises(DataError, match="contains no videos"):
         find_footage(str(tmp_path))
     with pytest.raises(

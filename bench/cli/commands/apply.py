@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -14,9 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from bench.cli.complete import cell_folder
-from bench.cli.options import Duration, json_option, load_registry, plugin_option, protocol_option
+from bench.cli.options import (
+    Duration,
+    finite,
+    json_option,
+    load_registry,
+    plugin_option,
+    protocol_option,
+)
 
 if TYPE_CHECKING:
     from bench.applying.application import Application
@@ -50,12 +59,14 @@ Examples:
     "--false-alarm-rate",
     "rate",
     type=click.FloatRange(0, 1, max_open=True),
+    callback=finite,
     help="Set the threshold so that at most this share of the training frames is above it."
     " [default: 0.001, as in the table operator]",
 )
 @click.option(
     "--threshold",
     type=float,
+    callback=finite,
     help="Set the threshold directly, e.g. if no training scores were kept.",
 )
 @protocol_option(
@@ -65,6 +76,7 @@ Examples:
 @click.option(
     "--fps",
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     help="Frames per second of files. [default: as stated in the file]",
 )
 @click.option("--video", is_flag=True, help="Write an annotated video of each source.")
@@ -117,6 +129,7 @@ def command(
     from bench.figures.video import PANEL
     from bench.runs.applied import Applied
     from bench.runs.layout import RESULTS
+    from bench.wording import printable
 
     load_registry(plugin)
     if rate is not None and threshold is not None:
@@ -129,7 +142,8 @@ def command(
             cell, footage, protocol, threshold, rate, fps=fps, give_up=give_up, picture_height=PANEL if video else 0,
             device=device or "", threads=threads or 0,
         )  # fmt: skip
-        shown = footage[0].shown if "://" in source else source  # an address may hold a password
+        # An address may hold a password.
+        shown = footage[0].shown if "://" in source else printable(source)
         folder = out or RESULTS / "applied" / datetime.now().strftime("%Y%m%d-%H%M%S")
         output = Applied(folder, application.about(run, shown))
     except (RunError, DataError) as error:
@@ -150,14 +164,27 @@ def command(
         screen.note(note)
     failures, stopped = _apply_all(application, footage, output, screen)
     if not video and not stopped and not failures and files:
-        screen.tell(
-            f"next: {shlex.join(['bench', 'apply', str(cell), source, '--video'])}   (the same "
-            "with an annotated video)"
-        )
+        again = shlex.join([*_words(click.get_current_context()), "--video"])
+        screen.tell(f"next: {again}   (the same with an annotated video)")
     screen.tell(f"written {folder}")
     for failure in failures:
         click.echo(f"bench: {failure}", err=True)
     sys.exit(1 if failures else 130 if stopped and files else 0)
+
+
+def _words(ctx: click.Context) -> list[str]:
+    """Return the command of a file as it was given, without its folder."""
+    arguments, options = [], []
+    for parameter in ctx.command.params:
+        name, value = str(parameter.name), ctx.params.get(str(parameter.name))
+        if isinstance(parameter, click.Argument):
+            arguments.append(str(value))
+        elif isinstance(parameter, click.Option) and name not in ("out", "video", "give_up"):
+            if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+                continue
+            for one in value if parameter.multiple and value else [value]:
+                options += [parameter.opts[0], *([] if parameter.is_flag else [str(one)])]
+    return ["bench", "apply", *arguments, *options]
 
 
 def _apply_all(
@@ -208,7 +235,8 @@ class _Screen:
     def tell(self, text: str) -> None:
         """Print a result: to stdout, or to stderr if stdout holds JSON events."""
         # On a terminal that shows progress as well, one stream keeps both apart.
-        click.echo(text, err=self.as_json or (sys.stdout.isatty() and sys.stderr.isatty()))
+        err = self.as_json or (sys.stdout.isatty() and sys.stderr.isatty())
+        click.echo(os.fsencode(text), err=err)  # file names may be no UTF-8
 
     def say(self, text: str) -> None:
         """Print to stderr."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.complete import run_folder, tables_of_a_report
-from bench.cli.options import load_registry, metric_option, plugin_option, protocol_option
+from bench.cli.options import finite, load_registry, metric_option, plugin_option, protocol_option
 from bench.cli.run_folders import open_runs
 from bench.runs.table_options import STYLES
 
@@ -91,6 +91,7 @@ Examples:
 @click.option(
     "--fps",
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     help="Frames per second of the videos. [default: that of the dataset, else 25]",
 )
 @protocol_option("Protocol of tables, figures and page. [default: that of the run]")
