@@ -71,10 +71,3 @@ def wrapped(text: str, first: str = "", rest: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def printable(text: str) -> str:
-    """Return a text without the surrogates that stand for bytes of file names which are no UTF-8:
-    nothing that holds them can be written as UTF-8.
-    """
-    return text.encode(errors="surrogateescape").decode(errors="replace")

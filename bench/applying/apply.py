@@ -12,7 +12,6 @@ from bench.applying.listener import FAILED, Listener, Outcome
 from bench.applying.live_scoring import LiveScorer
 from bench.errors import BenchError
 from bench.runs.applied import Applied
-from bench.wording import printable
 
 
 def apply_to(
@@ -37,7 +36,7 @@ def apply_to(
     try:
         work.run()
     except BenchError as error:
-        outcome.ended = printable(str(error))
+        outcome.ended = str(error)
         raise
     except BaseException as error:
         outcome.ended = FAILED + f": {type(error).__name__}"

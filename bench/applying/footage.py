@@ -15,7 +15,6 @@ from bench.errors import DataError
 from bench.files.cache import file_stem
 from bench.frames.folders import beside_pictures, look_into, pictures_in
 from bench.frames.image_files import numbered_images
-from bench.wording import printable
 
 MOST = 5
 """Number of ignored entries of a folder that an error lists."""
@@ -116,4 +115,4 @@ def passed_over(source: str) -> list[PassedOver]:
 
 def _of_file(path: Path, name: str, media: VideoFile | ImageFiles) -> Footage:
     length = len(media.paths) if isinstance(media, ImageFiles) else None
-    return Footage(file_stem(name), printable(str(path)), Clip(name, "test", media, length))
+    return Footage(file_stem(name), str(path), Clip(name, "test", media, length))

@@ -1,6 +1,5 @@
 """What a source on the command line means."""
 
-import os
 from pathlib import Path
 
 import cv2
@@ -59,15 +58,6 @@ def test_a_folder_of_videos_and_folders_is_several(tmp_path):
     found = find_footage(str(tmp_path))
     assert [one.name for one in found] == ["a.MP4", "a.avi", "b", "c"]
     assert isinstance(found[-1].clip.source, ImageFiles) and found[-1].clip.length == 2
-
-
-def test_file_name_that_is_no_utf8(tmp_path):
-    """It is found, and shown in a form that files can hold."""
-    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.avi"))
-    path.write_bytes(b"")
-    (found,) = find_footage(str(tmp_path))
-    assert (found.name, found.shown) == ("caf%E9", f"{tmp_path}/caf\ufffd.avi")
-    assert found.clip.source == VideoFile(path)
 
 
 def test_what_cannot_be_a_source_is_said(tmp_path):

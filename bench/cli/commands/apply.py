@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import time
@@ -129,7 +128,6 @@ def command(
     from bench.figures.video import PANEL
     from bench.runs.applied import Applied
     from bench.runs.layout import RESULTS
-    from bench.wording import printable
 
     load_registry(plugin)
     if rate is not None and threshold is not None:
@@ -142,8 +140,7 @@ def command(
             cell, footage, protocol, threshold, rate, fps=fps, give_up=give_up, picture_height=PANEL if video else 0,
             device=device or "", threads=threads or 0,
         )  # fmt: skip
-        # An address may hold a password.
-        shown = footage[0].shown if "://" in source else printable(source)
+        shown = footage[0].shown if "://" in source else source  # an address may hold a password
         folder = out or RESULTS / "applied" / datetime.now().strftime("%Y%m%d-%H%M%S")
         output = Applied(folder, application.about(run, shown))
     except (RunError, DataError) as error:
@@ -235,8 +232,7 @@ class _Screen:
     def tell(self, text: str) -> None:
         """Print a result: to stdout, or to stderr if stdout holds JSON events."""
         # On a terminal that shows progress as well, one stream keeps both apart.
-        err = self.as_json or (sys.stdout.isatty() and sys.stderr.isatty())
-        click.echo(os.fsencode(text), err=err)  # file names may be no UTF-8
+        click.echo(text, err=self.as_json or (sys.stdout.isatty() and sys.stderr.isatty()))
 
     def say(self, text: str) -> None:
         """Print to stderr."""
