@@ -101,6 +101,28 @@ class Request:
                 yield from [] if text is None else [text]
 
 
+ONCE = ("--new", "--force", "--detach")
+"""Options that a repeated command would obey again: it would begin another run, compute again what
+is done, or wait for nothing."""
+
+
+def line_to_go_on(command: str, folder: Path) -> str:
+    """Return the command that goes on with the run in `folder`, which `command` began: without the
+    options of `ONCE`, and with the folder, since a run whose cells are all done is not looked for.
+    """
+    words: list[str] = []
+    given = iter(shlex.split(command))
+    for word in given:
+        name, _, value = word.partition("=")
+        if name not in ONCE:
+            words.append(word)
+        elif name == "--force" and not value:
+            next(given, None)
+    if not any(word.partition("=")[0] == "--out" for word in words):
+        words += ["--out", str(folder)]
+    return shlex.join(words)
+
+
 def _texts(name: str, value: Any) -> list[str | None]:
     """Return what follows an option on the command line, for each time that it is given."""
     if value is True:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from bench.errors import RequestError, RunError
 from bench.files.claims import DEAD, Claim
 from bench.hardware.machine import describe, git_state, versions
 from bench.planning.plan import Plan, make_plan
-from bench.planning.request import Request, seed_ranges
+from bench.planning.request import Request, line_to_go_on, seed_ranges
 from bench.plugins.distributions import packages
 from bench.plugins.registry import Registry
 from bench.reporting.report_writer import write_tables
@@ -190,13 +190,14 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
                 f"{len(runner.jobs)} cells are submitted; `bench status {plan.run.path}` shows "
                 f"them, `bench stop {plan.run.path}` ends them. "
                 "To gather them and write the tables:\n  "
-                f"{line_to_gather(plan)}",
+                f"{line_to_go_on(plan.request.command, plan.run.path)}",
                 markup=False,
             )
             return []
         if stopped:
             console.print(
-                f"stopped; {plan.run.path} keeps what is done. To go on:\n  {plan.request.command}",
+                f"stopped; {plan.run.path} keeps what is done. To go on:\n  "
+                f"{line_to_go_on(plan.request.command, plan.run.path)}",
                 markup=False,
             )
             return None
@@ -204,15 +205,6 @@ def execute(plan: Plan, registry: Registry, console: Console) -> list[Path] | No
         with _turn(plan.run):
             plan.run.seal()
         return written
-
-
-def line_to_gather(plan: Plan) -> str:
-    """Return the command that gathers a detached run. It names the folder, since a run whose cells
-    are all done is not looked for, and repeats nothing.
-    """
-    return replace(
-        plan.request, detach=False, new=False, force="", out=plan.run.path
-    ).command_line()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What is decided before the first cell starts."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from bench.contracts.compute import CHANGES_SCORES, Compute
 from bench.contracts.method import PublishedAUC
 from bench.planning import cells as cells_module
 from bench.planning.plan import make_plan
-from bench.planning.request import Request, data_roots, parse_seeds, seed_ranges
+from bench.planning.request import (
+    Request,
+    data_roots,
+    line_to_go_on,
+    parse_seeds,
+    seed_ranges,
+)
 from bench.planning.reuse import differences
 from bench.plugins.registry import load
 from bench.running.session import run_finder
@@ -304,3 +311,16 @@ def test_a_published_number_that_changed_stands_in_a_cell_that_is_used_again(
     )
     (found,) = plan_of("constant", "demo-ped2").cells
     assert found.reuse and found.record.published == {"auc": "99.9", "source": "Smith 2020"}
+
+
+@pytest.mark.parametrize("force", ["--force 'mnad[a=1]'", "--force='mnad[a=1]'"])
+def test_line_that_goes_on_repeats_no_option_that_begins_anew(force):
+    """It names the folder, and keeps every other word."""
+    line = line_to_go_on(
+        f"bench run --methods 'mnad[a=1]' --new {force} --seeds 0 --detach", Path("a b")
+    )
+    assert line == "bench run --methods 'mnad[a=1]' --seeds 0 --out 'a b'"
+    assert (
+        line_to_go_on("bench run --out=x --methods pca", Path("y"))
+        == "bench run --out=x --methods pca"
+    )

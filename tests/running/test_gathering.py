@@ -17,7 +17,7 @@ from bench.planning.request import Request
 from bench.plugins.registry import load
 from bench.running.jobs import Listener
 from bench.running.runner import Runner
-from bench.running.session import line_to_gather, run_finder
+from bench.running.session import run_finder
 from bench.runs.folder import Run
 
 EXECUTOR = "slurm[cluster=local]"
@@ -120,13 +120,3 @@ def test_forced_cell_is_computed_anew_though_its_job_was_not_gathered(place, lef
     (cell,) = run.cells()
     assert (cell.status, cell.attempts) == ("done", 2)
     assert (plan.executor.submitted, plan.executor.dropped) == (1, ["2147483647/job"])
-
-
-def test_line_that_gathers_a_run_repeats_nothing(place, left):
-    """It names the run, which is not looked for where all its cells are done; --force and --new
-    are left out."""
-    left()
-    plan = planned(place, force="brightness", detach=True, out=place / "run")
-    line = line_to_gather(plan)
-    assert f"--out {place / 'run'}" in line
-    assert not {"--detach", "--force", "--new"} & set(line.split())

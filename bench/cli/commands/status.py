@@ -53,7 +53,9 @@ def command(run: Path | None, as_json: bool) -> None:
     _say_runners(opened)
     unfinished = (Status.QUEUED, Status.RUNNING, Status.INTERRUPTED, Status.FAILED)
     if not doing and any(counts[status] for status in unfinished):
-        click.echo(f"to resume: {manifest.command}")
+        from bench.planning.request import line_to_go_on
+
+        click.echo(f"to resume: {line_to_go_on(manifest.command, opened.path)}")
 
 
 def _look_at_work(run: Run, cells: list[CellRecord]) -> dict[str, str]:
