@@ -153,6 +153,8 @@ class MNAD(PseudoAnomalyTraining):
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
+        if self.parameters.carry_memory:
+            self.version += 1  # 3: of an earlier scoring of the test clips nothing is carried
         self._carried: WeakKeyDictionary[torch.nn.Module, torch.Tensor] = WeakKeyDictionary()
 
     @property
@@ -277,9 +279,14 @@ class MNAD(PseudoAnomalyTraining):
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine; say so where a carried memory does not come from the
         clips before this one.
+
+        The first test clip, and a clip that is none of them, begins with the memory as it was
+        trained, whatever was scored with the network before: its clips after an epoch, say.
         """
         before = list(context.test_lengths).index(clip.id) if clip.id in context.test_lengths else 0
-        if self.parameters.carry_memory and before and self.network not in self._carried:
+        if not before:
+            self._carried.pop(self.network, None)
+        elif self.parameters.carry_memory and self.network not in self._carried:
             context.logger.warning(
                 f"scoring went on at clip {clip.id} after an interruption: the memory of the clips before it is lost, "
                 "and that of the training took its place"

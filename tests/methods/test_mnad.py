@@ -4,6 +4,7 @@ updates, released weights, training."""
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -468,6 +469,20 @@ def test_a_lost_memory_is_reported(tmp_path, caplog):
     assert "scoring went on at clip 02 after an interruption" in scored("02", carry_memory=True)
     assert not scored("01 02", carry_memory=True)
     assert not scored("02")
+
+
+def test_a_carried_memory_ends_with_the_test_clips(tmp_path):
+    """Scores of the test clips do not depend on an earlier scoring of all of them, as after an
+    epoch, and those of a training clip depend on no test clip."""
+    context = make_context(0, Compute("cpu"), tmp_path, test_lengths={"01": 4, "02": 4})
+    clips = [clip_of(noise(4, seed=seed), name=name) for seed, name in enumerate(("01", "02"))]
+    training = clip_of(noise(4, seed=2), "train")
+    method = untrained(threshold=1.0, carry_memory=True)
+    of_training = replace(context, test_lengths={})
+    expected = method.score(training, of_training).values
+    first, second = ([method.score(clip, context).values for clip in clips] for _ in range(2))
+    np.testing.assert_array_equal(second, first)
+    np.testing.assert_array_equal(method.score(training, of_training).values, expected)
 
 
 class Carrying(MNAD):
