@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,6 +64,19 @@ class Creator:
         """
         assert self._to_range is not None, "made without the method that it works for"
         return self._to_range(frames)
+
+    def found_files(self) -> Mapping[str, Path]:
+        """Return the files that it reads though no parameter names them, each under a name of its
+        own. Default: none.
+
+        Their content is part of a cell's key, as is that of files that parameters name.
+
+        Raises
+        ------
+        DataError : one that it cannot do without is not there; the method's cells are then a dash
+            with this reason.
+        """
+        return {}
 
     def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
         """Look at the training clips once, before training. The default needs nothing of them."""

@@ -1,5 +1,5 @@
-"""What a cell depends on beside its dataset: files that parameters name, and the sources of plugins
-that take part.
+"""What a cell depends on beside its dataset: files that parameters name or creators find, and the
+sources of plugins that take part.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def file_keys(method: Method, dataset: str, registry: Registry) -> tuple[dict[st
     that are not there.
 
     'weights': the SHA-256 of a network's released weights. 'files': that of all other files, by the
-    parameter that names them. 'creators': that of plugin files with creators. What there is none of
+    parameter that names them, or by what a creator that found them calls them. 'creators': that of plugin files with creators. What there is none of
     has no entry.
     """
     creators = creators_of(method)
@@ -46,6 +46,8 @@ def file_keys(method: Method, dataset: str, registry: Registry) -> tuple[dict[st
         )
         absent += missing
         try:
+            if isinstance(part, Creator):
+                found |= {name: [path] for name, path in part.found_files().items()}
             files |= {prefix + name: content_hash(paths) for name, paths in found.items()}
         except DataError as error:
             absent.append(str(error))

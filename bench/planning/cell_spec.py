@@ -37,7 +37,7 @@ class CellSpec:
     plugin: str | None = None
     """SHA-256 of the plugin file that the method is from, with what that imports."""
     files: Mapping[str, Any] = field(default_factory=dict)
-    """What tells files that parameters name from others (`cell_files.file_keys`)."""
+    """What tells files that the method reads from others (`cell_files.file_keys`)."""
     bf16_version: int = 1
     keep: tuple[str, ...] = ()
     """What is kept beside the scores (`KEPT`). Not part of the key."""

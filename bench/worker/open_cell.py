@@ -81,7 +81,7 @@ class OpenCell:
         self.dataset = located_dataset(spec.dataset, roots, fingerprint)
         files, absent = file_keys(self.method, self.dataset.name, current())
         if absent or any(files.get(name) != spec.files.get(name) for name in ("weights", "files")):
-            changed = "a file that its parameters name has changed since the run was planned"
+            changed = "a file that it reads has changed since the run was planned"
             raise MethodError(
                 f"{record.label}: {'; '.join(absent) or changed}; "
                 "the same `bench run` line begins the cell anew"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from bench import Context, Creator, DataError, OpenClip, RequestError, parameter
+from bench import Context, Creator, DataError, OpenClip, parameter
 
 CIFAR = ("cifar-100-binary", "train.bin")
 """Folder and file of the training pictures in the binary version."""
@@ -81,18 +81,27 @@ class Patch(Creator):
         sure = self.parameters.source == "cifar100" or self.parameters.cifar
         return "CIFAR-100" if sure else "CIFAR-100, where found"
 
-    def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Find the pictures, and keep in the cell which they are.
+    def found_files(self) -> Mapping[str, Path]:
+        """Return the file of CIFAR-100, where it is used.
 
         Raises
         ------
-        RequestError : CIFAR-100 is wanted and not there.
-        DataError : its file is not what it should be.
+        DataError : CIFAR-100 is wanted and not there, or its file is not what it should be.
+        """
+        path = None if self.parameters.source == "frames" else self._find_cifar()
+        return {} if path is None else {"cifar": path}
+
+    def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
+        """Open the pictures, and keep in the cell which they are.
+
+        Raises
+        ------
+        DataError : as `found_files`.
         """
         self._clips = list(clips)
         self._cifar: np.ndarray | None = None
-        if self.parameters.source != "frames":
-            self._cifar = self._find_cifar()
+        if path := self.found_files().get("cifar"):
+            self._cifar = np.memmap(path, np.uint8, "r").reshape(-1, RECORD)
         context.fact(
             "patches", "CIFAR-100" if self._cifar is not None else "windows of other training clips"
         )
@@ -143,7 +152,7 @@ class Patch(Creator):
             values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2GRAY)
         return np.rint(enlarge(values.astype(np.float64), size)).astype(np.uint8)
 
-    def _find_cifar(self) -> np.ndarray | None:
+    def _find_cifar(self) -> Path | None:
         roots = [
             Path(part) for part in os.environ.get("BENCH_DATA", "").split(os.pathsep) if part
         ] or [Path("data")]
@@ -169,7 +178,7 @@ class Patch(Creator):
                 if pickled
                 else ""
             )
-            raise RequestError(
+            raise DataError(
                 f"patch: no CIFAR-100 at {path or ' or '.join(str(root.joinpath(*CIFAR)) for root in roots)}.{hint} "
                 "Unpack its binary version there (https://www.cs.toronto.edu/~kriz/cifar.html), or take source=frames"
             )
@@ -177,7 +186,7 @@ class Patch(Creator):
             raise DataError(
                 f"patch: {path} is no {CIFAR[1]} of CIFAR-100: its size is not a multiple of {RECORD} bytes; unpack it again"
             )
-        return np.memmap(path, np.uint8, "r").reshape(-1, RECORD)
+        return path
 
 
 def enlarge(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

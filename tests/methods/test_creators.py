@@ -292,6 +292,14 @@ def test_patches_come_from_cifar_where_it_is(cifar, tmp_path):
     assert found == {(255.0, 0.0, 0.0), (0.0, 0.0, 0.0)}
 
 
+def test_what_is_found_without_being_named_is_told(cifar, monkeypatch):
+    """It belongs to the key of a cell; where it is not used, or not there, there is nothing."""
+    assert Patch(Window(2), None, gray).found_files() == {"cifar": cifar}
+    assert not Patch(Window(2), PatchParameters(source="frames"), gray).found_files()
+    monkeypatch.setenv("BENCH_DATA", str(cifar.parent))
+    assert not Patch(Window(2), None, gray).found_files()
+
+
 def test_cifar_that_is_wanted_and_missing_is_refused(tmp_path, monkeypatch):
     """With where it was looked for; the version for Python is a pickle, and is named but not
     opened."""
@@ -299,12 +307,12 @@ def test_cifar_that_is_wanted_and_missing_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
     creator = Patch(Window(2), PatchParameters(source="cifar100"), gray)
     with pytest.raises(
-        RequestError,
+        DataError,
         match=r"no CIFAR-100 at .*train.bin.*is a pickle and is not opened.*binary version",
     ):
         creator.prepare([], make_context(0, Compute("cpu"), tmp_path))
     creator = Patch(Window(2), PatchParameters(cifar=str(tmp_path / "mine.bin")), gray)
-    with pytest.raises(RequestError, match="no CIFAR-100 at .*mine.bin"):
+    with pytest.raises(DataError, match="no CIFAR-100 at .*mine.bin"):
         creator.prepare([], make_context(0, Compute("cpu"), tmp_path))
 
 

@@ -167,6 +167,24 @@ def test_the_key_follows_plugins_with_creators(place):
     assert first["creators"] == [first["plugin"]] and "files" not in first
 
 
+def test_the_key_follows_what_a_creator_finds(place, monkeypatch):
+    """CIFAR-100 that was put there between two commands, and other pictures in its place; without
+    what is asked for there is a reason before the run."""
+    monkeypatch.setenv("BENCH_DATA", str(place))
+    methods = 'memae[pseudo=patch,width=0.05]'
+    assert "files" not in key_of(methods, profile="smoke")
+    (cell,) = planned('memae[pseudo="patch[source=cifar100]",width=0.05]', profile="smoke")
+    assert cell.record.status == "no data"
+    assert "patch: no CIFAR-100 at " in cell.record.reason
+    (place / "cifar-100-binary").mkdir()
+    hashes = []
+    for value in (b"1", b"2"):
+        (place / "cifar-100-binary" / "train.bin").write_bytes(value * 3074)
+        hashes.append(key_of(methods, profile="smoke")["files"])
+    assert [list(one) for one in hashes] == [["patch.cifar"]] * 2
+    assert hashes[0] != hashes[1]
+
+
 @pytest.mark.parametrize(
     "methods", ["mine[weight=gone.npy]", "scores[path=gone.npz]", "scores[path=gone/{dataset}.npz]"]
 )
