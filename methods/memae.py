@@ -82,6 +82,7 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         ),
     )
     Parameters: ClassVar[type] = MemAEParameters
+    training_parameters = PseudoAnomalyTraining.training_parameters | {"entropy_weight"}
     # At first attention is nearly even, 1/items each. With the code's 5/items most addresses have
     # no item left, pass no gradient to the encoder, and come to life only slowly. These profiles
     # are too short for that and stay in the paper's range: 2/items in `small`, 1/items in `smoke`.

@@ -140,6 +140,10 @@ class MNAD(PseudoAnomalyTraining):
         deviations=(RESET,),
     )
     Parameters: ClassVar[type] = MNADParameters
+    training_parameters = PseudoAnomalyTraining.training_parameters | {
+        "compactness_weight",
+        "separateness_weight",
+    }
     compiled = (
         "encoder.forward",
         "decode",

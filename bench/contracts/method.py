@@ -211,7 +211,8 @@ class Method:
     needs_parameters: ClassVar[bool] = False
     """True for a method that means nothing without parameters (`scores`): it is then not part of
     `all`."""
-    uses_seed: ClassVar[bool] = True
+    uses_seed: bool = True
+    """Whether seeds give different scores; an instance may say otherwise."""
     normalises_clips: ClassVar[bool] = False
     """True where `score` scales each clip by its own extremes: scores of two clips do not compare,
     and no one threshold fits both."""
@@ -272,6 +273,11 @@ class Method:
         `info`.
         """
         return self.info.extra_knowledge
+
+    @property
+    def supervision(self) -> str:
+        """What this configured instance learns from, as tables name it. Default: that of `info`."""
+        return self.info.supervision
 
     def check(self, dataset: str) -> None:
         """Look, before any work, whether what the method needs beside the dataset is there, e.g.

@@ -45,6 +45,13 @@ class NetworkMethod(Method):
     on_cpu: ClassVar[frozenset[str]] = frozenset()
     """Entries of a sample that stay on the CPU: their values decide what `loss` computes, and to
     ask an accelerator for a value (`.item()`, `bool()`, boolean indexing) makes the CPU wait."""
+    training_parameters: ClassVar[frozenset[str]] = frozenset(
+        {"epochs", "steps", "batch", "learning_rate", "every", "precise_bn"}
+    )
+    """Parameters that nothing but training reads: beside `weights` they are refused."""
+    training_parts: ClassVar[tuple[str, ...]] = ()
+    """Parts of the network that nothing but training uses: left out of the weights of a finished
+    cell that are loaded instead of training."""
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 
@@ -72,7 +79,10 @@ class NetworkMethod(Method):
         super().__init__(parameters)
         self.stats, self._mean = {}, cast(Any, (None, None))  # stats["mean"]; the same on a device
         self.network: torch.nn.Module | None = None
-        if self.weights_file is not None and self.window.value_range != "mean-subtracted":
+        if self.weights_file is None:
+            return
+        self.uses_seed = False
+        if self.window.value_range != "mean-subtracted":
             self.needs = self.needs - {"train"} | {"weights"}
 
     @property
@@ -95,6 +105,11 @@ class NetworkMethod(Method):
             )
         return found
 
+    @property
+    def supervision(self) -> str:
+        """That of `info`; weights that are loaded were learned from normal videos as well."""
+        return super().supervision or ("" if self.weights_file is None else "one-class")
+
     def check(self, dataset: str) -> None:
         """Look whether the file of released weights is there, and fits the network."""
         if self.weights_file is None:
@@ -109,7 +124,7 @@ class NetworkMethod(Method):
             with torch.device("meta"):
                 network = self.build()
             # Nothing can be copied into a network without data.
-            fill_released(network, self.weights_file, self.name, self.convert_weights, assign=True)
+            self._fill(network, self.weights_file, assign=True)
         except MethodError as error:
             raise DataError(str(error)) from error
         except Exception:  # a plugin's code that needs data, or the statistics: its cell will tell
@@ -371,8 +386,13 @@ class NetworkMethod(Method):
             network.
         """
         network = self.build()
-        fill_released(network, path, self.name, self.convert_weights)
+        self._fill(network, path)
         self.network = network.eval()
+
+    def _fill(self, network: torch.nn.Module, path: Path, assign: bool = False) -> None:
+        fill_released(
+            network, path, self.name, self.convert_weights, assign, without=self.training_parts
+        )
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""

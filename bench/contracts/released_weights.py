@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -88,6 +88,7 @@ def fill_released(
     name: str,
     convert: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
     assign: bool = False,
+    without: Sequence[str] = (),
 ) -> None:
     """Give a network the weights in a file: safetensors, or a state dict that torch saved.
 
@@ -96,6 +97,7 @@ def fill_released(
     name : of the method, for errors.
     convert : maps names of the file to those of the network.
     assign : put the tensors themselves into the network, e.g. into one without data.
+    without : parts of the network of a finished cell that are left out.
 
     Raises
     ------
@@ -105,10 +107,17 @@ def fill_released(
     advice = "without parameters of your own the row has the network of the paper"
     released = _read_released(path, name)
     if _saved_by_bench(released):
-        advice = "profile and parameters must be those of its cell (cell.json beside it)"
+        advice = (
+            "profile and parameters of the network must be those of its cell (cell.json beside it)"
+        )
     try:
         saved = _saved_by_bench(released)
         released = _below(NETWORK, released) if saved else convert(released)
+        if saved:
+            parts = tuple(f"{part}." for part in without)
+            released = {
+                key: value for key, value in released.items() if not key.startswith(parts)
+            }
         network.load_state_dict(released, assign=assign)
     except KeyError as error:
         raise MethodError(f"{other}: they lack {error}; {advice}") from error

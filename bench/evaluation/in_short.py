@@ -58,7 +58,7 @@ def short_caption(summaries: Sequence[Summary], metric: Metric, protocol: str) -
     place = f" on {names[0]}" if len(names) == 1 else ""
     parts = [f"{metric.title} (%){place}", _capital(protocol)]
     numbers = [summary for summary in summaries if summary.mean is not None]
-    profiles = {one.cell.profile for one in numbers if one.cell.uses_seed} - {"", "paper"}
+    profiles = {one.cell.profile for one in numbers if one.cell.follows_profile} - {"", "paper"}
     if profiles:
         parts.append(f"Shortened training (profile {listed(sorted(profiles))})")
     used = [f"{share_text(share)} of {name}" for name, share in least_shares(summaries).items()]

@@ -156,7 +156,7 @@ class Summary:
             for one in self.missing
             if one.cell.status != Status.DONE
         ]
-        if cell.profile != "paper" and cell.uses_seed:
+        if cell.profile != "paper" and cell.follows_profile:
             flags.append(f"profile {cell.profile}")
         if len(self.measurements) == 1 and cell.uses_seed:
             flags.append("single seed")

@@ -34,7 +34,8 @@ def file_keys(method: Method, dataset: str, registry: Registry) -> tuple[dict[st
     parameter that names them, or by what a creator that found them calls them. 'creators': that of plugin files with creators. What there is none of
     has no entry.
     """
-    creators = creators_of(method)
+    trained = not isinstance(method, NetworkMethod) or method.weights_file is None
+    creators = creators_of(method) if trained else []
     files: dict[str, str] = {}
     absent: list[str] = []
     parts: list[tuple[str, str, Method | Creator]] = [("", "methods", method)]
@@ -52,7 +53,7 @@ def file_keys(method: Method, dataset: str, registry: Registry) -> tuple[dict[st
         except DataError as error:
             absent.append(str(error))
     keys: dict[str, Any] = {}
-    if isinstance(method, NetworkMethod) and method.weights_file is not None and "weights" in files:
+    if not trained and "weights" in files:
         keys["weights"] = files.pop("weights")
     if files:
         keys["files"] = files

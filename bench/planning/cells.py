@@ -36,7 +36,7 @@ from bench.runs.status import Status
 if TYPE_CHECKING:
     from bench.planning.memory_estimate import MemoryEstimate  # imports torch
 
-SCHEDULE = frozenset({"epochs", "steps", "every", "learning_rate", "precise_bn"})
+SCHEDULE = NetworkMethod.training_parameters - {"batch"}
 """Parameters of networks (`NetworkMethod`) that decide how they train, not how large they are."""
 
 
@@ -275,7 +275,7 @@ def _records(specs: Sequence[CellSpec], row: _Row, command: str) -> list[CellRec
         "given_name": chosen.given_name,
         "dataset_display_name": planned.selected.display_name,
         "dataset_given_name": planned.selected.given_name,
-        "supervision": method.info.supervision,
+        "supervision": method.supervision,
         "extra_knowledge": method.extra_knowledge,
         "family": method.info.family,
         "citation": method.info.citation,

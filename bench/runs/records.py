@@ -118,6 +118,13 @@ class CellRecord:
     ended: str = ""
 
     @property
+    def follows_profile(self) -> bool:
+        """Whether its profile says how long and how large a network it is: of one that is trained,
+        or has the weights of another cell.
+        """
+        return self.uses_seed or "weights" in self.key
+
+    @property
     def hardware(self) -> str:
         """The device with the model of its GPU: 'cpu', 'cuda (NVIDIA A100)'."""
         return self.device + (f" ({self.gpu_model})" if self.gpu_model else "")

@@ -74,6 +74,10 @@ class PseudoAnomalyTraining(NetworkMethod):
     """
 
     Parameters: ClassVar[type] = PseudoAnomalyParameters
+    training_parameters = NetworkMethod.training_parameters | {
+        item.name for item in fields(PseudoAnomalyParameters)
+    }
+    training_parts = ("anomaly_weight",)
     on_cpu = frozenset({"masked", "inside"})
     why_no_step = (
         "no window of the training split has a tracked object in all of its frames. Look at what the detector finds "
@@ -272,7 +276,11 @@ class PseudoAnomalyTraining(NetworkMethod):
         """
         import torch
 
-        if not self._creators or self.parameters.pseudo_loss != "distinction":
+        if (
+            not self._creators
+            or self.parameters.pseudo_loss != "distinction"
+            or self.weights_file is not None
+        ):
             return None
         assert self.network is not None, "neither trained nor loaded"
         batch = {name: part[None] for name, part in self.sample(clip, start, generator).items()}

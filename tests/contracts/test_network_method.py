@@ -15,6 +15,7 @@ from bench import (
     NetworkMethod,
     OpenClip,
     ReleasedWeights,
+    RequestError,
     Window,
     parameter,
 )
@@ -83,6 +84,7 @@ def test_released_weights_score_without_training(tmp_path, kind):
         torch.save(forms[kind], path)
     method = Line(LineParameters(weights=str(path)))
     assert method.needs == {"frames", "weights"}
+    assert not method.uses_seed and method.supervision == "one-class"
     assert method.deviations == ("weights of the file released.pth, not trained here",)
     context = make_context(0, Compute("cpu"), tmp_path)
     method.fit([], context)
@@ -93,6 +95,7 @@ def test_without_weights_the_network_is_trained():
     """The default needs the train split, and deviates in nothing."""
     assert Line().needs == {"frames", "train"}
     assert Line().deviations == ()
+    assert Line().uses_seed and Line().supervision == ""  # the default, as tables name it
 
 
 def test_missing_weights_are_told_before_any_work(tmp_path):
@@ -143,6 +146,21 @@ def test_truncated_file_is_told_before_any_work(tmp_path, size):
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(DataError, match="is neither safetensors nor a state dict"):
         Line(LineParameters(weights=str(path))).check("ped2")
+
+
+def test_parameters_of_a_training_that_does_not_take_place_are_refused():
+    """Those that were typed, whatever the profile sets; those of the network are not."""
+    registry = load()
+    with pytest.raises(RequestError) as caught:
+        select("methods", "memae[weights=none.pt,width=0.1,epochs=3,pseudo=skip]", registry)
+    (text,) = caught.value.mistakes
+    assert text.endswith(
+        ": pseudo and epochs are for training, and a network with weights is not trained; "
+        "leave them out, or weights"
+    )
+    with pytest.raises(RequestError, match="separateness_weight is for training, .* leave it out"):
+        select("methods", "mnad[weights=none.pt,separateness_weight=0]", registry)
+    select("methods", "memae[weights=none.pt,width=0.1,shrinkage=0.001]", registry, "smoke")
 
 
 @pytest.mark.parametrize("profile", ["paper", "small", "smoke"])

@@ -23,6 +23,7 @@ from bench.plugins.registry import load
 from bench.running.session import run_finder
 from bench.runs.folder import Run
 from bench.runs.manifest import Manifest
+from bench.tables.forms.paper_layout import supervision_of
 
 
 @pytest.fixture
@@ -77,6 +78,16 @@ def test_row_with_released_weights_is_of_profile_paper(plan_of, tmp_path):
         ("paper", 1.0),
     ]
     assert plan.cells[1].record.reason.startswith("memae: no weights at ")
+
+
+def test_row_with_released_weights_is_one_cell_of_a_one_class_network(plan_of, tmp_path):
+    """Whatever the seeds: nothing is drawn, and the weights were learned from normal videos."""
+    plan = plan_of(
+        f"ae-3d,memae[weights={tmp_path / 'memae.pt'}]", "demo-ped2", seeds=(0, 1, 2), profile="smoke"
+    )
+    given = [cell.record for cell in plan.cells if cell.record.method == "memae"]
+    assert [(cell.seed, supervision_of(cell)) for cell in given] == [(0, "one-class")]
+    assert [cell.record.seed for cell in plan.cells] == [0, 1, 2, 0]
 
 
 def test_missing_member_of_a_group_is_a_reason_and_one_named_singly_is_refused(
