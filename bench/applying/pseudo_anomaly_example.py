@@ -4,17 +4,27 @@ pseudo-anomaly, from kept weights.
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from bench.applying.finished_cell import dataset_of, finished_method
+from bench.applying.finished_cell import FinishedMethod, dataset_of, finished_method
+from bench.contracts.clip import Clip
+from bench.contracts.creator import Creator
+from bench.contracts.dataset import Dataset
+from bench.contracts.detector import Detector
+from bench.contracts.method import Method, OpenClip
 from bench.contracts.network_method import NetworkMethod
+from bench.engine.context import make_context
 from bench.errors import DataError, RequestError
 from bench.figures.distinction import SIGMAS, Distinction
 from bench.frames.store import prepare_frames
 from bench.objects.tracking import prepare_tracks
+from bench.planning.cell_files import creators_of
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
 from bench.worker.keepers.images import as_picture
@@ -39,7 +49,7 @@ def pseudo_anomaly_example(
     Raises
     ------
     RunError : the cell kept no weights, or they cannot be read.
-    DataError : there are no frames of training clips.
+    DataError : there are no frames of training clips, or a file that a creator reads is not there.
     RequestError : the method makes no pseudo-anomaly of any training window that was tried.
     """
     fitted = finished_method(run, cell, data)
@@ -63,18 +73,72 @@ def pseudo_anomaly_example(
             "the dataset with --data DIR"
         )
     detector = make_detector(cell.detector) if cell.detector else None
+    notes = fitted.notes + _prepare_creators(fitted, cell, dataset, clips, detector, step)
     middle = len(clips) // 2
+    # One for all windows: with one of its own, each would draw alike whether it has one.
+    generator = np.random.default_rng(cell.seed)
     for clip in [*clips[middle:], *clips[:middle]]:
-        prepare_frames(dataset, [clip], [method.frames], step)
-        if detector is not None:
-            prepare_tracks(dataset.owner("train"), [clip], detector, step)
-        opened = open_clip(dataset, clip, clip_length(clip), method, detector, lambda: None)
+        opened = _opened(dataset, clip, method, detector, step)
         starts = method.training_window.starts(opened.length)
         for start in starts[len(starts) // 2 :]:
-            found = method.pseudo_anomaly(opened, start, np.random.default_rng(cell.seed), SIGMAS)
+            found = method.pseudo_anomaly(opened, start, generator, SIGMAS)
             if found is not None:
-                return _shown(method, cell, clip.id, start, found, fitted.notes)
+                return _shown(method, cell, clip.id, start, found, notes)
     raise none
+
+
+def _prepare_creators(
+    fitted: FinishedMethod,
+    cell: CellRecord,
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    detector: Detector | None,
+    step: Callable[[int, int, str], None],
+) -> list[str]:
+    """Let the creators look at the training clips, as before the training; return what they say
+    otherwise than then.
+    """
+    creators = [
+        creator
+        for creator in creators_of(fitted.method)
+        if type(creator).prepare is not Creator.prepare
+    ]
+    if not creators:
+        return []
+    if not any("tracks" in creator.needs for creator in creators):
+        detector = None
+    opened = [_opened(dataset, clip, fitted.method, detector, step) for clip in clips]
+    quiet = logging.Logger("example", logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        context = make_context(cell.seed, fitted.compute, Path(folder), quiet)
+        for creator in creators:
+            creator.prepare(opened, context)
+    return [
+        f"{name} here: {value}; in the run: {cell.facts[name]}"
+        for name, value in context.facts.items()
+        if cell.facts.get(name, value) != value
+    ]
+
+
+def _opened(
+    dataset: Dataset,
+    clip: Clip,
+    method: Method,
+    detector: Detector | None,
+    step: Callable[[int, int, str], None],
+) -> OpenClip:
+    """Return a training clip whose frames are prepared at first use, and its tracks now."""
+    if detector is not None:
+        prepare_tracks(dataset.owner("train"), [clip], detector, step)
+    opened = open_clip(dataset, clip, clip_length(clip), method, detector, lambda: None)
+    read, frames = opened.opener, method.frames
+    assert read is not None and frames is not None
+
+    def opener() -> np.ndarray:
+        prepare_frames(dataset, [clip], [frames], step)
+        return read()
+
+    return replace(opened, opener=opener)
 
 
 def _shown(

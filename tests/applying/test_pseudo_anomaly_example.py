@@ -19,10 +19,10 @@ from bench.runs.folder import Run
 
 @pytest.fixture(scope="module")
 def made(once):
-    """A run of two networks with distinction, of noise, which needs no detector, and of one
-    without."""
+    """A run of two networks with distinction, of noise, which needs no detector, and of patches,
+    whose creator needs the training clips; and of one without."""
     small = "size=48,every=12,epochs=1"
-    methods = f"unet[pseudo=noise,{small}],unet-sdl[pseudo=noise,{small}],ae-3d[epochs=1]"
+    methods = f"unet[pseudo=noise,{small}],unet-sdl[pseudo=patch,{small}],ae-3d[epochs=1]"
 
     def make(place):
         # Their memory is not looked at before the run, which takes as long as their training.
@@ -81,14 +81,26 @@ def test_the_command_draws_both_figures_if_they_are_named(made, tmp_path):
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (tmp_path / "drawn" / "figures").glob("*.pdf"))
     assert names == [
-        f"{kind}-{row}-pseudo=noise-size=48-epochs=1-every=12-toy.pdf"
+        f"{kind}-{row}-size=48-epochs=1-every=12-toy.pdf"
         for kind in ("pseudo-anomaly", "restoration")
-        for row in ("unet", "unet-sdl")
+        for row in ("unet-pseudo=noise", "unet-sdl-pseudo=patch")
     ]
     (text,) = (tmp_path / "drawn" / "figures").glob("restoration-unet-sdl*.txt")
     assert "σ = 0.500" in text.read_text()
     # What a report without names draws; `test_everything_is_the_default` sees that it is this.
     assert not {"pseudo-anomaly", "restoration"} & set(OF_THE_RUN)
+
+
+def test_other_patches_than_those_of_the_training_are_told(made):
+    """The creators find what is there now."""
+    run = Run.open(made / "run")
+    cell = cell_of(run, "unet-sdl")
+    assert cell.facts["patches"] == "windows of other training clips"
+    found = pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)
+    assert not found.notes and found.residuals["|X - X_A|"].any()
+    cell.facts["patches"] = "CIFAR-100"
+    found = pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)
+    assert found.notes == ["patches here: windows of other training clips; in the run: CIFAR-100"]
 
 
 def test_a_method_without_one_is_refused(made, tmp_path):
