@@ -115,9 +115,7 @@ def fill_released(
         released = _below(NETWORK, released) if saved else convert(released)
         if saved:
             parts = tuple(f"{part}." for part in without)
-            released = {
-                key: value for key, value in released.items() if not key.startswith(parts)
-            }
+            released = {key: value for key, value in released.items() if not key.startswith(parts)}
         network.load_state_dict(released, assign=assign)
     except KeyError as error:
         raise MethodError(f"{other}: they lack {error}; {advice}") from error

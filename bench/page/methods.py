@@ -42,7 +42,9 @@ def facts_of_method(
         "Input": [row.facts.get("input", "")],
         "Published": _by_dataset(source, cells, _published),
         "Selection": [first.selector],
-        "Profile": [listed(filter(None, (cell.profile for cell in computed if cell.follows_profile)))],
+        "Profile": [
+            listed(filter(None, (cell.profile for cell in computed if cell.follows_profile)))
+        ],
         "Parameters": _by_dataset(source, computed, _parameters),
         "Deviations": list(dict.fromkeys(text for cell in cells for text in cell.deviations)),
         "Warnings": [

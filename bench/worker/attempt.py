@@ -28,6 +28,7 @@ from bench.runs.folder import Run
 from bench.runs.layout import CellFiles
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
+from bench.worker.clip_scores import WarningCollector
 from bench.worker.computing import compute
 from bench.worker.interrupts import Interrupted, ignore_stops
 from bench.worker.open_cell import OpenCell
@@ -140,18 +141,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class _Collector(logging.Handler):
-    """Collects warnings: they go into the row."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.WARNING:
-            self.texts.append(record.getMessage())
-
-
 def _logger(path: Path) -> tuple[logging.Logger, list[str]]:
     """Return the logger of the cell, and the list its warnings gather in. Everything printed goes
     to the same file.
@@ -166,7 +155,7 @@ def _logger(path: Path) -> tuple[logging.Logger, list[str]]:
     logger.propagate = False
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    collector = _Collector()
+    collector = WarningCollector()
     logger.handlers = [stream, collector]
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").handlers = [stream]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bench.contracts.method import Scores
 from bench.contracts.network_method import NetworkMethod
 from bench.engine.measured_cost import network_cost
 from bench.errors import MethodError
-from bench.runs.scores import write_scores
+from bench.worker.clip_scores import add_seconds, clip_scores
 from bench.worker.fitting import fit
 from bench.worker.keepers.epoch_scores import EpochScoreKeeper
 from bench.worker.keepers.images import ImageKeeper
@@ -78,23 +80,23 @@ def compute(cell: OpenCell, warnings: list[str]) -> None:
 
 def _test_scores(cell: OpenCell, keepers: list[Keeper]) -> dict[str, Scores]:
     scores: dict[str, Scores] = {}
-    partials = []
+    folder = cell.scratch / "scores"
     for number, clip in enumerate(cell.test_clips(), start=1):
-        partial = cell.scratch / "scores" / f"{clip.id}.npz"
-        partials.append(partial)
-        result = cell.partial_scores(partial, clip.id)
         parts = [part for keeper in keepers if (part := keeper.part(clip.id)) is not None]
-        if result is None or not all(part.exists() for part in parts):
-            # A clip's scores must not depend on how much randomness fitting and other clips used: a
-            # resumed cell does neither again.
-            cell.seed()
-            with cell.timed(partial):
-                result = cell.score(clip, cell.context, f"clip {clip.id}")
-                # Before the scores: a clip that has scores is not scored again.
-                for keeper in keepers:
-                    keeper.finish(clip.id, result.frames)
-                write_scores(partial, {clip.id: result})
-        scores[clip.id] = result
+
+        def finish(frames: np.ndarray, clip_id: str = clip.id) -> None:
+            for keeper in keepers:
+                keeper.finish(clip_id, frames)
+
+        scores[clip.id] = clip_scores(
+            cell,
+            clip,
+            cell.context,
+            f"clip {clip.id}",
+            folder,
+            usable=all(part.exists() for part in parts),
+            finish=finish,
+        )
         cell.reporter.step(number, len(cell.lengths), f"scored clip {clip.id}")
-    cell.add_seconds("score", partials)
+    add_seconds(cell, "score", folder, scores)
     return scores

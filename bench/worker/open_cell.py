@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from bench.contracts.clip import Clip
 from bench.contracts.method import Context, Method, OpenClip, Scores, as_scores
 from bench.engine.context import make_context
 from bench.engine.measured_cost import FitClock, Stopwatch
 from bench.engine.seeding import seed_everything
-from bench.errors import DataError, MethodError, RunError
-from bench.files.whole_files import read_json, write_json
+from bench.errors import DataError, MethodError
 from bench.planning.cell_files import file_keys
 from bench.planning.cell_spec import CellSpec
 from bench.plugins.registry import current
 from bench.plugins.selection import select_one
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
-from bench.runs.scores import read_scores
 from bench.worker.opening import clip_length, located_dataset, make_detector, open_clip
 from bench.worker.progress import Reporter
 
@@ -138,39 +133,3 @@ class OpenCell:
         """Return the checked scores of a clip; `what` is the clip in errors."""
         label = f"{self.record.label} on {self.record.dataset}, {what}"
         return as_scores(self.method.score(clip, context), clip.length, label)
-
-    def partial_scores(self, path: Path, clip_id: str) -> Scores | None:
-        """Return the scores of a clip that an earlier attempt wrote; None where there are none that
-        can be read.
-        """
-        if not path.exists():
-            return None
-        try:
-            return read_scores(path)[clip_id]
-        except (RunError, KeyError) as error:
-            self.logger.info(
-                "the kept scores of clip %s cannot be read (%s): scoring it again", clip_id, error
-            )
-            return None
-
-    @contextlib.contextmanager
-    def timed(self, scores: Path) -> Iterator[None]:
-        """Keep the seconds of the block, which makes the file `scores` of a clip, beside it."""
-        began = time.monotonic()
-        yield
-        write_json(_seconds_beside(scores), {"seconds": time.monotonic() - began}, durable=False)
-
-    def add_seconds(self, phase: str, scores: Iterable[Path]) -> None:
-        """Put into the record what these files of clips took, in whichever attempt each was made;
-        nothing where that of one is not known.
-        """
-        try:
-            taken = [read_json(_seconds_beside(path), "seconds")["seconds"] for path in scores]
-        except RunError:  # killed between the two, or made by an earlier version
-            self.record.seconds.pop(phase, None)
-        else:
-            self.record.seconds[phase] = round(sum(taken), 3)
-
-
-def _seconds_beside(scores: Path) -> Path:
-    return scores.with_suffix(".json")

@@ -171,7 +171,7 @@ def test_the_key_follows_what_a_creator_finds(place, monkeypatch):
     """CIFAR-100 that was put there between two commands, and other pictures in its place; without
     what is asked for there is a reason before the run."""
     monkeypatch.setenv("BENCH_DATA", str(place))
-    methods = 'memae[pseudo=patch,width=0.05]'
+    methods = "memae[pseudo=patch,width=0.05]"
     assert "files" not in key_of(methods, profile="smoke")
     (cell,) = planned('memae[pseudo="patch[source=cifar100]",width=0.05]', profile="smoke")
     assert cell.record.status == "no data"

@@ -83,7 +83,10 @@ def test_row_with_released_weights_is_of_profile_paper(plan_of, tmp_path):
 def test_row_with_released_weights_is_one_cell_of_a_one_class_network(plan_of, tmp_path):
     """Whatever the seeds: nothing is drawn, and the weights were learned from normal videos."""
     plan = plan_of(
-        f"ae-3d,memae[weights={tmp_path / 'memae.pt'}]", "demo-ped2", seeds=(0, 1, 2), profile="smoke"
+        f"ae-3d,memae[weights={tmp_path / 'memae.pt'}]",
+        "demo-ped2",
+        seeds=(0, 1, 2),
+        profile="smoke",
     )
     given = [cell.record for cell in plan.cells if cell.record.method == "memae"]
     assert [(cell.seed, supervision_of(cell)) for cell in given] == [(0, "one-class")]

@@ -1,11 +1,11 @@
 """What is kept of error maps: levels, regions, the value that 40 % of a mask reach; and a network's
 whole path through the command."""
 
+import logging
 import os
 import shutil
 import signal
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -358,14 +358,10 @@ def test_training_scores_do_not_depend_on_where_a_cell_was_cut_off(tmp_path):
         nonlocal generator
         generator = np.random.default_rng(0)
 
-    def partial_scores(path, clip):
-        return read_scores(path)[clip] if path.exists() else None
-
     found = []
     cell = SimpleNamespace(
-        scratch=tmp_path, seed=seed, partial_scores=partial_scores, record=None,
-        context=make_context(0, Compute("cpu"), tmp_path), timed=lambda path: nullcontext(),
-        add_seconds=lambda *_: None,
+        scratch=tmp_path, seed=seed, record=SimpleNamespace(seconds={}),
+        context=make_context(0, Compute("cpu"), tmp_path), logger=logging.Logger("cell"),
         training_clips=lambda: [SimpleNamespace(id="01"), SimpleNamespace(id="02")],
         score=lambda *_: Scores(generator.random(3), np.arange(3)),
         reporter=SimpleNamespace(step=lambda *_: None),
