@@ -121,7 +121,7 @@ class UNetParameters(PseudoAnomalyParameters):
             )
         if not self.kernels or any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(
-                f"kernels {'+'.join(map(str, self.kernels))}: odd sizes from 1 are needed, like 3+5+7"
+                f"kernels {'+'.join(map(str, self.kernels)) or 'none'}: odd sizes from 1 are needed, like 3+5+7"
             )
 
 

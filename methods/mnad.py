@@ -105,6 +105,10 @@ class MNADParameters(ReleasedWeights, PseudoAnomalyParameters):
     )
 
     def __post_init__(self) -> None:
+        if self.carry_memory and not self.threshold:
+            raise ValueError(
+                "carry_memory means nothing with threshold=0, where no frame updates the memory; leave one of them out"
+            )
         if self.size % 8:
             below = self.size // 8 * 8
             raise ValueError(

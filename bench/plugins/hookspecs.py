@@ -130,7 +130,8 @@ def bench_creators() -> list[type[Creator]]:
     Returns: a list of subclasses of Creator. An empty list or None means "none". An exception, a
         wrong type or a bad name marks this plugin as broken; all other plugins go on.
     Results: all are used, in the order of `bench_methods`; a name offered twice is refused for the
-        later plugin. A method chooses one by name (its parameter `pseudo`).
+        later plugin. A method names those that it uses, joined by + (its parameter
+        `pseudo`).
     Example:
         import numpy as np
         from bench import Creator, hookimpl
@@ -139,11 +140,9 @@ def bench_creators() -> list[type[Creator]]:
             name = "blackout"
 
             def draw(self, clip, start, generator):
-                frames = clip.frames[start : start + self.window.length]
-                channels = 1 if frames.ndim == 3 else frames.shape[-1]
-                shape = (channels, *frames.shape[:3])
-                mask = np.ones((1, *shape[1:]), np.float32)
-                return {"content": np.zeros(shape, np.float32), "mask": mask}
+                frames = clip.frames[start : start + self.window.span : self.window.step]
+                black = self.to_range(np.zeros_like(frames))
+                return {"content": black, "mask": np.ones_like(black[:1])}
 
         @hookimpl
         def bench_creators():

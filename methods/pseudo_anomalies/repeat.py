@@ -12,12 +12,15 @@ from bench import Creator, OpenClip, Window, parameter
 from .time import refuse_single_frames
 
 
+HOLDS = (2, 3, 4, 5)
+
+
 @dataclass(frozen=True)
 class RepeatParameters:
     """Parameters of repeat."""
 
     holds: tuple[int, ...] = parameter(
-        (2, 3, 4, 5),
+        HOLDS,
         unit="frames",
         source="no source: as the strides of skip; LNTRA's and STEAL's loaders carry an unused hold=[2]",
         doc="how often a frame is shown, each as likely",
@@ -28,6 +31,10 @@ class RepeatParameters:
         source="no source: chosen here",
         doc="slow: each frame several times; freeze: the first alone",
     )
+
+    def __post_init__(self) -> None:
+        if self.mode == "freeze" and self.holds != HOLDS:
+            raise ValueError("holds means nothing with mode=freeze; leave one of them out")
 
 
 class Repeat(Creator):

@@ -59,6 +59,7 @@ class PseudoAnomalyParameters:
     )
 
 
+FIELDS = tuple(item.name for item in fields(PseudoAnomalyParameters))
 PROBABILITIES = {"distinction": 1.0, "restore": 0.2, "negative": 0.01}
 """By loss, where the user gives none. Every sample has a pseudo-anomaly under a negative loss only
 to make the network unlearn everything."""
@@ -74,16 +75,9 @@ class PseudoAnomalyTraining(NetworkMethod):
     """
 
     Parameters: ClassVar[type] = PseudoAnomalyParameters
-    training_parameters = NetworkMethod.training_parameters | {
-        item.name for item in fields(PseudoAnomalyParameters)
-    }
+    training_parameters = NetworkMethod.training_parameters | set(FIELDS)
     training_parts = ("anomaly_weight",)
     on_cpu = frozenset({"masked", "inside"})
-    why_no_step = (
-        "no window of the training split has a tracked object in all of its frames. Look at what the detector finds "
-        "(datasets/*.json of the run), or choose another --detector"
-    )
-
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
         usual = PROBABILITIES[self.parameters.pseudo_loss]
@@ -102,20 +96,12 @@ class PseudoAnomalyTraining(NetworkMethod):
                     f"{self.name}: probability {self.parameters.probability:g} of each of {len(self._creators)} creators is more than 1 in all; "
                     f"set probability to at most {int(100 / len(self._creators)) / 100:g}"
                 )
-        else:
-            names = {item.name for item in fields(PseudoAnomalyParameters)} - {"pseudo"}
-            usually = {
-                item.name: item.default for item in fields(self.parameters) if item.name in names
-            } | {"probability": usual}
-            idle = [
-                name
-                for name, value in usually.items()
-                if getattr(self.parameters, name) not in (value, *self._profiles_values(name))
-            ]
-            if idle:
+            if not share and self.parameters.pseudo_loss == "distinction":
                 raise RequestError(
-                    f"{self.name}: {', '.join(idle)} mean nothing without pseudo-anomalies; set pseudo as well"
+                    f"{self.name}: with probability 0 no window is pseudo-anomalous, and the distinction loss makes no step without one; "
+                    "raise probability, or set pseudo=none"
                 )
+        self._refuse_idle(usual)
         self.version = type(self).version + sum(creator.version - 1 for creator in self._creators)
         if self._creators and self.parameters.pseudo_loss == "distinction":
             # 2: a batch without a mask in its scored frames makes a step, as in the authors' code.
@@ -131,9 +117,52 @@ class PseudoAnomalyTraining(NetworkMethod):
             dict.fromkeys(filter(None, (creator.extra_knowledge for creator in self._creators)))
         )
 
-    def _profiles_values(self, name: str) -> list[Any]:
-        """Return what profiles set a parameter to: `c3dsu[pseudo=none]` is fine in each of them."""
-        return [values[name] for values in self.profiles.values() if name in values]
+    def _refuse_idle(self, probability: float) -> None:
+        """Refuse parameters that were given and have no effect beside the others; `probability` is
+        that of the loss. What class and profiles set is fine: `c3dsu[pseudo=none]` is.
+        """
+        distinction = [name for name in FIELDS if name.startswith(("anomaly_", "distinction"))]
+        if not self._creators:
+            idle = [name for name in FIELDS if name != "pseudo"]
+            why = "without pseudo-anomalies; set pseudo as well"
+        elif self.parameters.pseudo_loss != "distinction":
+            idle = distinction
+            why = f"with pseudo_loss={self.parameters.pseudo_loss}; pseudo_loss=distinction has a use for %s"
+        elif self.parameters.anomaly_weight == "static":
+            idle = ["anomaly_learning_rate"]
+            why = "with anomaly_weight=static, which nothing learns; leave %s out"
+        else:
+            return
+        usual = {item.name: item.default for item in fields(self.parameters)}
+        usual["probability"] = probability
+        given = [
+            name
+            for name in idle
+            if getattr(self.parameters, name)
+            not in (
+                usual[name],
+                *(values[name] for values in self.profiles.values() if name in values),
+            )
+        ]
+        if given:
+            verb, them = ("means", "it") if len(given) == 1 else ("mean", "them")
+            raise RequestError(
+                f"{self.name}: {' and '.join(given)} {verb} nothing {why.replace('%s', them)}"
+            )
+
+    @property
+    def why_no_step(self) -> str:  # type: ignore[override]
+        """What to tell a user when an epoch ends without a pseudo-anomaly."""
+        if all("tracks" in creator.needs for creator in self._creators):
+            return (
+                "no window of the training split has a tracked object in all of its frames. Look at what the detector finds "
+                "(datasets/*.json of the run), or choose another --detector"
+            )
+        names = " and ".join(creator.name for creator in self._creators)
+        return (
+            f"{names} made no pseudo-anomaly in a whole epoch, of probability {self.parameters.probability:g} each; "
+            "raise probability, lower every, or choose other creators (bench list creators)"
+        )
 
     # -- what a subclass writes --------------------------------------------------------------------
 

@@ -430,6 +430,7 @@ def test_learning_rate_halves_after_four_fifths_of_the_epochs():
         ({"latent": 60}, "latent 60 is not a multiple of 8; the nearest are 56 and 64"),
         ({"length": 4}, "length 4 is even; the window needs a middle frame: 3 or 5"),
         ({"kernels": (3, 4)}, r"kernels 3\+4: odd sizes from 1 are needed"),
+        ({"kernels": ()}, "kernels none: odd sizes from 1 are needed"),
     ],
 )
 def test_parameters_that_cannot_work_are_refused(values, text):

@@ -224,7 +224,7 @@ def test_a_rate_of_the_anomaly_weight_without_one_is_refused(network):
         ",pseudo=none]" if network == "lntra-skip" else "]"
     )
     with pytest.raises(
-        RequestError, match="anomaly_learning_rate mean nothing without pseudo-anomalies"
+        RequestError, match="anomaly_learning_rate means nothing without pseudo-anomalies"
     ):
         select_one("methods", text, registry)
     for profile in ("paper", "large", "medium", "small"):
@@ -500,13 +500,61 @@ def test_unknown_creator_is_refused_with_the_nearest():
 
 
 @pytest.mark.parametrize(
+    ("selector", "text"),
+    [
+        (
+            "ae-3d[pseudo=skip,pseudo_loss=restore,distinction_weight=0.5]",
+            "distinction_weight means nothing with pseudo_loss=restore; pseudo_loss=distinction has a use for it",
+        ),
+        (
+            "lntra-skip[distinction=norm,anomaly_weight=static]",
+            "anomaly_weight and distinction mean nothing with pseudo_loss=restore; .* has a use for them",
+        ),
+        ("steal[anomaly_learning_rate=0.5]", "nothing with pseudo_loss=negative"),
+        (
+            "c3dsu-sdl[anomaly_learning_rate=0.1]",
+            "anomaly_learning_rate means nothing with anomaly_weight=static, which nothing learns; leave it out",
+        ),
+        ('ae-3d[pseudo="repeat[mode=freeze,holds=2]"]', "holds means nothing with mode=freeze"),
+        ("mnad[threshold=0,carry_memory=true]", "carry_memory means nothing with threshold=0"),
+        (
+            "c3dsu[pseudo=patch,probability=0]",
+            "with probability 0 no window is pseudo-anomalous, .* raise probability, or set pseudo=none",
+        ),
+    ],
+)
+def test_parameters_without_effect_beside_others_are_refused(selector, text):
+    """A sweep over one would give equal rows that look like an ablation."""
+    with pytest.raises(RequestError, match=text):
+        select_one("methods", selector, load([]), "small")
+
+
+@pytest.mark.parametrize("profile", ["paper", "medium", "small", "smoke"])
+def test_what_profiles_and_classes_set_is_no_mistake(profile):
+    """`medium` and `small` have a rate of the learned weight, which these rows have no use for."""
+    registry = load([])
+    for selector in ("c3dsu-sdl", "c3dsu[anomaly_weight=static]", "unet-sdl[pseudo=noise]",
+                     "c3dsu[pseudo_loss=restore]", "lntra-skip[probability=0]", "pseudobound"):  # fmt: skip
+        select_one("methods", selector, registry, profile)
+
+
+def test_a_training_without_a_pseudo_anomaly_is_told_its_reason():
+    """The detector is named where creators need what it finds."""
+    objects, patches = (Linear(LinearParameters(pseudo=name)) for name in ("objects", "patch"))
+    assert "choose another --detector" in objects.why_no_step
+    assert patches.why_no_step.startswith(
+        "patch made no pseudo-anomaly in a whole epoch, of probability 1 each; raise probability"
+    )
+
+
+@pytest.mark.parametrize(
     "values", [{"probability": 0.5}, {"pseudo_loss": "restore"}, {"anomaly_weight": "static"}]
 )
 def test_parameters_that_would_do_nothing_are_refused(values):
     """Without pseudo-anomalies their parameters mean nothing."""
     with pytest.raises(
         RequestError,
-        match=f"{next(iter(values))} mean nothing without pseudo-anomalies; set pseudo as well",
+        match=f"{next(iter(values))} means nothing without pseudo-anomalies; set pseudo as well",
     ):
         Linear(LinearParameters(**values))
 
