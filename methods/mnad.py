@@ -292,9 +292,10 @@ class MNAD(PseudoAnomalyTraining):
         trained, whatever was scored with the network before: its clips after an epoch, say.
         """
         before = list(context.test_lengths).index(clip.id) if clip.id in context.test_lengths else 0
-        if not before:
-            self._carried.pop(self.network, None)
-        elif self.parameters.carry_memory and self.network not in self._carried:
+        network = self.network
+        if network is not None and not before:
+            self._carried.pop(network, None)
+        elif self.parameters.carry_memory and before and network not in self._carried:
             context.logger.warning(
                 f"scoring went on at clip {clip.id} after an interruption: the memory of the clips before it is lost, "
                 "and that of the training took its place"

@@ -11,7 +11,6 @@ from bench import Creator, OpenClip, Window, parameter
 
 from .time import refuse_single_frames
 
-
 HOLDS = (2, 3, 4, 5)
 
 

@@ -78,6 +78,7 @@ class PseudoAnomalyTraining(NetworkMethod):
     training_parameters = NetworkMethod.training_parameters | set(FIELDS)
     training_parts = ("anomaly_weight",)
     on_cpu = frozenset({"masked", "inside"})
+
     def __init__(self, parameters: Any = None) -> None:
         super().__init__(parameters)
         usual = PROBABILITIES[self.parameters.pseudo_loss]
