@@ -35,7 +35,9 @@ class Observer:
         """Get ready; `run` is the run folder. Where this raises, nothing else is called."""
 
     def started(self, cell: Mapping[str, Any]) -> None:
-        """An attempt at a cell starts."""
+        """An attempt at a cell starts. It may have started before and not `finished`: where that
+        attempt found the cell taken by another process.
+        """
 
     def epoch(self, cell: Mapping[str, Any], number: int, figures: Mapping[str, float]) -> None:
         """An epoch has ended (an epoch or a step, as the method counts): the columns of its line in

@@ -66,7 +66,11 @@ class MLflowObserver(Observer):
         self.runs: dict[str, str] = {}
 
     def started(self, cell: Mapping[str, Any]) -> None:
-        """Begin a run: what was asked as its parameters."""
+        """Begin a run: what was asked as its parameters. An earlier attempt that found the cell
+        taken by another process ends here.
+        """
+        if earlier := self.runs.pop(cell["folder"], None):
+            self.client.set_terminated(earlier, "KILLED")
         scene = f", scene {cell['scene']}" if cell["scene"] else ""
         names = ("method", "label", "dataset", "scene", "seed", "profile", "device", "detector")
         tags = {

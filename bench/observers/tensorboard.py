@@ -48,9 +48,11 @@ class TensorBoardObserver(Observer):
         self.writers: dict[str, Any] = {}
 
     def started(self, cell: Mapping[str, Any]) -> None:
-        """Begin an event file."""
+        """Begin an event file, instead of that of an attempt that found the cell taken."""
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+        if earlier := self.writers.pop(cell["folder"], None):
+            earlier.close()
         place = Path(*Path(cell["folder"]).parts[1:])  # without cells/, which is in every name
         self.writers[cell["folder"]] = EventFileWriter(str(self.folder / place))
 

@@ -2,6 +2,7 @@
 these packages read it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -210,6 +211,28 @@ def test_who_hangs_is_left(tmp_path, monkeypatch):
         observers.ended(job, job.cell.record, "")
     assert observer.told == [("queued", {})]
     assert len(said) == 1 and said[0].startswith("observer stuck: still busy 0 s after the run")
+
+
+def test_an_attempt_that_found_its_cell_taken_leaves_no_run_of_mlflow_behind():
+    """Only the last attempt of a cell is running; the others were killed."""
+    status: dict[str, str] = {}
+
+    def begin(*asked, **more):
+        number = str(len(status))
+        status[number] = "RUNNING"
+        return SimpleNamespace(info=SimpleNamespace(run_id=number))
+
+    observer = MLflowObserver()
+    observer.experiment, observer.runs = "0", {}
+    observer.client = SimpleNamespace(
+        create_run=begin, log_param=lambda *given: None, set_terminated=status.__setitem__
+    )
+    cell = asdict(CellRecord("cells/x", "x", "x", "x", "toy", "toy", 0))
+    observer.started(cell)
+    observer.started(cell)
+    assert status == {"0": "KILLED", "1": "RUNNING"}
+    observer.finished(cell | {"status": "done"}, {})
+    assert status == {"0": "KILLED", "1": "FINISHED"} and not observer.runs
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # mlflow's own, of sqlalchemy
