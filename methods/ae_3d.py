@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 from bench import Context, MethodInfo, OpenClip, parameter
 
 from .networks.reconstruction_3d import Network3DParameters, Reconstruction3D
-from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .pseudo_anomalies.parameters import PseudoAnomalyParameters
+from .pseudo_anomalies.training import PseudoAnomalyTraining
 from .references import bibtex
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench import FrameFormat, MethodInfo, Window, parameter
 
-from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .pseudo_anomalies.parameters import PseudoAnomalyParameters
+from .pseudo_anomalies.training import PseudoAnomalyTraining
 from .references import bibtex
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import numpy as np
 
 from bench import FrameFormat, MethodInfo, Scores, Window, parameter
 
-from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .pseudo_anomalies.parameters import PseudoAnomalyParameters
+from .pseudo_anomalies.training import PseudoAnomalyTraining
 from .references import bibtex
 
 if TYPE_CHECKING:

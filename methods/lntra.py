@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench import MethodInfo, ReleasedWeights, parameter
 
 from .networks.reconstruction_3d import Network3DParameters, Reconstruction3D
-from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .pseudo_anomalies.parameters import PseudoAnomalyParameters
+from .pseudo_anomalies.training import PseudoAnomalyTraining
 from .references import bibtex
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from bench import (
     parameter,
 )
 
-from .pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from .pseudo_anomalies.parameters import PseudoAnomalyParameters
+from .pseudo_anomalies.training import PseudoAnomalyTraining
 from .references import bibtex
 
 if TYPE_CHECKING:

@@ -50,8 +50,7 @@ class NetworkMethod(Method):
     )
     """Parameters that nothing but training reads: beside `weights` they are refused."""
     training_parts: ClassVar[tuple[str, ...]] = ()
-    """Parts of the network that nothing but training uses: left out of the weights of a finished
-    cell that are loaded instead of training."""
+    """Parts of the network that only training uses: left out of given weights of a finished cell."""
     why_no_step: ClassVar[str] = "the loss was None for every batch"
     """What to tell a user when an epoch ends without a single step."""
 
@@ -79,10 +78,8 @@ class NetworkMethod(Method):
         super().__init__(parameters)
         self.stats, self._mean = {}, cast(Any, (None, None))  # stats["mean"]; the same on a device
         self.network: torch.nn.Module | None = None
-        if self.weights_file is None:
-            return
-        self.uses_seed = False
-        if self.window.value_range != "mean-subtracted":
+        self.uses_seed = self.uses_seed and self.weights_file is None
+        if self.weights_file is not None and self.window.value_range != "mean-subtracted":
             self.needs = self.needs - {"train"} | {"weights"}
 
     @property
@@ -390,9 +387,7 @@ class NetworkMethod(Method):
         self.network = network.eval()
 
     def _fill(self, network: torch.nn.Module, path: Path, assign: bool = False) -> None:
-        fill_released(
-            network, path, self.name, self.convert_weights, assign, without=self.training_parts
-        )
+        fill_released(network, path, self.name, self.convert_weights, assign, self.training_parts)
 
     def score(self, clip: OpenClip, context: Context) -> Scores:
         """Score with the harness's engine."""

@@ -340,13 +340,9 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
     )
     if issubclass(getattr(target, "Parameters", object), ReleasedWeights):
         weights = row.values.get("weights")
-        idle = [name for name in row.values if name in getattr(target, "training_parameters", ())]
-        if weights and idle:
-            raise RequestError(
-                f"{row.text!r}: {' and '.join(idle)} {'is' if len(idle) == 1 else 'are'} for "
-                "training, and a network with weights is not trained; leave "
-                f"{'it' if len(idle) == 1 else 'them'} out, or weights"
-            )
+        if weights and (idle := row.values.keys() & getattr(target, "training_parameters", ())):
+            text = f"weights of a file are not trained; leave out {' and '.join(sorted(idle))}"
+            raise RequestError(f"{row.text!r}: {text}")
         if weights and not belongs_to_finished_cell(Path(weights).expanduser()):
             profile = "paper"
     overrides = profile_values(target, profile) if kind == "methods" else {}

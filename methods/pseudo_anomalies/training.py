@@ -3,66 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench import Context, Creator, NetworkMethod, OpenClip, RequestError, make_creators, parameter
+from bench import Context, Creator, NetworkMethod, OpenClip, RequestError, make_creators
+
+from .parameters import FIELDS, PROBABILITIES, PseudoAnomalyParameters, idle_parameters
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True)
-class PseudoAnomalyParameters:
-    """How a network is trained with pseudo-anomalies; by default it is not."""
-
-    pseudo: str = parameter(
-        "none",
-        source="no pseudo-anomalies: plain reconstruction",
-        doc="creators of pseudo-anomalies (bench list creators) joined by +, or none",
-    )
-    pseudo_loss: Literal["distinction", "restore", "negative"] = parameter(
-        "distinction",
-        source="DDL, section 3.3; restore: LNTRA; negative: STEAL, PseudoBound",
-        doc="distinction: ratio of both errors; restore: the target is the normal window; negative: the error of pseudo-anomalies is maximised",
-    )
-    anomaly_weight: Literal["learned", "static"] = parameter(
-        "learned",
-        source="DDL, section 3.1: learned; section 6: static (.5), SDL",
-        doc="sigma(l) of the distinction loss",
-    )
-    anomaly_learning_rate: float | None = parameter(
-        None,
-        source="DDL, code: that of the network, 0.01",
-        doc="of Adam for a learned l; none: that of the network. A network trained at a lower rate leaves l where it began",
-        minimum=0.0,
-    )
-    distinction: Literal["pixel", "norm"] = parameter(
-        "pixel",
-        source="DDL, code; the paper has norm: a ratio of norms over the masked frame",
-        doc="form of the distinction loss",
-    )
-    distinction_weight: float = parameter(
-        0.01,
-        source="DDL, code; the paper names no value",
-        doc="lambda: weight of the distinction loss",
-        minimum=0.0,
-    )
-    probability: float | None = parameter(
-        None,
-        source="1 with distinction (DDL, code), .2 with restore (LNTRA, README), .01 with negative (STEAL, README)",
-        doc="share of the samples that each creator makes pseudo-anomalous; none: that of the loss",
-        minimum=0.0,
-        maximum=1.0,
-    )
-
-
-FIELDS = tuple(item.name for item in fields(PseudoAnomalyParameters))
-PROBABILITIES = {"distinction": 1.0, "restore": 0.2, "negative": 0.01}
-"""By loss, where the user gives none. Every sample has a pseudo-anomaly under a negative loss only
-to make the network unlearn everything."""
 
 
 class PseudoAnomalyTraining(NetworkMethod):
@@ -102,7 +53,8 @@ class PseudoAnomalyTraining(NetworkMethod):
                     f"{self.name}: with probability 0 no window is pseudo-anomalous, and the distinction loss makes no step without one; "
                     "raise probability, or set pseudo=none"
                 )
-        self._refuse_idle(usual)
+        if problem := idle_parameters(self.parameters, bool(self._creators), self.profiles):
+            raise RequestError(f"{self.name}: {problem}")
         self.version = type(self).version + sum(creator.version - 1 for creator in self._creators)
         if self._creators and self.parameters.pseudo_loss == "distinction":
             # 2: a batch without a mask in its scored frames makes a step, as in the authors' code.
@@ -117,39 +69,6 @@ class PseudoAnomalyTraining(NetworkMethod):
         return "; ".join(
             dict.fromkeys(filter(None, (creator.extra_knowledge for creator in self._creators)))
         )
-
-    def _refuse_idle(self, probability: float) -> None:
-        """Refuse parameters that were given and have no effect beside the others; `probability` is
-        that of the loss. What class and profiles set is fine: `c3dsu[pseudo=none]` is.
-        """
-        distinction = [name for name in FIELDS if name.startswith(("anomaly_", "distinction"))]
-        if not self._creators:
-            idle = [name for name in FIELDS if name != "pseudo"]
-            why = "without pseudo-anomalies; set pseudo as well"
-        elif self.parameters.pseudo_loss != "distinction":
-            idle = distinction
-            why = f"with pseudo_loss={self.parameters.pseudo_loss}; pseudo_loss=distinction has a use for %s"
-        elif self.parameters.anomaly_weight == "static":
-            idle = ["anomaly_learning_rate"]
-            why = "with anomaly_weight=static, which nothing learns; leave %s out"
-        else:
-            return
-        usual = {item.name: item.default for item in fields(self.parameters)}
-        usual["probability"] = probability
-        given = [
-            name
-            for name in idle
-            if getattr(self.parameters, name)
-            not in (
-                usual[name],
-                *(values[name] for values in self.profiles.values() if name in values),
-            )
-        ]
-        if given:
-            verb, them = ("means", "it") if len(given) == 1 else ("mean", "them")
-            raise RequestError(
-                f"{self.name}: {' and '.join(given)} {verb} nothing {why.replace('%s', them)}"
-            )
 
     @property
     def why_no_step(self) -> str:  # type: ignore[override]

@@ -154,11 +154,8 @@ def test_parameters_of_a_training_that_does_not_take_place_are_refused():
     with pytest.raises(RequestError) as caught:
         select("methods", "memae[weights=none.pt,width=0.1,epochs=3,pseudo=skip]", registry)
     (text,) = caught.value.mistakes
-    assert text.endswith(
-        ": pseudo and epochs are for training, and a network with weights is not trained; "
-        "leave them out, or weights"
-    )
-    with pytest.raises(RequestError, match="separateness_weight is for training, .* leave it out"):
+    assert text.endswith(": weights of a file are not trained; leave out epochs and pseudo")
+    with pytest.raises(RequestError, match="not trained; leave out separateness_weight"):
         select("methods", "mnad[weights=none.pt,separateness_weight=0]", registry)
     select("methods", "memae[weights=none.pt,width=0.1,shrinkage=0.001]", registry, "smoke")
 

@@ -14,7 +14,8 @@ from bench.methods.pseudo_anomalies.losses import (
     reconstruction,
 )
 from bench.methods.pseudo_anomalies.objects import Objects
-from bench.methods.pseudo_anomalies.training import PseudoAnomalyParameters, PseudoAnomalyTraining
+from bench.methods.pseudo_anomalies.parameters import PseudoAnomalyParameters
+from bench.methods.pseudo_anomalies.training import PseudoAnomalyTraining
 from made import batch_of_samples, counted
 
 from bench import Creator, FrameFormat, OpenClip, RequestError, Tracks, Window
