@@ -245,6 +245,19 @@ def test_deviation_is_a_footnote_and_a_flag(tmp_path):
     assert "memory starts afresh in each clip" in row["flags"]
 
 
+def test_weights_of_a_short_training_carry_their_profile(tmp_path):
+    """They draw nothing, so that no second seed is missed; what they were trained under counts."""
+    key = {"weights": "0" * 64}
+    cells = [
+        done("given", uses_seed=False, profile="small", key=key),
+        done("pca", uses_seed=False, profile="small"),
+    ]
+    run = make_run(tmp_path / "run", cells)
+    flags = summary(run).query("protocol == 'raw' and metric == 'auc'").set_index("method")["flags"]
+    assert flags["given"] == "profile small"
+    assert "profile" not in flags["pca"] and "single seed" not in flags["given"]
+
+
 def test_barely_trained_networks_carry_a_footnote(tmp_path):
     """Below 30 % of the variance of training frames, in any seed or scene; what explains more, or
     is not known, carries none."""
