@@ -28,7 +28,7 @@ from bench.plugins.profiles import PROFILES
 from bench.plugins.registry import Registry, current
 from bench.plugins.syntax import Item, parse, quote, split, write
 from bench.plugins.trained_on import TRAIN_ON, trained_on
-from bench.wording import did_you_mean, nearest
+from bench.wording import did_you_mean, listed, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -341,7 +341,7 @@ def _try(kind: Kind, row: _Row, registry: Registry, profile: str | None) -> Sele
     if issubclass(getattr(target, "Parameters", object), ReleasedWeights):
         weights = row.values.get("weights")
         if weights and (idle := row.values.keys() & getattr(target, "training_parameters", ())):
-            text = f"weights of a file are not trained; leave out {' and '.join(sorted(idle))}"
+            text = f"weights of a file are not trained; leave out {listed(sorted(idle))}"
             raise RequestError(f"{row.text!r}: {text}")
         if weights and not belongs_to_finished_cell(Path(weights).expanduser()):
             profile = "paper"
