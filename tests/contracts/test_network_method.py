@@ -152,9 +152,15 @@ def test_parameters_of_a_training_that_does_not_take_place_are_refused():
     """Those that were typed, whatever the profile sets; those of the network are not."""
     registry = load()
     with pytest.raises(RequestError) as caught:
-        select("methods", "memae[weights=none.pt,width=0.1,epochs=3,pseudo=skip,pseudo_loss=restore]", registry)
+        select(
+            "methods",
+            "memae[weights=none.pt,width=0.1,epochs=3,pseudo=skip,pseudo_loss=restore]",
+            registry,
+        )
     (text,) = caught.value.mistakes
-    assert text.endswith(": weights of a file are not trained; leave out epochs, pseudo and pseudo_loss")
+    assert text.endswith(
+        ": weights of a file are not trained; leave out epochs, pseudo, pseudo_loss"
+    )
     with pytest.raises(RequestError, match="not trained; leave out separateness_weight"):
         select("methods", "mnad[weights=none.pt,separateness_weight=0]", registry)
     select("methods", "memae[weights=none.pt,width=0.1,shrinkage=0.001]", registry, "smoke")
