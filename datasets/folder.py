@@ -146,12 +146,14 @@ class Folder(Dataset):
             _refuse_name(clip)
         return found
 
-    def passed_over(self) -> list[PassedOver]:
+    def passed_over(self, splits: Sequence[Split] = tuple(_NAMES)) -> list[PassedOver]:
         """Return what lies in the splits and is not read, and what lies beside them."""
         try:
-            found = [one for split in _NAMES for one in self._found(split).passed_over]
+            found = [one for split in splits for one in self._found(split).passed_over]
         except DataError:
             return []
+        if "test" not in splits:
+            return found
         known = {folder for split in _NAMES for folder in self._split_folders(split)} | set(
             self._label_places
         )

@@ -156,9 +156,9 @@ class Dataset:
         """
         return ()
 
-    def passed_over(self) -> list[PassedOver]:
-        """Return what lies among the clips and is not read, with the reasons; what cannot be listed
-        is left to `clips`.
+    def passed_over(self, splits: Sequence[Split] = SPLITS) -> list[PassedOver]:
+        """Return what lies among the clips of these splits and is not read, with the reasons; what
+        cannot be listed is left to `clips`. What lies beside the splits belongs to the test clips.
 
         `bench verify` names it all, and calls wrong what may hold frames; runs name that in a line.
         """

@@ -24,6 +24,7 @@ _CLOCK = r"""
 """
 _EARLY = r"[^0-9A-Za-z]{0,2}(?P<early>[AaPp])\.?[Mm]\.?[^0-9A-Za-z]{0,2}"
 """AM or PM before the clock, which most write behind it."""
+_HALF = re.compile(r"(?<![A-Za-z])[AaPp]\.?[Mm](?![A-Za-z])")
 _FORMS = {
     "year first": rf"(?<![0-9])(?P<year>(?:19|20)[0-9]{{2}})(?P<dash>[-_.]?)(?P<month>[0-9]{{1,2}})(?P=dash)(?P<day>[0-9]{{1,2}})"
     rf"(?:{_EARLY}|[^0-9]{{0,4}}){_CLOCK}",
@@ -205,6 +206,8 @@ def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]]
                     f"the names of the pictures tell times without a date that is understood, and differ before them: {names[0]}, "
                     f"{names[-1]}; {_RENAME}"
                 )
+        if form != "since 1970":
+            _refuse_halves(names, matches, texts)
         _refuse_letters(names, texts)
         return times, [tuple(map(int, column)) for column in zip(*outside)]
     return None
@@ -236,6 +239,16 @@ def _time(match: re.Match[str], form: str, day_first: bool) -> Time | None:
         ), fraction
     except ValueError:
         return None
+
+
+def _refuse_halves(
+    names: Sequence[str], matches: Sequence[re.Match[str]], texts: Sequence[str]
+) -> None:
+    for name, match, text in zip(names, matches, texts):
+        if not (match["half"] or match.groupdict().get("early")) and _HALF.search(text):
+            raise NoOrder(
+                f"the names tell times, and AM or PM stands apart from them: {name}; {_RENAME}"
+            )
 
 
 def _nearly_consecutive(texts: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def _refuse_several(path: Path, where: str) -> None:
         quiet_opencv(),
         contextlib.suppress(cv2.error, UnicodeError),
     ):  # what cannot be counted has been decoded
-        if (count := cv2.imcount(str(path))) > 1:
+        # As bytes: a name that is not UTF-8 crashes OpenCV as a text.
+        if (count := cv2.imcount(os.fsencode(path))) > 1:  # type: ignore[arg-type]
             raise DataError(
                 f"{where} holds {count} pictures (pages, or an animation), of which only the first would be read; save each as a file of "
                 "its own, or make a video of them"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
@@ -53,14 +54,14 @@ def dataset_folder(dataset: Dataset) -> Path:
     root = str(dataset.root.resolve()) if dataset.root is not None else ""
     return (
         cache_folder()
-        / f"{file_stem(dataset.name)}-{hashlib.sha256(root.encode()).hexdigest()[:8]}"
+        / f"{file_stem(dataset.name)}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
     )
 
 
 def entry_name(clip: Clip) -> str:
     """Return what the entry of a clip is called in the cache: its id, and 8 hex digits of the paths
-    of its files. Parameters of a dataset may choose among several sources of one clip, and each has
-    an entry of its own.
+    of its files in their order. Parameters of a dataset may choose among several sources of one
+    clip, or among its files, and each choice has an entry of its own.
 
     Raises
     ------
@@ -94,16 +95,19 @@ def source_fingerprint(clip: Clip) -> str:
     return digest.hexdigest()
 
 
-def _files(clip: Clip) -> Iterator[tuple[Path, Path]]:
+def _files(clip: Clip) -> Iterator[tuple[Path, str]]:
     """Yield the files of a clip, each with its path in the real folder: one dataset, by whatever
     links it was reached.
     """
     if clip.source is None:
         raise DataError(f"clip {clip.id}: there are only labels of it here, no frames")
     paths = clip.source.paths if isinstance(clip.source, ImageFiles) else (clip.source.path,)
-    folders = {folder: folder.resolve() for folder in {path.parent for path in paths}}
-    for path in paths:
-        yield path, folders[path.parent] / path.name
+    real: dict[str, str] = {}
+    for path in paths:  # as texts: a dataset has a hundred thousand files
+        folder, name = os.path.split(path)
+        if folder not in real:
+            real[folder] = os.path.realpath(folder)
+        yield path, f"{real[folder]}{os.sep}{name}"
 
 
 def disk_needed(dataset: Dataset, clips: Sequence[Clip], formats: Iterable[FrameFormat]) -> int:

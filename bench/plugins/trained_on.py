@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.contracts.clip import Clip, PassedOver, Split
+from bench.contracts.clip import SPLITS, Clip, PassedOver, Split
 from bench.contracts.dataset import Dataset
 from bench.contracts.parameters import ParameterSchema
 from bench.errors import DataError
@@ -53,8 +53,13 @@ def trained_on(target: type[Dataset], make_other: Callable[[], Dataset]) -> type
         def owner(self, split: Split) -> Dataset:
             return self.training if split == "train" else self
 
-        def passed_over(self) -> list[PassedOver]:
-            return list(dict.fromkeys([*super().passed_over(), *self.training.passed_over()]))
+        def passed_over(self, splits: Sequence[Split] = SPLITS) -> list[PassedOver]:
+            found = []
+            if "train" in splits:
+                found += self.training.passed_over(("train",))
+            if "test" in splits:
+                found += super().passed_over(("test",))
+            return found
 
         def lacks(self, need: str) -> str | None:
             return self.training.lacks(need) if need == "train" else super().lacks(need)

@@ -101,8 +101,8 @@ def find_copies(
     roots, or roots themselves.
 
     A link may have such a name, or lead to a folder that has. The same real folder, reached twice,
-    is one copy. One without frames gives way to those in it
-    that have some: what was unpacked side by side into a folder of the dataset's name.
+    is one copy. One without frames gives way to those in it that have some: what was unpacked side
+    by side into a folder of the dataset's name.
     """
     plain = {_plain(name) for name in names}
     found: dict[Path, Path] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +23,7 @@ class PublishedDataset(MaskedDataset):
     """Whether `verify` compares the masks, pixel by pixel, with the labels: where they are small,
     and agree officially."""
 
-    def passed_over(self) -> list[PassedOver]:
+    def passed_over(self, splits: Sequence[Split] = SPLITS) -> list[PassedOver]:
         """Return what is here among the clips in a form, or under a name, that is not read; masks
         and texts are not meant.
 
@@ -35,7 +36,7 @@ class PublishedDataset(MaskedDataset):
             masks = set(self.mask_paths.values())
         except DataError:
             masks = set()
-        found = [one for split in SPLITS for one in self._passed_over.get(split, ())]
+        found = [one for split in splits for one in self._passed_over.get(split, ())]
         return [
             dataclasses.replace(one, may_hold_frames=False)
             for one in found

@@ -68,6 +68,24 @@ def test_a_name_that_is_no_utf8_is_printed_and_kept(mine: Path) -> None:
     assert "passed over: train/ger?t.heic" in note
 
 
+def test_frames_with_names_that_are_no_utf8_are_scored(mine: Path) -> None:
+    """Images, a folder above them, and the folder of the run."""
+    place = Path(os.fsdecode(os.fsencode(mine.parent) + b"/d\xe4"))
+    try:
+        place.mkdir()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    for path in [*mine.glob("*/*/*.jpg")]:
+        _, png = cv2.imencode(".png", cv2.imread(str(path)))
+        path.with_name(os.fsdecode(b"k\xe4" + os.fsencode(path.stem) + b".png")).write_bytes(png)
+        path.unlink()
+    mine.rename(place / "mine")
+    words = ["run", "--methods", "frame-difference,background", "--datasets", "folder[path=mine]"]
+    ran = forked.bench(*words, *["--device", "cpu", "--out", "run"], cwd=place)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert {cell.status for cell in Run.open(place / "run").cells()} == {"done"}
+
+
 def test_full_finds_a_truncated_picture(mine: Path) -> None:
     """--full decodes every frame, and prints one hash of all files."""
     whole = verify(f'folder[path="{mine}"]', "--full")

@@ -117,6 +117,14 @@ def test_frame_numbers(stems: tuple[str, ...], numbers: tuple[int, ...]) -> None
         ),
         (("2024-05-01_PM_12-59-59", "2024-05-01_PM_01-00-00"), "by the time in"),
         (("2024-05-01_AM_11-59-59", "2024-05-01_PM_01-00-00"), "by the time in"),
+        *(
+            (names, "AM or PM stands apart from them: ")
+            for names in (
+                ("PM-2024-05-01_12-59-59", "PM-2024-05-01_01-00-00"),
+                ("2024-05-01_12-59-59-000_PM", "2024-05-01_01-00-00-000_PM"),
+                ("2024-05-01_12-59-59 cam1 PM", "2024-05-01_01-00-00 cam1 PM"),
+            )
+        ),
         (("1714557599.5", "1714557599.15"), "by the time in"),
         (("10-59", "11-00"), "by their frame numbers after it"),
         (("23-59-59", "00-00-00"), "tell times without a date"),

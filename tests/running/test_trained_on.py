@@ -1,5 +1,6 @@
 """Training on one dataset and testing on another: `demo-avenue[train_on=demo-ped2]`."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -147,6 +148,20 @@ def test_a_dataset_without_test_clips_may_be_trained_on(training_only):
 def test_what_is_passed_over_among_the_training_clips_is_named(training_only):
     (crossed,) = located(f'demo-ped2[train_on="folder[path={training_only}]"]')
     assert training_only / "train" / "b.heic" in [one.path for one in crossed.passed_over()]
+
+
+def test_what_is_passed_over_among_clips_that_are_not_used_is_not_named(training_only):
+    """Neither beside the training clips of the dataset that is tested on, nor beside the test clips
+    of the other."""
+    (training_only / "test" / "a").mkdir(parents=True)
+    shutil.copy(training_only / "train" / "a" / "0.png", training_only / "test" / "a")
+    (training_only / "test" / "c.heic").write_bytes(bytes(9))
+    own = f"folder[path={training_only}]"
+    assert [one.path.name for one in located(own)[0].passed_over()] == ["b.heic", "c.heic"]
+    (trained_on,) = located(f'demo-ped2[train_on="{own}"]')
+    assert [one.path.name for one in trained_on.passed_over()] == ["b.heic"]
+    (tested_on,) = located(f"folder[path={training_only},train_on=demo-ped2]")
+    assert [one.path.name for one in tested_on.passed_over()] == ["c.heic"]
 
 
 def test_each_dataset_of_the_two_has_its_own_official_files(monkeypatch):

@@ -6,6 +6,7 @@ The inference engine hands over the pictures of each frame that it scores, throu
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -83,7 +84,9 @@ class ImageKeeper(Keeper):
         for name, picture in pictures.items():
             coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
             path = self._new / picture_name(frame, name)
-            if not cv2.imwrite(str(path), coloured, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+            options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+            # As bytes: a name that is not UTF-8 crashes OpenCV as a text.
+            if not cv2.imwrite(os.fsencode(path), coloured, options):  # type: ignore[call-overload]
                 raise RunError(f"cannot write {path}; free space or permission is needed there")
 
     def part(self, clip_id: str) -> Path:
