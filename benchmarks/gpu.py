@@ -48,8 +48,8 @@ def scoring_batches(report: Report, device: str, quick: bool) -> None:
     torch.manual_seed(0)
     method = PlainC3DSU(C3DSUParameters(latent=latent, size=size))
     method.network = method.build().eval()
-    pictures = np.random.default_rng(0).integers(0, 256, (length, size, size, 3), dtype=np.uint8)
-    clip = OpenClip("01", "test", length, "made", opener=lambda: pictures)
+    images = np.random.default_rng(0).integers(0, 256, (length, size, size, 3), dtype=np.uint8)
+    clip = OpenClip("01", "test", length, "made", opener=lambda: images)
     first = None
     for batch in batches:
         compute = Compute(device, batch=batch)

@@ -35,22 +35,20 @@ from .measure import Report, alternate
 GRAY = FrameFormat((256, 256), 1)
 
 
-class _Pictures(Dataset):
+class _Images(Dataset):
     """Made clips of JPEG files of 360x240, as those of Ped2."""
 
-    name = "pictures"
+    name = "images"
 
     def __init__(self, folder: Path, lengths: list[int]) -> None:
         self.root = folder
         self._clips = []
         generator = np.random.default_rng(0)
-        picture = cv2.GaussianBlur(
-            generator.integers(0, 256, (240, 360), dtype=np.uint8), (7, 7), 0
-        )
+        image = cv2.GaussianBlur(generator.integers(0, 256, (240, 360), dtype=np.uint8), (7, 7), 0)
         for number, length in enumerate(lengths):
             paths = [folder / f"{number:02d}-{frame:05d}.jpg" for frame in range(length)]
             for frame, path in enumerate(paths):
-                cv2.imwrite(str(path), np.roll(picture, frame, axis=1))
+                cv2.imwrite(str(path), np.roll(image, frame, axis=1))
             self._clips.append(Clip(f"{number:02d}", "test", ImageFiles(tuple(paths)), length))
 
     def clips(self, split: str) -> list[Clip]:
@@ -73,7 +71,7 @@ def frame_store(report: Report, quick: bool) -> None:
         for number, count in enumerate(counts):
             place = Path(folder, str(number))
             place.mkdir()
-            dataset = _Pictures(place, [30] * (count // 30))
+            dataset = _Images(place, [30] * (count // 30))
             began = time.perf_counter()
             prepare_frames(dataset, dataset.clips("test"), [GRAY], _quiet)
             growth.append((count, time.perf_counter() - began))

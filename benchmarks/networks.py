@@ -79,12 +79,12 @@ def scoring(
     report.section(
         f"scoring a clip of {frames} frames, C3DSU latent {latent}, {SIZE}x{SIZE}, RGB, from uint8 to scores"
     )
-    method, pictures = _method(latent), _frames(frames)
-    clip = OpenClip("01", "test", frames, "made", opener=lambda: pictures)
+    method, images = _method(latent), _frames(frames)
+    clip = OpenClip("01", "test", frames, "made", opener=lambda: images)
     network = plain.PlainC3DSU(method.network)  # type: ignore[arg-type]
     ways: dict[str, Callable[[], Any]] = {
-        "plain, one window at a time": lambda: plain.plain_scores(network, pictures, 1),
-        "plain, four windows at a time": lambda: plain.plain_scores(network, pictures, 4),
+        "plain, one window at a time": lambda: plain.plain_scores(network, images, 1),
+        "plain, four windows at a time": lambda: plain.plain_scores(network, images, 4),
         "fp32": lambda: infer(method, clip, _context()),
     }
     if latent > 64:
@@ -95,7 +95,7 @@ def scoring(
             other = copy.copy(method)  # the compiled form is kept beside the network
             other.network = copy.deepcopy(method.network)
             ways["bf16, compiled"] = lambda: infer(other, clip, _context("bf16", True))
-    expected = np.array(plain.plain_scores(network, pictures, 1))
+    expected = np.array(plain.plain_scores(network, images, 1))
     found = infer(method, clip, _context()).values
     report.say(
         "fp32 scores against plain ones, largest relative difference",

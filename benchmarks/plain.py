@@ -83,14 +83,9 @@ def plain_windows(
 ) -> Iterator[np.ndarray]:
     """Yield windows (T, H, W) uint8, decoding each from its files."""
     for start in starts:
-        pictures = [
-            cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[start : start + length]
-        ]
+        images = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[start : start + length]]
         yield np.stack(
-            [
-                cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (size, size))
-                for picture in pictures
-            ]
+            [cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (size, size)) for image in images]
         )
 
 

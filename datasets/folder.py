@@ -1,4 +1,4 @@
-"""A folder of one's own as a dataset: videos or folders of pictures, and optional labels."""
+"""A folder of one's own as a dataset: videos or folders of images, and optional labels."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FolderParameters:
 
 class Folder(Dataset):
     """A folder of one's own: each clip of train/ and test/ is a video file, or a folder of numbered
-    pictures.
+    images.
 
     Clips that a CSV of ranges does not mention are normal. Without labels there are scores, and no
     metric.
@@ -68,7 +68,7 @@ class Folder(Dataset):
     info = DatasetInfo(
         title="A folder of your own: 'folder[path=DIR]'",
         obtain=(
-            f"DIR/train and DIR/test hold videos, or folders of numbered pictures; DIR/labels.csv, with the header {_HEADER}, is optional."
+            f"DIR/train and DIR/test hold videos, or folders of numbered images; DIR/labels.csv, with the header {_HEADER}, is optional."
         ),
     )
     Parameters: ClassVar[type] = FolderParameters
@@ -113,7 +113,7 @@ class Folder(Dataset):
     # clips
 
     def clips(self, split: Split) -> list[Clip]:
-        """Return the clips of one split: every video, and every folder with pictures in it. Names
+        """Return the clips of one split: every video, and every folder with images in it. Names
         are ids, in Unicode's form NFC.
         """
         return list(self._found(split).clips)
@@ -137,9 +137,9 @@ class Folder(Dataset):
             return Found((), (), ())
         # A clip of one's own may be cut out of a longer one: its numbers may begin anywhere.
         found = find_clips(folders[0], split, ("images", "videos"), _own_id, starts=None)
-        if found.pictures:
+        if found.images:
             raise DataError(
-                f"folder: {folders[0]} holds pictures itself ({found.pictures[0].name} ...); put those of each clip into a folder of "
+                f"folder: {folders[0]} holds images itself ({found.images[0].name} ...); put those of each clip into a folder of "
                 "their own in it"
             )
         for clip in found.clips:
@@ -162,7 +162,7 @@ class Folder(Dataset):
         beside = look_into(self._root, wanted=lambda name: False)
         others = [
             path
-            for path in (*(one.path for one in beside.passed_over), *beside.pictures)
+            for path in (*(one.path for one in beside.passed_over), *beside.images)
             if path not in known
         ]
         unread = [

@@ -103,7 +103,7 @@ class Ped1(UCSD):
 
 
 class Ped2(UCSD):
-    """UCSD Ped2: people walk across the picture."""
+    """UCSD Ped2: people walk across the frame."""
 
     name = "ped2"
     info = DatasetInfo(

@@ -67,7 +67,7 @@ class SquaredError3D(Reconstruction3D):
         squares = (windows - output).square().flatten(1)
         return {
             "mse": squares.mean(dim=1, keepdim=True) / 4,
-            **self.pictures(windows, output),
+            **self.images(windows, output),
         }  # in -1..1 they are four times those on 0..1
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MOBILENET = PretrainedWeights(
     name="mobilenet_v2",
     title="MobileNetV2",
-    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose pictures have terms of their own",
+    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose images have terms of their own",
     citation="M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen: MobileNetV2: Inverted Residuals and Linear Bottlenecks. CVPR 2018",
     # torchvision/models/mobilenetv2.py, MobileNet_V2_Weights.IMAGENET1K_V1
     download=Download(
@@ -228,8 +228,8 @@ class FeaturesKNN(Method):
         import torch
 
         with torch.inference_mode():
-            pictures = torch.from_numpy(frames.copy()).to(context.device).permute(0, 3, 1, 2) / 255
-            found: torch.Tensor = self._features(context.device)(pictures)
+            images = torch.from_numpy(frames.copy()).to(context.device).permute(0, 3, 1, 2) / 255
+            found: torch.Tensor = self._features(context.device)(images)
         return found
 
     def _features(self, device: str) -> PlaceFeatures:

@@ -153,7 +153,7 @@ class PseudoAnomaly3D(Reconstruction3D, PseudoAnomalyTraining):
             .flatten(1)
             .mean(dim=1, keepdim=True)
         )
-        return {"psnr": 10 * mse.clamp_min(FLOOR).log10(), **self.pictures(windows, output)}
+        return {"psnr": 10 * mse.clamp_min(FLOOR).log10(), **self.images(windows, output)}
 
 
 def _lntra(variant: str, *, extra_knowledge: str = "") -> MethodInfo:

@@ -191,5 +191,5 @@ class MemAE(Reconstruction3D, PseudoAnomalyTraining):
         norms = torch.linalg.vector_norm(windows - output, dim=1)
         return {
             "norm": norms.flatten(1).mean(dim=1, keepdim=True),
-            **self.pictures(windows, output),
+            **self.images(windows, output),
         }

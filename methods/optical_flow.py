@@ -1,4 +1,4 @@
-"""Histograms of optical flow: where in the picture, how fast and which way things move."""
+"""Histograms of optical flow: where in the frame, how fast and which way things move."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 RESNET = PretrainedWeights(
     name="resnet50",
     title="ResNet-50",
-    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose pictures have terms of their own",
+    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose images have terms of their own",
     citation="K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition. CVPR 2016",
     # torchvision/models/resnet.py, ResNet50_Weights.IMAGENET1K_V1
     download=Download(

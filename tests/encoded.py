@@ -80,10 +80,10 @@ def encode(
         unit = Fraction(1, rate) if times is None else Fraction(1, 1000)
         stream.codec_context.time_base = unit
         for number, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, format="bgr24").reformat(format=pix_fmt)
-            picture.pts = number if times is None else round(times[number] / unit)
-            picture.time_base = unit
-            container.mux(stream.encode(picture))
+            coded = av.VideoFrame.from_ndarray(frame, format="bgr24").reformat(format=pix_fmt)
+            coded.pts = number if times is None else round(times[number] / unit)
+            coded.time_base = unit
+            container.mux(stream.encode(coded))
         container.mux(stream.encode(None))
     if rotation:
         _rotate(path, rotation)

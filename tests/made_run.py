@@ -82,7 +82,7 @@ HOSTILE = """</script><script>document.title='taken'</script><img src=x onerror=
 
 def make_full_run(path):
     """A run with all that a page has to show: spread, failures, hostile text, a missing dataset,
-    scenes, one-class clips, curves, pictures."""
+    scenes, one-class clips, curves, images."""
     network = {
         "cost": {"parameters": 1e5, "peak_memory": 2.0**30},
         "seconds": {"fit": 60.0, "score": 2.0},
@@ -125,13 +125,13 @@ def make_full_run(path):
         (cells["c3dsu", seed] / "training.csv").write_text(
             "\n".join(["epoch,loss,sigma", *rows, "4,nan,", ""])
         )
-    keep_pictures(cells["c3dsu", 0], "01", range(0, 40, 8), ("frame", "reconstruction", "error"))
-    keep_pictures(cells["ae_conv[x=1]", 0], "01", range(0, 40, 8), ("frame", "reconstruction"))
+    keep_images(cells["c3dsu", 0], "01", range(0, 40, 8), ("frame", "reconstruction", "error"))
+    keep_images(cells["ae_conv[x=1]", 0], "01", range(0, 40, 8), ("frame", "reconstruction"))
     return run
 
 
-def keep_pictures(folder, clip, frames, kinds):
-    """Pictures as `--keep images` leaves them: gray, as bright as the frame; the frame itself is
+def keep_images(folder, clip, frames, kinds):
+    """Images as `--keep images` leaves them: gray, as bright as the frame; the frame itself is
     the same for all methods."""
     (folder / "images" / clip).mkdir(parents=True)
     for frame in frames:

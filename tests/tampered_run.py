@@ -8,7 +8,7 @@ import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
-from made_run import MASKS, done, keep_pictures, make_run, regions
+from made_run import MASKS, done, keep_images, make_run, regions
 
 from bench import Scores
 from bench.files.whole_files import npz, write_bytes
@@ -61,7 +61,7 @@ def make_honest(folder):
             )
             (run.cell_path(cell) / "weights").write_bytes(b"weights")
             run.write_regions(cell, regions(0.5))
-            keep_pictures(run.cell_path(cell), "01", (0, 8), ("frame", "error"))
+            keep_images(run.cell_path(cell), "01", (0, 8), ("frame", "error"))
         run.write_train_scores(cell, {"01": Scores(np.linspace(0, 1.2, 50), np.arange(50))})
         cell.checksums = run.checksums_of(cell)
         cell.kept = ["regions", "train-scores"]
@@ -253,7 +253,7 @@ TAMPERING = {
     ),
     "regions are changed": (lambda run: run.write_regions(cell_of(run, MEMAE), regions(1.0)), f"{MEMAE}/regions.npz: is not what was written"),
     "weights are exchanged": (lambda run: (run.path / MEMAE / "weights").write_bytes(b"other"), f"{MEMAE}/weights: is not what was written"),
-    "a picture is exchanged": (
+    "an image is exchanged": (
         lambda run: next((run.path / MEMAE / "images").rglob("*.jpg")).write_bytes(b"other"),
         f"{MEMAE}/images: is not what was written",
     ),

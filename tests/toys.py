@@ -1,4 +1,4 @@
-"""A plugin of toys for the tests of the runner: a dataset of small pictures, and methods that
+"""A plugin of toys for the tests of the runner: a dataset of small images, and methods that
 behave badly. No torch."""
 
 import contextlib
@@ -28,7 +28,7 @@ LENGTHS = {"train": {"01": 24, "02": 30}, "test": {"01": 20, "02": 26, "03": 12}
 
 
 class Toy(Dataset):
-    """Noise, and brighter noise where it is anomalous; pictures are written at first use."""
+    """Noise, and brighter noise where it is anomalous; images are written at first use."""
 
     name = "toy"
     info = DatasetInfo(groups=("toys",))
@@ -53,8 +53,8 @@ class Toy(Dataset):
                 generator = np.random.default_rng([len(split), int(clip)])
                 for frame in range(length):
                     bright = 60 * (split == "test" and self.anomalous(clip)[frame])
-                    picture = generator.integers(0, 120, (24, 32)) + bright
-                    cv2.imwrite(str(made / f"{frame:03d}.png"), picture.astype(np.uint8))
+                    image = generator.integers(0, 120, (24, 32)) + bright
+                    cv2.imwrite(str(made / f"{frame:03d}.png"), image.astype(np.uint8))
                 with contextlib.suppress(OSError):  # another was first
                     made.rename(folder)
 

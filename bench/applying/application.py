@@ -52,8 +52,8 @@ class Application:
     """Frames per second of the training data, if known."""
     give_up: float = 600.0
     """Seconds without a frame after which a live source is given up."""
-    picture_height: int = 0
-    """Largest height of the pictures in `ScoredFrame`, in pixels; 0: no pictures."""
+    image_height: int = 0
+    """Largest height of the images in `ScoredFrame`, in pixels; 0: no images."""
     notes: tuple[str, ...] = ()
     """How scoring differs from that of the run, and what limits the threshold."""
 
@@ -111,7 +111,7 @@ def prepare_application(
     rate: float | None,
     fps: float | None = None,
     give_up: float = 600.0,
-    picture_height: int = 0,
+    image_height: int = 0,
     device: str = "",
     threads: int = 0,
 ) -> tuple[Application, Run]:
@@ -142,7 +142,7 @@ def prepare_application(
         threshold, source, notes = choose_threshold(run, record, chosen, promised)
     fitted = finished_method(run, record, (), device, threads, "weights,train-scores")
     trained = run.dataset(record.dataset_folder).frame_rate
-    more = (fps, trained, give_up, picture_height, (*fitted.notes, *notes))
+    more = (fps, trained, give_up, image_height, (*fitted.notes, *notes))
     return Application(record, fitted, chosen, threshold, source, promised, *more), run
 
 

@@ -1,4 +1,4 @@
-"""Scores a video file or a folder of pictures."""
+"""Scores a video file or a folder of images."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FileScorer(Scorer):
         outcome.frame_rate, outcome.frame_rate_from = self._rate(found)
         if not found and not self.application.fps:
             kind = (
-                "pictures have"
+                "images have"
                 if isinstance(clip.source, ImageFiles)
                 else f"{self.footage.shown} has"
             )
@@ -95,7 +95,7 @@ class FileScorer(Scorer):
         """Yield the frames of a file in batches, and at last why there are no more."""
         clip = self.footage.clip
         assert clip is not None
-        channels = 3 if self.application.picture_height else self.application.frames.channels
+        channels = 3 if self.application.image_height else self.application.frames.channels
         frames = enumerate(read_frames(clip, channels))
         while batch := list(
             itertools.islice(frames, self.application.fitted.compute.scoring_batch)
@@ -149,17 +149,17 @@ class FileScorer(Scorer):
         except StopEarly:
             return STOPPED
         stretch = Stretch(RunningSmooth(self.application.protocol))
-        pictures: Iterator[np.ndarray | None] = itertools.repeat(None)
-        height = self.application.picture_height
+        images: Iterator[np.ndarray | None] = itertools.repeat(None)
+        height = self.application.image_height
         if height:
-            pictures = (shrunk(frame, height) for frame in read_frames(clip))
+            images = (shrunk(frame, height) for frame in read_frames(clip))
         nothing = np.zeros(0, np.uint8)
         why = FAILED
         try:
             for begin in range(0, length, self.application.fitted.compute.scoring_batch):
                 end = min(begin + self.application.fitted.compute.scoring_batch, length)
                 stretch.waiting.extend(
-                    PendingFrame(number, self._time(number, rate), 0.0, nothing, next(pictures))
+                    PendingFrame(number, self._time(number, rate), 0.0, nothing, next(images))
                     for number in range(begin, end)
                 )
                 self.outcome.frames = end

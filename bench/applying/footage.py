@@ -1,4 +1,4 @@
-"""Footage outside of datasets: video files, folders of pictures, and live sources."""
+"""Footage outside of datasets: video files, folders of images, and live sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.contracts.clip import Clip, ImageFiles, PassedOver, VideoFile
 from bench.errors import DataError
 from bench.files.cache import file_stem
-from bench.frames.folders import beside_pictures, look_into, pictures_in
+from bench.frames.folders import beside_images, images_in, look_into
 from bench.frames.image_files import numbered_images
 
 MOST = 5
@@ -41,12 +41,12 @@ def find_footage(source: str) -> list[Footage]:
     """Return the footage that a text names: the number of a camera or an address (a live source), a
     video file, or a folder.
 
-    A folder of numbered pictures is one video; a folder of video files or of folders of pictures is
+    A folder of numbered images is one video; a folder of video files or of folders of images is
     several, sorted by name.
 
     Raises
     ------
-    DataError : the source does not exist, the address is none, the folder has neither, or pictures are not numbered.
+    DataError : the source does not exist, the address is none, the folder has neither, or images are not numbered.
     """
     if re.fullmatch(r"[0-9]+", source):
         return [Footage(f"device-{source}", f"device {source}", address=int(source))]
@@ -70,25 +70,25 @@ def find_footage(source: str) -> list[Footage]:
     except OSError as error:
         raise DataError(
             f"no source {source!r}: {error.strerror or error}; give a video file, a folder of "
-            "videos or of pictures, the number of a camera (0), or an address (rtsp://...)"
+            "videos or of images, the number of a camera (0), or an address (rtsp://...)"
         ) from error
     if stat.S_ISCHR(mode):
         return [Footage(path_given.name, str(path_given), address=str(path_given))]
     if not path_given.is_dir():
         return [_of_file(path_given, path_given.stem, VideoFile(path_given))]
-    if pictures := numbered_images(path_given, pictures_in(path_given)):
+    if images := numbered_images(path_given, images_in(path_given)):
         return [
             _of_file(
                 path_given,
                 path_given.resolve().name or "frames",
-                ImageFiles(tuple(pictures.values())),
+                ImageFiles(tuple(images.values())),
             )
         ]
     content = look_into(path_given)
     if not content.clips:
         found = [f"{one.path.name}: {one.reason}" for one in content.passed_over[:MOST]]
         raise DataError(
-            f"{path_given} contains no videos, no pictures and no folders of pictures that can be "
+            f"{path_given} contains no videos, no images and no folders of images that can be "
             "read; " + (f"it contains {'; '.join(found)}" if found else "it is empty")
         )
     names = [unicodedata.normalize("NFC", media.name) for media in content.clips]
@@ -110,7 +110,7 @@ def passed_over(source: str) -> list[PassedOver]:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         return []
-    return beside_pictures(folder) if pictures_in(folder) else list(look_into(folder).passed_over)
+    return beside_images(folder) if images_in(folder) else list(look_into(folder).passed_over)
 
 
 def _of_file(path: Path, name: str, media: VideoFile | ImageFiles) -> Footage:

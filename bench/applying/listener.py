@@ -19,8 +19,8 @@ class ScoredFrame:
     """One frame of the footage and its score: a row of the CSV file.
 
     `score` is the method's own, as in scores.npz; `smoothed` is smoothed by the protocol, but never
-    normalised; both are None if the frame has no score. `picture` (h, w, 3) uint8 RGB and `error`
-    (h, w) float are set if pictures were requested; `error` only if the method computes one.
+    normalised; both are None if the frame has no score. `image` (h, w, 3) uint8 RGB and `error`
+    (h, w) float are set if images were requested; `error` only if the method computes one.
     """
 
     frame: int
@@ -28,7 +28,7 @@ class ScoredFrame:
     score: float | None = None
     smoothed: float | None = None
     above: bool | None = None
-    picture: np.ndarray | None = None
+    image: np.ndarray | None = None
     error: np.ndarray | None = None
 
 

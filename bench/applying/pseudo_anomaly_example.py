@@ -27,7 +27,7 @@ from bench.objects.tracking import prepare_tracks
 from bench.planning.cell_files import creators_of
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
-from bench.worker.keepers.images import as_picture
+from bench.worker.keepers.images import as_image
 from bench.worker.opening import clip_length, make_detector, open_clip
 
 SPANS = {"-1..1": 2.0}
@@ -161,11 +161,11 @@ def _shown(
         frame=start + int(found["frame"]),
         sigma=float(found["sigma"]),
         learned=cell.parameters.get("anomaly_weight") == "learned",
-        blends=tuple(as_picture(method, blend) for blend in found["blends"]),
-        normal=as_picture(method, found["normal"]),
-        pseudo_anomaly=as_picture(method, found["pseudo_anomaly"]),
-        of_normal=as_picture(method, found["of_normal"]),
-        of_pseudo_anomaly=as_picture(method, found["of_pseudo_anomaly"]),
+        blends=tuple(as_image(method, blend) for blend in found["blends"]),
+        normal=as_image(method, found["normal"]),
+        pseudo_anomaly=as_image(method, found["pseudo_anomaly"]),
+        of_normal=as_image(method, found["of_normal"]),
+        of_pseudo_anomaly=as_image(method, found["of_pseudo_anomaly"]),
         residuals={
             "|X - X_A|": residual("normal", "pseudo_anomaly"),
             "|X_A - f(X_A)|": residual("pseudo_anomaly", "of_pseudo_anomaly"),

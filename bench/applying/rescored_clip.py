@@ -24,7 +24,7 @@ from bench.frames.decode import read_frames
 from bench.frames.store import prepare_frames
 from bench.runs.folder import Run
 from bench.runs.records import CellRecord
-from bench.worker.keepers.images import as_picture
+from bench.worker.keepers.images import as_image
 from bench.worker.opening import clip_length, open_clip
 
 TOLERANCE = 1e-5
@@ -38,12 +38,12 @@ class RescoredFrame:
 
     Parameters
     ----------
-    picture : (H, W, 3) uint8 RGB, in the resolution of the dataset.
+    image : (H, W, 3) uint8 RGB, in the resolution of the dataset.
     reconstruction : (h, w[, 3]) uint8.
     error : (h, w) float32.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     reconstruction: np.ndarray | None
     error: np.ndarray | None
 
@@ -74,7 +74,7 @@ def rescore(
     data: Sequence[Path],
     step: Callable[[int, int, str], None],
 ) -> Iterator[RescoredClip]:
-    """Score a clip again as the cell did. Pictures are stored in a temporary folder, so that memory
+    """Score a clip again as the cell did. Images are stored in a temporary folder, so that memory
     does not grow with the clip.
 
     Parameters
@@ -111,7 +111,7 @@ def rescore(
             "the run: it is a different copy"
         )
     with tempfile.TemporaryDirectory(prefix="bench-rescore-") as folder:
-        pictures = RescoredPictures(Path(folder), length)
+        images = RescoredImages(Path(folder), length)
         context = make_context(
             cell.seed,
             fitted.compute,
@@ -119,7 +119,7 @@ def rescore(
             step=step,
             test_lengths=lengths,
         )
-        context.images = pictures
+        context.images = images
         opened = open_clip(dataset, clip, length, method, None, lambda: None)
         fitted.seed_everything()
         scores = as_scores(
@@ -128,9 +128,9 @@ def rescore(
         notes += _differences(run.scores(cell)[clip_id], scores)
         yield RescoredClip(
             scores,
-            _frames(clip, pictures),
-            pictures.parts,
-            pictures.largest,
+            _frames(clip, images),
+            images.parts,
+            images.largest,
             _frame_rate(dataset),
             notes,
         )
@@ -162,7 +162,7 @@ def _differences(before: Scores, now: Scores) -> list[str]:
     )
 
 
-class RescoredPictures:
+class RescoredImages:
     """Stores reconstructions and error maps in memory-mapped files."""
 
     def __init__(self, folder: Path, length: int) -> None:
@@ -173,7 +173,7 @@ class RescoredPictures:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The kinds of pictures that came: 'reconstruction', 'map'."""
+        """The kinds of images that came: 'reconstruction', 'map'."""
         return tuple(self.arrays)
 
     def __call__(
@@ -182,21 +182,21 @@ class RescoredPictures:
         """Store what the inference engine shows of a scored frame."""
         self.known.add(frame)
         if "reconstruction" in found:
-            self._keep("reconstruction", frame, as_picture(method, found["reconstruction"]))
+            self._keep("reconstruction", frame, as_image(method, found["reconstruction"]))
         if "map" in found:
             self._keep("map", frame, np.asarray(found["map"], dtype=np.float32))
             self.largest = max(self.largest, float(np.quantile(found["map"], 0.999)))
 
-    def _keep(self, name: str, frame: int, picture: np.ndarray) -> None:
+    def _keep(self, name: str, frame: int, image: np.ndarray) -> None:
         if name not in self.arrays:
-            shape = (self.length, *picture.shape)
+            shape = (self.length, *image.shape)
             self.arrays[name] = np.lib.format.open_memmap(
-                self.folder / f"{name}.npy", mode="w+", dtype=picture.dtype, shape=shape
+                self.folder / f"{name}.npy", mode="w+", dtype=image.dtype, shape=shape
             )
-        self.arrays[name][frame] = picture
+        self.arrays[name][frame] = image
 
     def get(self, name: str, frame: int) -> np.ndarray | None:
-        """Return the picture of a frame; None where the frame has no score, or no such picture."""
+        """Return the image of a frame; None where the frame has no score, or no such image."""
         return (
             np.asarray(self.arrays[name][frame])
             if frame in self.known and name in self.arrays
@@ -204,8 +204,6 @@ class RescoredPictures:
         )
 
 
-def _frames(clip: Clip, pictures: RescoredPictures) -> Iterator[RescoredFrame]:
-    for frame, picture in enumerate(read_frames(clip)):
-        yield RescoredFrame(
-            picture, pictures.get("reconstruction", frame), pictures.get("map", frame)
-        )
+def _frames(clip: Clip, images: RescoredImages) -> Iterator[RescoredFrame]:
+    for frame, image in enumerate(read_frames(clip)):
+        yield RescoredFrame(image, images.get("reconstruction", frame), images.get("map", frame))

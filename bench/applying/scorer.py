@@ -59,7 +59,7 @@ class Scorer:
 
     def pending(self, number: int, seconds: float, at: float, frame: np.ndarray) -> PendingFrame:
         """Return a frame in the method's format, to be scored; `at` is when it came."""
-        height = self.application.picture_height
+        height = self.application.image_height
         return PendingFrame(
             number,
             seconds,
@@ -98,7 +98,7 @@ class Scorer:
         with tempfile.TemporaryDirectory(prefix="bench-apply-") as folder:
             compute = self.application.fitted.compute
             context = make_context(self.application.cell.seed, compute, Path(folder))
-            if self.application.picture_height:
+            if self.application.image_height:
                 context.images = lambda method, clip, frame, found: _keep_error(
                     stretch, frame, found
                 )
@@ -131,7 +131,7 @@ class Scorer:
         for seen, score, smoothed, error in found:
             above = None if smoothed is None else smoothed > self.application.threshold
             rows.append(
-                ScoredFrame(seen.frame, seen.seconds, score, smoothed, above, seen.picture, error)
+                ScoredFrame(seen.frame, seen.seconds, score, smoothed, above, seen.image, error)
             )
             if smoothed is not None:
                 self.outcome.scored += 1

@@ -20,7 +20,7 @@ class PendingFrame:
     seconds: float
     at: float
     small: np.ndarray
-    picture: np.ndarray | None
+    image: np.ndarray | None
 
 
 Judged = tuple[PendingFrame, float | None, float | None, np.ndarray | None]

@@ -161,7 +161,7 @@ class Context:
     """Ids of the test clips of the whole dataset that are not scored here: they have no frames
     here, or belong to another scene."""
     images: Callable[[Any, OpenClip, int, dict[str, np.ndarray]], None] | None = None
-    """Takes the pictures of one scored frame (`IMAGE_TERMS`), where something of them is kept."""
+    """Takes the images of one scored frame (`IMAGE_TERMS`), where something of them is kept."""
     regions: Callable[[OpenClip, np.ndarray, np.ndarray, np.ndarray], None] | None = None
     """Takes what a method that detects regions found in a test clip, where it is kept: `boxes` (R,
     4), `frames` (R,), `scores` (R,).

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_TERMS = ("map", "reconstruction")
-"""Terms of `error` that are pictures, not scores: (B, targets, H, W), and (B, targets, C, H, W) in
+"""Terms of `error` that are images, not scores: (B, targets, H, W), and (B, targets, C, H, W) in
 the method's value range."""
 
 
@@ -181,7 +181,7 @@ class NetworkMethod(Method):
     ) -> dict[str, torch.Tensor]:
         """Return the terms of the score, each (B, targets), for batch['window'] (B, C, T, H, W).
 
-        'map' and 'reconstruction' (see IMAGE_TERMS) may be among them; they become pictures and are
+        'map' and 'reconstruction' (see IMAGE_TERMS) may be among them; they become images and are
         no scores.
         """
         raise NotImplementedError

@@ -28,7 +28,7 @@ class TrackRegions:
     """The regions of the tracks of one clip: `boxes` (G, 4) in shares of width and height, and
     `frames`, `tracks` (G,) of each.
 
-    A track may go on where its object has left the picture: such a region counts, as in the public
+    A track may go on where its object has left the frame: such a region counts, as in the public
     implementation.
     """
 
@@ -38,7 +38,7 @@ class TrackRegions:
 
     @property
     def outside(self) -> int:
-        """Regions that lie outside of the picture as a whole."""
+        """Regions that lie outside of the frame as a whole."""
         return int(((self.boxes[:, 2:] <= 0) | (self.boxes[:, :2] >= 1)).any(axis=1).sum())
 
 

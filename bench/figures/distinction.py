@@ -31,12 +31,12 @@ SIGMAS = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class Distinction:
-    """The scored frame of one training window, and of its pseudo-anomalous form; pictures are (H,
+    """The scored frame of one training window, and of its pseudo-anomalous form; images are (H,
     W) or (H, W, 3) uint8.
 
     `blends` are the frame at each of `SIGMAS`, `pseudo_anomaly` is it at `sigma`, that of the
     training's end; `residuals` are (H, W) float32, root mean square over channels, as a share of
-    the value range, by the two pictures that they compare.
+    the value range, by the two images that they compare.
     """
 
     clip: str
@@ -53,7 +53,7 @@ class Distinction:
 
 
 Remake = Callable[[CellRecord], Distinction]
-"""Makes the pictures of a cell anew, with the weights that it kept."""
+"""Makes the images of a cell anew, with the weights that it kept."""
 
 RULE = "The window is the first with an object from the middle of the middle training clip on"
 
@@ -65,14 +65,14 @@ def weights_at_three(source: Source, remake: Remake) -> Iterator[Drawn]:
     for cell in _cells(source):
         made = remake(cell)
         word = "learned" if made.learned else "static"
-        pictures = {"X": made.normal, f"σ = {SIGMAS[0]:g}": made.blends[0]}
-        pictures |= {
+        images = {"X": made.normal, f"σ = {SIGMAS[0]:g}": made.blends[0]}
+        images |= {
             f"σ = {made.sigma:.3f}, {word}": made.pseudo_anomaly,
             f"σ = {SIGMAS[1]:g}": made.blends[1],
         }
-        figure, axes, _ = _canvas(source, cell, 1, len(pictures), made.normal)
-        for axis, (title, picture) in zip(axes[0], pictures.items()):
-            _show(axis, picture)
+        figure, axes, _ = _canvas(source, cell, 1, len(images), made.normal)
+        for axis, (title, image) in zip(axes[0], images.items()):
+            _show(axis, image)
             axis.set_title(title, pad=3)
         yield Drawn(
             f"pseudo-anomaly-{slug(cell.label, cell.dataset)}",
@@ -89,15 +89,15 @@ def restorations(source: Source, remake: Remake) -> Iterator[Drawn]:
 
     for cell in _cells(source):
         made = remake(cell)
-        pictures = {
+        images = {
             "X": made.normal,
             "X_A": made.pseudo_anomaly,
             "f(X)": made.of_normal,
             "f(X_A)": made.of_pseudo_anomaly,
         }
-        figure, axes, scale = _canvas(source, cell, 2, len(pictures), made.normal, made.residuals)
-        for axis, (title, picture) in zip(axes[0], pictures.items()):
-            _show(axis, picture)
+        figure, axes, scale = _canvas(source, cell, 2, len(images), made.normal, made.residuals)
+        for axis, (title, image) in zip(axes[0], images.items()):
+            _show(axis, image)
             axis.set_title(title.replace("_A", "ₐ"), pad=3)
         for axis, (title, residual) in zip(axes[1], made.residuals.items()):
             _show(axis, residual, cmap=ERRORS, vmin=0, vmax=scale)
@@ -160,11 +160,11 @@ def _canvas(
     cell: CellRecord,
     lines: int,
     columns: int,
-    picture: np.ndarray,
+    image: np.ndarray,
     residuals: dict[str, np.ndarray] | None = None,
 ) -> tuple[Figure, Any, float]:
     """Return figure, axes (lines, columns), and the scale of the residuals."""
-    ratio = proportions(source, cell.dataset) or picture.shape[0] / picture.shape[1]
+    ratio = proportions(source, cell.dataset) or image.shape[0] / image.shape[1]
     width = (DOUBLE - (0.6 if residuals else 0)) / columns
     figure = new_figure(DOUBLE, (width * ratio + 0.28) * lines)
     axes = figure.subplots(lines, columns, squeeze=False)
@@ -179,6 +179,6 @@ def _canvas(
     return figure, axes, scale
 
 
-def _show(axis: Any, picture: np.ndarray, **more: Any) -> None:
-    gray = {"cmap": "gray", "vmin": 0, "vmax": 255} if picture.ndim == 2 and not more else {}
-    axis.imshow(picture, aspect="auto", **gray, **more)
+def _show(axis: Any, image: np.ndarray, **more: Any) -> None:
+    gray = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 and not more else {}
+    axis.imshow(image, aspect="auto", **gray, **more)

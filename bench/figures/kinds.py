@@ -92,7 +92,7 @@ def write_figures(
 
     Parameters
     ----------
-    remake : what makes the pictures of a cell anew, for figures that need the dataset and kept
+    remake : what makes the images of a cell anew, for figures that need the dataset and kept
         weights.
 
     Returns the paths, and a sentence for each kind that this run has none of.
@@ -108,7 +108,7 @@ def write_figures(
                 figures = kind.draw(source)
             else:
                 assert kind.remade is not None and remake is not None, (
-                    f"the figure {name} needs what makes pictures anew"
+                    f"the figure {name} needs what makes the images of a cell anew"
                 )
                 figures = kind.remade(source, remake)
             for drawn in figures:

@@ -1,4 +1,4 @@
-"""How much the protocol decides, as a picture: every method under every protocol."""
+"""How much the protocol decides, as a figure: every method under every protocol."""
 
 from __future__ import annotations
 

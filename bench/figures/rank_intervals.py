@@ -1,4 +1,4 @@
-"""What the clips resolve of a ranking, as a picture: the interval of every row's rank."""
+"""What the clips resolve of a ranking, as a figure: the interval of every row's rank."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from bench.errors import RunError
 from bench.evaluation.measurements import label_sets_of
 from bench.figures.style import DOUBLE, ERRORS, Drawn, new_figure, slug, wrapped
 from bench.planning.commands import keep_commands
-from bench.runs.layout import PICTURES
+from bench.runs.layout import IMAGE_PARTS
 from bench.runs.records import CellRecord
 from bench.runs.status import Status
 from bench.tables.secondary.ablation_table import places_of
@@ -27,7 +27,7 @@ ROWS = 4
 ORDER = ("plain", "SDL", "DDL")
 """Of the columns; variants that are not here come after them."""
 Kept = Mapping[tuple[str, int], Mapping[str, Path]]
-"""The kept pictures of a (clip, frame), by what they show."""
+"""The kept images of a (clip, frame), by what they show."""
 
 
 def strips(source: Source) -> Iterator[Drawn]:
@@ -68,15 +68,15 @@ def _members(source: Source) -> list[CellRecord]:
 
 
 def _kept(source: Source, cells: Sequence[CellRecord]) -> Kept:
-    """Return the pictures of each (clip, frame) that has all of them, by what they show."""
+    """Return the images of each (clip, frame) that has all of them, by what they show."""
     record = source.run_scores.dataset(cells[0])
     assert record is not None, "a finished cell without its dataset"
     found: dict[tuple[str, int], dict[str, Path]] = {}
     for cell in cells:
-        for clip, frame, shown, path in source.run.files_of(cell).pictures():
+        for clip, frame, shown, path in source.run.files_of(cell).kept_images():
             found.setdefault((clip, frame), {})[shown] = path
     order = [clip for clip, _, _ in record.clips]
-    whole = [key for key, of in found.items() if key[0] in order and len(of) == len(PICTURES)]
+    whole = [key for key, of in found.items() if key[0] in order and len(of) == len(IMAGE_PARTS)]
     return {key: found[key] for key in sorted(whole, key=lambda key: order.index(key[0]))}
 
 
@@ -122,11 +122,11 @@ def _draw(
     from matplotlib.colors import Normalize
 
     first = next(iter(kept.values()))
-    pictures = [
+    images = [
         [
-            read_picture(first[key]["frame"]),
-            *(read_picture(of_variant[key]["reconstruction"]) for of_variant in kept.values()),
-            *(read_picture(of_variant[key]["error"])[..., 0] / 255 for of_variant in kept.values()),
+            read_image(first[key]["frame"]),
+            *(read_image(of_variant[key]["reconstruction"]) for of_variant in kept.values()),
+            *(read_image(of_variant[key]["error"])[..., 0] / 255 for of_variant in kept.values()),
         ]
         for key in frames
     ]
@@ -136,24 +136,24 @@ def _draw(
         *(f"error\n{name}" for name in kept),
     ]
     known = proportions(source, dataset)
-    ratio = known or pictures[0][0].shape[0] / pictures[0][0].shape[1]
+    ratio = known or images[0][0].shape[0] / images[0][0].shape[1]
     width = (DOUBLE - 0.75) / len(titles)
     width = min(width, 1.6)
     figure = new_figure(width * len(titles) + 0.75, (width * ratio + 0.03) * len(frames) + 0.35)
     axes = figure.subplots(len(frames), len(titles), squeeze=False)
-    scale = max(picture.max() for row in pictures for picture in row[1 + len(kept) :]) or 1.0
-    for line, (row, (clip, frame)) in enumerate(zip(pictures, frames)):
+    scale = max(image.max() for row in images for image in row[1 + len(kept) :]) or 1.0
+    for line, (row, (clip, frame)) in enumerate(zip(images, frames)):
         axes[line, 0].set_ylabel(f"{wrapped(f'clip {clip}', 14)}\nframe {frame}", fontsize=6)
-        for column, picture in enumerate(row):
+        for column, image in enumerate(row):
             axis = axes[line, column]
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set_visible(False)
-            aspect = ratio * picture.shape[1] / picture.shape[0]
+            aspect = ratio * image.shape[1] / image.shape[0]
             if column > len(kept):
-                axis.imshow(picture, cmap=ERRORS, vmin=0, vmax=scale, aspect=aspect)
+                axis.imshow(image, cmap=ERRORS, vmin=0, vmax=scale, aspect=aspect)
             else:
-                axis.imshow(picture, aspect=aspect)
+                axis.imshow(image, aspect=aspect)
             if line == 0:
                 axis.set_title(titles[column], pad=3)
     places = places_of(source.run_scores.cells)
@@ -179,8 +179,8 @@ def _draw(
     )
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """Return one kept picture, (H, W, 3) uint8 RGB.
+def read_image(path: Path) -> np.ndarray:
+    """Return one kept image, (H, W, 3) uint8 RGB.
 
     Raises
     ------
@@ -188,16 +188,16 @@ def read_picture(path: Path) -> np.ndarray:
     """
     import cv2
 
-    picture = (
+    image = (
         cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         if path.stat().st_size
         else None
     )
-    if picture is None:
+    if image is None:
         raise RunError(
             f"{path} is damaged: it cannot be decoded; delete it, and other frames are shown"
         )
-    return np.ascontiguousarray(picture[..., ::-1])
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def proportions(source: Source, dataset: str) -> float | None:

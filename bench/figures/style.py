@@ -73,9 +73,9 @@ class Drawn:
 
     def _repr_html_(self) -> str:
         with styled():
-            picture = base64.b64encode(encoded(self.figure, ["png"])["png"]).decode()
+            png = base64.b64encode(encoded(self.figure, ["png"])["png"]).decode()
         return (
-            f'<figure><img src="data:image/png;base64,{picture}" alt="{escape(self.name)}" '
+            f'<figure><img src="data:image/png;base64,{png}" alt="{escape(self.name)}" '
             f'style="max-width:100%">'
             f"<figcaption>{escape(self.caption)}</figcaption></figure>"
         )

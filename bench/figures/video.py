@@ -36,12 +36,12 @@ here."""
 
 
 class Shown(Protocol):
-    """One frame (`picture`, (H, W, 3) uint8 RGB), and what a network made of it (None where it made
+    """One frame (`image`, (H, W, 3) uint8 RGB), and what a network made of it (None where it made
     nothing).
     """
 
     @property
-    def picture(self) -> np.ndarray:
+    def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
 
     @property
@@ -104,7 +104,7 @@ def write_video(
     draw = None
     with film(path, rate) as write:
         for count, shown in enumerate(frames, start=1):
-            draw = draw or _Canvas(track, shown.picture.shape, parts, largest)
+            draw = draw or _Canvas(track, shown.image.shape, parts, largest)
             if count <= length:
                 write(draw.frame(count - 1, shown), (count - 1) / rate)
             step(count, length)
@@ -159,10 +159,10 @@ def film(
                         stream.bit_rate = MOST_BITS
                         stream.codec_context.thread_count = 1  # equal frames, equal bytes
                         stream.codec_context.time_base = unit
-                    picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
-                    picture.pts = round(seconds / unit) if stamped else count
-                    picture.time_base = unit
-                    container.mux(stream.encode(picture))
+                    coded = av.VideoFrame.from_ndarray(frame, format="bgr24")
+                    coded.pts = round(seconds / unit) if stamped else count
+                    coded.time_base = unit
+                    container.mux(stream.encode(coded))
                     count += 1
 
                 yield write
@@ -198,7 +198,7 @@ class Ticker:
 
     def draw(
         self,
-        picture: np.ndarray,
+        image: np.ndarray,
         error: np.ndarray | None,
         with_errors: bool,
         score: float | None,
@@ -208,10 +208,10 @@ class Ticker:
 
         Parameters
         ----------
-        picture : (h, w, 3) uint8 RGB. `error` : (h, w) float or None; the largest error so far is
+        image : (h, w, 3) uint8 RGB. `error` : (h, w) float or None; the largest error so far is
             the bright end of its colours.
         with_errors : whether errors have a panel; the same for all frames.
-        score : smoothed; None where the frame has none. `said` : the line below the picture.
+        score : smoothed; None where the frame has none. `said` : the line below the image.
         """
         self._scores.append(np.nan if score is None else score)
         self._above.append(score is not None and score > self.threshold)
@@ -225,13 +225,13 @@ class Ticker:
         track = Track(
             self.title, scores, above, self.about, threshold=self.threshold, span=self._span
         )
-        canvas = _Canvas(track, picture.shape, ("map",) if with_errors else (), self._largest)
-        return canvas.frame(index, _Drawn(picture, None, error), said)
+        canvas = _Canvas(track, image.shape, ("map",) if with_errors else (), self._largest)
+        return canvas.frame(index, _Drawn(image, None, error), said)
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    picture: np.ndarray
+    image: np.ndarray
     reconstruction: np.ndarray | None
     error: np.ndarray | None
 
@@ -331,30 +331,30 @@ class _Canvas:
 
     def frame(self, index: int, shown: Shown, said: str = "") -> np.ndarray:
         """Return one frame of the video, (H, W, 3) uint8, blue first. `said` : the line below the
-        picture; else its number and score.
+        image; else its number and score.
         """
         import cv2
 
         canvas = self.still.copy()
         top = self.rows[0] + HEAD
-        pictures = {"": shown.picture, "reconstruction": shown.reconstruction, "map": shown.error}
+        images = {"": shown.image, "reconstruction": shown.reconstruction, "map": shown.error}
         for number, name in enumerate(["", *self.parts]):
             left = self._left(number)
             place = canvas[top : top + PANEL, left : left + self.panel[0]]
-            picture = pictures[name]
-            if picture is None:
+            image = images[name]
+            if image is None:
                 place[:] = 235
                 _text(canvas, "none for this frame", (left + 8, top + PANEL // 2), 0.42, GRAY)
                 continue
             if name == "map":
-                scaled = np.clip(picture / self.largest * 255, 0, 255).astype(np.uint8)
-                picture = cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO)
+                scaled = np.clip(image / self.largest * 255, 0, 255).astype(np.uint8)
+                image = cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO)
             else:
-                picture = cv2.cvtColor(
-                    picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR
+                image = cv2.cvtColor(
+                    image, cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_RGB2BGR
                 )
-            way = cv2.INTER_AREA if picture.shape[0] > PANEL else cv2.INTER_LINEAR
-            place[:] = cv2.resize(picture, self.panel, interpolation=way)
+            way = cv2.INTER_AREA if image.shape[0] > PANEL else cv2.INTER_LINEAR
+            place[:] = cv2.resize(image, self.panel, interpolation=way)
         score = self.track.scores[index]
         usual = (
             f"frame {index} of {len(self.track.scores)}   score {score:.3f}"

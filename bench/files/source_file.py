@@ -1,4 +1,4 @@
-"""What decoding of pictures and of videos shares."""
+"""What decoding of images and of videos shares."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 hole, is refused.
 
 FFmpeg reads what is left of such a file without an error, so it would pass as a shorter clip. Only
-the outer structure is read here: sizes and signatures, no pictures. MPEG program streams and raw
+the outer structure is read here: sizes and signatures, no frames. MPEG program streams and raw
 streams state nothing that could be compared.
 """
 
@@ -92,10 +92,10 @@ def indexed_frames(path: Path) -> int:
             if kind == b"idx1":
                 entries = np.frombuffer(file.read(length // 16 * 16), dtype=AVI_INDEX)
                 kinds = entries["kind"]
-                pictures = kinds[np.char.endswith(kinds, b"dc") | np.char.endswith(kinds, b"db")]
+                frames = kinds[np.char.endswith(kinds, b"dc") | np.char.endswith(kinds, b"db")]
                 return (
-                    int(((kinds == pictures[0]) & (entries["length"] > 0)).sum())
-                    if len(pictures)
+                    int(((kinds == frames[0]) & (entries["length"] > 0)).sum())
+                    if len(frames)
                     else 0
                 )
             position += 8 + length + length % 2

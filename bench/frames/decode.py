@@ -102,7 +102,7 @@ def video_survey(clip: Clip, step: Callable[[int], None] | None = None) -> Surve
     """
     source = _source(clip)
     if isinstance(source, ImageFiles):
-        raise DataError(f"clip {clip.id}: its frames are pictures, no video")
+        raise DataError(f"clip {clip.id}: its frames are images, no video")
     return survey_video(source.path, f"clip {clip.id}: {source.path}", step)
 
 

@@ -58,7 +58,7 @@ def dataset_fingerprint(dataset: Dataset, full: bool = False, step: Step | None 
 def content_digest(clip: Clip) -> str:
     """Return what tells the files of a clip from others, whatever their names.
 
-    Of pictures: the SHA-256 of the lines of their SHA-256, in order
+    Of images: the SHA-256 of the lines of their SHA-256, in order
     (`sha256sum CLIP/* | cut -c1-64 | sha256sum`). Of a video: its git blob id, a SHA-1
     (`git hash-object FILE`), since that is what public lists have; it shows which file it is, and
     guards against no forger.

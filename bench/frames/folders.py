@@ -1,4 +1,4 @@
-"""What a folder holds: videos and folders of pictures, which are read, and all else, which is
+"""What a folder holds: videos and folders of images, which are read, and all else, which is
 passed over and named.
 """
 
@@ -42,10 +42,10 @@ class Media:
     """The frames of one clip."""
 
     path: Path
-    """The video file, or the folder of the pictures."""
+    """The video file, or the folder of the images."""
     source: VideoFile | ImageFiles
     first: int = 0
-    """The number in the name of the first picture."""
+    """The number in the name of the first image."""
 
     @property
     def name(self) -> str:
@@ -58,9 +58,9 @@ class FolderContent:
     """The entries of a folder, by name."""
 
     clips: tuple[Media, ...]
-    """Its videos, and the folders of pictures in it."""
-    pictures: tuple[Path, ...]
-    """The pictures in the folder itself, in no order."""
+    """Its videos, and the folders of images in it."""
+    images: tuple[Path, ...]
+    """The images in the folder itself, in no order."""
     passed_over: tuple[PassedOver, ...]
     """Everything else but what systems leave behind."""
 
@@ -70,20 +70,20 @@ def look_into(
     wanted: Callable[[str], bool] = lambda name: True,
     starts: tuple[int, ...] | None = None,
 ) -> FolderContent:
-    """Say of each entry of a folder whether it is a clip, a picture, or passed over, and why.
+    """Say of each entry of a folder whether it is a clip, an image, or passed over, and why.
 
     Parameters
     ----------
     wanted : called with the name of a folder, or of a video without its ending; what is refused is
         passed over.
-    starts : numbers that the first picture of a clip may have; None: any.
+    starts : numbers that the first image of a clip may have; None: any.
 
     Raises
     ------
-    DataError : an unreadable folder, or pictures of a clip without an order (`numbered_images`).
+    DataError : an unreadable folder, or images of a clip without an order (`numbered_images`).
     """
     clips: list[Media] = []
-    pictures: list[Path] = []
+    images: list[Path] = []
     passed: list[PassedOver] = []
     for entry in _entries(folder):
         path = folder / entry.name
@@ -92,13 +92,13 @@ def look_into(
             if not wanted(path.name):
                 passed.append(PassedOver(path, "no clip by its name", False))
                 continue
-            if numbered := numbered_images(path, pictures_in(path), starts):
+            if numbered := numbered_images(path, images_in(path), starts):
                 clips.append(
                     Media(path, ImageFiles(tuple(numbered.values())), next(iter(numbered)))
                 )
-                passed += beside_pictures(path)
+                passed += beside_images(path)
             else:
-                passed.append(_folder_without_pictures(folder, path))
+                passed.append(_folder_without_images(folder, path))
         elif not entry.is_file():
             passed.append(_no_file(path))
         elif kind in VIDEO_ENDINGS:
@@ -107,14 +107,14 @@ def look_into(
             else:
                 passed.append(PassedOver(path, "no clip by its name", False))
         elif kind in IMAGE_ENDINGS:
-            pictures.append(path)
+            images.append(path)
         else:
             passed.append(_other_file(path))
-    return FolderContent(tuple(clips), tuple(pictures), tuple(passed))
+    return FolderContent(tuple(clips), tuple(images), tuple(passed))
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures in a folder itself, by name.
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder itself, by name.
 
     Raises
     ------
@@ -124,8 +124,8 @@ def pictures_in(folder: Path) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in IMAGE_ENDINGS]
 
 
-def beside_pictures(folder: Path) -> list[PassedOver]:
-    """Return what else lies in a folder whose pictures are one clip.
+def beside_images(folder: Path) -> list[PassedOver]:
+    """Return what else lies in a folder whose images are one clip.
 
     Raises
     ------
@@ -137,12 +137,12 @@ def beside_pictures(folder: Path) -> list[PassedOver]:
         kind = path.suffix.lower()
         if entry.is_dir():
             found.append(
-                PassedOver(path, "a folder among the pictures of a clip", bool(_some_frame(path)))
+                PassedOver(path, "a folder among the images of a clip", bool(_some_frame(path)))
             )
         elif not entry.is_file():
             found.append(_no_file(path))
         elif kind in VIDEO_ENDINGS:
-            found.append(PassedOver(path, "a video among the pictures of a clip"))
+            found.append(PassedOver(path, "a video among the images of a clip"))
         elif kind not in IMAGE_ENDINGS:
             found.append(_other_file(path))
     return found
@@ -181,11 +181,11 @@ def _no_file(path: Path) -> PassedOver:
     return PassedOver(path, "a broken link, or not a regular file")
 
 
-def _folder_without_pictures(parent: Path, folder: Path) -> PassedOver:
+def _folder_without_images(parent: Path, folder: Path) -> PassedOver:
     if frame := _some_frame(folder):
         return PassedOver(
             folder,
-            f"one folder too many: {frame.relative_to(folder)} lies in it; videos, and folders of pictures, belong in {parent} itself",
+            f"one folder too many: {frame.relative_to(folder)} lies in it; videos, and folders of images, belong in {parent} itself",
         )
     inside = _entries(folder)
     if not inside:
@@ -194,13 +194,13 @@ def _folder_without_pictures(parent: Path, folder: Path) -> PassedOver:
     frames = next((one for one in others if one.may_hold_frames), None)
     if frames is not None:
         return PassedOver(
-            folder, f"no supported picture in it: {frames.path.name} is {frames.reason}"
+            folder, f"no supported image in it: {frames.path.name} is {frames.reason}"
         )
-    return PassedOver(folder, "no supported picture in it", False)
+    return PassedOver(folder, "no supported image in it", False)
 
 
 def _some_frame(folder: Path) -> Path | None:
-    """Return a video or picture below a folder, the first by name in the highest place."""
+    """Return a video or image below a folder, the first by name in the highest place."""
     level: Sequence[Path] = [folder]
     for _ in range(_DEEPEST):
         below: list[Path] = []

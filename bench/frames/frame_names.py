@@ -1,4 +1,4 @@
-"""The order of pictures by what their names say: a frame number, or the time at which each was
+"""The order of images by what their names say: a frame number, or the time at which each was
 taken.
 """
 
@@ -50,7 +50,7 @@ class Order:
     places: tuple[int, ...]
     """Indices into the names, in order."""
     numbers: tuple[int, ...] | None
-    """Their frame numbers, in that order; None where names are times alone, so that a lost picture
+    """Their frame numbers, in that order; None where names are times alone, so that a lost image
     cannot be seen."""
 
 
@@ -159,7 +159,7 @@ def _compare(
     for one, other in itertools.pairwise(places):
         if reading[one] > reading[other]:  # type: ignore[operator]
             raise NoOrder(
-                f"the names of the pictures can be read in two ways: by all numbers {names[one]} comes before {names[other]}, "
+                f"the names of the images can be read in two ways: by all numbers {names[one]} comes before {names[other]}, "
                 f"by {what} after it; {_RENAME}"
             )
 
@@ -203,7 +203,7 @@ def _times(names: Sequence[str], stems: Sequence[str]) -> tuple[list[list[Time]]
             _refuse_midnight(names, times[0])
             if len(set(before)) > 1 and len(set(before)) < len(before):
                 raise NoOrder(
-                    f"the names of the pictures tell times without a date that is understood, and differ before them: {names[0]}, "
+                    f"the names of the images tell times without a date that is understood, and differ before them: {names[0]}, "
                     f"{names[-1]}; {_RENAME}"
                 )
         if form != "since 1970":
@@ -261,6 +261,6 @@ def _refuse_midnight(names: Sequence[str], times: Sequence[Time]) -> None:
     for one, other in itertools.pairwise(order):
         if times[other][0] - times[one][0] >= _MIDNIGHT:
             raise NoOrder(
-                f"the names of the pictures tell times without a date, and nothing lies between {names[one]} and {names[other]}: "
+                f"the names of the images tell times without a date, and nothing lies between {names[one]} and {names[other]}: "
                 f"whether the later hour is of the day before is unknown; {_RENAME}"
             )

@@ -1,8 +1,8 @@
-"""Damage of pictures that decoders pass over with a warning: what they print, and what no encoder
+"""Damage of images that decoders pass over with a warning: what they print, and what no encoder
 writes.
 
 JPEG, WebP and JPEG 2000 have no checksums, so that a few changed bytes can decode to another
-picture without a trace.
+image without a trace.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _printed: IO[bytes] | None = None
 
 
 def find_damage(clips: Sequence[Clip]) -> Iterator[tuple[Clip, str]]:
-    """Decode clips of pictures whole, in processes of their own, and yield each in turn with what
+    """Decode clips of images whole, in processes of their own, and yield each in turn with what
     is wrong, or an empty text.
 
     A decoder prints its warnings to stderr, which belongs to the whole process; there nobody else
@@ -63,7 +63,7 @@ def find_damage(clips: Sequence[Clip]) -> Iterator[tuple[Clip, str]]:
                     if workers > 1:  # one of those under way did it
                         workers = 1
                         break
-                    text = f"clip {clip.id}: decoding its pictures ended the process that did it; {source_file.AGAIN}"
+                    text = f"clip {clip.id}: decoding its images ended the process that did it; {source_file.AGAIN}"
                     left = left[1:]
                     yield clip, text
                     break
@@ -138,11 +138,11 @@ def zeros(content: bytes) -> str:
 
 
 def _scan(content: bytes) -> list[tuple[int, int]]:
-    """Return where the data of a sequential JPEG lie, if zeros cannot be flat picture in its code
+    """Return where the data of a sequential JPEG lie, if zeros cannot be a flat area in its code
     (ITU-T T.81, annexes B and C).
 
     Zero bits are the code of the first symbol of a table. Where that of the first AC table is the
-    end of a block, zeros may be one flat block behind the other; else they are a picture that no
+    end of a block, zeros may be one flat block behind the other; else they are an image that no
     camera sees.
     """
     position, first = 2, 0
@@ -172,9 +172,9 @@ def _strips(content: bytes) -> tuple[int, list[tuple[int, int]]]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as picture:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
             warnings.simplefilter("ignore")
-            tags = picture.tag_v2  # type: ignore[attr-defined]
+            tags = image.tag_v2  # type: ignore[attr-defined]
             starts, sizes = (
                 (tags.get(273), tags.get(279)) if 273 in tags else (tags.get(324), tags.get(325))
             )
@@ -187,7 +187,7 @@ def _strips(content: bytes) -> tuple[int, list[tuple[int, int]]]:
 
 def _inflate(content: bytes) -> str:
     """Return what zlib says of a deflated strip: it has a checksum, which libtiff does not look at
-    where the picture is full before.
+    where the image is full before.
     """
     stream = zlib.decompressobj()
     try:

@@ -1,4 +1,4 @@
-"""Decoding of one picture file."""
+"""Decoding of one image file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.errors import DataError
 from bench.files.source_file import AGAIN, quiet_opencv, refuse_placeholder
 
 _OF_SEVERAL = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"RIFF")
-"""How files begin that may hold several pictures: TIFF and BigTIFF, PNG, WebP."""
+"""How files begin that may hold several images: TIFF and BigTIFF, PNG, WebP."""
 
 
 def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield path and picture, (H, W) gray or (H, W, 3) BGR uint8, of each file of a clip in
+    """Yield path and image, (H, W) gray or (H, W, 3) BGR uint8, of each file of a clip in
     order.
     """
     for index, path in enumerate(source.paths):
@@ -27,14 +27,14 @@ def image_frames(clip: Clip, source: ImageFiles) -> Iterator[tuple[Path, np.ndar
             content = path.read_bytes()
         except OSError as error:
             raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
-        picture = _decode_image(content, where)
+        image = _decode_image(content, where)
         if content.startswith(_OF_SEVERAL):
             _refuse_several(path, where)
-        yield path, picture
+        yield path, image
 
 
 def _refuse_several(path: Path, where: str) -> None:
-    """Refuse a file of several pictures, of which only the first would be decoded: pages of a TIFF,
+    """Refuse a file of several images, of which only the first would be decoded: pages of a TIFF,
     an animation.
     """
     import cv2
@@ -46,7 +46,7 @@ def _refuse_several(path: Path, where: str) -> None:
         # As bytes: a name that is not UTF-8 crashes OpenCV as a text.
         if (count := cv2.imcount(os.fsencode(path))) > 1:  # type: ignore[arg-type]
             raise DataError(
-                f"{where} holds {count} pictures (pages, or an animation), of which only the first would be read; save each as a file of "
+                f"{where} holds {count} images (pages, or an animation), of which only the first would be read; save each as a file of "
                 "its own, or make a video of them"
             )
 
@@ -67,11 +67,11 @@ def _decode_image(content: bytes, where: str) -> np.ndarray:
             frame = None
     if frame is None:
         raise DataError(
-            f"{where} cannot be decoded ({len(content)} bytes): it is truncated, damaged, or no picture; {AGAIN}"
+            f"{where} cannot be decoded ({len(content)} bytes): it is truncated, damaged, or no image; {AGAIN}"
         )
     if frame.dtype != np.uint8:
         raise DataError(
-            f"{where} has {frame.dtype.itemsize * 8} bits a channel ({frame.dtype}); only pictures with 8 are read: convert it"
+            f"{where} has {frame.dtype.itemsize * 8} bits a channel ({frame.dtype}); only images with 8 are read: convert it"
         )
     if frame.ndim == 3 and frame.shape[2] == 4:
         frame = frame[:, :, :3]
@@ -79,13 +79,13 @@ def _decode_image(content: bytes, where: str) -> np.ndarray:
         frame = frame[:, :, 0]
     if frame.ndim == 3 and frame.shape[2] != 3:
         raise DataError(
-            f"{where} has {frame.shape[2]} channels; pictures with 1 (gray), 3 (colour) or 4 (colour and transparency) are read"
+            f"{where} has {frame.shape[2]} channels; images with 1 (gray), 3 (colour) or 4 (colour and transparency) are read"
         )
     return frame
 
 
 def _has_end_of_jpeg(content: bytes) -> bool:
-    """Whether an end-of-image marker follows the picture's own data (a thumbnail before it has one
+    """Whether an end-of-image marker follows the image's own data (a thumbnail before it has one
     of its own).
 
     ITU-T T.81, annex B: segments carry their length, up to start of scan; in the data behind, 0xFF

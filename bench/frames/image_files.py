@@ -1,4 +1,4 @@
-"""Frames that are picture files: their order by the numbers in their names, without a gap."""
+"""Frames that are image files: their order by the numbers in their names, without a gap."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ IMAGE_ENDINGS = frozenset(
     }
 )
 # fmt: on
-"""Endings, in lower case, of pictures that OpenCV's wheels read with 8 bits a channel."""
+"""Endings, in lower case, of images that OpenCV's wheels read with 8 bits a channel."""
 
 
 def numbered_images(
     folder: Path, paths: Iterable[Path], starts: tuple[int, ...] | None = None
 ) -> dict[int, Path]:
-    """Return the pictures among the files of a folder in their order, by frame number, ascending
+    """Return the images among the files of a folder in their order, by frame number, ascending
     and without a gap.
 
     A lost frame is a jump in what moves, and shifts every label behind it: so a gap is refused.
-    Pictures that are named by the time at which they were taken are in the order of their times,
+    Images that are named by the time at which they were taken are in the order of their times,
     numbered from 0; there a lost one cannot be seen.
 
     Parameters
     ----------
     folder : named in errors.
     paths : what lies in it; other files are left out, and what begins with a dot ('._001.tif').
-    starts : numbers that the first picture may have; None: any.
+    starts : numbers that the first image may have; None: any.
 
     Raises
     ------
-    DataError : a picture without a number, two of one number, a missing number, a first number not
+    DataError : an image without a number, two of one number, a missing number, a first number not
         in `starts`, names that can be read in two ways which contradict each other.
     """
-    pictures = [
+    images = [
         path
         for path in paths
         if not path.name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS
     ]
     stems: dict[str, Path] = {}
-    for path in pictures:
+    for path in images:
         numbers = re.findall("[0-9]+", path.stem)
         if not numbers:
             raise DataError(
@@ -58,14 +58,14 @@ def numbered_images(
             raise DataError(
                 f"{other} and {path} have the same frame number, {int(numbers[-1])}; move one away"
             )
-    if not pictures:
+    if not images:
         return {}
     try:
-        order = order_of([path.name for path in pictures])
+        order = order_of([path.name for path in images])
     except NoOrder as error:
         raise DataError(f"{folder}: {error}") from error
-    found = range(len(pictures)) if order.numbers is None else order.numbers
-    numbered = {number: pictures[place] for number, place in zip(found, order.places)}
+    found = range(len(images)) if order.numbers is None else order.numbers
+    numbered = {number: images[place] for number, place in zip(found, order.places)}
     _refuse_gaps(folder, numbered, starts)
     return numbered
 

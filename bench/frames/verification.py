@@ -142,14 +142,14 @@ def _decode_everything(dataset: Dataset, step: Step | None) -> list[Finding]:
             clips = [clip for clip in dataset.clips(split) if clip.source is not None]
         except DataError:
             continue  # `verify` has said it
-        pictures = [clip for clip in clips if isinstance(clip.source, ImageFiles)]
-        for done, (clip, damage) in enumerate(find_damage(pictures), start=1):
+        images = [clip for clip in clips if isinstance(clip.source, ImageFiles)]
+        for done, (clip, damage) in enumerate(find_damage(images), start=1):
             if step is not None:
                 step(done, len(clips), f"decoding {split} clip {clip.id}")
             if damage:
                 findings.append(Finding(f"frames of {split} clip {clip.id}", False, damage))
         videos = [clip for clip in clips if isinstance(clip.source, VideoFile)]
-        for done, clip in enumerate(videos, start=len(pictures) + 1):
+        for done, clip in enumerate(videos, start=len(images) + 1):
             if step is not None:
                 step(done, len(clips), f"decoding {split} clip {clip.id}")
             try:

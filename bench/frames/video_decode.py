@@ -6,7 +6,7 @@ its FFmpeg has no decoder for (AV1).
 
 Both hand FFmpeg's frames through the same scaler: on progressive video they are equal to the bit
 where both carry one version of FFmpeg. Interlaced frames come as they are coded, both fields woven
-into one picture; fields are not interpolated. Frames deeper than 8 bits are converted to 8.
+into one frame; fields are not interpolated. Frames deeper than 8 bits are converted to 8.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 ANOTHER = 4.0
-"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not one picture. Chosen
+"""Mean difference, of 255, from which on OpenCV's frame and PyAV's are not the same frame. Chosen
 here: rounding, and another way of interpolating colour, are below 3."""
 
 
@@ -63,9 +63,9 @@ def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
 
     A buffer that OpenCV leaves unwritten holds what it held before: the first one anything, every
     other one the frame before it. So these are looked up in PyAV's frames: whether the first is the
-    same picture, and whether a frame that repeats the one before it does so there.
+    same frame, and whether a frame that repeats the one before it does so there.
     """
-    picture = _converter()
+    pixels = _converter()
     with (
         contextlib.closing(_by_opencv(path)) as own,
         contextlib.closing(_coded(path, where)) as others,
@@ -78,7 +78,7 @@ def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
             written = True
             if before is None:
                 theirs = next(numbered, None)
-                written = theirs is not None and _one_picture(frame, picture(theirs[1]))
+                written = theirs is not None and _same_frame(frame, pixels(theirs[1]))
             elif _equal(frame, before):
                 while theirs is not None and theirs[0] < index - 1:
                     theirs = next(numbered, None)
@@ -86,7 +86,7 @@ def _by_either(path: Path, where: str, length: int) -> Iterator[np.ndarray]:
                 written = (
                     last is not None
                     and theirs is not None
-                    and _equal(picture(theirs[1]), picture(last[1]))
+                    and _equal(pixels(theirs[1]), pixels(last[1]))
                 )
             if not written:
                 if index > 1 and before is not None:
@@ -112,7 +112,7 @@ def _equal(frame: np.ndarray, other: np.ndarray) -> bool:
     )
 
 
-def _one_picture(frame: np.ndarray, other: np.ndarray) -> bool:
+def _same_frame(frame: np.ndarray, other: np.ndarray) -> bool:
     import cv2
 
     if frame.shape != other.shape or frame.dtype != other.dtype:
@@ -128,7 +128,7 @@ def _by_opencv(path: Path) -> Generator[np.ndarray, None, None]:
         "OPENCV_FFMPEG_LOGLEVEL", "-8"
     )  # AV_LOG_QUIET: what is wrong is an error of ours
     with quiet_opencv():
-        # Left to itself OpenCV takes a name with digits for a sequence of pictures when the video
+        # Left to itself OpenCV takes a name with digits for a sequence of images when the video
         # cannot be opened; and it crashes on a str that is not UTF-8.
         video: Any = cv2.VideoCapture(os.fsencode(path.absolute()), cv2.CAP_FFMPEG)  # type: ignore[call-overload]
     try:
@@ -163,11 +163,11 @@ def _converter() -> Callable[[VideoFrame], np.ndarray]:
 
     reformatter = VideoReformatter()  # one for all frames: each makes its tables anew
 
-    def picture(frame: VideoFrame) -> np.ndarray:
+    def pixels(frame: VideoFrame) -> np.ndarray:
         found: np.ndarray = reformatter.reformat(
             frame, format="bgr24", interpolation="BICUBIC"
         ).to_ndarray()
         quarters, rest = divmod(frame.rotation, 90)
         return found if rest or not quarters else np.ascontiguousarray(np.rot90(found, quarters))
 
-    return picture
+    return pixels

@@ -47,7 +47,7 @@ MOST_FRAMES_A_SECOND = 1000
 REPORT_EVERY = 50
 """Frames between two calls of `step`."""
 CHECKED = frozenset({"mjpeg", "ffv1", "png"})
-"""Codecs whose damage FFmpeg only marks when it is asked to stop there; the rest of such a picture
+"""Codecs whose damage FFmpeg only marks when it is asked to stop there; the rest of such a frame
 is left unwritten."""
 JOINED_ANYWHERE = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v"})
 """Demuxers (FFmpeg's names) of streams without an index: they may begin, or be joined, in the

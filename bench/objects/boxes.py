@@ -2,7 +2,7 @@
 
     {"size": [360, 240], "clips": {"01": [[[41.1, 179.3, 53.9, 216.7, 0.996], ...], [], ...], ...}}
 
-`size` is [width, height] of the pictures that the boxes refer to; `clips[id][frame]` lists [x1, y1,
+`size` is [width, height] of the frames that the boxes refer to; `clips[id][frame]` lists [x1, y1,
 x2, y2, score] in pixels, origin top left. Boxes of a frame may have no scores: theirs is 1. `part`,
 where present, is "train" or "test". Other fields are for readers.
 """
@@ -75,7 +75,7 @@ class BoxesDetector(Detector):
         self._boxes(clip)
 
     def known_boxes(self, clip: Clip, length: int) -> tuple[tuple[int, int], list[np.ndarray]]:
-        """Return the size of the pictures and the boxes of a clip, as the file has them.
+        """Return the size of the frames and the boxes of a clip, as the file has them.
 
         Raises
         ------

@@ -20,7 +20,7 @@ from bench.files.download import Download, PretrainedWeights
 WEIGHTS = PretrainedWeights(
     name="fasterrcnn",
     title="Faster R-CNN",
-    licence="BSD-3-Clause (torchvision); trained on COCO, whose pictures have terms of their own",
+    licence="BSD-3-Clause (torchvision); trained on COCO, whose images have terms of their own",
     citation="Y. Li, S. Xie, X. Chen, P. Dollár, K. He, R. Girshick: Benchmarking Detection Transfer Learning with Vision Transformers. arXiv:2111.11429, 2021",
     # torchvision/models/detection/faster_rcnn.py, FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1
     download=Download(
@@ -106,12 +106,12 @@ class FasterRCNNDetector(Detector):
         for start in range(0, len(frames), self.parameters.batch):
             batch = frames[start : start + self.parameters.batch]
             # A copy: torch refuses to share memory with arrays that may not be written.
-            pictures = [
+            images = [
                 torch.from_numpy(frame.copy()).permute(2, 0, 1).to(self._device) / 255
                 for frame in batch
             ]
             with torch.inference_mode():
-                results = self._network(pictures)
+                results = self._network(images)
             for result in results:
                 kept = result["scores"] >= self.parameters.threshold
                 rows = torch.cat([result["boxes"][kept], result["scores"][kept, None]], dim=1)

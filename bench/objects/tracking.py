@@ -44,7 +44,7 @@ from bench.plugins.registry import current
 FRAME_RATE = 10
 """Frames a second told to the tracker; it scales for how long a lost object is looked for: 10
 frames, 1 second, where OC-SORT's own default is 30 frames. UCSD Ped2 has 10 (an older README of
-it); fixed for all datasets, chosen here because frames stored as pictures do not say theirs."""
+it); fixed for all datasets, chosen here because frames stored as images do not say theirs."""
 YOUNG = 3
 """Frames at the beginning of a clip in which a new object has its id at once, as in OC-SORT's
 original code (`min_hits`)."""
@@ -251,8 +251,8 @@ def track(detections: Iterable[np.ndarray], size: tuple[int, int]) -> Tracks:
     Parameters
     ----------
     detections : for each frame (K, 5) float, x1, y1, x2, y2 in pixels and a score; boxes are
-        clipped to the picture, and those with nothing left are no boxes.
-    size : (height, width) of the picture in pixels.
+        clipped to the frame, and those with nothing left are no boxes.
+    size : (height, width) of the frame in pixels.
     """
     from supervision import Detections
     from trackers import OCSORTTracker

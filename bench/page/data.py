@@ -58,7 +58,7 @@ def data_of(source: Source, views: Sequence[View], labels: Sequence[str]) -> dic
                 "label": label,
                 "name": source.run_scores.names.row(label),
                 "trivial": cells[label].family == TRIVIAL,
-                "pictures": _how_to_get_pictures(source, cells[label]),
+                "images": _how_to_get_images(source, cells[label]),
             }
             for label in labels
         ],
@@ -294,14 +294,14 @@ def _number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _how_to_get_pictures(source: Source, cell: CellRecord) -> dict[str, str]:
-    """Return the command that makes pictures of a method, or, in its place, why it gives none."""
+def _how_to_get_images(source: Source, cell: CellRecord) -> dict[str, str]:
+    """Return the command that makes images of a method, or, in its place, why it gives none."""
     if cell.status == Status.PUBLISHED_ONLY:
         return {"command": "", "why": "it was not measured here"}
     if cell.status == Status.DONE and "parameters" not in cell.cost:
         return {
             "command": "",
-            "why": "pictures come from networks, which have a frame to compare with; this method is none",
+            "why": "images come from networks, which have a frame to compare with; this method is none",
         }
     (line,) = keep_commands(source.run, [cell], "images")
     return {"command": line, "why": ""}

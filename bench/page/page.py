@@ -10,7 +10,7 @@ from typing import Any
 from bench.files.whole_files import write_text
 from bench.page.data import data_of
 from bench.page.facts import facts_of
-from bench.page.pictures import add_pictures
+from bench.page.images import add_images
 from bench.page.views import views_of
 from bench.runs.layout import ReportFiles
 from bench.tables.kinds import Source
@@ -37,17 +37,17 @@ def write_page(source: Source, path: Path, question: str = "") -> tuple[list[Pat
         "script": "\n".join(map(_read, SCRIPTS)),
         "style": _read("page.css"),
     }
-    frame = _render(facts | {"data": _json(data), "pictures": "[]"})
-    pictures = add_pictures(source, data, LIMIT - len(frame.encode()), LIMIT)
+    frame = _render(facts | {"data": _json(data), "images": "[]"})
+    images = add_images(source, data, LIMIT - len(frame.encode()), LIMIT)
     page = _render(
         facts
         | {
-            "data": _json(data | {"thinned": pictures.said}),
-            "pictures": _json(pictures.files),
+            "data": _json(data | {"thinned": images.said}),
+            "images": _json(images.files),
         }
     )
     write_text(path, page)
-    return [path], [f"page: {sentence}" for sentence in pictures.said]
+    return [path], [f"page: {sentence}" for sentence in images.said]
 
 
 def _read(name: str) -> str:

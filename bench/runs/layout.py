@@ -22,7 +22,7 @@ FILE_DESCRIPTIONS = {
     "cells/METHOD/DATASET/SEED/steps.csv": "the terms of the loss at up to 500 single steps, evenly spaced over the training",
     "cells/METHOD/DATASET/SEED/log.txt": "what method and harness said; the traceback of an error",
     "cells/METHOD/DATASET/SEED/weights": "the fitted method, with --keep weights",
-    "cells/METHOD/DATASET/SEED/images/": "pictures of some frames, with --keep images",
+    "cells/METHOD/DATASET/SEED/images/": "images of some frames, with --keep images",
     "cells/METHOD/DATASET/SEED/regions.npz": "regions of the error maps, with --keep regions",
     "cells/METHOD/DATASET/SEED/train_scores.npz": "scores of the training clips, as scores.npz, with --keep train-scores",
     "cells/METHOD/DATASET/SEED/epoch_scores.npz": "EPOCH/CLIP: scores after each epoch, with --keep epoch-scores",
@@ -54,7 +54,7 @@ KEPT = {
 """What `--keep` may ask for, and the file or folder of the cell that it becomes."""
 CHECKED = ("scores.npz", "training.csv", *KEPT.values())
 """What cell.json has checksums of."""
-PICTURES = ("frame", "reconstruction", "error")
+IMAGE_PARTS = ("frame", "reconstruction", "error")
 """What `--keep images` writes of a frame."""
 MANIFEST = "run.json"
 NUMBERS = ("results.csv", "summary.csv")
@@ -99,13 +99,13 @@ class CellFiles:
             *(self.folder / name for name in CHECKED), self.steps, self.log, self.scratch
         ]  # fmt: skip
 
-    def pictures(self) -> Iterator[tuple[str, int, str, Path]]:
-        """Yield the clip, the frame, what is shown (one of `PICTURES`), and the path of each kept
-        picture, in the order of their paths.
+    def kept_images(self) -> Iterator[tuple[str, int, str, Path]]:
+        """Yield the clip, the frame, what is shown (one of `IMAGE_PARTS`), and the path of each kept
+        image, in the order of their paths.
         """
         for path in sorted(self.images.glob("*/*.jpg")):
             frame, _, shown = path.stem.partition("-")
-            if frame.isdecimal() and shown in PICTURES:
+            if frame.isdecimal() and shown in IMAGE_PARTS:
                 yield path.parent.name, int(frame), shown, path
 
 
@@ -152,8 +152,8 @@ class ReportFiles:
         )
 
 
-def picture_name(frame: int, shown: str) -> str:
-    """Return the name of a kept picture in the folder of its clip."""
+def image_name(frame: int, shown: str) -> str:
+    """Return the name of a kept image in the folder of its clip."""
     return f"{frame:05d}-{shown}.jpg"
 
 

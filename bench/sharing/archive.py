@@ -22,7 +22,7 @@ LARGEST = 16 * 2**30
 """Bytes that a zip may unpack to. Chosen here: the weights of a thousand cells, and room on most
 disks."""
 MOST = 200_000
-"""Members that a zip may have. Chosen here: pictures of a hundred cells."""
+"""Members that a zip may have. Chosen here: images of a hundred cells."""
 _BLOCK = 1 << 20
 
 

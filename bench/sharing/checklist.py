@@ -61,9 +61,9 @@ def checklist(run: Run, run_scores: RunScores, registry: Registry) -> str:
         "Consent, privacy and harm": (
             "The datasets show people who walked past surveillance cameras. "
             + (
-                "This pack has pictures of them (cells/*/images, report.html): the terms of the "
+                "This pack has images of them (cells/*/images, report.html): the terms of the "
                 "data hold for these too."
-                if any(any(run.files_of(cell).pictures()) for cell in cells)
+                if any(any(run.files_of(cell).kept_images()) for cell in cells)
                 else "This pack has no frames of them."
             )
             + f" Consent of the recorded, and harm that the method may do: {AUTHORS}"

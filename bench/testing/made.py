@@ -35,12 +35,12 @@ def make_clip(number: int, split: str, frames: FrameFormat | None, with_tracks: 
     length = TRAIN_LENGTH if split == "train" else TEST_LENGTH
     generator = np.random.default_rng([number, len(split)])
     ground = generator.integers(40, 90, (SIZE, SIZE))
-    pictures = np.empty((length, SIZE, SIZE), dtype=np.uint8)
+    images = np.empty((length, SIZE, SIZE), dtype=np.uint8)
     boxes: list[tuple[float, float, float, float]] = []
     places = generator.uniform(8, SIZE - 16, (3, 2))
     speeds = generator.uniform(-0.6, 0.6, (3, 2))
     for frame in range(length):
-        picture = ground + generator.integers(-4, 5, ground.shape)
+        image = ground + generator.integers(-4, 5, ground.shape)
         for blob in range(3):
             jumps = split == "test" and blob == 0 and frame >= length // 2
             x, y = np.clip(
@@ -48,14 +48,14 @@ def make_clip(number: int, split: str, frames: FrameFormat | None, with_tracks: 
                 0,
                 SIZE - 9,
             ).astype(int)
-            picture[y : y + 8, x : x + 8] = 170 + 25 * blob
+            image[y : y + 8, x : x + 8] = 170 + 25 * blob
             boxes.append((x / SIZE, y / SIZE, (x + 8) / SIZE, (y + 8) / SIZE))
-        pictures[frame] = picture.clip(0, 255)
+        images[frame] = image.clip(0, 255)
     tracks = None
     if with_tracks:
         every, ids = np.repeat(np.arange(length), 3), np.tile(np.arange(3), length)
         tracks = Tracks(every, ids, np.array(boxes), length, (SIZE, SIZE), len(boxes))
-    opened = None if frames is None else _in_format(pictures, frames)
+    opened = None if frames is None else _in_format(images, frames)
     return OpenClip(
         f"{number:02d}",
         split,
@@ -66,15 +66,12 @@ def make_clip(number: int, split: str, frames: FrameFormat | None, with_tracks: 
     )
 
 
-def _in_format(pictures: np.ndarray, frames: FrameFormat) -> np.ndarray:
+def _in_format(images: np.ndarray, frames: FrameFormat) -> np.ndarray:
     import cv2
 
     height, width = frames.size
     resized = np.stack(
-        [
-            cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-            for picture in pictures
-        ]
+        [cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR) for image in images]
     )
     array = np.repeat(resized[..., None], 3, axis=3) if frames.channels == 3 else resized
     array.setflags(write=False)

@@ -25,7 +25,7 @@ KINDS: dict[str, type[Keeper]] = {
     "epoch-scores": EpochScoreKeeper,
     "images": ImageKeeper,
 }
-"""The kinds of `bench.runs.layout.KEPT`, in the order in which they are collected: pictures are
+"""The kinds of `bench.runs.layout.KEPT`, in the order in which they are collected: images are
 moved away from where a cell that is cut off would look for them, so they come last."""
 
 

@@ -88,7 +88,7 @@ class Rendered(PublishedDataset):
 
 
 class DemoPed2(Rendered, Ped2):
-    """Gray pictures of one walkway: a bicycle, a cart and a runner are abnormal."""
+    """Gray frames of one walkway: a bicycle, a cart and a runner are abnormal."""
 
     name = "demo-ped2"
     info = _info("Demo Ped2", "Demo in the layout of UCSD Ped2")

@@ -23,7 +23,7 @@ Paving = Literal["tiles", "asphalt", "bricks"]
 RATE = 10
 """Frames per second."""
 SMALLEST_MASK = 20
-"""An anomaly of which fewer pixels are seen, at the edge of the picture or behind a post, is not
+"""An anomaly of which fewer pixels are seen, at the edge of the frame or behind a post, is not
 one yet."""
 _SIZE = (160, 240)
 _FINE = 2
@@ -70,7 +70,7 @@ class Scene:
     """Where the paving ends, and grass begins."""
     shadow: tuple[float, float] = (0.55, 0.22)
     """Where the shadow of a point falls that is 1 m above the ground: to the right, and up in the
-    picture."""
+    frame."""
     posts: tuple[tuple[float, float], ...] = ((-2.2, 8.3),)
     kiosks: tuple[tuple[float, float], ...] = ()
     warmth: float = 1.0
@@ -84,7 +84,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Event:
-    """An anomaly that is in the middle of the picture at frame `middle`."""
+    """An anomaly that is in the middle of the image at frame `middle`."""
 
     kind: Kind
     middle: float
@@ -152,8 +152,8 @@ def render_clip(plan: ClipPlan) -> tuple[np.ndarray, np.ndarray]:
         figures = [*standing, *(_walking(walk, (index - plan.frames / 2) / RATE) for walk in walks)]
         for event, look in zip(plan.events, riders, strict=True):
             figures += _happening(event, look, index)
-        picture, mask = _draw(plan.scene, ground, figures)
-        frames.append(_sense(picture, noise, random))
+        image, mask = _draw(plan.scene, ground, figures)
+        frames.append(_sense(image, noise, random))
         masks.append(mask)
     return np.stack(frames), np.stack(masks)
 
@@ -175,21 +175,21 @@ def paint_ground(scene: Scene) -> np.ndarray:
         fine, right * 24, distance * 24
     )
     paving = _paving(scene, right, distance, random) + grain
-    picture = np.stack([paving * scene.warmth, paving, paving / scene.warmth], axis=2)
+    image = np.stack([paving * scene.warmth, paving, paving / scene.warmth], axis=2)
     grass = np.stack([tone + 2.2 * grain for tone in (82.0, 112.0, 62.0)], axis=2)
-    picture = np.where((distance > scene.edge)[..., None], grass, picture)
+    image = np.where((distance > scene.edge)[..., None], grass, image)
     curb = (distance > scene.edge - 0.5) & (distance <= scene.edge)
-    picture[curb] = 176
+    image[curb] = 176
     wall_foot = scene.project(0, scene.edge + 6)[1]
     wall = (
         96
         + 14 * ((columns // 34 % 2 == 0) & (rows % 26 < 16))
         - 34 * ((columns % 68 > 12) & (columns % 68 < 30) & (rows % 44 < 22))
     )
-    picture = np.where(
-        (rows < wall_foot)[..., None], np.stack([wall * 1.12, wall, wall * 0.9], axis=2), picture
+    image = np.where(
+        (rows < wall_foot)[..., None], np.stack([wall * 1.12, wall, wall * 0.9], axis=2), image
     )
-    ground = np.clip(picture, 0, 255).astype(np.uint8)
+    ground = np.clip(image, 0, 255).astype(np.uint8)
     ground.setflags(write=False)
     return ground
 
@@ -299,7 +299,7 @@ def _happening(event: Event, look: Look, index: int) -> list[_Figure]:
 def _draw(
     scene: Scene, ground: np.ndarray, figures: list[_Figure]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the picture, (160, 240, 3) float32, and the mask of what is anomalous in it, (160,
+    """Return the image, (160, 240, 3) float32, and the mask of what is anomalous in it, (160,
     240) bool.
     """
     shade = np.zeros(ground.shape[:2], np.uint8)
@@ -311,7 +311,7 @@ def _draw(
             _paint(shade, shape, points * (scale, -scale) + (right, down), scale, 255)
     shade = cv2.GaussianBlur(shade, (5, 5), 0)
     light = cv2.convertScaleAbs(shade, alpha=-_SHADOW, beta=255)
-    picture = cv2.multiply(ground, cv2.merge([light, light, light]), scale=1 / 255)
+    image = cv2.multiply(ground, cv2.merge([light, light, light]), scale=1 / 255)
     mask = np.zeros_like(shade)
     begun = False  # before the first anomaly there is nothing that figures could hide
     for figure in sorted(figures, key=lambda figure: -figure.distance):
@@ -319,12 +319,12 @@ def _draw(
         right, down, scale = scene.project(figure.right, figure.distance)
         for shape in figure.shapes:
             points = shape.points * (scale, -scale) + (right, down)
-            _paint(picture, shape, points, scale, shape.colour)
+            _paint(image, shape, points, scale, shape.colour)
             if begun:
                 _paint(mask, shape, points, scale, 255 if figure.anomalous else 0)
     size = _SIZE[::-1]
     seen = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32), seen & (
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32), seen & (
         seen.sum() >= SMALLEST_MASK
     )
 
@@ -341,14 +341,14 @@ def _paint(
         cv2.fillPoly(image, points, colour, cv2.LINE_AA, _SHIFT)
 
 
-def _sense(picture: np.ndarray, noise: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return the picture as a sensor gives it: brightness that flickers a little, and noise in each
+def _sense(image: np.ndarray, noise: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return the image as a sensor gives it: brightness that flickers a little, and noise in each
     pixel.
     """
-    start = int(random.integers(noise.size - picture.size))
+    start = int(random.integers(noise.size - image.size))
     brightness = 1 + 0.004 * random.standard_normal()
     return np.clip(
-        picture * brightness + noise[start : start + picture.size].reshape(picture.shape) + 0.5,
+        image * brightness + noise[start : start + image.size].reshape(image.shape) + 0.5,
         0,
         255,
     ).astype(np.uint8)

@@ -98,11 +98,11 @@ def write_ped2(folder: Path) -> None:
         for number, plan in plans.items():
             frames, masks = render_clip(plan)
             clip = folder / split / f"{split}{number}"
-            _write_pictures(
+            _write_images(
                 clip, [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames], 1, ".tif"
             )
             if split == "Test":
-                _write_pictures(
+                _write_images(
                     clip.with_name(f"{clip.name}_gt"),
                     [mask.astype(np.uint8) * 255 for mask in masks],
                     1,
@@ -139,7 +139,7 @@ def write_shanghaitech(folder: Path) -> None:
     for number, plan in SHANGHAITECH["testing"].items():
         frames, masks = render_clip(plan)
         bgr = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames]
-        _write_pictures(folder / "testing" / "frames" / number, bgr, 0, ".jpg")
+        _write_images(folder / "testing" / "frames" / number, bgr, 0, ".jpg")
         for name, array in (
             ("test_frame_mask", masks.any(axis=(1, 2))),
             ("test_pixel_mask", masks),
@@ -163,14 +163,14 @@ def _ranges(masks: np.ndarray) -> list[str]:
     return [f"{first + 1}:{last}" for first, last in changes.reshape(-1, 2)]
 
 
-def _write_pictures(folder: Path, pictures: list[np.ndarray], first: int, ending: str) -> None:
+def _write_images(folder: Path, images: list[np.ndarray], first: int, ending: str) -> None:
     folder.mkdir(parents=True)
-    for number, picture in enumerate(pictures, start=first):
+    for number, image in enumerate(images, start=first):
         path = folder / f"{number:03d}{ending}"
-        coded, content = cv2.imencode(ending, picture)
+        coded, content = cv2.imencode(ending, image)
         if not coded:
             raise DataError(
-                f"{path}: this OpenCV cannot write {ending} pictures; install opencv-python-headless anew"
+                f"{path}: this OpenCV cannot write {ending} images; install opencv-python-headless anew"
             )
         path.write_bytes(content.tobytes())
 

@@ -30,7 +30,7 @@ DEPTH = 3
 two."""
 
 Kind = Literal["images", "videos"]
-_SHOWN_KINDS: Mapping[Kind, str] = {"images": "folders of pictures", "videos": "videos"}
+_SHOWN_KINDS: Mapping[Kind, str] = {"images": "folders of images", "videos": "videos"}
 ClipId = Callable[[str, Split], str | None]
 """Returns the one id of a clip by the name of its folder or file, or None where that is no clip."""
 
@@ -154,8 +154,8 @@ class Found:
 
     clips: tuple[Clip, ...]
     """Sorted by id, without scene."""
-    pictures: tuple[Path, ...]
-    """Pictures that lie in the folder itself."""
+    images: tuple[Path, ...]
+    """Images that lie in the folder itself."""
     passed_over: tuple[PassedOver, ...]
 
 
@@ -199,11 +199,9 @@ def find_clips(
             raise DataError(
                 f"two clips have the id {name!r}: {other.path} and {media.path}; move one away, or rename one"
             )
-    pictures = {
-        name: media for name, media in found.items() if isinstance(media.source, ImageFiles)
-    }
+    images = {name: media for name, media in found.items() if isinstance(media.source, ImageFiles)}
     if starts is not None:
-        _compare_first_numbers(pictures)
+        _compare_first_numbers(images)
     clips = tuple(
         Clip(
             name,
@@ -213,7 +211,7 @@ def find_clips(
         )
         for name, media in sorted(found.items())
     )
-    return Found(clips, content.pictures, tuple(passed))
+    return Found(clips, content.images, tuple(passed))
 
 
 def _compare_first_numbers(clips: Mapping[str, Media]) -> None:
@@ -229,11 +227,11 @@ def _compare_first_numbers(clips: Mapping[str, Media]) -> None:
 
 
 def frame_files(folder: Path, starts: tuple[int, ...] | None = (0, 1)) -> dict[int, Path]:
-    """Return the pictures in a folder by the number in their names, ascending, and without a gap.
+    """Return the images in a folder by the number in their names, ascending, and without a gap.
 
     Raises
     ------
-    DataError : two pictures of one number, a missing number, a first number not in `starts`, a Git
+    DataError : two images of one number, a missing number, a first number not in `starts`, a Git
         LFS pointer, an empty file.
     """
     numbered = numbered_images(
@@ -250,7 +248,7 @@ def _refuse_no_content(path: Path) -> None:
         raise DataError(f"{path} is empty (0 bytes); copy or unpack it again")
     if is_lfs_pointer(path, size):
         raise DataError(
-            f"{path} is a Git LFS pointer ({size} bytes), not the picture or video itself; fetch it with `git lfs pull` in its repository"
+            f"{path} is a Git LFS pointer ({size} bytes), not the image or video itself; fetch it with `git lfs pull` in its repository"
         )
 
 

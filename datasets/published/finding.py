@@ -159,7 +159,7 @@ class FoundDataset(Dataset):
     def _find_clips(self, split: Split) -> tuple[Clip, ...]:
         wanted = getattr(self.parameters, "frames_from", "any")
         looked = self._look(split, wanted)
-        # ShanghaiTech is published as training videos and test pictures. A form that no split has
+        # ShanghaiTech is published as training videos and test images. A form that no split has
         # is not here, and another would not be what the user asked for.
         if not any(here.clips for _, here in looked) and any(
             here.clips for other in SPLITS for _, here in self._look(other, wanted)

@@ -2,7 +2,7 @@
 
 `official_files.csv` was made from lists of the files of the official archives that public copies
 keep (Git LFS pointers of UCSD, git blob ids of Avenue), compared with some of the files themselves.
-A clip of pictures has `sha256sum CLIP/*.tif | cut -c1-64 | sha256sum`, a video
+A clip of images has `sha256sum CLIP/*.tif | cut -c1-64 | sha256sum`, a video
 `git hash-object FILE`.
 """
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the RGB pictures on which torchvision trains, in 0..1."""
+"""Of the RGB images on which torchvision trains, in 0..1."""
 
 
 class FrozenFeatures(nn.Module):

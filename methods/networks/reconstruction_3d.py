@@ -68,7 +68,7 @@ class Reconstruction3D(NetworkMethod):
 
         return AutoEncoder3D(self.parameters.channels, self.parameters.width)
 
-    def pictures(self, windows: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
+    def images(self, windows: torch.Tensor, output: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return error map and reconstruction of the scored frame of windows and their
         reconstruction, both (B, C, T, H, W).
         """

@@ -19,7 +19,7 @@ RANDOM_SEED = 0
 
 
 class PatchFeatures(FrozenFeatures):
-    """The vectors of a frame's patches. The trunk gives a map (N, F, h, w) of pictures (N, 3, 32 h,
+    """The vectors of a frame's patches. The trunk gives a map (N, F, h, w) of images (N, 3, 32 h,
     32 w); h and w are 7, or another size whose patches are 21.
     """
 

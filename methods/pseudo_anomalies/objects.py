@@ -51,7 +51,7 @@ def box_mask(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return 1 inside the box of each frame, 0 elsewhere.
 
     As the DDL code does it: coordinates times the resized width and height, truncated to integers,
-    half-open (rows y1..y2-1, columns x1..x2-1). What lies beyond the picture is cut off; a box
+    half-open (rows y1..y2-1, columns x1..x2-1). What lies beyond the frame is cut off; a box
     below one pixel leaves an empty mask.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Pseudo-anomalies out of a moving patch of a picture, or of another clip."""
+"""Pseudo-anomalies out of a moving patch of an image, or of another clip."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from bench import Context, Creator, DataError, OpenClip, parameter
 
 CIFAR = ("cifar-100-binary", "train.bin")
-"""Folder and file of the training pictures in the binary version."""
+"""Folder and file of the training images in the binary version."""
 RECORD = 2 + 3072
-"""Bytes of a picture there: two labels, then 32 x 32 red, green and blue values."""
+"""Bytes of an image there: two labels, then 32 x 32 red, green and blue values."""
 SMALLEST = 10
 """Pixels of the least height and width of a patch (LNTRA, code), in frames of SIZE."""
 SIZE = 256
@@ -30,7 +30,7 @@ class PatchParameters:
     source: Literal["auto", "cifar100", "frames"] = parameter(
         "auto",
         source="LNTRA, code: CIFAR-100; they try frames of the dataset as well",
-        doc="of the pictures; auto: CIFAR-100 where it is found, else frames of other training clips",
+        doc="of the images; auto: CIFAR-100 where it is found, else frames of other training clips",
     )
     cifar: str = parameter(
         "",
@@ -63,10 +63,10 @@ class PatchParameters:
 
 
 class Patch(Creator):
-    """Blends a patch of a picture or of another clip, which wanders from frame to frame, into the
+    """Blends a patch of an image or of another clip, which wanders from frame to frame, into the
     window.
 
-    LNTRA, code: a picture is enlarged to the whole frame, and the mask shows a part of it.
+    LNTRA, code: an image is enlarged to the whole frame, and the mask shows a part of it.
     """
 
     name = "patch"
@@ -75,7 +75,7 @@ class Patch(Creator):
 
     @property
     def extra_knowledge(self) -> str:
-        """The pictures of CIFAR-100, unless frames of the dataset are asked for."""
+        """The images of CIFAR-100, unless frames of the dataset are asked for."""
         if self.parameters.source == "frames":
             return ""
         sure = self.parameters.source == "cifar100" or self.parameters.cifar
@@ -92,7 +92,7 @@ class Patch(Creator):
         return {} if path is None else {"cifar": path}
 
     def prepare(self, clips: Sequence[OpenClip], context: Context) -> None:
-        """Open the pictures, and keep in the cell which they are.
+        """Open the images, and keep in the cell which they are.
 
         Raises
         ------
@@ -113,17 +113,17 @@ class Patch(Creator):
     def draw(
         self, clip: OpenClip, start: int, generator: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Return the picture in all frames, or a window of another clip, and the mask at each
+        """Return the image in all frames, or a window of another clip, and the mask at each
         frame's place.
         """
         _, height, width, *colours = clip.frames.shape
         if self._cifar is None:
             content = self.to_range(self._other_frames(clip, generator))
         else:
-            picture = self.to_range(
-                self._cifar_picture(self._cifar, (height, width), bool(colours), generator)[None]
+            image = self.to_range(
+                self._cifar_image(self._cifar, (height, width), bool(colours), generator)[None]
             )
-            content = np.repeat(picture, self.window.length, axis=1)
+            content = np.repeat(image, self.window.length, axis=1)
         mask = np.stack(wander((height, width), self.window.length, self.parameters, generator))
         return {"content": content, "mask": mask[None].astype(np.float32)}
 
@@ -139,10 +139,10 @@ class Patch(Creator):
         start = int(generator.integers(other.length - span + 1))
         return np.asarray(other.frames[start : start + span : self.window.step])
 
-    def _cifar_picture(
+    def _cifar_image(
         self, cifar: np.ndarray, size: tuple[int, int], colour: bool, generator: np.random.Generator
     ) -> np.ndarray:
-        """Return a picture of a frame's `size`, (H, W) or, in colour, (H, W, 3) uint8."""
+        """Return an image of a frame's `size`, (H, W) or, in colour, (H, W, 3) uint8."""
         import cv2
 
         values = (
@@ -189,16 +189,16 @@ class Patch(Creator):
         return path
 
 
-def enlarge(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture (h, w[, C]) resized to (height, width), bilinearly with its corners in the
+def enlarge(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an image (h, w[, C]) resized to (height, width), bilinearly with its corners in the
     corners (LNTRA, code).
     """
     for axis, length in enumerate(size):
-        place = np.linspace(0, picture.shape[axis] - 1, length)
-        low = np.minimum(place.astype(int), picture.shape[axis] - 2)
-        share = (place - low).reshape([-1 if other == axis else 1 for other in range(picture.ndim)])
-        picture = picture.take(low, axis) * (1 - share) + picture.take(low + 1, axis) * share
-    return picture
+        place = np.linspace(0, image.shape[axis] - 1, length)
+        low = np.minimum(place.astype(int), image.shape[axis] - 2)
+        share = (place - low).reshape([-1 if other == axis else 1 for other in range(image.ndim)])
+        image = image.take(low, axis) * (1 - share) + image.take(low + 1, axis) * share
+    return image
 
 
 def wander(

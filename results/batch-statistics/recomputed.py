@@ -34,7 +34,7 @@ WINDOWS = 200
 
 
 def opened(folder: Path, split: str, method: NetworkMethod) -> OpenClip:
-    """Return a clip of pictures, as the network sees them."""
+    """Return a clip of images, as the network sees them."""
     files = sorted(file for file in folder.iterdir() if file.suffix in (".png", ".jpg"))
     frames = np.stack([converted_bgr(cv2.imread(str(file)), method.frames) for file in files])
     return OpenClip(folder.name, split, len(frames), "held-out", opener=lambda: frames)

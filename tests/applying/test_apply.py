@@ -220,32 +220,32 @@ def test_threshold_and_events_are_those_of_the_operators_table(made, run, tmp_pa
 def written_video(path, count=40, rate=12.5, size=(48, 36)):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, size)
     for number in range(count):
-        picture = np.random.default_rng(number).integers(
+        image = np.random.default_rng(number).integers(
             0, 120, (size[1] // 6, size[0] // 6, 3), dtype=np.uint8
         )
-        writer.write(cv2.resize(picture + np.uint8(100 * (number > count // 2)), size))
+        writer.write(cv2.resize(image + np.uint8(100 * (number > count // 2)), size))
     writer.release()
     return path
 
 
-def test_a_video_has_its_own_rate_and_the_scores_of_its_pictures(made, run, tmp_path):
-    """Times by the file's rate, or by the user's; the same frames as pictures have the same
+def test_a_video_has_its_own_rate_and_the_scores_of_its_frames(made, run, tmp_path):
+    """Times by the file's rate, or by the user's; the same frames as images have the same
     scores."""
     path = written_video(tmp_path / "yard.avi")
     video = cv2.VideoCapture(str(path))
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     number = 0
     while (frame := video.read())[0]:
-        cv2.imwrite(str(tmp_path / "pictures" / f"{number:03d}.png"), frame[1])
+        cv2.imwrite(str(tmp_path / "images" / f"{number:03d}.png"), frame[1])
         number += 1
     video.release()
     tables, told, _ = applied_to(run, WINDOW, path, tmp_path / "a")
-    pictures, _, _ = applied_to(run, WINDOW, tmp_path / "pictures", tmp_path / "b", fps=5.0)
+    images, _, _ = applied_to(run, WINDOW, tmp_path / "images", tmp_path / "b", fps=5.0)
     assert (told[0].rate, told[0].total, told[0].noted) == (12.5, 40, []) and list(
         tables["yard"]["time"]
     ) == [n / 12.5 for n in range(40)]
-    np.testing.assert_array_equal(tables["yard"]["score"], pictures["pictures"]["score"])
-    assert pictures["pictures"]["time"].iloc[-1] == 39 / 5
+    np.testing.assert_array_equal(tables["yard"]["score"], images["images"]["score"])
+    assert images["images"]["time"].iloc[-1] == 39 / 5
     other = replace(told[0].outcome, frame_rate=None)
     assert (other.frames, other.scored, other.ended, other.frame_rate_from) == (
         40,
@@ -266,7 +266,7 @@ def test_times_of_variable_frame_rate_are_the_files_own(run, tmp_path, method, e
     ]
     path = encode(tmp_path / f"yard{ending}", frames, times=times)
     tables, (told,), _ = applied_to(
-        run, method, path, tmp_path / "out", threshold=-1.0, picture_height=PANEL
+        run, method, path, tmp_path / "out", threshold=-1.0, image_height=PANEL
     )
     np.testing.assert_allclose(tables["yard"]["time"], times, atol=0.0006)
     events = pd.read_csv(tmp_path / "out" / "events.csv")
@@ -378,7 +378,7 @@ def test_stopped_in_the_middle_what_was_scored_is_there(run, tmp_path):
     )
 
 
-def test_a_damaged_picture_costs_what_comes_after_it(made, run, tmp_path):
+def test_a_damaged_image_costs_what_comes_after_it(made, run, tmp_path):
     """The error names it; what was scored before is written, and the event is closed."""
     folder = tmp_path / "clip"
     shutil.copytree(made / "data" / "toy" / "test" / "02", folder)
@@ -524,7 +524,7 @@ def test_what_is_passed_over_in_a_folder_is_named(made, run, tmp_path):
 
 
 def test_the_command_tells_events_and_draws(made, run, tmp_path):
-    """JSON alone on stdout; a video of all frames with picture, error and timeline; apply.json
+    """JSON alone on stdout; a video of all frames with image, error and timeline; apply.json
     leads back to the weights."""
     place = run.cell_path(cell_of(run, STREAM))
     found = invoke(
@@ -668,10 +668,10 @@ class Camera:
                 self.end_headers()
                 number = 0
                 while not camera.stopped.wait(0.005):
-                    picture = np.random.default_rng(number).integers(
+                    image = np.random.default_rng(number).integers(
                         0, 255, (36, 48, 3), dtype=np.uint8
                     )
-                    data = cv2.imencode(".jpg", picture)[1].tobytes()
+                    data = cv2.imencode(".jpg", image)[1].tobytes()
                     head = (
                         b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
                         % len(data)

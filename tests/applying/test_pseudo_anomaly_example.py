@@ -41,7 +41,7 @@ def cell_of(run, method):
     return next(cell for cell in run.cells() if cell.method == method)
 
 
-def test_pictures_are_what_the_network_makes(made):
+def test_images_are_what_the_network_makes(made):
     run = Run.open(made / "run")
     cell = cell_of(run, "unet")
     found = pseudo_anomaly_example(run, cell, [made / "data"], lambda *at: None)

@@ -1,4 +1,4 @@
-"""A clip scored again with kept weights: the same scores, the pictures behind them, and what is
+"""A clip scored again with kept weights: the same scores, the images behind them, and what is
 said where that cannot be."""
 
 import re
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from forked import TOYS, bench, toy_words
 
 from bench import Scores
-from bench.applying.rescored_clip import RescoredPictures, rescore
+from bench.applying.rescored_clip import RescoredImages, rescore
 from bench.cli.commands.report import command
 from bench.errors import DataError, RequestError, RunError
 from bench.plugins.registry import load
@@ -62,7 +62,7 @@ def test_scores_are_those_of_the_run(made, run):
             and again.frame_rate is None
         )
     source = cv2.imread(str(made / "data" / "toy" / "test" / "02" / "007.png"))[..., ::-1]
-    np.testing.assert_array_equal(frames[7].picture, source)
+    np.testing.assert_array_equal(frames[7].image, source)
     height, width = frames[7].error.shape
     seen = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR).astype(float)
     difference = np.linalg.norm((seen - frames[7].reconstruction) / 255, axis=2) / np.sqrt(3)
@@ -203,10 +203,10 @@ def test_mistakes_of_a_video_come_at_once(run):
         report(run.path, "--fps", 5)
 
 
-def test_a_frame_without_a_score_has_no_picture(tmp_path):
+def test_a_frame_without_a_score_has_no_image(tmp_path):
     """None, and not the black of a frame that nobody wrote."""
-    pictures = RescoredPictures(tmp_path, 3)
-    pictures(None, None, 1, {"map": np.ones((2, 2))})
-    assert [pictures.get("map", frame) is None for frame in range(3)] == [True, False, True]
-    np.testing.assert_array_equal(pictures.get("map", 1), np.ones((2, 2)))
-    assert pictures.get("reconstruction", 1) is None
+    images = RescoredImages(tmp_path, 3)
+    images(None, None, 1, {"map": np.ones((2, 2))})
+    assert [images.get("map", frame) is None for frame in range(3)] == [True, False, True]
+    np.testing.assert_array_equal(images.get("map", 1), np.ones((2, 2)))
+    assert images.get("reconstruction", 1) is None

@@ -85,7 +85,7 @@ def test_page_beside_a_table(run):
 
 def test_everything_is_the_default(run, monkeypatch):
     """Tables, page, and the figures that need no data; the page links to the tables, and a real run
-    without pictures takes less than 5 MB. What papers print is shown first."""
+    without images takes less than 5 MB. What papers print is shown first."""
     monkeypatch.setenv("COLUMNS", "100")
     printed = report(run).output
     assert printed.index("Ped2 difference") < printed.index("Protocol median17: median over")

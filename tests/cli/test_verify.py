@@ -86,7 +86,7 @@ def test_frames_with_names_that_are_no_utf8_are_scored(mine: Path) -> None:
     assert {cell.status for cell in Run.open(place / "run").cells()} == {"done"}
 
 
-def test_full_finds_a_truncated_picture(mine: Path) -> None:
+def test_full_finds_a_truncated_image(mine: Path) -> None:
     """--full decodes every frame, and prints one hash of all files."""
     whole = verify(f'folder[path="{mine}"]', "--full")
     assert whole.exit_code == 0

@@ -19,7 +19,7 @@ TOYS = Path(__file__).parents[1] / "toys.py"
 
 
 class Small(Dataset):
-    """A test clip of six pictures and one of four."""
+    """A test clip of six images and one of four."""
 
     name = "small"
     lengths = {"01": 6, "02": 4}

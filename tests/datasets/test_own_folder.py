@@ -14,7 +14,7 @@ from bench.frames.fingerprint import dataset_fingerprint
 from bench.frames.verification import findings_of
 
 
-def pictures(folder: Path, numbers: range) -> None:
+def images(folder: Path, numbers: range) -> None:
     folder.mkdir(parents=True)
     for number in numbers:
         assert cv2.imwrite(str(folder / f"{number}.png"), np.full((12, 16), 50, np.uint8))
@@ -30,12 +30,12 @@ def video(path: Path, frames: int) -> None:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A folder with a video to train on, and a video and a folder of pictures, numbered from 100,
+    """A folder with a video to train on, and a video and a folder of images, numbered from 100,
     to test."""
     folder = tmp_path / "mine"
     video(folder / "train" / "Monday.avi", 6)
     video(folder / "test" / "gate-2.avi", 5)
-    pictures(folder / "test" / "yard_1", range(100, 104))
+    images(folder / "test" / "yard_1", range(100, 104))
     (folder / "test" / ".DS_Store").write_bytes(b"\0")
     (folder / "test" / "notes.txt").write_text("mine")
     return folder
@@ -47,7 +47,7 @@ def opened(folder: Path, *roots: Path, labels: Path | None = None) -> Folder:
     return dataset
 
 
-def test_videos_and_folders_of_pictures_are_clips(mine: Path) -> None:
+def test_videos_and_folders_of_images_are_clips(mine: Path) -> None:
     """Clips are called as their folders, or as their files without ending."""
     dataset = opened(mine)
     assert [(clip.id, type(clip.source)) for clip in dataset.clips("test")] == [
@@ -186,20 +186,20 @@ def test_names_are_compared_in_one_normal_form(mine: Path) -> None:
 
 def test_two_clips_of_one_name(mine: Path) -> None:
     """A video and a folder of one name are refused."""
-    pictures(mine / "train" / "Monday", range(2))
+    images(mine / "train" / "Monday", range(2))
     with pytest.raises(DataError, match="two clips have the id 'Monday'"):
         opened(mine).clips("train")
 
 
 def test_folder_that_is_none(tmp_path: Path, mine: Path) -> None:
-    """A path that is not there, a folder without splits, pictures without clip folders: each says
+    """A path that is not there, a folder without splits, images without clip folders: each says
     what to do."""
     with pytest.raises(DataError, match="no folder 'gone'; looked for"):
         opened(Path("gone"), tmp_path)
     with pytest.raises(DataError, match=r"has neither train/ nor test/ in it\. DIR/train"):
         opened(mine / "test")
     cv2.imwrite(str(mine / "test" / "1.png"), np.zeros((12, 16), np.uint8))
-    with pytest.raises(DataError, match="holds pictures itself"):
+    with pytest.raises(DataError, match="holds images itself"):
         opened(mine).clips("test")
 
 
@@ -210,8 +210,8 @@ def test_gap_is_refused_here_too(mine: Path) -> None:
         opened(mine).clips("test")
 
 
-def test_the_number_does_not_depend_on_how_pictures_are_named(tmp_path: Path) -> None:
-    """One picture a second across a full minute, abnormal at first: by the last number alone the
+def test_the_number_does_not_depend_on_how_images_are_named(tmp_path: Path) -> None:
+    """One image a second across a full minute, abnormal at first: by the last number alone the
     order would be another, and the AUC 39."""
     for naming in ("time", "number"):
         for split in ("train", "test"):
@@ -219,17 +219,17 @@ def test_the_number_does_not_depend_on_how_pictures_are_named(tmp_path: Path) ->
             folder = tmp_path / naming / split / "a"
             folder.mkdir(parents=True)
             for index in range(60):
-                picture = np.full((48, 64), 40, np.uint8)
-                picture[10:30, index : index + 4] = 220
+                image = np.full((48, 64), 40, np.uint8)
+                image[10:30, index : index + 4] = 220
                 if split == "test" and index < 10:
-                    picture = rng.integers(0, 255, picture.shape).astype(np.uint8)
+                    image = rng.integers(0, 255, image.shape).astype(np.uint8)
                 minute, second = divmod(30 + index, 60)
                 name = (
                     f"2024-01-01_12-{minute:02d}-{second:02d}"
                     if naming == "time"
                     else f"{index:04d}"
                 )
-                cv2.imwrite(str(folder / f"{name}.png"), picture)
+                cv2.imwrite(str(folder / f"{name}.png"), image)
         (tmp_path / naming / "labels.csv").write_text("clip,first,last\na,0,9\n")
     datasets = [f'folder[path="{tmp_path / naming}"]' for naming in ("time", "number")]
     run = bench.run(

@@ -1,4 +1,4 @@
-"""The published datasets in their layouts, on trees that each test writes: pictures of 16x12
+"""The published datasets in their layouts, on trees that each test writes: images of 16x12
 pixels, clips of a few frames."""
 
 import os
@@ -49,14 +49,14 @@ class TinyShanghaiTech(ShanghaiTech):
 PED2_LABELS = {"01": [0, 0, 1, 1, 1], "02": [1, 0, 0, 0, 0, 1]}
 
 
-def picture(path: Path, value: int = 0) -> None:
+def image(path: Path, value: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), np.full(SIZE, value, np.uint8))
 
 
-def pictures(folder: Path, names: Iterable[str]) -> None:
+def images(folder: Path, names: Iterable[str]) -> None:
     for index, name in enumerate(names):
-        picture(folder / name, index * 20)
+        image(folder / name, index * 20)
 
 
 def video(path: Path, frames: int) -> None:
@@ -86,7 +86,7 @@ def official_ped2(folder: Path) -> Path:
     for split, name, lengths in (("Train", "Train", (4, 3)), ("Test", "Test", (5, 6))):
         for number, length in enumerate(lengths, start=1):
             clip = folder / split / f"{name}{number:03d}"
-            pictures(clip, [f"{index:03d}.tif" for index in range(1, length + 1)])
+            images(clip, [f"{index:03d}.tif" for index in range(1, length + 1)])
             for stray in (".DS_Store", "._001.tif", "Thumbs.db", "._.DS_Store"):
                 (clip / stray).write_bytes(b"\0\5\x16\7")
     for number, prefix in ((1, ""), (2, "frame")):
@@ -106,7 +106,7 @@ def official_ped2(folder: Path) -> Path:
 def repackaged_ped2(folder: Path, names: str = "{:03d}.jpg", start: int = 0) -> Path:
     for split, lengths in (("training", (4, 3)), ("testing", (5, 6))):
         for number, length in enumerate(lengths, start=1):
-            pictures(
+            images(
                 folder / split / "frames" / f"{number:02d}",
                 [names.format(index) for index in range(start, start + length)],
             )
@@ -172,7 +172,7 @@ def test_repackaged_ped2_is_read_whatever_the_numbering(
 
 def test_numbers_without_zeros_sort_by_number(tmp_path: Path) -> None:
     """'10.jpg' comes after '9.jpg'."""
-    pictures(
+    images(
         tmp_path / "ped2" / "training" / "frames" / "1", [f"{index}.png" for index in range(1, 13)]
     )
     (clip,) = located(TinyPed2(), tmp_path).clips("train")
@@ -325,8 +325,8 @@ def test_last_frame_lost_does_not_fit_its_labels(layout: Any, tmp_path: Path) ->
     assert "labels frame, clip 02" in wrong
 
 
-def test_lfs_pointer_and_empty_picture_are_named(tmp_path: Path) -> None:
-    """A pointer of Git LFS is no picture, and no frame is silently left out."""
+def test_lfs_pointer_and_empty_image_are_named(tmp_path: Path) -> None:
+    """A pointer of Git LFS is no image, and no frame is silently left out."""
     path = official_ped2(tmp_path / "UCSDped2") / "Train" / "Train002" / "002.tif"
     path.write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 86538\n"
@@ -343,18 +343,18 @@ def test_lfs_pointer_and_empty_picture_are_named(tmp_path: Path) -> None:
 def test_two_files_of_one_number_and_two_folders_of_one_clip(tmp_path: Path) -> None:
     """'1.jpg' beside '001.jpg', and '1/' beside '01/', are refused with both paths."""
     frames = repackaged_ped2(tmp_path / "ped2") / "training" / "frames"
-    picture(frames / "01" / "1.jpg")
+    image(frames / "01" / "1.jpg")
     with pytest.raises(DataError, match=r"001\.jpg and 1\.jpg have the same frame number, 1"):
         located(TinyPed2(), tmp_path).clips("train")
     (frames / "01" / "1.jpg").unlink()
-    picture(frames / "1" / "000.jpg")
+    image(frames / "1" / "000.jpg")
     with pytest.raises(DataError, match=r"two clips have the id '01': .*frames/01 and .*frames/1;"):
         located(TinyPed2(), tmp_path).clips("train")
 
 
-def test_picture_without_a_number(tmp_path: Path) -> None:
-    """A picture whose place is unknown is refused, not sorted somewhere."""
-    picture(repackaged_ped2(tmp_path / "ped2") / "training" / "frames" / "01" / "cover.jpg")
+def test_image_without_a_number(tmp_path: Path) -> None:
+    """An image whose place is unknown is refused, not sorted somewhere."""
+    image(repackaged_ped2(tmp_path / "ped2") / "training" / "frames" / "01" / "cover.jpg")
     with pytest.raises(DataError, match=r"cover\.jpg has no number in its name"):
         located(TinyPed2(), tmp_path).clips("train")
 
@@ -540,7 +540,7 @@ def test_missing_test_clip_lowers_the_share(tmp_path: Path) -> None:
 
 def test_clip_that_the_dataset_has_not(tmp_path: Path) -> None:
     """A clip too many is told: it may belong to another dataset."""
-    pictures(repackaged_ped2(tmp_path / "ped2") / "training" / "frames" / "17", ["000.jpg"])
+    images(repackaged_ped2(tmp_path / "ped2") / "training" / "frames" / "17", ["000.jpg"])
     wrong = [
         (finding.subject, finding.text)
         for finding in findings_of(located(TinyPed2(), tmp_path))
@@ -566,7 +566,7 @@ def test_masks_of_repackaged_ped2(tmp_path: Path) -> None:
     folder = repackaged_ped2(tmp_path / "ped2")
     target = folder / "testing" / "pixel_masks"
     for index, mask in enumerate(masks_of(PED2_LABELS["01"])):
-        picture(target / "01" / f"{index:03d}.png")
+        image(target / "01" / f"{index:03d}.png")
         cv2.imwrite(str(target / "01" / f"{index:03d}.png"), mask)
     np.save(target / "02.npy", masks_of(PED2_LABELS["02"])[:-1])
     dataset = located(TinyPed2(), tmp_path)
@@ -634,9 +634,9 @@ def test_official_avenue(name: str, tmp_path: Path) -> None:
 def test_repackaged_avenue_has_the_label_set_mat_by_default(tmp_path: Path) -> None:
     """avenue.mat holds ranges; a frame more than labelled is told with both lengths, never cut."""
     folder = tmp_path / "avenue"
-    pictures(folder / "training" / "frames" / "01", [f"{index:04d}.jpg" for index in range(4)])
+    images(folder / "training" / "frames" / "01", [f"{index:04d}.jpg" for index in range(4)])
     for clip, length in (("01", 5), ("02", 4), ("03", 4)):
-        pictures(
+        images(
             folder / "testing" / "frames" / clip, [f"{index:03d}.jpg" for index in range(length)]
         )
     avenue_labels(folder)
@@ -667,7 +667,7 @@ def test_videos_beside_extracted_frames_are_two_copies(tmp_path: Path) -> None:
     """Which is read can be said: extracted frames may be one or two off."""
     folder = tmp_path / "avenue"
     video(folder / "training_videos" / "01.avi", 4)
-    pictures(folder / "training" / "frames" / "01", ["0.jpg", "1.jpg"])
+    images(folder / "training" / "frames" / "01", ["0.jpg", "1.jpg"])
     with pytest.raises(
         DataError,
         match=r"2 copies .*'avenue\[frames_from=images\]' or 'avenue\[frames_from=videos\]'",
@@ -681,11 +681,11 @@ def test_videos_beside_extracted_frames_are_two_copies(tmp_path: Path) -> None:
 
 
 def test_a_split_that_is_here_once_is_read_in_its_form(tmp_path: Path) -> None:
-    """ShanghaiTech is published as training videos and test pictures; most extract the videos."""
+    """ShanghaiTech is published as training videos and test images; most extract the videos."""
     folder = tmp_path / "avenue"
     video(folder / "training_videos" / "01.avi", 4)
-    pictures(folder / "training" / "frames" / "01", ["0.jpg", "1.jpg"])
-    pictures(folder / "testing" / "frames" / "01", ["0.jpg", "1.jpg"])
+    images(folder / "training" / "frames" / "01", ["0.jpg", "1.jpg"])
+    images(folder / "testing" / "frames" / "01", ["0.jpg", "1.jpg"])
     for kind, source in (("images", ImageFiles), ("videos", VideoFile)):
         dataset = located(TinyAvenue(TinyAvenue.Parameters(frames_from=kind)), tmp_path)
         (train,), (test,) = dataset.clips("train"), dataset.clips("test")
@@ -742,7 +742,7 @@ def test_what_is_no_clip_by_its_name_or_kind_is_named(tmp_path: Path) -> None:
     and masks are not meant."""
     folder = official_ped2(tmp_path / "UCSDped2")
     video(folder / "Test" / "Test001.avi", 2)
-    pictures(folder / "Train" / "extra", ["0.png"])
+    images(folder / "Train" / "extra", ["0.png"])
     (folder / "Train" / "readme.txt").write_text("mine")
     dataset = located(TinyPed2(), tmp_path)
     assert [
@@ -750,13 +750,13 @@ def test_what_is_no_clip_by_its_name_or_kind_is_named(tmp_path: Path) -> None:
         for one in dataset.passed_over()
     ] == [
         ("Train/extra", "no clip by its name", False),
-        ("Test/Test001.avi", "videos, where folders of pictures are read", False),
+        ("Test/Test001.avi", "videos, where folders of images are read", False),
     ]
     assert [finding for finding in findings_of(dataset) if not finding.ok] == []
 
 
 def test_video_that_is_a_pointer_or_twice_there(tmp_path: Path) -> None:
-    """Videos are checked as pictures are."""
+    """Videos are checked as images are."""
     path = tmp_path / "avenue" / "training_videos" / "01.avi"
     video(path, 2)
     shutil.copy(path, path.with_name("1.mp4"))
@@ -777,11 +777,11 @@ def shanghaitech(folder: Path, official: bool = True) -> Path:
         if official:
             video(folder / "training" / "videos" / f"{clip}.avi", 3)
         else:
-            pictures(
+            images(
                 folder / "training" / "frames" / clip, [f"{index:03d}.jpg" for index in range(3)]
             )
     for clip, labels in {"01_0014": [0, 0, 1, 1, 0], "02_0128": [1, 0, 1, 1]}.items():
-        pictures(
+        images(
             folder / "testing" / "frames" / clip,
             [f"{index:03d}.jpg" for index in range(len(labels))],
         )

@@ -182,7 +182,7 @@ def stream(name):
 
 
 def keep(name):
-    """What `--keep` keeps is taken from the device: pictures, levels of regions (on a copy of the
+    """What `--keep` keeps is taken from the device: images, levels of regions (on a copy of the
     method), and the example of a pseudo-anomaly."""
     from bench.worker.keepers.levels import training_levels
 
@@ -190,16 +190,16 @@ def keep(name):
     found = {}
     for device in ("cpu", DEVICE):
         method = _trained(method_of(name), device)
-        pictures = []
+        images = []
         with tempfile.TemporaryDirectory() as folder:
             context = replace(
                 _context(device, Path(folder)),
-                images=lambda method, clip, frame, found, to=pictures: to.append(found["map"]),
+                images=lambda method, clip, frame, found, to=images: to.append(found["map"]),
             )
             method.score(_clips(method, "test")[0], context)
             levels = training_levels(method, _clips(method), context)
         example = method.pseudo_anomaly(_clips(method)[0], 3, np.random.default_rng(1), [0.5])
-        found[device] = [np.stack(pictures), levels, *example.values()]
+        found[device] = [np.stack(images), levels, *example.values()]
     for on_device, on_cpu in zip(found[DEVICE], found["cpu"], strict=True):
         np.testing.assert_array_equal(on_device, on_cpu)
 

@@ -221,12 +221,12 @@ def test_site_is_named_in_the_contents():
 
 
 def test_endings_of_files_are_those_of_the_code():
-    """docs/datasets.md lists every ending of a video and of a picture."""
+    """docs/datasets.md lists every ending of a video and of an image."""
     page = (ROOT / "docs" / "datasets.md").read_text()
-    videos, pictures = re.search(
-        r"<!-- endings.*?-->(.*?)- pictures:(.*?)<!-- end of endings -->", page, re.DOTALL
+    videos, images = re.search(
+        r"<!-- endings.*?-->(.*?)- images:(.*?)<!-- end of endings -->", page, re.DOTALL
     ).groups()
     assert (
         set(re.findall(r"`(\.\w+)`", videos)) == VIDEO_ENDINGS
-        and set(re.findall(r"`(\.\w+)`", pictures)) == IMAGE_ENDINGS
+        and set(re.findall(r"`(\.\w+)`", images)) == IMAGE_ENDINGS
     )

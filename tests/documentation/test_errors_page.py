@@ -75,11 +75,11 @@ PAGE = dict(
         re.MULTILINE | re.DOTALL,
     )
 )
-PICTURE = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
 
 
 class Made(Dataset):
-    """Ten pictures and as many labels."""
+    """Ten images and as many labels."""
 
     name = "made"
 
@@ -97,7 +97,7 @@ def ped2(root: Path, name: str = "ped2") -> Path:
     folder = root / name / "testing" / "frames" / "01"
     folder.mkdir(parents=True)
     for index in range(10):
-        cv2.imwrite(str(folder / f"{index:03d}.png"), PICTURE)
+        cv2.imwrite(str(folder / f"{index:03d}.png"), IMAGE)
     (root / name / "labels").mkdir()
     np.savez(root / name / "labels" / "frame.npz", **{"01": np.arange(10) >= 5})
     return folder
@@ -105,7 +105,7 @@ def ped2(root: Path, name: str = "ped2") -> Path:
 
 def made(root: Path) -> Made:
     for index in range(10):
-        cv2.imwrite(str(root / f"{index:03d}.png"), PICTURE)
+        cv2.imwrite(str(root / f"{index:03d}.png"), IMAGE)
     dataset = Made()
     dataset.locate([root])
     return dataset
@@ -117,8 +117,8 @@ def cut(path: Path) -> Path:
     return path
 
 
-def picture(root: Path, name: str) -> Path:
-    cv2.imwrite(str(root / name), PICTURE)
+def image(root: Path, name: str) -> Path:
+    cv2.imwrite(str(root / name), IMAGE)
     return root / name
 
 
@@ -474,25 +474,25 @@ def closed_camera(root, patch):
     )
 
 
-def pictures_with_a_gap(root, patch):
+def images_with_a_gap(root, patch):
     for name in ("1.png", "2.png", "4.png"):
-        picture(root, name)
+        image(root, name)
     find_footage(str(root))
 
 
-def pictures_in_two_orders(root, patch):
+def images_in_two_orders(root, patch):
     for name in ("3_0001.png", "1_0002.png", "3_0003.png"):
-        picture(root, name)
+        image(root, name)
     find_footage(str(root))
 
 
 def two_pages(root, patch):
-    cv2.imwritemulti(str(root / "1.tif"), [PICTURE, PICTURE])
+    cv2.imwritemulti(str(root / "1.tif"), [IMAGE, IMAGE])
     decode(root / "1.tif")
 
 
 def zeros_inside(root, patch):
-    path = picture(root, "1.jpg")
+    path = image(root, "1.jpg")
     content = path.read_bytes()
     place = content.index(b"\xff\xda") + 20
     path.write_bytes(content[:place] + bytes(60) + content[place + 60 :])
@@ -507,7 +507,7 @@ def nothing_to_read(root, patch):
 
 def own_footage(root: Path, clip: str) -> Folder:
     (root / "test" / clip).mkdir(parents=True)
-    picture(root / "test" / clip, "0.png")
+    image(root / "test" / clip, "0.png")
     dataset = Folder(Folder.Parameters(path=root))
     dataset.locate(())
     return dataset
@@ -610,8 +610,8 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "Two runners of one run on one machine": two_runners,
     "A cell that is always taken": always_taken,
     "A frame deleted from a clip": deleted_frame,
-    "A truncated jpg": lambda root, patch: decode(cut(picture(root, "1.jpg"))),
-    "A truncated tif": lambda root, patch: decode(cut(picture(root, "1.tif"))),
+    "A truncated jpg": lambda root, patch: decode(cut(image(root, "1.jpg"))),
+    "A truncated tif": lambda root, patch: decode(cut(image(root, "1.tif"))),
     "A truncated avi": lambda root, patch: decode(cut(video(root))),
     "A video with a hole": lambda root, patch: decode(video_with_a_hole(root)),
     "A video that cannot be decoded here": lambda root, patch: decode(
@@ -635,11 +635,11 @@ SITUATIONS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "A threshold without training scores": no_training_scores,
     "A method whose scores are scaled per clip": scaled_by_clip,
     "A camera that cannot be opened": closed_camera,
-    "Pictures with a gap": pictures_with_a_gap,
-    "Pictures with an ambiguous order": pictures_in_two_orders,
-    "A file of several pictures": two_pages,
-    "A picture that is damaged inside": zeros_inside,
-    "A folder without videos or pictures": nothing_to_read,
+    "Images with a gap": images_with_a_gap,
+    "Images with an ambiguous order": images_in_two_orders,
+    "A file of several images": two_pages,
+    "An image that is damaged inside": zeros_inside,
+    "A folder without videos or images": nothing_to_read,
     "An invalid clip name": name_with_brackets,
     "Labels of your own footage in an unknown format": labels_in_another_form,
     "Tracks with a line that is no region": bad_tracks,

@@ -75,8 +75,8 @@ def tree(name):
     files = {f"v1/{name}/Test/tiny.m": b"TestVideoFile{end+1}.gt_frame = [2:2];\n"}
     for folder, count in (("Train/Train001", 2), ("Test/Test001", 3)):
         for number in range(1, count + 1):
-            picture = np.random.default_rng(number).integers(0, 255, (64, 64), np.uint8)
-            content = cv2.imencode(".tif", picture)[1].tobytes()
+            image = np.random.default_rng(number).integers(0, 255, (64, 64), np.uint8)
+            content = cv2.imencode(".tif", image)[1].tobytes()
             files[f"v1/{name}/{folder}/{number:03d}.tif"] = content
     return files
 

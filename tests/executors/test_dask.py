@@ -99,7 +99,7 @@ def test_worker_with_another_copy_is_refused_and_said(tmp_path, cluster):
     other = tmp_path / "other"
     other.mkdir()
     subprocess.run(["cp", "-r", str(tmp_path / "data" / "toy"), str(other)], check=True)
-    next((other / "toy" / "test" / "01").glob("*.png")).write_bytes(b"another picture")
+    next((other / "toy" / "test" / "01").glob("*.png")).write_bytes(b"another image")
     words = f"mount --bind {other} {tmp_path}/data && exec {sys.executable} -m distributed.cli.dask_worker {cluster.address} --nthreads 1 --no-dashboard --memory-limit 0"
     cluster.start([*hidden, words])
     address = f"dask[address={cluster.address},shared=false]"

@@ -454,7 +454,7 @@ DISTINCTION = {"pseudo": "objects", "pseudo_loss": "distinction"}
 
 
 def remade(cell):
-    """Pictures as bright as their number, in RGB; residuals that grow by a tenth."""
+    """Images as bright as their number, in RGB; residuals that grow by a tenth."""
     bright = [np.full((12, 18, 3), 10 * number, np.uint8) for number in range(6)]
     residuals = {
         name: np.full((12, 18), 0.1 * number, np.float32)

@@ -13,8 +13,8 @@ from bench.frames import image_decode, video_survey
 from bench.frames.decode import count_frames, estimate_frames, read_frames
 
 
-def picture(seed: int = 0, size: tuple[int, int] = (48, 64)) -> np.ndarray:
-    """A smooth RGB picture with noise, (H, W, 3)."""
+def image(seed: int = 0, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    """A smooth RGB image with noise, (H, W, 3)."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: size[0], : size[1]]
     base = np.dstack([rows * 3, columns * 2, 255 - rows * 2 - columns])
@@ -25,7 +25,7 @@ def images(folder: Path, count: int = 3, ending: str = ".png", **options: object
     paths = []
     for index in range(count):
         paths.append(folder / f"{index:03d}{ending}")
-        Image.fromarray(picture(index)).save(paths[-1], **options)
+        Image.fromarray(image(index)).save(paths[-1], **options)
     return Clip("07", "test", ImageFiles(tuple(paths)))
 
 
@@ -34,7 +34,7 @@ def video(
 ) -> Clip:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, size[::-1])
     assert writer.isOpened()
-    frame = picture(1, size)
+    frame = image(1, size)
     for index in range(count):
         writer.write(np.roll(frame, 2 * index, axis=1))
     writer.release()
@@ -47,18 +47,18 @@ def refusal(clip: Clip) -> str:
     return str(caught.value)
 
 
-def test_colour_pictures_come_out_as_rgb_in_order(tmp_path: Path) -> None:
+def test_colour_images_come_out_as_rgb_in_order(tmp_path: Path) -> None:
     frames = list(read_frames(images(tmp_path)))
     assert len(frames) == 3
     for index, frame in enumerate(frames):
-        np.testing.assert_array_equal(frame, picture(index))
+        np.testing.assert_array_equal(frame, image(index))
 
 
 def test_gray_is_bt601_luma(tmp_path: Path) -> None:
     """0.299 R + 0.587 G + 0.114 B, within the rounding of fixed point."""
     frame = next(read_frames(images(tmp_path, 1), channels=1))
     assert frame.shape == (48, 64) and frame.dtype == np.uint8
-    luma = picture(0).astype(float) @ [0.299, 0.587, 0.114]
+    luma = image(0).astype(float) @ [0.299, 0.587, 0.114]
     assert np.abs(frame - luma).max() <= 0.51
 
 
@@ -73,14 +73,14 @@ def test_one_channel_and_three_equal_channels_are_the_same_gray(tmp_path: Path) 
 
 
 def test_transparency_is_left_out(tmp_path: Path) -> None:
-    Image.fromarray(np.dstack([picture(), np.full((48, 64), 7, np.uint8)])).save(tmp_path / "0.png")
+    Image.fromarray(np.dstack([image(), np.full((48, 64), 7, np.uint8)])).save(tmp_path / "0.png")
     np.testing.assert_array_equal(
-        next(read_frames(Clip("01", "test", ImageFiles((tmp_path / "0.png",))))), picture()
+        next(read_frames(Clip("01", "test", ImageFiles((tmp_path / "0.png",))))), image()
     )
 
 
 def test_palette_and_tif_are_read(tmp_path: Path) -> None:
-    gray = picture()[:, :, 0]
+    gray = image()[:, :, 0]
     Image.fromarray(gray).save(tmp_path / "0.tif")
     clip = Clip("01", "test", ImageFiles((tmp_path / "0.tif",)))
     np.testing.assert_array_equal(next(read_frames(clip, 1)), gray)
@@ -88,7 +88,7 @@ def test_palette_and_tif_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".png", ".tif"])
 def test_sixteen_bits_are_refused(tmp_path: Path, ending: str) -> None:
-    cv2.imwrite(str(tmp_path / f"0{ending}"), picture()[:, :, 0].astype(np.uint16) * 200)
+    cv2.imwrite(str(tmp_path / f"0{ending}"), image()[:, :, 0].astype(np.uint16) * 200)
     assert "16 bits a channel" in refusal(
         Clip("01", "test", ImageFiles((tmp_path / f"0{ending}",)))
     )
@@ -96,7 +96,7 @@ def test_sixteen_bits_are_refused(tmp_path: Path, ending: str) -> None:
 
 @pytest.mark.parametrize("ending", [".jpg", ".tif", ".png", ".bmp"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_truncated_picture_is_refused_with_file_and_frame(
+def test_truncated_image_is_refused_with_file_and_frame(
     tmp_path: Path, ending: str, share: float
 ) -> None:
     clip = images(tmp_path, 3, ending)
@@ -126,9 +126,9 @@ def test_whole_jpegs_of_all_kinds_are_read(tmp_path: Path, options: dict[str, ob
 
 
 def test_a_thumbnails_end_marker_does_not_hide_a_truncation() -> None:
-    """The thumbnail in an Exif block ends with the same marker as the picture."""
-    _, thumbnail = cv2.imencode(".jpg", picture(0, (8, 8)))
-    _, whole = cv2.imencode(".jpg", picture())
+    """The thumbnail in an Exif block ends with the same marker as the image."""
+    _, thumbnail = cv2.imencode(".jpg", image(0, (8, 8)))
+    _, whole = cv2.imencode(".jpg", image())
     small, content = thumbnail.tobytes(), whole.tobytes()
     block = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
     with_thumbnail = content[:2] + block + content[2:]
@@ -159,17 +159,17 @@ def test_empty_file_and_lfs_pointer_are_named(tmp_path: Path) -> None:
     assert "Git LFS pointer" in text and "git lfs pull" in text and str(path) in text
 
 
-def test_missing_file_and_text_under_a_pictures_name(tmp_path: Path) -> None:
+def test_missing_file_and_text_under_a_images_name(tmp_path: Path) -> None:
     path = tmp_path / "000.jpg"
     clip = Clip("02", "test", ImageFiles((path,)))
     assert "No such file" in refusal(clip)
-    path.write_text("not a picture")
-    assert "no picture" in refusal(clip)
+    path.write_text("not an image")
+    assert "no image" in refusal(clip)
 
 
 def test_frames_of_two_sizes_are_refused_with_both(tmp_path: Path) -> None:
     clip = images(tmp_path, 3)
-    Image.fromarray(picture(2, (40, 64))).save(tmp_path / "002.png")
+    Image.fromarray(image(2, (40, 64))).save(tmp_path / "002.png")
     text = refusal(clip)
     assert "frame 2" in text and "002.png is 64x40, but frame 0 is 64x48" in text
 

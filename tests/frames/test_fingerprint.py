@@ -17,7 +17,7 @@ from bench.frames.verification import compare_with_official
 
 
 class Small(Dataset):
-    """A training video, and a test clip of five pictures."""
+    """A training video, and a test clip of five images."""
 
     name = "small"
     abnormal = 2
@@ -82,7 +82,7 @@ def test_same_data_elsewhere_have_the_same_fingerprint(small: Small, tmp_path: P
     ],
 )
 def test_changed_file_changes_it(name: str, position: int, small: Small) -> None:
-    """First, middle and last picture, and first, middle and last MiB of a video."""
+    """First, middle and last image, and first, middle and last MiB of a video."""
     before = dataset_fingerprint(small)
     assert small.root is not None
     rewrite(small.root / name, position)
@@ -166,12 +166,12 @@ def test_file_that_went_away(small: Small) -> None:
 
 
 def test_digests_are_those_of_common_tools(small: Small) -> None:
-    """Of pictures, sha256sum's lines hashed again; of a video, git's blob id."""
-    (pictures,), (video,) = small.clips("test"), small.clips("train")
-    assert isinstance(pictures.source, ImageFiles) and isinstance(video.source, VideoFile)
-    lines = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures.source.paths]
+    """Of images, sha256sum's lines hashed again; of a video, git's blob id."""
+    (images,), (video,) = small.clips("test"), small.clips("train")
+    assert isinstance(images.source, ImageFiles) and isinstance(video.source, VideoFile)
+    lines = [hashlib.sha256(path.read_bytes()).hexdigest() for path in images.source.paths]
     joined = "".join(f"{line}\n" for line in lines).encode()
-    assert content_digest(pictures) == hashlib.sha256(joined).hexdigest()
+    assert content_digest(images) == hashlib.sha256(joined).hexdigest()
     content = video.source.path.read_bytes()
     assert content_digest(video) == hashlib.sha1(b"blob 5242880\0" + content).hexdigest()
     video.source.path.unlink()

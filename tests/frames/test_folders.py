@@ -66,7 +66,7 @@ def encode(path: Path, container: str, codec: str) -> None:
             file.mux(packet)
 
 
-def pictures(folder: Path, ending: str = ".png") -> None:
+def images(folder: Path, ending: str = ".png") -> None:
     folder.mkdir(parents=True)
     for index, frame in enumerate(moving()):
         gray = ending in (".pgm", ".pbm")
@@ -89,9 +89,9 @@ def test_a_video_of_every_ending_is_read(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", sorted(IMAGE_ENDINGS - {".jfif", ".jpe", ".pam"}))
-def test_a_folder_of_pictures_of_every_ending_is_read(tmp_path: Path, ending: str) -> None:
+def test_a_folder_of_images_of_every_ending_is_read(tmp_path: Path, ending: str) -> None:
     """As they were written, but for what formats lose."""
-    pictures(tmp_path / "a", ending)
+    images(tmp_path / "a", ending)
     (media,) = look_into(tmp_path).clips
     frames = list(read_frames(Clip("a", "test", media.source)))
     assert isinstance(media.source, ImageFiles) and len(frames) == FRAMES
@@ -106,7 +106,7 @@ def test_a_folder_of_pictures_of_every_ending_is_read(tmp_path: Path, ending: st
 def test_names_of_the_same_format(tmp_path: Path) -> None:
     """Endings that OpenCV does not write itself, of files that it does."""
     for ending, other in ((".jfif", ".jpg"), (".jpe", ".jpg"), (".pam", ".ppm")):
-        pictures(tmp_path / ending[1:], other)
+        images(tmp_path / ending[1:], other)
         for path in sorted((tmp_path / ending[1:]).iterdir()):
             path.rename(path.with_suffix(ending))
     assert [
@@ -117,7 +117,7 @@ def test_names_of_the_same_format(tmp_path: Path) -> None:
 
 def test_what_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
     """What may hold frames, and what is text; systems' own files are not worth a word."""
-    pictures(tmp_path / "clip")
+    images(tmp_path / "clip")
     (tmp_path / "clip" / "012.heic").write_bytes(b"\0\0heic")
     (tmp_path / "clip" / "extra.mp4").write_bytes(b"")
     (tmp_path / "clip" / "small").mkdir()
@@ -142,39 +142,39 @@ def test_what_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
     }
     assert found == {
         "clip/012.heic": ("not a supported file type (.heic)", True),
-        "clip/extra.mp4": ("a video among the pictures of a clip", True),
-        "clip/small": ("a folder among the pictures of a clip", True),
+        "clip/extra.mp4": ("a video among the images of a clip", True),
+        "clip/small": ("a folder among the images of a clip", True),
         "clips.rar": ("not a supported file type (.rar)", True),
         "empty": ("an empty folder", True),
         "gone.mp4": ("a broken link, or not a regular file", True),
         "notes.txt": ("a text file (.txt)", False),
-        "papers": ("no supported picture in it", False),
-        "phone": ("no supported picture in it: 0.heic is not a supported file type (.heic)", True),
+        "papers": ("no supported image in it", False),
+        "phone": ("no supported image in it: 0.heic is not a supported file type (.heic)", True),
         "pipe": ("a broken link, or not a regular file", True),
         "yard": (
-            f"one folder too many: monday/e.mp4 lies in it; videos, and folders of pictures, belong in {tmp_path} itself",
+            f"one folder too many: monday/e.mp4 lies in it; videos, and folders of images, belong in {tmp_path} itself",
             True,
         ),
     }
 
 
 def test_footage_names_what_it_passes_over(tmp_path: Path) -> None:
-    """In a folder of videos, and beside pictures, which are one video; a folder with nothing to
+    """In a folder of videos, and beside images, which are one video; a folder with nothing to
     read is refused with what is there."""
-    pictures(tmp_path / "a" / "one")
+    images(tmp_path / "a" / "one")
     (tmp_path / "a" / "b.xyz").write_bytes(b"\0")
     assert [one.name for one in find_footage(str(tmp_path / "a"))] == ["one"]
     assert [one.path.name for one in passed_over(str(tmp_path / "a"))] == ["b.xyz"]
-    pictures(tmp_path / "b")
-    pictures(tmp_path / "b" / "thumbs")
+    images(tmp_path / "b")
+    images(tmp_path / "b" / "thumbs")
     (tmp_path / "b" / "thumbs" / "cover.png").write_bytes(
         b""
     )  # a name without a number is no matter there
     encode(tmp_path / "b" / "c.mp4", "mp4", "mpeg4")
     assert [one.name for one in find_footage(str(tmp_path / "b"))] == ["b"]
     assert [(one.path.name, one.reason) for one in passed_over(str(tmp_path / "b"))] == [
-        ("c.mp4", "a video among the pictures of a clip"),
-        ("thumbs", "a folder among the pictures of a clip"),
+        ("c.mp4", "a video among the images of a clip"),
+        ("thumbs", "a folder among the images of a clip"),
     ]
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "b.xyz").write_bytes(b"\0")
@@ -190,10 +190,10 @@ def test_verify_run_and_prepare_say_what_they_pass_over(tmp_path: Path) -> None:
     """What may hold frames is wrong in verify and a line elsewhere; text is named, and nothing is
     wrong."""
     station = tmp_path / "station"
-    pictures(station / "train" / "a")
+    images(station / "train" / "a")
     encode(station / "test" / "b.ts", "mpegts", "mpeg2video")
-    pictures(station / "test" / "c", ".webp")
-    pictures(station / "test" / "d", ".pgm")
+    images(station / "test" / "c", ".webp")
+    images(station / "test" / "d", ".pgm")
     (station / "test" / "notes.txt").write_text("mine")
     selector = f"folder[path={station}]"
 
@@ -234,7 +234,7 @@ def test_verify_run_and_prepare_say_what_they_pass_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_an_empty_split_is_never_as_it_should_be(tmp_path: Path, split: str) -> None:
     """Whether its folder is empty or not there."""
-    pictures(tmp_path / {"train": "test", "test": "train"}[split] / "a")
+    images(tmp_path / {"train": "test", "test": "train"}[split] / "a")
     for _ in range(2):
         result = CliRunner().invoke(bench, ["verify", f"folder[path={tmp_path}]"])
         assert (
@@ -243,8 +243,8 @@ def test_an_empty_split_is_never_as_it_should_be(tmp_path: Path, split: str) -> 
         (tmp_path / split).mkdir(exist_ok=True)
 
 
-def test_pictures_named_by_time_give_what_running_numbers_give(tmp_path: Path) -> None:
-    """One picture a second over a full minute: by the last number alone the second minute would
+def test_images_named_by_time_give_what_running_numbers_give(tmp_path: Path) -> None:
+    """One image a second over a full minute: by the last number alone the second minute would
     come first."""
     names = [
         f"2024-01-01_12-{(30 + second) // 60:02d}-{(30 + second) % 60:02d}.png"

@@ -1,4 +1,4 @@
-"""The order of pictures by their names: numbers and times are read right, and what can be read in
+"""The order of images by their names: numbers and times are read right, and what can be read in
 two ways is refused."""
 
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ def in_order(*stems: str) -> tuple[list[str], tuple[int, ...] | None]:
         ("2024-05-01_10-59-59_900", "2024-05-01_11-00-00_100", "2024-05-01_11-00-01_100"),
     ],
 )
-def test_pictures_named_by_time_are_in_the_order_of_their_times(stems: tuple[str, ...]) -> None:
+def test_images_named_by_time_are_in_the_order_of_their_times(stems: tuple[str, ...]) -> None:
     """Whichever order they lie in; they have no frame numbers, so that nothing is called a gap."""
     assert in_order(*reversed(stems)) == (list(stems), None)
 
@@ -166,7 +166,7 @@ def test_a_lost_frame_is_still_seen(names: tuple[str, ...], missing: str) -> Non
         numbered_images(Path("clip"), [Path("clip", f"{name}.jpg") for name in names])
 
 
-def test_pictures_by_time_are_numbered_from_0() -> None:
+def test_images_by_time_are_numbered_from_0() -> None:
     """So that a dataset whose clips begin with 0 or 1 takes them."""
     names = [
         "2024-01-01_12-01-00.png",

@@ -1,4 +1,4 @@
-"""`bench verify --full` finds damage of pictures that decoders pass over with a warning, and raises
+"""`bench verify --full` finds damage of images that decoders pass over with a warning, and raises
 no false alarm."""
 
 import io
@@ -38,13 +38,13 @@ def street(seed: int, colour: bool = True) -> np.ndarray:
         + 30 * np.cos(columns / 25)[:, :, None]
         + rng.normal(0, 12, (192, 256, 3))
     )
-    picture = base.clip(0, 255).astype(np.uint8)
-    return picture if colour else picture[:, :, 0]
+    pixels = base.clip(0, 255).astype(np.uint8)
+    return pixels if colour else pixels[:, :, 0]
 
 
-def encoded(picture: np.ndarray, kind: str) -> bytes:
+def encoded(pixels: np.ndarray, kind: str) -> bytes:
     file = io.BytesIO()
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     if kind in COMPRESSIONS:
         image.save(file, "TIFF", compression=COMPRESSIONS[kind])
     else:
@@ -63,9 +63,9 @@ def clip_of(folder: Path, contents: list[bytes], kind: str) -> Clip:
     return Clip(folder.name, "test", ImageFiles(tuple(paths)))
 
 
-def test_zeros_inside_are_found_and_whole_pictures_are_not_called_damaged(tmp_path: Path) -> None:
-    """512 zeros in the data of pictures of every kind, which OpenCV decodes without an error; and
-    the same pictures whole."""
+def test_zeros_inside_are_found_and_whole_images_are_not_called_damaged(tmp_path: Path) -> None:
+    """512 zeros in the data of images of every kind, which OpenCV decodes without an error; and
+    the same images whole."""
     whole, damaged = [], {}
     for kind in [*JPEGS, *COMPRESSIONS]:
         contents = [encoded(street(seed, seed % 2 == 0), kind) for seed in range(4)]
@@ -95,7 +95,7 @@ def test_zeros_inside_are_found_and_whole_pictures_are_not_called_damaged(tmp_pa
 
 @pytest.mark.parametrize("kind", [*JPEGS, *COMPRESSIONS])
 @pytest.mark.parametrize("value", [0, 127, 255])
-def test_flat_pictures_are_not_called_damaged(kind: str, value: int) -> None:
+def test_flat_images_are_not_called_damaged(kind: str, value: int) -> None:
     """Black, gray and white give the longest runs of equal bytes that encoders write."""
     for shape in ((192, 256), (192, 256, 3), (8, 8)):
         assert zeros(encoded(np.full(shape, value, np.uint8), kind)) == ""
@@ -161,8 +161,8 @@ def test_verify_full_shows_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".tif", ".png", ".webp"])
-def test_a_file_of_several_pictures_is_refused(tmp_path: Path, ending: str) -> None:
-    """Pages of a tif, an animated png or webp: only the first would be decoded. One picture is
+def test_a_file_of_several_images_is_refused(tmp_path: Path, ending: str) -> None:
+    """Pages of a tif, an animated png or webp: only the first would be decoded. One image is
     read."""
     several = [Image.fromarray(street(seed)) for seed in range(3)]
     for name, more in (("a", several[1:]), ("b", [])):
@@ -170,14 +170,14 @@ def test_a_file_of_several_pictures_is_refused(tmp_path: Path, ending: str) -> N
         several[0].save(tmp_path / f"{name}{ending}", **options)
     with pytest.raises(
         DataError,
-        match=rf"clip a, frame 0: .*a\{ending} holds 3 pictures \(pages, or an animation\)",
+        match=rf"clip a, frame 0: .*a\{ending} holds 3 images \(pages, or an animation\)",
     ):
         list(read_frames(Clip("a", "test", ImageFiles((tmp_path / f"a{ending}",)))))
     assert len(list(read_frames(Clip("b", "test", ImageFiles((tmp_path / f"b{ending}",)))))) == 1
 
 
 @pytest.mark.realdata
-def test_no_false_alarm_on_real_pictures(real_data: Path) -> None:
+def test_no_false_alarm_on_real_images(real_data: Path) -> None:
     """Every tenth frame of Ped2, and official tifs of Ped1."""
     ped2 = sorted((real_data / "ped2").glob("*/frames/*/*.jpg"))[::10]
     ped1 = sorted((real_data.parent / "partial" / "ped1").glob("Test/Test001/*.tif"))[::10]

@@ -31,8 +31,8 @@ GRAY = FrameFormat((16, 24), 1)
 COLOUR = FrameFormat((20, 12), 3)
 
 
-class Pictures(Dataset):
-    name = "pictures"
+class Images(Dataset):
+    name = "images"
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -59,10 +59,10 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Pictures:
+def dataset(tmp_path: Path) -> Images:
     fill(tmp_path / "data" / "train" / "01", 5, 1)
     fill(tmp_path / "data" / "train" / "02", 7, 2)
-    return Pictures(tmp_path / "data")
+    return Images(tmp_path / "data")
 
 
 def prepare(
@@ -77,7 +77,7 @@ def file_of(dataset: Dataset, clip_id: str, frames: FrameFormat) -> Path:
     return next(dataset_folder(dataset).rglob(f"train/{clip_id}-*/{frames}.npy"))
 
 
-def test_frames_of_two_formats_are_those_of_opencv(dataset: Pictures) -> None:
+def test_frames_of_two_formats_are_those_of_opencv(dataset: Images) -> None:
     prepare(dataset, GRAY, COLOUR)
     for clip in dataset.clips("train"):
         assert isinstance(clip.source, ImageFiles)
@@ -90,18 +90,18 @@ def test_frames_of_two_formats_are_those_of_opencv(dataset: Pictures) -> None:
         )
         assert gray.dtype == colour.dtype == np.uint8
         for index, path in enumerate(clip.source.paths):
-            picture = cv2.imread(str(path))
+            image = cv2.imread(str(path))
             expected = cv2.resize(
-                cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (24, 16), interpolation=cv2.INTER_AREA
+                cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (24, 16), interpolation=cv2.INTER_AREA
             )
             np.testing.assert_array_equal(gray[index], expected)
             np.testing.assert_array_equal(
                 colour[index],
-                cv2.resize(picture, (12, 20), interpolation=cv2.INTER_AREA)[:, :, ::-1],
+                cv2.resize(image, (12, 20), interpolation=cv2.INTER_AREA)[:, :, ::-1],
             )
 
 
-def test_opened_frames_are_memory_mapped_and_read_only(dataset: Pictures) -> None:
+def test_opened_frames_are_memory_mapped_and_read_only(dataset: Images) -> None:
     prepare(dataset, GRAY)
     frames = open_frames(dataset, dataset.clips("train")[0], GRAY)
     assert isinstance(frames, np.memmap)
@@ -110,7 +110,7 @@ def test_opened_frames_are_memory_mapped_and_read_only(dataset: Pictures) -> Non
 
 
 def test_gray_is_the_same_whether_colour_is_asked_for_or_not(
-    dataset: Pictures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    dataset: Images, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     prepare(dataset, GRAY, COLOUR)
     together = np.array(open_frames(dataset, dataset.clips("train")[0], GRAY))
@@ -120,7 +120,7 @@ def test_gray_is_the_same_whether_colour_is_asked_for_or_not(
 
 
 def test_each_clip_is_decoded_once_for_all_formats(
-    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+    dataset: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[str] = []
     real = store.decoded_frames
@@ -136,7 +136,7 @@ def test_each_clip_is_decoded_once_for_all_formats(
     assert decoded == ["01", "02"]
 
 
-def test_a_new_format_is_added_and_the_old_one_kept(dataset: Pictures) -> None:
+def test_a_new_format_is_added_and_the_old_one_kept(dataset: Images) -> None:
     prepare(dataset, GRAY)
     before = file_of(dataset, "01", GRAY).stat().st_mtime_ns
     prepare(dataset, GRAY, COLOUR)
@@ -145,13 +145,13 @@ def test_a_new_format_is_added_and_the_old_one_kept(dataset: Pictures) -> None:
 
 
 def test_progress_counts_frames_and_names_clips(
-    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+    dataset: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "REPORT_EVERY", 2)
     calls = prepare(dataset, GRAY)
     assert [done for done, _, _ in calls] == [2, 4, 5, 7, 9, 11, 12]
     assert {total for _, total, _ in calls} == {12}
-    assert calls[0][2] == "frames of pictures, train clip 01"
+    assert calls[0][2] == "frames of images, train clip 01"
     assert prepare(dataset, GRAY) == []
 
 
@@ -184,7 +184,7 @@ def test_halving_is_the_mean_of_two_by_two() -> None:
 
 
 def test_clips_at_a_time_give_what_one_after_the_other_gives(
-    dataset: Pictures, tmp_path: Path
+    dataset: Images, tmp_path: Path
 ) -> None:
     """The same files; the progress still adds up, one call at a time."""
     clips = dataset.clips("train")
@@ -201,7 +201,7 @@ def test_clips_at_a_time_give_what_one_after_the_other_gives(
 
 
 def test_clip_that_fails_stops_those_at_its_side(
-    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+    dataset: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is that of the damaged clip; the other leaves no entry and no temporary file."""
     first, second = dataset.clips("train")
@@ -233,7 +233,7 @@ def test_clip_that_fails_stops_those_at_its_side(
     assert not list(dataset_folder(dataset).rglob("*.tmp"))
 
 
-def test_disk_needed_is_what_will_be_written(dataset: Pictures) -> None:
+def test_disk_needed_is_what_will_be_written(dataset: Images) -> None:
     clips = dataset.clips("train")
     needed = disk_needed(dataset, clips, [GRAY, COLOUR])
     prepare(dataset, GRAY, COLOUR)
@@ -255,7 +255,7 @@ def test_a_video_is_decoded_once_and_its_count_known_afterwards(
         writer.write(np.full((48, 64, 3), index * 8, np.uint8))
     writer.release()
     clip = Clip("01", "test", VideoFile(tmp_path / "01.avi"))
-    dataset = Pictures(tmp_path)
+    dataset = Images(tmp_path)
     assert disk_needed(dataset, [clip], [GRAY]) == 128 + 30 * 16 * 24
     prepare_frames(dataset, [clip], [GRAY], lambda *call: None)
     frames = open_frames(dataset, clip, GRAY)
@@ -310,19 +310,19 @@ def flip(path: Path, place: int) -> None:
         "no-shape",
     ],
 )
-def test_damaged_entries_are_rebuilt(dataset: Pictures, damage: Any) -> None:
+def test_damaged_entries_are_rebuilt(dataset: Images, damage: Any) -> None:
     prepare(dataset, GRAY)
     clip = dataset.clips("train")[0]
     good = file_of(dataset, "01", GRAY).read_bytes()
     damage(file_of(dataset, "01", GRAY))
     assert disk_needed(dataset, dataset.clips("train"), [GRAY]) == len(good)
-    assert {what for _, _, what in prepare(dataset, GRAY)} == {"frames of pictures, train clip 01"}
+    assert {what for _, _, what in prepare(dataset, GRAY)} == {"frames of images, train clip 01"}
     assert file_of(dataset, "01", GRAY).read_bytes() == good
     assert open_frames(dataset, clip, GRAY).shape == (5, 16, 24)
 
 
 def test_a_copied_cache_is_checked_by_content_once_and_kept(
-    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+    dataset: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Copying changes the times, not the content."""
     prepare(dataset, GRAY)
@@ -333,7 +333,7 @@ def test_a_copied_cache_is_checked_by_content_once_and_kept(
     assert prepare(dataset, GRAY) == []
 
 
-def test_changed_sources_are_noticed(dataset: Pictures) -> None:
+def test_changed_sources_are_noticed(dataset: Images) -> None:
     prepare(dataset, GRAY)
     clip = dataset.clips("train")[0]
     before = np.array(open_frames(dataset, clip, GRAY))
@@ -349,36 +349,36 @@ def test_changed_sources_are_noticed(dataset: Pictures) -> None:
 
 
 def test_frames_are_found_by_whatever_path_the_dataset_is_reached(
-    dataset: Pictures, tmp_path: Path, monkeypatch
+    dataset: Images, tmp_path: Path, monkeypatch
 ) -> None:
     """Made through a link, they are there by the real path and through '..', and nothing is decoded
     again."""
     (tmp_path / "link").symlink_to(dataset.root.parent)  # type: ignore[union-attr]
-    prepare(Pictures(tmp_path / "link" / dataset.root.name), GRAY)  # type: ignore[union-attr]
+    prepare(Images(tmp_path / "link" / dataset.root.name), GRAY)  # type: ignore[union-attr]
     monkeypatch.setattr(store, "decoded_frames", None)
     for root in (dataset.root, tmp_path / "data" / ".." / "data"):
         assert root is not None
-        assert prepare(Pictures(root), GRAY) == []
-        assert len(open_frames(Pictures(root), Pictures(root).clips("train")[0], GRAY)) == 5
+        assert prepare(Images(root), GRAY) == []
+        assert len(open_frames(Images(root), Images(root).clips("train")[0], GRAY)) == 5
 
 
-def test_opening_what_is_not_there_or_damaged_says_what_to_run(dataset: Pictures) -> None:
+def test_opening_what_is_not_there_or_damaged_says_what_to_run(dataset: Images) -> None:
     clip = dataset.clips("train")[0]
     with pytest.raises(
         DataError,
-        match=r"train clip 01 \(16x24x1\) are not in the frame store .*bench prepare pictures",
+        match=r"train clip 01 \(16x24x1\) are not in the frame store .*bench prepare images",
     ):
         open_frames(dataset, clip, GRAY)
     prepare(dataset, GRAY)
     cut(file_of(dataset, "01", GRAY))
     with pytest.raises(
         DataError,
-        match=r"train clip 01 are damaged .*2038 bytes, 2048 were written.*bench prepare pictures",
+        match=r"train clip 01 are damaged .*2038 bytes, 2048 were written.*bench prepare images",
     ):
         open_frames(dataset, clip, GRAY)
 
 
-def test_a_damaged_frame_leaves_no_entry_and_no_temporary_file(dataset: Pictures) -> None:
+def test_a_damaged_frame_leaves_no_entry_and_no_temporary_file(dataset: Images) -> None:
     (dataset.root / "train" / "01" / "003.png").write_bytes(b"")  # type: ignore[operator]
     with pytest.raises(DataError, match=r"clip 01, frame 3: .*003\.png is empty"):
         prepare(dataset, GRAY)
@@ -390,7 +390,7 @@ def test_a_damaged_frame_leaves_no_entry_and_no_temporary_file(dataset: Pictures
 
 
 def test_too_small_a_disk_is_known_before_anything_is_written(
-    dataset: Pictures, monkeypatch: pytest.MonkeyPatch
+    dataset: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = disk_needed(dataset, dataset.clips("train"), [GRAY])
     monkeypatch.setattr(
@@ -409,12 +409,12 @@ def test_too_small_a_disk_is_known_before_anything_is_written(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
-def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(dataset: Pictures) -> None:
+def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(dataset: Images) -> None:
     script = textwrap.dedent(f"""
         import resource, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store import *
-        dataset = Pictures(Path({str(dataset.root)!r}))
+        dataset = Images(Path({str(dataset.root)!r}))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         try:
@@ -426,7 +426,7 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(dataset:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert (
-        "no room on the disk for the frames of pictures, train clip 01" in result.stdout
+        "no room on the disk for the frames of images, train clip 01" in result.stdout
         and "BENCH_CACHE" in result.stdout
     )
     assert (
@@ -437,13 +437,13 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing_half_written(dataset:
 
 
 def test_a_cache_that_cannot_be_written_is_named(
-    dataset: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "file"))
     with pytest.raises(
         DataError,
-        match=r"cannot write frames of pictures, train clip 01 in .*file.*set BENCH_CACHE",
+        match=r"cannot write frames of images, train clip 01 in .*file.*set BENCH_CACHE",
     ):
         prepare(dataset, GRAY)
 
@@ -452,7 +452,7 @@ def test_two_roots_and_two_parts_do_not_meet(tmp_path: Path) -> None:
     for root, seed in (("a", 1), ("b", 2)):
         fill(tmp_path / root / "train" / "01", 2, seed)
         fill(tmp_path / root / "test" / "01", 3, seed)
-    first, second = Pictures(tmp_path / "a"), Pictures(tmp_path / "b")
+    first, second = Images(tmp_path / "a"), Images(tmp_path / "b")
     for dataset in (first, second):
         prepare(dataset, GRAY)
         prepare(dataset, GRAY, split="test")
@@ -492,14 +492,14 @@ def test_the_cache_is_where_the_environment_says(
 
 def _prepare_in_child(root: Path, start: Any) -> None:
     start.wait()
-    prepare(Pictures(root), GRAY, COLOUR)
+    prepare(Images(root), GRAY, COLOUR)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_processes_at_once_make_whole_files(tmp_path: Path) -> None:
     for number in range(4):
         fill(tmp_path / "data" / "train" / f"{number:02d}", 12, number)
-    dataset = Pictures(tmp_path / "data")
+    dataset = Images(tmp_path / "data")
     context = multiprocessing.get_context("fork")
     start = context.Event()
     children = [
@@ -523,7 +523,7 @@ def test_processes_at_once_make_whole_files(tmp_path: Path) -> None:
             )
 
 
-def test_a_second_process_waits_for_the_first_and_says_so(dataset: Pictures) -> None:
+def test_a_second_process_waits_for_the_first_and_says_so(dataset: Images) -> None:
     folder = (
         dataset_folder(dataset) / "frames" / "train" / store.entry_name(dataset.clips("train")[0])
     )
@@ -536,22 +536,22 @@ def test_a_second_process_waits_for_the_first_and_says_so(dataset: Pictures) -> 
         lock.release()
 
     prepare_frames(dataset, dataset.clips("train"), [GRAY], progress)
-    assert calls[0] == "waiting for another process that prepares frames of pictures, train clip 01"
+    assert calls[0] == "waiting for another process that prepares frames of images, train clip 01"
     assert len(open_frames(dataset, dataset.clips("train")[0], GRAY)) == 5
 
 
 def test_memory_stays_flat_however_long_the_clip(tmp_path: Path) -> None:
     """A clip of 230 MB in the store passes through a process that grows by a small part of that."""
-    picture = tmp_path / "0.png"
-    cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    image = tmp_path / "0.png"
+    cv2.imwrite(str(image), np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     script = textwrap.dedent(f"""
         import resource, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store import *
-        dataset = Pictures(Path({str(tmp_path)!r}))
+        dataset = Images(Path({str(tmp_path)!r}))
         big = FrameFormat((256, 256), 3)
         def peak(count):
-            clip = Clip(str(count), "train", ImageFiles((Path({str(picture)!r}),) * count))
+            clip = Clip(str(count), "train", ImageFiles((Path({str(image)!r}),) * count))
             prepare_frames(dataset, [clip], [big], lambda *call: None)
             assert open_frames(dataset, clip, big).shape == (count, 256, 256, 3)
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform != "darwin" else 1024**2)
@@ -565,11 +565,11 @@ def test_memory_stays_flat_however_long_the_clip(tmp_path: Path) -> None:
 
 
 def test_two_sources_of_one_clip_stand_side_by_side(tmp_path: Path) -> None:
-    """A parameter of a dataset chooses the pictures of a clip: one root, one id, two entries."""
+    """A parameter of a dataset chooses the images of a clip: one root, one id, two entries."""
     for camera, seed in (("left", 1), ("right", 2)):
         fill(tmp_path / camera / "01", 3, seed)
 
-    class Camera(Pictures):
+    class Camera(Images):
         def __init__(self, camera: str, every: int = 1) -> None:
             super().__init__(tmp_path)
             self.camera, self.every = camera, every
@@ -587,11 +587,11 @@ def test_two_sources_of_one_clip_stand_side_by_side(tmp_path: Path) -> None:
         gray = [
             cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2GRAY) for path in clip.source.paths
         ]
-        expected = [resize(picture, (16, 24)) for picture in gray]
+        expected = [resize(image, (16, 24)) for image in gray]
         np.testing.assert_array_equal(open_frames(dataset, clip, GRAY), expected)
 
 
-def test_frames_of_files_that_changed_are_not_opened(dataset: Pictures) -> None:
+def test_frames_of_files_that_changed_are_not_opened(dataset: Images) -> None:
     prepare(dataset, GRAY)
     clip = dataset.clips("train")[0]
     assert isinstance(clip.source, ImageFiles)

@@ -67,7 +67,7 @@ def noisy(count: int, size: tuple[int, int] = (96, 128)) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("kind", INTERLACED)
 def test_interlaced_video_is_read(tmp_path: Path, kind: str) -> None:
-    """OpenCV's own reading is a buffer that nobody wrote; ours is the picture, one for each coded
+    """OpenCV's own reading is a buffer that nobody wrote; ours is the frame, one for each coded
     frame."""
     ending, codec, pix_fmt, options = INTERLACED[kind]
     frames = moving(12, (576, 720) if codec == "dvvideo" else (96, 128))
@@ -396,7 +396,7 @@ def test_a_live_stream_states_no_sizes(tmp_path: Path) -> None:
 
 
 def test_streams_joined_or_begun_anywhere_are_read(tmp_path: Path) -> None:
-    """Transport streams are cut and joined as they are: what comes before the first picture that
+    """Transport streams are cut and joined as they are: what comes before the first frame that
     can be decoded is no damage."""
     path = encode(
         tmp_path / "a.ts",

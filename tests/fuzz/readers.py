@@ -307,30 +307,30 @@ def read_npz_file(path: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------------------
-# pictures, videos
+# images, videos
 
 
 @cache
-def pictures() -> list[bytes]:
-    """Return small pictures of every kind: gray, colour, with transparency, 16 bits."""
+def images() -> list[bytes]:
+    """Return small images of every kind: gray, colour, with transparency, 16 bits."""
     rng = np.random.default_rng(0)
     colour = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
     found = []
     for ending in (".png", ".jpg", ".bmp", ".tif", ".webp", ".pgm"):
-        for picture in (
+        for image in (
             colour,
             colour[:, :, 0],
             np.dstack([colour, colour[:, :, 0]]),
             colour.astype(np.uint16) * 200,
         ):
             with contextlib.suppress(cv2.error):
-                done, encoded = cv2.imencode(ending, picture)
+                done, encoded = cv2.imencode(ending, image)
                 found += [encoded.tobytes()] if done else []
     return found
 
 
-def picture(rng: Random) -> bytes:
-    content = rng.choice(pictures())
+def image(rng: Random) -> bytes:
+    content = rng.choice(images())
     chance = rng.random()
     if chance < 0.04 and content.startswith(
         b"\x89PNG"
@@ -346,10 +346,10 @@ def picture(rng: Random) -> bytes:
     if chance < 0.06:
         side = rng.choice((b"40000", b"32000 32000", b"99999999999 1", b"-1 5"))
         return b"P5 " + side + b" " + side + b" 255\n" + bytes(100)
-    return mutations.bytes_of(rng, content, pictures())
+    return mutations.bytes_of(rng, content, images())
 
 
-def read_picture(path: Path) -> None:
+def read_image(path: Path) -> None:
     for channels in (1, 3):
         frames = list(read_frames(Clip("01", "test", ImageFiles((path,))), channels))
         assert (
@@ -523,7 +523,7 @@ def read_shot(path: Path) -> None:
                     mine, number = next(frames), number + 1
                     there = theirs.to_ndarray(format="rgb24")
                     assert mine.shape == there.shape and cv2.absdiff(mine, there).mean() < 4, (
-                        f"frame {number - 1} is another picture"
+                        f"frame {number - 1} is another frame"
                     )
                     assert mine.mean() > 20, f"frame {number - 1} is black"
     assert number == count, f"{count} frames, {number} by the decoder's own account"
@@ -1021,7 +1021,7 @@ READERS = {
         Reader("mat73", "gt73.mat", mat73, read_mat),
         Reader("npy", "frame_labels.npy", npy_labels, read_npy_file),
         Reader("npz", "labels.npz", npz_labels, read_npz_file),
-        Reader("image", "000.png", picture, read_picture),
+        Reader("image", "000.png", image, read_image),
         Reader("video", "clip.avi", video, read_video, count=1000),
         Reader("containers", "clip.mp4", shot, read_shot, count=1000),
         Reader("boxes", "boxes.json", boxes, read_boxes, GENERATED_BOXES),

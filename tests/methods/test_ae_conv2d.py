@@ -176,7 +176,7 @@ def test_score_is_the_norm_of_the_middle_frame(length, tmp_path):
     )
 
 
-def test_pictures_belong_to_the_scored_frame():
+def test_images_belong_to_the_scored_frame():
     """Map and reconstruction are those of the target frame."""
     method = AEConv2D(AEConv2DParameters(size=23))
     windows = torch.randn(2, 1, 10, 23, 23)

@@ -256,7 +256,7 @@ def test_score_is_the_error_of_frame_8(tmp_path):
     assert len(infer(method, clip_of(frames[:15], "test"), context).values) == 0
 
 
-def test_pictures_belong_to_the_scored_frame():
+def test_images_belong_to_the_scored_frame():
     """Map and reconstruction are those of the target frame, the map a root mean square over
     channels."""
     method = AEConv3D(AEConv3DParameters(size=8, length=8, channels=3))

@@ -29,7 +29,7 @@ def test_a_box_below_one_pixel_or_outside_is_an_empty_mask(box: list[float]) -> 
     assert not box_mask(np.array([box]), (10, 10)).any()
 
 
-def test_what_lies_beyond_the_picture_is_cut_off() -> None:
+def test_what_lies_beyond_the_frame_is_cut_off() -> None:
     mask = box_mask(np.array([[-0.35, 0.5, 0.25, 1.7]]), (8, 8))
     expected = np.zeros((8, 8))
     expected[4:, :2] = 1

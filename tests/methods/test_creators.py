@@ -261,7 +261,7 @@ def named(name, length):
 
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
-    """Two pictures: red, and a gray ramp."""
+    """Two images: red, and a gray ramp."""
     folder = tmp_path / "data" / "cifar-100-binary"
     folder.mkdir(parents=True)
     red = np.concatenate([[1, 2], np.full(1024, 255), np.zeros(2048)])

@@ -90,8 +90,8 @@ def test_features_are_smoothed_and_joined():
     )
     found = PlaceFeatures(trunk, fine=1).double()(frames).numpy()
     assert found.shape == (16, 2, 6)
-    pictures = (frames.numpy() - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
-    fine = pictures.reshape(2, 3, 4, 8, 4, 8).mean(axis=(3, 5))
+    images = (frames.numpy() - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
+    fine = images.reshape(2, 3, 4, 8, 4, 8).mean(axis=(3, 5))
 
     def smoothed(stage):
         padded = np.pad(stage, ((0, 0), (0, 0), (1, 1), (1, 1)))

@@ -348,7 +348,7 @@ def test_weights_of_another_memory_are_refused(tmp_path):
 
 
 def test_score_of_a_known_residual_golden():
-    """The mean over the window of the norm over channels, in -1..1; pictures are those of the
+    """The mean over the window of the norm over channels, in -1..1; images are those of the
     scored frame."""
     residual = wave(1, 3, 2, 2, 2, frequency=0.17)
 

@@ -28,7 +28,7 @@ def test_components_are_those_of_scipy(share):
     assert {(*map(int, box), int(area)) for box, area in zip(boxes, areas)} == expected
 
 
-def test_empty_picture_has_none_and_a_full_one_has_one():
+def test_empty_image_has_none_and_a_full_one_has_one():
     """No component is the background."""
     assert components(np.zeros((4, 5), dtype=bool))[0].shape == (0, 4)
     assert components(np.ones((4, 5), dtype=bool))[0].tolist() == [[0, 0, 5, 4]]

@@ -25,25 +25,25 @@ class Small(torch.nn.Module):
         super().__init__()
         self.scale = torch.nn.Parameter(torch.tensor(1.0))
 
-    def forward(self, pictures: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         assert not self.training
         results = []
-        for picture in pictures:
+        for image in images:
             assert (
-                picture.dtype == torch.float32
-                and picture.shape[0] == 3
-                and picture.min() >= 0
-                and picture.max() <= 1
+                image.dtype == torch.float32
+                and image.shape[0] == 3
+                and image.min() >= 0
+                and image.max() <= 1
             )
-            place = int(picture[0].argmax())
-            y, x = divmod(place, picture.shape[2])
+            place = int(image[0].argmax())
+            y, x = divmod(place, image.shape[2])
             boxes = (
                 torch.tensor([[x, y, x + 1, y + 1], [0, 0, 2, 2]], dtype=torch.float32) * self.scale
             )
             results.append(
                 {"boxes": boxes, "labels": torch.tensor([1, 3]), "scores": torch.tensor([0.9, 0.4])}
             )
-        self.sizes = [*getattr(self, "sizes", []), len(pictures)]
+        self.sizes = [*getattr(self, "sizes", []), len(images)]
         return results
 
 
@@ -66,11 +66,11 @@ def save(folder: Path, state: Any = None) -> Path:
 
 
 def frames(count: int) -> list[np.ndarray]:
-    pictures = np.zeros((count, 10, 12, 3), np.uint8)
+    images = np.zeros((count, 10, 12, 3), np.uint8)
     for index in range(count):
-        pictures[index, index, 2 * index, 0] = 255
-    pictures.flags.writeable = False
-    return list(pictures)
+        images[index, index, 2 * index, 0] = 255
+    images.flags.writeable = False
+    return list(images)
 
 
 def test_file_name_and_cache_are_torchvisions(

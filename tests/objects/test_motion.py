@@ -24,15 +24,15 @@ def scene(folder: Path, walker: bool = True, shadow: bool = False) -> Clip:
     paths = []
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(LENGTH):
-        picture = ground.astype(float)
+        image = ground.astype(float)
         x = 10 + int(2.5 * index)
         if shadow:
-            picture[54:58, x : x + 30] *= 0.7
+            image[54:58, x : x + 30] *= 0.7
         if walker:
-            picture[30:54, x : x + 12] = (200, 60, 30)
-        picture += rng.normal(0, 3, picture.shape)
+            image[30:54, x : x + 12] = (200, 60, 30)
+        image += rng.normal(0, 3, image.shape)
         paths.append(folder / f"{index:03d}.png")
-        cv2.imwrite(str(paths[-1]), picture.clip(0, 255).astype(np.uint8))
+        cv2.imwrite(str(paths[-1]), image.clip(0, 255).astype(np.uint8))
     return Clip("01", "train", ImageFiles(tuple(paths)))
 
 

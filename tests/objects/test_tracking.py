@@ -23,7 +23,7 @@ LENGTH = 20
 
 
 class Walk(Dataset):
-    """Two clips of black pictures; a white square walks to the right."""
+    """Two clips of black images; a white square walks to the right."""
 
     name = "walk"
 
@@ -33,10 +33,10 @@ class Walk(Dataset):
         for clip in ("01", "02"):
             (root / clip).mkdir(parents=True, exist_ok=True)
             for index in range(LENGTH):
-                picture = np.zeros((60, 120, 3), np.uint8)
-                picture[20:40, 5 + 3 * index : 15 + 3 * index] = 255
+                image = np.zeros((60, 120, 3), np.uint8)
+                image[20:40, 5 + 3 * index : 15 + 3 * index] = 255
                 if not (root / clip / f"{index:02d}.png").exists():
-                    cv2.imwrite(str(root / clip / f"{index:02d}.png"), picture)
+                    cv2.imwrite(str(root / clip / f"{index:02d}.png"), image)
 
     def clips(self, split: Split) -> list[Clip]:
         assert self.root is not None
@@ -160,7 +160,7 @@ def test_tracks_survive_saving(tmp_path: Path) -> None:
 
 
 def test_an_object_that_moves_steadily_is_one_track() -> None:
-    """It has the boxes as they were detected, relative to the picture, from the first frame on."""
+    """It has the boxes as they were detected, relative to the frame, from the first frame on."""
     boxes = [np.array([[10 + 2 * index, 20, 30 + 2 * index, 60, 0.9]]) for index in range(15)]
     tracks = track(boxes, (100, 200))
     assert (len(tracks), tracks.found, tracks.kept, tracks.length) == (1, 15, 15, 15)
@@ -174,7 +174,7 @@ def test_weak_and_lonely_boxes_are_dropped_and_outside_ones_cut_off() -> None:
     steady = [[150 + index, 20, 230, 60, 0.9] for index in range(12)]
     boxes = [np.array([row, [5, 5, 15, 15, 0.4]]) for row in steady]
     boxes[8] = np.vstack([boxes[8], [100, 80, 120, 95, 0.9]])  # once only
-    boxes[9] = np.vstack([boxes[9], [300, 0, 320, 20, 0.9]])  # nowhere in the picture
+    boxes[9] = np.vstack([boxes[9], [300, 0, 320, 20, 0.9]])  # nowhere in the frame
     tracks = track(boxes, (100, 200))
     assert tracks.found == 25 and tracks.kept == 12 and len(tracks) == 1
     np.testing.assert_allclose(tracks.boxes(0, 0, 12)[:, 2], 1.0)
@@ -317,7 +317,7 @@ def test_tracks_older_than_their_frames_are_made_again(dataset: Walk) -> None:
 
 
 def test_tracks_of_two_sources_of_one_clip_stand_side_by_side(dataset: Walk) -> None:
-    """A parameter of a dataset chooses the pictures of a clip."""
+    """A parameter of a dataset chooses the images of a clip."""
 
     class Half(Walk):
         def clips(self, split: Split) -> list[Clip]:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_run import HOSTILE, LENGTHS, done, keep_pictures, labels_of, make_full_run, make_run
+from made_run import HOSTILE, LENGTHS, done, keep_images, labels_of, make_full_run, make_run
 from scipy.ndimage import gaussian_filter1d, median_filter
 from sklearn.metrics import auc, roc_auc_score
 
@@ -38,7 +38,7 @@ class Page(HTMLParser):
         self.feed(self.html)
         self.close()
         self.data = json.loads(self.embedded["data"])
-        self.pictures = json.loads(self.embedded["pictures"])
+        self.images = json.loads(self.embedded["images"])
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
@@ -318,36 +318,36 @@ def test_training_curves(full):
     assert first["columns"]["loss"][0] == 0.1 and first["columns"]["loss"][3] is None
 
 
-def test_pictures_stand_once(full):
+def test_images_stand_once(full):
     """The frame that two methods share is one string; a method without error maps has none; one
-    without pictures has a reason."""
+    without images has a reason."""
     run, _, page = full
     labels = [method["label"] for method in page.data["methods"]]
     curves = {
         (labels[one["method"]], one["seed"]): one for one in page.data["datasets"][0]["curves"]
     }
-    ours, theirs = curves["c3dsu", 0]["pictures"]["0"], curves["ae_conv[x=1]", 0]["pictures"]["0"]
+    ours, theirs = curves["c3dsu", 0]["images"]["0"], curves["ae_conv[x=1]", 0]["images"]["0"]
     assert [row[0] for row in ours] == [0, 8, 16, 24, 32] and all(row[3] == -1 for row in theirs)
-    assert [row[1] for row in ours] == [row[1] for row in theirs] and len(page.pictures) == 5 * 4
+    assert [row[1] for row in ours] == [row[1] for row in theirs] and len(page.images) == 5 * 4
     content = (run.cell_path(run.cells()[0]) / "images" / "01" / "00008-error.jpg").read_bytes()
-    assert base64.b64decode(page.pictures[ours[1][3]]) == content
-    assert "pictures" not in curves["pca", 0]
-    assert page.data["methods"][labels.index("pca")]["pictures"]["why"].startswith(
-        "pictures come from networks"
+    assert base64.b64decode(page.images[ours[1][3]]) == content
+    assert "images" not in curves["pca", 0]
+    assert page.data["methods"][labels.index("pca")]["images"]["why"].startswith(
+        "images come from networks"
     )
-    assert page.data["methods"][labels.index("c3dsu")]["pictures"]["command"].startswith(
+    assert page.data["methods"][labels.index("c3dsu")]["images"]["command"].startswith(
         "bench run --methods c3dsu --datasets made "
     )
 
 
-def test_pictures_of_a_row_with_a_display_name(tmp_path):
+def test_images_of_a_row_with_a_display_name(tmp_path):
     """Found by the identifier of the row and of the dataset, whatever they are called."""
     run = make_run(
         tmp_path, [done("c3dsu", display_name="Ours", dataset_display_name="Made", dataset="made")]
     )
-    keep_pictures(run.cell_path(run.cells()[0]), "01", range(0, 16, 8), ("frame",))
+    keep_images(run.cell_path(run.cells()[0]), "01", range(0, 16, 8), ("frame",))
     page = page_of(run, tmp_path)
-    assert page.data["methods"][0]["name"] == "Ours" and len(page.pictures) == 2
+    assert page.data["methods"][0]["name"] == "Ours" and len(page.images) == 2
 
 
 def test_published_numbers_ranks_and_groups_stand_beside(tmp_path):
@@ -443,7 +443,7 @@ def test_facts_of_a_method(tmp_path):
         assert said in page.text, said
 
 
-def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
+def test_images_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
     """Every second, third, ... kept frame for all methods alike, and the page and the command say
     so."""
     whole = len(full[2].html)
@@ -452,9 +452,9 @@ def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
     page = Page(written[0])
     assert len(page.html.encode()) <= whole - 2000
     kept = [
-        [row[0] for row in curve["pictures"]["0"]]
+        [row[0] for row in curve["images"]["0"]]
         for curve in page.data["datasets"][0]["curves"]
-        if "pictures" in curve
+        if "images" in curve
     ]
     assert kept == [[0, 16, 32]] * 2
     assert (
@@ -465,7 +465,7 @@ def test_pictures_are_thinned_evenly_to_the_limit(full, tmp_path, monkeypatch):
     monkeypatch.setattr(page_module, "LIMIT", 1000)
     _, said = write_page(full[1], tmp_path / "report.html")
     assert (
-        len(said) == 1 and "do not fit" in said[0] and Page(tmp_path / "report.html").pictures == []
+        len(said) == 1 and "do not fit" in said[0] and Page(tmp_path / "report.html").images == []
     )
 
 

@@ -302,7 +302,7 @@ def state_of(page):
 
 
 def test_hovering_a_clip(page, report):
-    """The cursor, the scores of the frame under it, and the nearest kept pictures of the chosen
+    """The cursor, the scores of the frame under it, and the nearest kept images of the chosen
     method."""
     from selenium.webdriver import ActionChains
 
@@ -323,22 +323,22 @@ def test_hovering_a_clip(page, report):
         == f"Frame {frame}: {'anomalous' if 12 <= frame < 20 else 'normal'}"
     )
     nearest = min(range(0, 40, 8), key=lambda kept: abs(kept - frame))
-    pictures = page.find_elements("css selector", "#clip img")
+    images = page.find_elements("css selector", "#clip img")
     assert (
         texts(page, "#clip figcaption") == ["frame", "reconstruction", "error map"]
-        and f"frame {nearest}" in find(page, ".picture-head").text
+        and f"frame {nearest}" in find(page, ".image-head").text
     )
-    for picture, kind in zip(pictures, ("frame", "reconstruction", "error")):
+    for image, kind in zip(images, ("frame", "reconstruction", "error")):
         content = (
             report.run.cell_path(cell) / "images" / "01" / f"{nearest:05d}-{kind}.jpg"
         ).read_bytes()
-        assert base64.b64decode(picture.get_attribute("src").partition(",")[2]) == content
-        assert page.execute_script("return arguments[0].naturalWidth", picture) == 16
+        assert base64.b64decode(image.get_attribute("src").partition(",")[2]) == content
+        assert page.execute_script("return arguments[0].naturalWidth", image) == 16
     ActionChains(page).move_to_element_with_offset(plot, 300, 20).perform()
     assert int(find(page, ".timeline").get_attribute("aria-valuenow")) > frame
 
 
-def test_missing_pictures_are_said(page):
+def test_missing_images_are_said(page):
     """A method without error maps, one that is no network, and the command for a clip of which none
     were kept."""
     choose(page, "#clip select", "ae_conv[x=1]")
@@ -347,7 +347,7 @@ def test_missing_pictures_are_said(page):
     if "pca" not in texts(page, "#clip select option"):
         find(page, "#clips .chips").find_element("xpath", ".//button[.='pca']").click()
     choose(page, "#clip select", "pca")
-    assert "No pictures of pca: pictures come from networks" in find(page, "#clip").text
+    assert "No images of pca: images come from networks" in find(page, "#clip").text
     assert texts(page, "#clip figcaption") == ["frame"]
     find(page, ".clip:nth-child(3)").click()
     choose(page, "#clip select", "c3dsu")
@@ -523,7 +523,7 @@ def test_label_sets_are_switched(browser, tmp_path):
 
 
 def test_hostile_text_did_nothing(page):
-    """The title is still ours, and no picture or script came out of a label."""
+    """The title is still ours, and no image or script came out of a label."""
     name = Path(page.current_url).parent.name
     assert page.title == f"{name}: 6 methods on made and absent – bench report"
     assert page.find_elements("css selector", "section script, img[src=x]") == []

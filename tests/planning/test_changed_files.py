@@ -59,7 +59,7 @@ MINE = """
         @dataclass(frozen=True)
         class Parameters:
             "Which."
-            pictures: str = parameter("", doc="a file")
+            images: str = parameter("", doc="a file")
 
         def draw(self, clip, start, generator):
             raise NotImplementedError
@@ -123,7 +123,7 @@ def planned(methods: str, datasets: str = "demo-ped2", **more) -> list:
         ("mine[text=notes.txt]", "notes.txt", "text"),
         ("mine[weight=folder]", "folder/deep/a.bin", "weight"),
         ("mine[weight=of-{dataset}.npy]", "of-demo-ped2.npy", "weight"),
-        ('mine[made="copies[pictures=notes.txt]"]', "notes.txt", "copies.pictures"),
+        ('mine[made="copies[images=notes.txt]"]', "notes.txt", "copies.images"),
         ("scores[path=mine.npz]", "mine.npz", "path"),
     ],
 )
@@ -168,7 +168,7 @@ def test_the_key_follows_plugins_with_creators(place):
 
 
 def test_the_key_follows_what_a_creator_finds(place, monkeypatch):
-    """CIFAR-100 that was put there between two commands, and other pictures in its place; without
+    """CIFAR-100 that was put there between two commands, and other images in its place; without
     what is asked for there is a reason before the run."""
     monkeypatch.setenv("BENCH_DATA", str(place))
     methods = "memae[pseudo=patch,width=0.05]"

@@ -39,7 +39,7 @@ def test_tables_are_made_again_byte_for_byte(evidence, tmp_path):
 
 
 def test_what_is_committed_is_small_and_tells_no_machine(evidence):
-    """Under 20 MB; no weights, frames or pictures; no path of a machine in any text."""
+    """Under 20 MB; no weights, frames or kept images; no path of a machine in any text."""
     files = [path for path in evidence.rglob("*") if path.is_file() and "scratch" not in path.parts]
     assert sum(path.stat().st_size for path in files) < 20e6
     assert not [

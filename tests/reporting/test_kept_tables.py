@@ -170,7 +170,7 @@ def test_boxes_of_tracks_become_shares_of_the_frame(tmp_path):
     assert (found.frames.tolist(), found.tracks.tolist()) == ([7], [3])
 
 
-def test_a_track_may_leave_the_picture(run, tmp_path):
+def test_a_track_may_leave_the_frame(run, tmp_path):
     """Its regions outside count, and a note says how many there are."""
     folder = write_tracks(tmp_path / "tracks")
     with (folder / "01.txt").open("a") as file:
@@ -179,7 +179,7 @@ def test_a_track_may_leave_the_picture(run, tmp_path):
     assert found.outside == 2
     table = shown(run, "localisation", [str(folder)])
     assert any(
-        "43 regions of 4 tracks, 2 of them outside of the picture" in note for note in table.notes
+        "43 regions of 4 tracks, 2 of them outside of the frame" in note for note in table.notes
     )
     assert float(entries(table)["other"][3]) == pytest.approx(75)
 

@@ -92,7 +92,7 @@ def test_scores_and_labels_give_the_number_of_the_table(made):
 
 def test_plots_are_the_figures_of_the_report(place, made, tmp_path):
     """The same bytes as `bench report` writes, under the protocol and for the dataset that is asked
-    for; a notebook shows picture and caption, and what is not there is refused with its reason."""
+    for; a notebook shows figure and caption, and what is not there is refused with its reason."""
     source = open_source(
         made._run, made._registry, made._chosen("raw"), made._registry.metrics["auc"]
     )

@@ -178,9 +178,9 @@ def test_damaged_claim_of_a_runner_is_named(place):
 
 def test_runner_with_another_copy_is_refused_while_one_is_at_work(place):
     """Two machines that share the run and not the data: the second would put numbers of other
-    pictures into it."""
+    images into it."""
     shutil.copytree(place / "data", place / "other")
-    next((place / "other" / "toy" / "train" / "01").glob("*.png")).write_bytes(b"another picture")
+    next((place / "other" / "toy" / "train" / "01").glob("*.png")).write_bytes(b"another image")
     first = start(place, "--out", "run", "--shard", "1/2", methods="brightness[pause=0.05]")
     while not (place / "run" / "run.json").exists():
         time.sleep(0.02)

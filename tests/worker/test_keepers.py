@@ -171,13 +171,13 @@ def test_true_regions_of_a_frame_without_a_pixel_are_none():
 
 
 def show(taker, clip, length, frames, value_range="0..1", level=0.5):
-    """Hand over flat pictures of some frames of a clip: the frame as bright as its index,
+    """Hand over flat images of some frames of a clip: the frame as bright as its index,
     reconstruction and map of one level."""
     method = SimpleNamespace(
         window=Window(1, value_range=value_range), stats={"mean": np.full((4, 6), 100, np.float32)}
     )
-    pictures = np.arange(length, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(6, 2)
-    opened = OpenClip(clip, "test", length, "made", opener=lambda: pictures)
+    images = np.arange(length, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(6, 2)
+    opened = OpenClip(clip, "test", length, "made", opener=lambda: images)
     for frame in frames:
         taker(
             method,
@@ -208,7 +208,7 @@ def test_images_are_kept_of_200_frames_of_a_cell_spread_evenly(tmp_path):
 
 
 def test_a_clip_shorter_than_the_stride_keeps_a_frame(tmp_path):
-    """Also where its first scored frame is no multiple of the stride; one without any pictures has
+    """Also where its first scored frame is no multiple of the stride; one without any images has
     no folder."""
     lengths = {"long": 3000, "late": 14, "short": 5, "none": 2}
     taker = ImageKeeper(tmp_path / "parts", lengths)
@@ -229,15 +229,15 @@ def test_a_clip_shorter_than_the_stride_keeps_a_frame(tmp_path):
     ("value_range", "reconstruction", "error"),
     [("0..1", 0.5 * 255, 0.5 * 255), ("-1..1", 191, 0.25 * 255), ("mean-subtracted", 227.5, 127)],
 )
-def test_pictures_are_in_the_range_of_the_method(tmp_path, value_range, reconstruction, error):
+def test_images_are_in_the_range_of_the_method(tmp_path, value_range, reconstruction, error):
     """The frame as it is; the reconstruction back in 0..255; the error over the largest that the
     range allows."""
     taker = ImageKeeper(tmp_path / "parts", {"01": 200})
     show(taker, "01", 200, [40], value_range)
     for name, expected in (("frame", 40), ("reconstruction", reconstruction), ("error", error)):
-        picture = cv2.imread(str(taker.part("01") / f"00040-{name}.jpg"), cv2.IMREAD_UNCHANGED)
-        assert picture.shape == (4, 6)
-        assert abs(picture.astype(float) - expected).max() <= 1.5
+        image = cv2.imread(str(taker.part("01") / f"00040-{name}.jpg"), cv2.IMREAD_UNCHANGED)
+        assert image.shape == (4, 6)
+        assert abs(image.astype(float) - expected).max() <= 1.5
 
 
 def test_a_cut_clip_leaves_no_part(tmp_path):
@@ -451,8 +451,8 @@ def test_a_cut_loses_no_region_and_keeping_changes_no_score(kept, cut, tmp_path)
     assert seconds["score"] > 0 and seconds["train_score"] > 0
 
 
-def test_a_cut_loses_no_picture(cut, tmp_path):
-    """Killed while it scored without --keep, and gone on with it: pictures of every clip, also of
+def test_a_cut_loses_no_image(cut, tmp_path):
+    """Killed while it scored without --keep, and gone on with it: images of every clip, also of
     the one that was scored before."""
     cell = gone_on_with(cut, tmp_path, "--keep", "images")
     clips = {

@@ -114,7 +114,7 @@ def command(
     """Score SOURCE with a finished CELL (results/RUN/cells/METHOD/DATASET/SEED) that kept its
     weights.
 
-    SOURCE is a video file, a folder of videos or of pictures, the number of a camera, or an address
+    SOURCE is a video file, a folder of videos or of images, the number of a camera, or an address
     that OpenCV can open. Writes one row per frame (time, score, whether it is above the threshold)
     and a list of events. Ctrl-C stops; what was scored until then is complete on disk.
 
@@ -137,7 +137,7 @@ def command(
     try:
         footage, unread = find_footage(source), passed_over(source)
         application, run = prepare_application(
-            cell, footage, protocol, threshold, rate, fps=fps, give_up=give_up, picture_height=PANEL if video else 0,
+            cell, footage, protocol, threshold, rate, fps=fps, give_up=give_up, image_height=PANEL if video else 0,
             device=device or "", threads=threads or 0,
         )  # fmt: skip
         shown = footage[0].shown if "://" in source else source  # an address may hold a password
@@ -267,7 +267,7 @@ class _Screen:
 
         self._show(footage, total)
         self._draw = lambda rows: None
-        if not self.application.picture_height:
+        if not self.application.image_height:
             return
         record = self.application.cell
         ticker = Ticker(
@@ -281,12 +281,12 @@ class _Screen:
         def draw(rows: Sequence[ScoredFrame]) -> None:
             with_errors.append(any(row.error is not None for row in rows))
             for row in rows:
-                assert row.picture is not None
+                assert row.image is not None
                 said = f"frame {row.frame}   {_clock(row.seconds)}   " + (
                     "no score" if row.smoothed is None else f"score {row.smoothed:.4g}"
                 )
                 write(
-                    ticker.draw(row.picture, row.error, with_errors[0], row.smoothed, said),
+                    ticker.draw(row.image, row.error, with_errors[0], row.smoothed, said),
                     row.seconds,
                 )
 

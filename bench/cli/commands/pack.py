@@ -53,7 +53,7 @@ def command(run: Path | None, anonymous: bool, out: Path | None, plugin: tuple[P
     if anonymous:
         page = "run/report.html and " if opened.report.page().is_file() else ""
         click.echo(
-            "note: names that only you know (of a plugin, of a row, in a picture) are still in it; "
+            "note: names that only you know (of a plugin, of a row, in an image) are still in it; "
             f"look at {page}claims.md before you hand it in"
         )
     click.echo(f"next: bench verify {packed.path}")

@@ -9,7 +9,7 @@ const SHOWN_AT_FIRST = 4;
 const NOT_STATED = "not stated";
 
 const state = {
-  view: 0, dataset: 0, seed: null, clip: null, frame: null, pictured: null, slots: [],
+  view: 0, dataset: 0, seed: null, clip: null, frame: null, imageMethod: null, slots: [],
   family: null, supervision: null, hidden: new Set(), sort: null, open: new Set(), pair: [null, null], section: "",
 };
 const $ = (id) => document.getElementById(id);

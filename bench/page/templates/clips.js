@@ -87,7 +87,7 @@ function drawClip() {
   const width = Math.max(280, box.clientWidth - 24);
   const plot = timeline(clip, shown.filter((one) => one.frames), width);
   const readout = element("div");
-  const pictures = element("div", { class: "of-frame" });
+  const images = element("div", { class: "of-frame" });
   box.setAttribute("aria-label", `Clip ${clip.id}`);
   box.replaceChildren(
     element("div", { class: "clip-head" },
@@ -102,17 +102,17 @@ function drawClip() {
     element("p", { class: "hint" }, `Protocol ${view().name}: ` +
       (view().unit ? "each clip from 0 to 1." : "scores are not normalised: each method is drawn from its lowest to its highest score over all clips.") +
       (labelSet() ? " Shaded: anomalous frames." : "")),
-    element("div", { class: "under" }, readout, pictures),
+    element("div", { class: "under" }, readout, images),
   );
   const show = (frame) => {
     state.frame = Math.max(0, Math.min(clip.length - 1, frame));
     remember();
     plot.point(state.frame);
     readout.replaceChildren(readoutOf(clip, shown));
-    const drawn = picturesOf(clip, shown);
-    const focused = pictures.contains(document.activeElement);
-    pictures.replaceChildren(...drawn);
-    if (focused) pictures.querySelector("select")?.focus();
+    const drawn = imagesOf(clip, shown);
+    const focused = images.contains(document.activeElement);
+    images.replaceChildren(...drawn);
+    if (focused) images.querySelector("select")?.focus();
     plot.node.setAttribute("aria-valuenow", state.frame);
     plot.node.setAttribute("aria-valuetext", `frame ${state.frame}` + (labelSet() ? `, ${isAnomalous(clip, state.frame) ? "anomalous" : "normal"}` : "") +
       shown.map((one) => `, ${data.methods[one.method].name} ${at(one, state.frame)}`).join(""));
@@ -140,18 +140,18 @@ function timeline(clip, shown, width) {
   const x = (frame) => left + ((width - left - right) * frame) / Math.max(1, clip.length - 1);
   const y = (share) => top + (height - top - bottom) * (1 - share);
   const half = (width - left - right) / Math.max(1, clip.length - 1) / 2;
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
+  const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
   for (const [first, end] of truth(clip)) {
     const [from, to] = [Math.max(left, x(first) - half), Math.min(width - right, x(end - 1) + half)];
-    picture.append(svg("rect", { class: "shade", x: from, y: top, width: Math.max(1, to - from), height: height - top - bottom }));
+    chart.append(svg("rect", { class: "shade", x: from, y: top, width: Math.max(1, to - from), height: height - top - bottom }));
   }
   for (const share of view().unit ? [0, 0.5, 1] : [0, 1]) {
-    picture.append(svg("path", { class: "axis", d: `M${left} ${y(share)}H${width - right}` }));
-    if (view().unit) picture.append(svg("text", { x: left - 6, y: y(share) + 4, "text-anchor": "end" }, String(share)));
+    chart.append(svg("path", { class: "axis", d: `M${left} ${y(share)}H${width - right}` }));
+    if (view().unit) chart.append(svg("text", { x: left - 6, y: y(share) + 4, "text-anchor": "end" }, String(share)));
   }
   for (const frame of ticks(0, clip.length - 1, width / 110)) {
     if (!Number.isInteger(frame)) continue;
-    picture.append(svg("text", { x: x(frame), y: height - 8, "text-anchor": frame === 0 ? "start" : x(frame) > width - 30 ? "end" : "middle" }, frame === 0 ? "frame 0" : String(frame)));
+    chart.append(svg("text", { x: x(frame), y: height - 8, "text-anchor": frame === 0 ? "start" : x(frame) > width - 30 ? "end" : "middle" }, frame === 0 ? "frame 0" : String(frame)));
   }
   for (const { method, curve, frames, values } of shown) {
     const [low, high] = view().unit ? [0, 1] : rangeOf(curve);
@@ -160,18 +160,18 @@ function timeline(clip, shown, width) {
       const joined = position > 0 && frames[position] - frames[position - 1] === step;
       return `${joined ? "L" : "M"}${x(frames[position]).toFixed(1)} ${y((value - low) / (high - low || 1)).toFixed(1)}`;
     });
-    picture.append(svg("path", { class: "curve", d: path.join(""), ...stroke(method) }));
+    chart.append(svg("path", { class: "curve", d: path.join(""), ...stroke(method) }));
   }
   const cursor = svg("path", { class: "cursor" });
-  picture.append(cursor);
+  chart.append(cursor);
   const node = element("div", {
     class: "timeline", tabindex: "0", role: "slider", "aria-label": `Frame of clip ${clip.id}; arrow keys move it`, "aria-valuemin": 0, "aria-valuemax": clip.length - 1,
-  }, picture);
+  }, chart);
   return {
     node,
     point: (frame) => cursor.setAttribute("d", `M${x(frame).toFixed(1)} ${top}V${height - bottom}`),
     frameAt: (clientX) => {
-      const seen = picture.getBoundingClientRect();
+      const seen = chart.getBoundingClientRect();
       const inside = ((clientX - seen.left) / seen.width) * width;
       return Math.round(((inside - left) / (width - left - right)) * (clip.length - 1));
     },
@@ -201,46 +201,46 @@ function numberAt(entry) {
   return { text: reason.mark === "-" ? "–" : reason.mark, why: reason.text };
 }
 
-// -- pictures --------------------------------------------------------------------------------------------------------------
+// -- images --------------------------------------------------------------------------------------------------------------
 
 let files = null; // parsed at the first use: they are most of the page
 
-function picture(number) {
-  files ??= JSON.parse($("pictures").textContent);
+function image(number) {
+  files ??= JSON.parse($("images").textContent);
   return `data:image/jpeg;base64,${files[number]}`;
 }
 
 function nearest(curve, clip, frame) {
-  const kept = curve.pictures?.[clip] ?? [];
+  const kept = curve.images?.[clip] ?? [];
   return kept.reduce((best, one) => (best && Math.abs(best[0] - frame) <= Math.abs(one[0] - frame) ? best : one), null);
 }
 
-function picturesOf(clip, shown) {
+function imagesOf(clip, shown) {
   if (!shown.length) return [element("p", { class: "hint" }, "Choose a method above to see its scores.")];
   const has = (one) => nearest(one.curve, state.clip, state.frame);
-  const chosen = shown.find((one) => one.method === state.pictured) ?? shown.find(has) ?? shown[0];
-  const select = element("select", { "aria-label": "Pictures of", onchange: (event) => { state.pictured = Number(event.target.value); $("clip").show(state.frame); } },
+  const chosen = shown.find((one) => one.method === state.imageMethod) ?? shown.find(has) ?? shown[0];
+  const select = element("select", { "aria-label": "Images of", onchange: (event) => { state.imageMethod = Number(event.target.value); $("clip").show(state.frame); } },
     ...shown.map((one) => element("option", { value: one.method, selected: one === chosen ? "" : null }, data.methods[one.method].name)));
-  const head = element("div", { class: "picture-head" }, element("label", {}, "Pictures of ", select));
+  const head = element("div", { class: "image-head" }, element("label", {}, "Images of ", select));
   const own = nearest(chosen.curve, state.clip, state.frame);
-  // Another method's picture of the frame is still the frame.
+  // Another method's image of the frame is still the frame.
   const kept = own ?? dataset().curves.map((curve) => nearest(curve, state.clip, state.frame)).find(Boolean);
   const said = [];
   if (kept) head.append(` frame ${kept[0]}` + (kept[0] === state.frame ? "" : `, the nearest kept one, ${Math.abs(kept[0] - state.frame)} away`));
   const missing = ["frame", "reconstruction", "error map"].filter((_, kind) => !own || own[kind + 1] < 0);
   if (missing.length) {
-    const { command, why } = data.methods[chosen.method].pictures;
+    const { command, why } = data.methods[chosen.method].images;
     const label = data.methods[chosen.method].name;
     if (own) said.push(element("p", { class: "hint" }, `No ${missing.join(" and no ")}: ${label} gives none.`));
-    else if (why) said.push(element("p", { class: "hint" }, `No pictures of ${label}: ${why}.`));
-    else said.push(element("p", { class: "hint" }, `No pictures of ${label} were kept for this clip. This line makes them:`), element("pre", {}, command));
+    else if (why) said.push(element("p", { class: "hint" }, `No images of ${label}: ${why}.`));
+    else said.push(element("p", { class: "hint" }, `No images of ${label} were kept for this clip. This line makes them:`), element("pre", {}, command));
   }
   said.push(...data.thinned.map((text) => element("p", { class: "hint" }, `${text}.`)));
   const figures = ["frame", "reconstruction", "error map"].flatMap((name, kind) => {
     const number = kind === 0 ? kept?.[1] : own?.[kind + 1];
     if (number === undefined || number < 0) return [];
     const text = `${name} of frame ${kept[0]}, clip ${clip.id}` + (kind ? `, ${data.methods[chosen.method].name}` : "");
-    return [element("figure", {}, element("img", { src: picture(number), alt: text }), element("figcaption", {}, name))];
+    return [element("figure", {}, element("img", { src: image(number), alt: text }), element("figcaption", {}, name))];
   });
-  return [head, element("div", { class: "pictures" }, ...figures), ...said];
+  return [head, element("div", { class: "images" }, ...figures), ...said];
 }

@@ -302,7 +302,7 @@ def _notes(record: DatasetRecord, tracks: Mapping[str, TrackRegions] | None) -> 
     if tracks is not None:
         number = sum(len(np.unique(clip.tracks)) for clip in tracks.values())
         outside = sum(clip.outside for clip in tracks.values())
-        leaving = f", {outside:,} of them outside of the picture" if outside else ""
+        leaving = f", {outside:,} of them outside of the frame" if outside else ""
         notes.append(
             f"tracks: {sum(len(clip.boxes) for clip in tracks.values()):,} regions of {number} "
             f"tracks{leaving}"

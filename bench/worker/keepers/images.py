@@ -1,6 +1,6 @@
-"""Pictures of some frames of a cell.
+"""Images of some frames of a cell.
 
-The inference engine hands over the pictures of each frame that it scores, through `context.images`.
+The inference engine hands over the images of each frame that it scores, through `context.images`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from bench.contracts.method import OpenClip
 from bench.contracts.network_method import NetworkMethod
 from bench.errors import RunError
-from bench.runs.layout import picture_name
+from bench.runs.layout import image_name
 from bench.worker.keepers.keeper import Keeper, add_image_taker
 from bench.worker.open_cell import OpenCell
 
 KEPT_IMAGES = 200
-"""Frames of a cell whose pictures are kept, spread evenly; up to one more a clip. Chosen here:
+"""Frames of a cell whose images are kept, spread evenly; up to one more a clip. Chosen here:
 three JPEG a frame stay below 25 MB for Ped2."""
 JPEG_QUALITY = 95
-"""Of kept pictures, from 0 to 100. 95: OpenCV's default."""
+"""Of kept images, from 0 to 100. 95: OpenCV's default."""
 
 
 class ImageKeeper(Keeper):
@@ -32,7 +32,7 @@ class ImageKeeper(Keeper):
     PARTS/CLIP/FRAME-{frame,reconstruction,error}.jpg.
 
     Kept are the frames whose index is a multiple of `every`; of a clip in which no such frame has
-    pictures, the first that has.
+    images, the first that has.
     """
 
     def __init__(self, parts: Path, lengths: Mapping[str, int]) -> None:
@@ -42,12 +42,12 @@ class ImageKeeper(Keeper):
 
     @classmethod
     def of(cls, cell: OpenCell) -> Keeper | None:
-        """Return the keeper of a network's pictures."""
+        """Return the keeper of a network's images."""
         network = isinstance(cell.method, NetworkMethod)
         return cls(cell.scratch / "images", cell.lengths) if network else None
 
     def before_scoring(self, cell: OpenCell) -> None:
-        """Have the inference engine hand over its pictures."""
+        """Have the inference engine hand over its images."""
         add_image_taker(cell.context, self)
 
     def _begin(self, clip_id: str) -> None:
@@ -59,7 +59,7 @@ class ImageKeeper(Keeper):
     def __call__(
         self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, np.ndarray]
     ) -> None:
-        """Keep the pictures of a frame whose turn it is."""
+        """Keep the images of a frame whose turn it is."""
         if clip.id != self._clip:
             self._begin(clip.id)
         if frame % self.every == 0:
@@ -70,20 +70,20 @@ class ImageKeeper(Keeper):
     def _write(
         self, method: NetworkMethod, clip: OpenClip, frame: int, found: dict[str, np.ndarray]
     ) -> None:
-        pictures = {"frame": np.asarray(clip.frames[frame])}
+        images = {"frame": np.asarray(clip.frames[frame])}
         if "reconstruction" in found:
-            pictures["reconstruction"] = as_picture(method, found["reconstruction"])
+            images["reconstruction"] = as_image(method, found["reconstruction"])
         if "map" in found:
-            # One scale for all frames, so that pictures compare: the largest error that a value
+            # One scale for all frames, so that images compare: the largest error that a value
             # range allows is white.
             scale = 2.0 if method.window.value_range == "-1..1" else 1.0
-            pictures["error"] = np.clip(found["map"] / scale * 255, 0, 255).astype(np.uint8)
+            images["error"] = np.clip(found["map"] / scale * 255, 0, 255).astype(np.uint8)
         import cv2
 
         self._new.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            coloured = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            path = self._new / picture_name(frame, name)
+        for name, image in images.items():
+            coloured = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            path = self._new / image_name(frame, name)
             options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
             # As bytes: a name that is not UTF-8 crashes OpenCV as a text.
             if not cv2.imwrite(os.fsencode(path), coloured, options):  # type: ignore[call-overload]
@@ -94,7 +94,7 @@ class ImageKeeper(Keeper):
         return self.parts / clip_id
 
     def finish(self, clip_id: str, scored: np.ndarray) -> None:
-        """Leave the part of a clip that has been scored; empty where it gave no pictures."""
+        """Leave the part of a clip that has been scored; empty where it gave no images."""
         if clip_id != self._clip:
             self._begin(clip_id)
         if self._first is not None and not self._new.exists():
@@ -106,18 +106,18 @@ class ImageKeeper(Keeper):
 
     def collect(self, cell: OpenCell) -> None:
         """Move the parts of all clips to the cell, whole or not at all; nothing where no clip gave
-        pictures.
+        images.
         """
         target = cell.files.images
         for clip_id in cell.lengths:
-            with contextlib.suppress(OSError):  # of a clip with pictures it is not empty
+            with contextlib.suppress(OSError):  # of a clip with images it is not empty
                 self.part(clip_id).rmdir()
         shutil.rmtree(target, ignore_errors=True)
         if any(self.parts.iterdir()):
             self.parts.replace(target)
 
 
-def as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
+def as_image(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
     """Return (C, H, W) in the method's value range as (H, W) or (H, W, 3) uint8."""
     match method.window.value_range:
         case "0..1":
@@ -127,5 +127,5 @@ def as_picture(method: NetworkMethod, values: np.ndarray) -> np.ndarray:
         case "mean-subtracted":
             mean = method.stats["mean"]
             shown = values * 255 + (mean if mean.ndim == 2 else mean.transpose(2, 0, 1))
-    picture = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    return picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
+    image = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    return image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))

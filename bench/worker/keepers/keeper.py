@@ -47,7 +47,7 @@ class Keeper:
 
 
 def add_image_taker(context: Context, taker: Callable[..., None]) -> None:
-    """Have the inference engine hand the pictures of each frame to one more taker."""
+    """Have the inference engine hand the images of each frame to one more taker."""
     before = context.images
 
     def both(*shown: Any) -> None:

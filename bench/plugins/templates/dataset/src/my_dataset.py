@@ -1,7 +1,7 @@
-"""my-dataset: folders of pictures, and a CSV of abnormal frames. Fit `locate`, `clips` and `labels`
+"""my-dataset: folders of images, and a CSV of abnormal frames. Fit `locate`, `clips` and `labels`
 to where yours lies.
 
-my-dataset/train/CLIP/*.png     normal clips, pictures in the order of the numbers in their names
+my-dataset/train/CLIP/*.png     normal clips, images in the order of the numbers in their names
 my-dataset/test/CLIP/*.png
 my-dataset/labels.csv           clip,first,last: abnormal frames of test clips, counted from 0,
                                 both ends included
@@ -15,7 +15,7 @@ from bench import Clip, DataError, Dataset, DatasetInfo, ImageFiles, hookimpl, n
 
 
 class MyDataset(Dataset):
-    """Folders of pictures, and a CSV of abnormal frames."""
+    """Folders of images, and a CSV of abnormal frames."""
 
     name = "my-dataset"
     info = DatasetInfo(
@@ -39,8 +39,8 @@ class MyDataset(Dataset):
         """
         clips = []
         for folder in sorted(path for path in (self.root / split).glob("*") if path.is_dir()):
-            pictures = tuple(numbered_images(folder, folder.iterdir()).values())
-            clips.append(Clip(folder.name, split, ImageFiles(pictures), len(pictures)))
+            images = tuple(numbered_images(folder, folder.iterdir()).values())
+            clips.append(Clip(folder.name, split, ImageFiles(images), len(images)))
         return clips
 
     def labels(self, clip, label_set=None):

@@ -19,10 +19,10 @@ def write_example(root: Path) -> None:
             folder.mkdir(parents=True)
             first, last = ABNORMAL.get(clip, (length, length))
             for frame in range(length):
-                picture = generator.integers(60, 90, (96, 128), dtype=np.uint8)
+                image = generator.integers(60, 90, (96, 128), dtype=np.uint8)
                 x = int(generator.integers(0, 100)) if first <= frame <= last else frame
-                picture[40:60, x : x + 20] = 220
-                cv2.imwrite(str(folder / f"{frame:04d}.png"), picture)
+                image[40:60, x : x + 20] = 220
+                cv2.imwrite(str(folder / f"{frame:04d}.png"), image)
     lines = [
         "clip,first,last",
         *(f"{clip},{first},{last}" for clip, (first, last) in ABNORMAL.items()),

@@ -1,8 +1,8 @@
-"""Draws the pictures of protocols.md from real scores: `python docs/protocol_pictures.py DATA`.
+"""Draws the figures of protocols.md from real scores: `python docs/protocol_figures.py DATA`.
 
 DATA holds scores/memae/{ped2,avenue}.npz, scores of a MemAE for each frame as
 github.com/lyn1874/memAE publishes them, and the datasets' labels. Scores and 0/1 labels alone are
-shown, no frame. `numbers` gives what the page and the pictures say.
+shown, no frame. `numbers` gives what the page and the figures say.
 """
 
 import sys
@@ -16,7 +16,7 @@ import bench
 from bench.plugins.registry import load
 from bench.scoring.protocols import process
 
-PICTURES = Path(__file__).parent / "pictures"
+FIGURES = Path(__file__).parent / "figures"
 FIRST = 8
 """Frame of the first score: each is the error of a window of 16 frames, and stands for its frame
 8."""
@@ -118,8 +118,8 @@ def draw_numbers(plt, found: dict[str, dict[str, float]]):
     return figure
 
 
-def main(data: Path, folder: Path = PICTURES) -> None:
-    """Write the pictures; the same scores give the same bytes."""
+def main(data: Path, folder: Path = FIGURES) -> None:
+    """Write the figures; the same scores give the same bytes."""
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 

@@ -1,4 +1,4 @@
-"""The kept pictures of the page: as many as fit, evenly chosen."""
+"""The kept images of the page: as many as fit, evenly chosen."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.runs.layout import PICTURES
+from bench.runs.layout import IMAGE_PARTS
 from bench.runs.status import Status
 from bench.tables.kinds import Source
 
 INDEX = 40
-"""Bytes, at most, that tell where a picture stands."""
+"""Bytes, at most, that tell where an image stands."""
 
 
 @dataclass
-class Pictures:
-    """The pictures that are shown, and what is said where some are left out."""
+class Images:
+    """The images that are shown, and what is said where some are left out."""
 
     files: list[str] = field(default_factory=list)
     """base64 of JPEG, each once."""
     said: list[str] = field(default_factory=list)
 
 
-def add_pictures(source: Source, data: dict[str, Any], room: int, limit: int) -> Pictures:
-    """Take as many kept pictures as `room` bytes hold, of the `limit` of the page, evenly, and add
+def add_images(source: Source, data: dict[str, Any], room: int, limit: int) -> Images:
+    """Take as many kept images as `room` bytes hold, of the `limit` of the page, evenly, and add
     to each curve of `data` where they stand.
 
-    A curve gets `pictures`: clip number -> [[frame, frame picture, reconstruction, error map],
+    A curve gets `images`: clip number -> [[frame, frame image, reconstruction, error map],
     ...], -1 for what is not there.
     """
     found: dict[tuple[int, int, int], dict[int, dict[str, Path]]] = {}
@@ -43,7 +43,7 @@ def add_pictures(source: Source, data: dict[str, Any], room: int, limit: int) ->
                     curve["seed"],
                 ) or cell.status != Status.DONE:
                     continue
-                for clip_id, frame, shown, path in source.run.files_of(cell).pictures():
+                for clip_id, frame, shown, path in source.run.files_of(cell).kept_images():
                     if clip_id in numbers:
                         of_clip = found.setdefault((which, position, numbers[clip_id]), {})
                         of_clip.setdefault(frame, {})[shown] = path
@@ -71,29 +71,29 @@ def add_pictures(source: Source, data: dict[str, Any], room: int, limit: int) ->
         if sum(4 * (len(content) + 2) // 3 + 3 + INDEX for content in chosen) <= room:
             break
     else:
-        return Pictures(
+        return Images(
             said=[
-                f"the pictures do not fit into {limit / 1e6:.0f} MB: they are in the cells' images/"
+                f"the images do not fit into {limit / 1e6:.0f} MB: they are in the cells' images/"
             ]
             if most
             else []
         )
-    pictures = Pictures()
+    images = Images()
     places: dict[bytes, int] = {}
     for (which, position, clip), of_clip in found.items():
         listed = []
         for frame in sorted(kept[which, clip] & of_clip.keys()):
             row = [frame]
-            for kind in PICTURES:
+            for kind in IMAGE_PARTS:
                 content = contents[of_clip[frame][kind]] if kind in of_clip[frame] else b""
                 if content and content not in places:
-                    places[content] = len(pictures.files)
-                    pictures.files.append(base64.b64encode(content).decode("ascii"))
+                    places[content] = len(images.files)
+                    images.files.append(base64.b64encode(content).decode("ascii"))
                 row.append(places.get(content, -1))
             listed.append(row)
-        data["datasets"][which]["curves"][position].setdefault("pictures", {})[str(clip)] = listed
+        data["datasets"][which]["curves"][position].setdefault("images", {})[str(clip)] = listed
     if every > 1:
-        pictures.said.append(
+        images.said.append(
             f"one of {every} kept frames is shown, so that the page stays below {limit / 1e6:.0f} MB; all are in the cells' images/"
         )
-    return pictures
+    return images

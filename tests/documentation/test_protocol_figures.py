@@ -1,4 +1,4 @@
-"""docs/protocols.md: its numbers are those of the scores, and its pictures are what the script
+"""docs/protocols.md: its numbers are those of the scores, and its figures are what the script
 draws."""
 
 import importlib.util
@@ -15,10 +15,8 @@ PAGE = (DOCS / "protocols.md").read_text()
 
 @pytest.fixture(scope="module")
 def script():
-    """The module docs/protocol_pictures.py."""
-    spec = importlib.util.spec_from_file_location(
-        "protocol_pictures", DOCS / "protocol_pictures.py"
-    )
+    """The module docs/protocol_figures.py."""
+    spec = importlib.util.spec_from_file_location("protocol_figures", DOCS / "protocol_figures.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -64,20 +62,20 @@ def test_numbers_are_those_of_the_scores(script, real_data):
 
 @pytest.mark.skipif(
     "BENCH_TEST_LOWEST" in os.environ,
-    reason="an older matplotlib lays a picture out in another way",
+    reason="an older matplotlib lays a figure out in another way",
 )
 @pytest.mark.realdata
-def test_pictures_are_what_the_script_draws(script, real_data, tmp_path):
+def test_figures_are_what_the_script_draws(script, real_data, tmp_path):
     """The same names, sizes and nearly the same pixels: versions of matplotlib place text a little
     differently."""
     import cv2
 
     script.main(real_data, tmp_path)
     drawn = sorted(path.name for path in tmp_path.iterdir())
-    assert drawn == sorted(path.name for path in (DOCS / "pictures").iterdir())
+    assert drawn == sorted(path.name for path in (DOCS / "figures").iterdir())
     for name in drawn:
         one, other = (
             cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
-            for folder in (tmp_path, DOCS / "pictures")
+            for folder in (tmp_path, DOCS / "figures")
         )
         assert one.shape == other.shape and (np.abs(one.astype(int) - other) > 60).mean() < 0.01
