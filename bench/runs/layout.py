@@ -100,8 +100,8 @@ class CellFiles:
         ]  # fmt: skip
 
     def kept_images(self) -> Iterator[tuple[str, int, str, Path]]:
-        """Yield the clip, the frame, what is shown (one of `IMAGE_PARTS`), and the path of each kept
-        image, in the order of their paths.
+        """Yield the clip, the frame, what is shown (one of `IMAGE_PARTS`), and the path of each
+        kept image, in the order of their paths.
         """
         for path in sorted(self.images.glob("*/*.jpg")):
             frame, _, shown = path.stem.partition("-")

@@ -8,7 +8,7 @@ clips with one made anomaly each, for 40 % of its frames:
 - rider: a pedestrian of another training clip, laid down and 1.5 to 2 times as large, who crosses
     the frame at several times a pedestrian's speed;
 - runner: one pedestrian of the clip, who crosses it as fast;
-- skip: a part of the frame that is played at four times its speed.
+- skip: a region of the frame that is played at four times its speed.
 
 None of them is blended with noise, which is what distinction learning trains with.
 """
@@ -82,7 +82,7 @@ def pedestrian(
 
 
 def play_fast(frames: np.ndarray, whole: np.ndarray, first: int, last: int) -> None:
-    """Play the busiest part of the frame at four times its speed, from `first` to `last`."""
+    """Play the busiest region of the frame at four times its speed, from `first` to `last`."""
     height, width = 70, 90
     busy = np.abs(np.diff(whole.astype(np.float32), axis=0)).mean(axis=0)
     y, x = np.unravel_index(

@@ -116,7 +116,7 @@ def test_a_codec_without_a_decoder_is_named(tmp_path, tag):
     )
 
 
-def test_what_is_read_is_the_image(tmp_path):
+def test_what_is_read_are_the_frames(tmp_path):
     """The frames in the store are those that went into the interlaced file."""
     from bench import Clip, FrameFormat, VideoFile
     from bench.frames.store import temporary_frames

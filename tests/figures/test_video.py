@@ -118,7 +118,7 @@ def test_panels_that_a_method_lacks_are_left_out(tmp_path):
     assert found[0].shape[1] < GAP + 2 * (2 * PANEL + GAP) and len(found) == LENGTH
 
 
-def test_notes_are_in_the_image(tmp_path):
+def test_notes_are_in_every_frame(tmp_path):
     """What a viewer must know is written below the timeline of every frame."""
     heights = []
     for notes in ((), ("scores differ",)):

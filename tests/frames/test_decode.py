@@ -159,7 +159,7 @@ def test_empty_file_and_lfs_pointer_are_named(tmp_path: Path) -> None:
     assert "Git LFS pointer" in text and "git lfs pull" in text and str(path) in text
 
 
-def test_missing_file_and_text_under_a_images_name(tmp_path: Path) -> None:
+def test_missing_file_and_text_under_the_name_of_an_image(tmp_path: Path) -> None:
     path = tmp_path / "000.jpg"
     clip = Clip("02", "test", ImageFiles((path,)))
     assert "No such file" in refusal(clip)

@@ -201,7 +201,7 @@ function numberAt(entry) {
   return { text: reason.mark === "-" ? "–" : reason.mark, why: reason.text };
 }
 
-// -- images --------------------------------------------------------------------------------------------------------------
+// -- images ----------------------------------------------------------------------------------------------------------------
 
 let files = null; // parsed at the first use: they are most of the page
 
