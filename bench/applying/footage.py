@@ -46,7 +46,8 @@ def find_footage(source: str) -> list[Footage]:
 
     Raises
     ------
-    DataError : the source does not exist, the address is none, the folder has neither, or images are not numbered.
+    DataError : the source does not exist, the address is none, the folder has neither, or images
+        are not numbered.
     """
     if re.fullmatch(r"[0-9]+", source):
         return [Footage(f"device-{source}", f"device {source}", address=int(source))]
