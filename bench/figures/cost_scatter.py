@@ -65,13 +65,13 @@ def clouds(source: Source) -> Iterator[Drawn]:
 
 
 def points(rows: Sequence[Row], measure: Measure) -> list[tuple[Row, float]]:
-    """Return what each row costs: the mean over its seeds, as in the table of speed; rows that were
-    not measured are left out.
+    """Return what each row costs: the mean over its seeds, as in the table of speed; rows of which
+    a seed was not measured are left out.
     """
     found = []
     for row in rows:
         values = [value for seed in row.seeds if (value := measure(row.seed(seed))) is not None]
-        if values:
+        if values and len(values) == len(row.seeds):
             found.append((row, statistics.fmean(values)))
     return found
 

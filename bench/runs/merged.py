@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import RunError
@@ -35,7 +35,8 @@ class MergedRun(Run):
 
     A cell that is in several runs with the same key counts once, from the run in which it got the
     furthest. Rows with the same name that differ (in profile or parameters) are told apart: each
-    run has a row with its name and all of its cells.
+    run has a row with its name and all of its cells, and runs that agree, such as shards, have one
+    together.
 
     Raises
     ------
@@ -119,38 +120,56 @@ class MergedRun(Run):
         return {name: record for name, (_, record) in found.items()}
 
     def _each_once(self) -> list[CellRecord]:
-        versions: dict[Place, list[tuple[str, CellRecord]]] = {}
+        rows: dict[str, list[_Group]] = {}
+        places: dict[Place, None] = {}
         for run_name, run in self.runs.items():
+            found: dict[str, dict[Place, CellRecord]] = {}
             for cell in run.cells():
                 place = (cell.label, cell.dataset, cell.seed, cell.scene)
-                versions.setdefault(place, []).append(
-                    (run_name, replace(cell, folder=f"{run_name}/{cell.folder}"))
+                places.setdefault(place)
+                found.setdefault(cell.label, {})[place] = replace(
+                    cell, folder=f"{run_name}/{cell.folder}"
                 )
-        once = {place: _distinct(found) for place, found in versions.items()}
-        split = {place[0] for place, distinct in once.items() if len(distinct) > 1}
-        # A row that differs anywhere is split everywhere, with all cells of each run, so that no
-        # row mixes runs and none lacks a cell that another run has too.
+            for label, cells in found.items():
+                groups = rows.setdefault(label, [])
+                if group := next((one for one in groups if one.has_the_same(cells)), None):
+                    group.add(run_name, cells)
+                else:
+                    groups.append(_Group([run_name], cells))
+        # A row that differs anywhere is split everywhere, so that no row mixes runs that differ.
         return [
-            replace(cell, label=f"{cell.label} ({run_name})") if cell.label in split else cell
-            for place, found in versions.items()
-            for run_name, cell in (found if place[0] in split else once[place])
+            replace(cell, label=f"{cell.label} ({'+'.join(group.runs)})")
+            if len(groups) > 1
+            else cell
+            for place in places
+            for groups in [rows[place[0]]]
+            for group in groups
+            if (cell := group.cells.get(place)) is not None
         ]
 
 
-def _distinct(found: Sequence[tuple[str, CellRecord]]) -> list[tuple[str, CellRecord]]:
-    """Return the versions of a cell that differ; of those that are the same, the one that got the
-    furthest (`PREFERRED`), and of equals the first.
-    """
-    distinct: list[tuple[str, CellRecord]] = []
-    for run_name, cell in found:
-        for number, (_, other) in enumerate(distinct):
-            if _same(cell, other):
-                if PREFERRED.index(cell.status) < PREFERRED.index(other.status):
-                    distinct[number] = (run_name, cell)
-                break
-        else:
-            distinct.append((run_name, cell))
-    return distinct
+@dataclass
+class _Group:
+    """The cells of a row in runs that agree on them, such as shards."""
+
+    runs: list[str]
+    cells: dict[Place, CellRecord]
+    """Of the versions of a cell the one that got the furthest (`PREFERRED`), and of equals the
+    first."""
+
+    def has_the_same(self, cells: Mapping[Place, CellRecord]) -> bool:
+        """Return whether no cell of another run differs from the one here."""
+        return all(
+            _same(cell, self.cells[place]) for place, cell in cells.items() if place in self.cells
+        )
+
+    def add(self, run: str, cells: Mapping[Place, CellRecord]) -> None:
+        """Add the cells of a run that agrees."""
+        self.runs.append(run)
+        for place, cell in cells.items():
+            other = self.cells.setdefault(place, cell)
+            if PREFERRED.index(cell.status) < PREFERRED.index(other.status):
+                self.cells[place] = cell
 
 
 def _same(cell: CellRecord, other: CellRecord) -> bool:

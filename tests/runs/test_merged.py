@@ -129,6 +129,20 @@ def test_a_row_that_is_split_keeps_all_its_cells(tmp_path):
     ]
 
 
+def test_shards_beside_another_row_of_their_name_stay_together(tmp_path):
+    """Each lists the cells of the other as queued; together they have every seed."""
+    shards = [
+        make(tmp_path / name, *(("pca", seed, status, {}) for seed, status in enumerate(statuses)))
+        for name, statuses in (("one", ("done", "queued")), ("two", ("queued", "done")))
+    ]
+    other = make(tmp_path / "three", ("pca", 0, "done", {"profile": "medium", "key": {"a": 1}}))
+    assert rows(MergedRun(tmp_path / "out", [*shards, other])) == [
+        ("pca (one+two)", 0, "done"),
+        ("pca (three)", 0, "done"),
+        ("pca (one+two)", 1, "done"),
+    ]
+
+
 def test_a_dataset_that_is_not_there_splits_no_row(tmp_path):
     """Each machine has one dataset: the key of a cell without data lacks the fingerprint, and it
     gives way to the one that ran.

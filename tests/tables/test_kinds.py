@@ -146,10 +146,12 @@ def test_speed_is_what_the_cells_say(tmp_path):
             done("pca", **more),
             done("pca", seed=1, **{**more, "seconds": {"fit": 30.0, "score": 1.0}}),
             done("old"),
+            done("half", **more),
+            done("half", seed=1, **{**more, "seconds": {"fit": 30.0}}),
         ],
     )
     (table,) = KINDS["speed"].make(source_of(run))
-    pca, old = table.rows
+    pca, old, half = table.rows
     frames = sum(LENGTHS.values()) - 2 * len(LENGTHS)
     assert [cell.shown for cell in pca.cells] == [
         "1.50",
@@ -161,6 +163,9 @@ def test_speed_is_what_the_cells_say(tmp_path):
         "1.00",
     ]
     assert [cell.mark for cell in old.cells] == ["-"] * 7
+    assert half.cells[2].shown == "1.0" and half.cells[4].mark == "-"
+    (letter,) = half.cells[4].notes
+    assert dict(table.footnotes)[letter] == "not on record for each of the seeds"
 
 
 def made_comparison():
@@ -563,9 +568,18 @@ def test_ddl_table_of_merged_runs_has_a_row_for_each(tmp_path):
 def test_published_rows_keep_a_method_that_no_paper_of_ours_has(tmp_path):
     """A method of a plugin that cannot run, with the number that it says of itself."""
     published = {"published": {"auc": "96.7", "source": "Smith & Co."}}
-    run = make_run(tmp_path, [done("pca"), ("mine", 0, "published only", "no code", 0, published)])
+    other = {**published, "method": "mine", "published": {**published["published"], "auc": "91.0"}}
+    run = make_run(
+        tmp_path,
+        [
+            done("pca"),
+            ("mine", 0, "published only", "no code", 0, published),
+            ("mine[a=1]", 0, "published only", "no code", 0, other),
+        ],
+    )
     (table,) = KINDS["published-rows"].make(source_of(run))
-    (mine,) = [row for row in table.rows if row.name == "mine"]
+    mine, variant = [row for row in table.rows if row.name.startswith("mine")]
+    assert variant.cells[0].mark == "91.0"
     assert mine.family == "published, not measured here"
     assert mine.cells[0].mark == "96.7"
     (letter,) = mine.cells[0].notes

@@ -55,7 +55,7 @@ def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
     # A method that cannot run stands in the table with the number that it says of itself.
     cannot_run = {cell.label: cell.method for cell in cells if cell.status == Status.PUBLISHED_ONLY}
     own = {
-        cannot_run[row.name]: row
+        row.name: row
         for row in table.rows
         if row.name in cannot_run and any(cell.mark not in ("", DASH) for cell in row.cells)
     }
@@ -66,7 +66,8 @@ def with_published_rows(table: Table, cells: Sequence[CellRecord]) -> Table:
         numbers = [number_of(key, column) for column in table.columns]
         first = next((number for number in numbers if number is not None), None)
         if first is not None and key not in here:
-            said = own.pop(key).cells if key in own else (NOTHING,) * len(numbers)
+            name = next((name for name in own if cannot_run[name] == key), None)
+            said = (NOTHING,) * len(numbers) if name is None else own.pop(name).cells
             shown = tuple(
                 beside if number is None else _published(number, footnotes)
                 for number, beside in zip(numbers, said)

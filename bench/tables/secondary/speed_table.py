@@ -13,6 +13,7 @@ from bench.runs.status import Status
 from bench.tables.table import DASH, NOTHING, Footnotes, Row, Table, TableCell
 from bench.wording import counted, listed
 
+NOT_OF_EACH_SEED = "not on record for each of the seeds"
 Measure = Callable[[Sequence[CellRecord], int], float | None]
 
 
@@ -108,5 +109,8 @@ def _row(
     for measure, form in COLUMNS.values():
         values = [measure(cells, number) for cells, number in zip(done, frames)]
         known = [value for value in values if value is not None]
-        shown.append(TableCell(statistics.fmean(known), form) if known else NOTHING)
+        if known and len(known) < len(values):
+            shown.append(footnotes.mark(DASH, NOT_OF_EACH_SEED))
+        else:
+            shown.append(TableCell(statistics.fmean(known), form) if known else NOTHING)
     return tuple(shown)
