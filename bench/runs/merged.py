@@ -138,13 +138,12 @@ class MergedRun(Run):
                     groups.append(_Group([run_name], cells))
         # A row that differs anywhere is split everywhere, so that no row mixes runs that differ.
         return [
-            replace(cell, label=f"{cell.label} ({'+'.join(group.runs)})")
-            if len(groups) > 1
-            else cell
+            replace(group.cells[place], label=f"{place[0]} ({'+'.join(group.runs)})")
+            if len(rows[place[0]]) > 1
+            else group.cells[place]
             for place in places
-            for groups in [rows[place[0]]]
-            for group in groups
-            if (cell := group.cells.get(place)) is not None
+            for group in rows[place[0]]
+            if place in group.cells
         ]
 
 
