@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from bench.errors import RunError
@@ -120,22 +121,28 @@ class MergedRun(Run):
         return {name: record for name, (_, record) in found.items()}
 
     def _each_once(self) -> list[CellRecord]:
-        rows: dict[str, list[_Group]] = {}
-        places: dict[Place, None] = {}
+        found_in: dict[str, dict[str, dict[Place, CellRecord]]] = {}
+        places: dict[Place, list[CellRecord]] = {}
         for run_name, run in self.runs.items():
-            found: dict[str, dict[Place, CellRecord]] = {}
             for cell in run.cells():
                 place = (cell.label, cell.dataset, cell.seed, cell.scene)
-                places.setdefault(place)
-                found.setdefault(cell.label, {})[place] = replace(
-                    cell, folder=f"{run_name}/{cell.folder}"
-                )
-            for label, cells in found.items():
-                groups = rows.setdefault(label, [])
-                if group := next((one for one in groups if one.has_the_same(cells)), None):
+                kept = replace(cell, folder=f"{run_name}/{cell.folder}")
+                places.setdefault(place, []).append(kept)
+                found_in.setdefault(cell.label, {}).setdefault(run_name, {})[place] = kept
+        split = {
+            place[0]
+            for place, versions in places.items()
+            if not all(_same(*pair) for pair in combinations(versions, 2))
+        }
+        rows: dict[str, list[_Group]] = {}
+        for label, by_run in found_in.items():
+            groups = rows[label] = []
+            for run_name, cells in by_run.items():
+                agreeing = (one for one in groups if label not in split or one.agrees(cells))
+                if group := next(agreeing, None):
                     group.add(run_name, cells)
                 else:
-                    groups.append(_Group([run_name], cells))
+                    groups.append(_Group([run_name], dict(cells)))
         # A row that differs anywhere is split everywhere, so that no row mixes runs that differ.
         return [
             replace(group.cells[place], label=f"{place[0]} ({'+'.join(group.runs)})")
@@ -156,11 +163,12 @@ class _Group:
     """Of the versions of a cell the one that got the furthest (`PREFERRED`), and of equals the
     first."""
 
-    def has_the_same(self, cells: Mapping[Place, CellRecord]) -> bool:
-        """Return whether no cell of another run differs from the one here."""
-        return all(
-            _same(cell, self.cells[place]) for place, cell in cells.items() if place in self.cells
-        )
+    def agrees(self, cells: Mapping[Place, CellRecord]) -> bool:
+        """Return whether another run has cells of these, and all of them are the same here. Of runs
+        that share none, nothing says that they belong together.
+        """
+        shared = self.cells.keys() & cells.keys()
+        return bool(shared) and all(_same(cells[place], self.cells[place]) for place in shared)
 
     def add(self, run: str, cells: Mapping[Place, CellRecord]) -> None:
         """Add the cells of a run that agrees."""

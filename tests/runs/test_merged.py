@@ -143,6 +143,24 @@ def test_shards_beside_another_row_of_their_name_stay_together(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("order", ["one two x", "one x two", "x two one"])
+def test_runs_without_a_common_cell_are_in_no_row_together_where_it_is_split(tmp_path, order):
+    """Whatever the order of the runs: `x` differs from `two`, which agrees with `one`."""
+    other = {"key": {"a": 2}}
+    made = {
+        "one": make(tmp_path / "one", ("pca", 0, "done", {})),
+        "two": make(tmp_path / "two", ("pca", 0, "done", {}), ("pca", 1, "done", {})),
+        "x": make(tmp_path / "x", ("pca", 1, "done", other)),
+    }
+    merged = MergedRun(tmp_path / "out", [made[name] for name in order.split()])
+    together = "pca (two+one)" if order.startswith("x") else "pca (one+two)"
+    assert {(label, seed) for label, seed, _ in rows(merged)} == {
+        (together, 0),
+        (together, 1),
+        ("pca (x)", 1),
+    }
+
+
 def test_a_dataset_that_is_not_there_splits_no_row(tmp_path):
     """Each machine has one dataset: the key of a cell without data lacks the fingerprint, and it
     gives way to the one that ran.
