@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -103,7 +104,8 @@ class MergedRun(Run):
     def _one_copy_of_each(self) -> dict[str, DatasetRecord]:
         found: dict[str, tuple[str, DatasetRecord]] = {}
         for run_name, run in self.runs.items():
-            for name in dict.fromkeys(cell.dataset_folder for cell in run.planned()):
+            labels = {cell.dataset_folder: cell.dataset for cell in run.planned()}
+            for name, label in labels.items():
                 try:
                     record = run.dataset(name)
                 except RunError:
@@ -113,9 +115,9 @@ class MergedRun(Run):
                     found[name] = (other, replace(first, regions=record.regions))
                 if first.fingerprint != record.fingerprint:
                     raise RunError(
-                        f"{other} and {run_name} contain different copies of {name} (fingerprints "
+                        f"{other} and {run_name} contain different copies of {label} (fingerprints "
                         f"{first.fingerprint[:12]} and {record.fingerprint[:12]}): their numbers "
-                        f"cannot be compared. `bench verify {name}` on both machines shows what "
+                        f"cannot be compared. `bench verify {shlex.quote(label)}` on both machines shows what "
                         "differs"
                     )
         return {name: record for name, (_, record) in found.items()}

@@ -79,10 +79,11 @@ def _report_line(source: Source, question: str, kind: str) -> str:
 
 def _claims_of(table: Table, cells: Sequence[CellRecord]) -> Iterator[Claim]:
     """Yield the numbers of a table."""
+    places = places_of(cells)
     for row in table.rows:
         for column, number in zip(table.columns, row.cells):
             if number.value is not None:
-                own = () if _is_copied(row, column) else _cells_of(row.name, column, cells)
+                own = () if _is_copied(row, column) else _cells_of(row.name, column, cells, places)
                 yield Claim(row.name, column, number.shown + number.spread, own)
 
 
@@ -91,7 +92,9 @@ def _is_copied(row: Row, column: str) -> bool:
     return row.family.startswith("published") or column.endswith((" published", " printed"))
 
 
-def _cells_of(row: str, column: str, cells: Sequence[CellRecord]) -> tuple[CellRecord, ...]:
+def _cells_of(
+    row: str, column: str, cells: Sequence[CellRecord], places: Mapping[str, tuple[str, str]]
+) -> tuple[CellRecord, ...]:
     """Return the finished cells that a number is computed from: those of its row, where its column
     names a dataset of that one alone. The ablation's rows are networks and its columns variants;
     the rows of the DDL paper's table are methods without parameters.
@@ -101,14 +104,13 @@ def _cells_of(row: str, column: str, cells: Sequence[CellRecord]) -> tuple[CellR
     if datasets:
         done = [cell for cell in done if cell.dataset == max(datasets, key=len)]
     labels = [cell for cell in done if cell.label == row]
-    known = places_of(cells)
-    places = [
+    variants = [
         cell
         for cell in done
-        if known.get(cell.label) == (row, column.removeprefix(f"{cell.dataset} "))
+        if places.get(cell.label) == (row, column.removeprefix(f"{cell.dataset} "))
     ]
     methods = [cell for cell in done if cell.method == row and not cell.parameters_changed]
-    return tuple(labels or places or methods)
+    return tuple(labels or variants or methods)
 
 
 def _listed(found: Iterator[Claim], manifest: Manifest, lines: Sequence[str]) -> str:

@@ -204,14 +204,15 @@ def test_of_the_same_cell_the_version_that_tells_most_counts(tmp_path, turned):
 
 
 def test_other_copies_of_a_dataset_are_refused(tmp_path):
-    """Numbers on different frames do not compare."""
+    """Numbers on different frames do not compare; the advice names the dataset as it is selected."""
+    named = {"dataset": "made[path=x]"}
     runs = [
-        make(tmp_path / "one", ("pca", 0, "done", {})),
-        make(tmp_path / "two", ("pca", 1, "done", {}), fingerprint="e" * 64),
+        make(tmp_path / "one", ("pca", 0, "done", named)),
+        make(tmp_path / "two", ("pca", 1, "done", named), fingerprint="e" * 64),
     ]
     with pytest.raises(
         RunError,
-        match=r"one and two contain different copies of made \(fingerprints f{12} and e{12}\): their numbers cannot",
+        match=r"one and two contain different copies of made\[path=x\] \(fingerprints f{12} and e{12}\): their numbers cannot be compared. `bench verify 'made\[path=x\]'`",
     ):
         MergedRun(tmp_path / "out", runs)
 
